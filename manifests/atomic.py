@@ -1,0 +1,49 @@
+"""A file is written whole or not at all: unique temporary name, fsync, then link or replace.
+
+Temporary names start with `.tmp-` and lie in the target's own directory, so the last step never crosses
+a file system. A reader never sees half a file; a killed writer leaves at most a `.tmp-` file behind.
+"""
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+TEMPORARY_PREFIX = ".tmp-"
+
+
+def write_exclusive(path: Path, write: Callable[[Path], object]) -> None:
+    """Create `path` from what `write(temporary)` wrote; FileExistsError if `path` is already there."""
+    with _temporary(path) as temporary:
+        write(temporary)
+        _fsync(temporary)
+        os.link(temporary, path)  # fails when path exists: of two writers exactly one gets through
+    _fsync(path.parent)
+
+
+def write_replace(path: Path, data: bytes) -> None:
+    """Make `path` hold `data`, replacing an older file in one step."""
+    with _temporary(path) as temporary:
+        temporary.write_bytes(data)
+        _fsync(temporary)
+        temporary.replace(path)
+    _fsync(path.parent)
+
+
+@contextmanager
+def _temporary(path: Path) -> Iterator[Path]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.parent / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}-{path.name}"
+    try:
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,76 @@
+"""Content-addressed files: a blob is named by the SHA-256 of its bytes, under the data root.
+
+`data/blobs/ab/abcd....jpg`. Manifests hold the path relative to the data root and the digest beside it.
+"""
+
+import hashlib
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from manifests.atomic import write_exclusive
+from manifests.errors import UserError
+
+BLOB_SUFFIXES = (".jpg", ".png")
+
+
+class BlobError(UserError):
+    """A blob is missing, or its bytes are not those its name promises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """Where a blob lies (relative to the data root, with forward slashes) and its digest in hex."""
+
+    path: str
+    sha256: str
+
+
+def sha256_hex(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+class BlobStore:
+    """The blobs under one data root. Writing the same bytes twice is harmless, also at the same time."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def put(self, data: bytes, suffix: str) -> Blob:
+        """Store `data` durably; `suffix` is one of BLOB_SUFFIXES."""
+        if suffix not in BLOB_SUFFIXES:
+            raise ValueError(f"expected a suffix out of {BLOB_SUFFIXES}, found {suffix!r}")
+        sha256 = sha256_hex(data)
+        relative = f"blobs/{sha256[:2]}/{sha256}{suffix}"
+        path = self.root / relative
+        if not path.exists():
+            with suppress(FileExistsError):  # another writer stored the same bytes first
+                write_exclusive(path, lambda temporary: temporary.write_bytes(data))
+        return Blob(relative, sha256)
+
+    def path(self, relative: str) -> Path:
+        """The file of a blob; BlobError when `relative` leaves the data root."""
+        path = self.root / relative
+        if not Path(os.path.normpath(path)).is_relative_to(os.path.normpath(self.root)):
+            raise BlobError(f"expected a blob path under {self.root}, found {relative!r}")
+        return path
+
+    def find(self, sha256: str) -> Path | None:
+        """The file of the blob with this digest, whatever its suffix; None when there is none."""
+        candidates = (self.root / f"blobs/{sha256[:2]}/{sha256}{suffix}" for suffix in BLOB_SUFFIXES)
+        return next((path for path in candidates if path.is_file()), None)
+
+    def read(self, relative: str, sha256: str) -> bytes:
+        """The blob's bytes; BlobError when it is missing or altered."""
+        path = self.path(relative)
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError as error:
+            raise BlobError(f"expected the blob {path}, found nothing; restore it or pass the right --data") from error
+        found = sha256_hex(data)
+        if found != sha256:
+            raise BlobError(
+                f"expected {path} to have the SHA-256 {sha256}, found {found}; restore the file from a backup"
+            )
+        return data

@@ -1,0 +1,36 @@
+"""How every command of this project ends: 0 done, 1 one clear line on standard error, 2 wrong arguments."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from manifests.errors import UserError
+
+Main = Callable[[Sequence[str]], None]
+
+
+def run_command(main: Main) -> NoReturn:
+    """Run `main(arguments)` and leave the process with the exit status DESIGN promises.
+
+    `main` parses its arguments with argparse (which exits with 2 by itself) and raises `UserError` for
+    a state of the world. The operating system's own refusals (disk full, permission) count as such.
+    """
+    try:
+        main(sys.argv[1:])
+        sys.stdout.flush()
+    except UserError as error:
+        _fail(str(error))
+    except BrokenPipeError:  # the reader, `head` say, has seen enough; nothing is wrong here
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        _fail(f"{error.strerror or error}: {error.filename}" if error.filename else str(error))
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+    sys.exit(0)
+
+
+def _fail(message: str) -> NoReturn:
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(1)

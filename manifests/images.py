@@ -1,0 +1,77 @@
+"""Bytes -> RGB uint8 (H, W, 3), upright, or `UnusableImage` with a reason; and RGB -> JPEG.
+
+Colour order and range are settled here once: grey, palette, CMYK and 16-bit pictures become 8-bit RGB, EXIF
+rotation is applied, transparency is laid over white. The JPEG written back carries no metadata (no GPS).
+"""
+
+import io
+import warnings
+from typing import Literal
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from manifests.errors import UserError
+from manifests.geometry import Pixels
+
+MIN_SIDE_PX = 64  # below this a head is a few pixels; SINet's coarsest grid (1/8) would be under 8x8
+MAX_MEGAPIXELS = 100  # a phone's largest photograph; 300 MB decoded. Checked before decoding.
+JPEG_QUALITY = 95  # with 4:4:4 chroma: edges of hair keep their colour
+
+Reason = Literal["empty file", "not an image", "truncated", "animated", "too small", "too large"]
+
+
+class UnusableImage(UserError):
+    """A file that can't become a sample; `reason` is the quarantine table's word for it."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+def decode_image(data: bytes) -> Pixels:
+    """Bytes of a still picture -> RGB uint8 (H, W, 3), EXIF rotation applied; raises UnusableImage."""
+    if not data:
+        raise UnusableImage("empty file", "expected a picture, found 0 bytes")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit follows
+            image: Image.Image = Image.open(io.BytesIO(data))
+        _check_usable(image)
+        image.load()
+    except UnidentifiedImageError as error:
+        raise UnusableImage("not an image", f"expected JPEG, PNG, WebP or the like, found {data[:16]!r}") from error
+    except Image.DecompressionBombError as error:
+        raise UnusableImage("too large", str(error)) from error
+    except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow's decoders raise on damage
+        raise UnusableImage("truncated", f"the picture breaks off or is damaged ({error})") from error
+    return np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
+
+
+def encode_jpeg(rgb: Pixels) -> bytes:
+    """RGB uint8 (H, W, 3) -> JPEG bytes without metadata; the same pixels give the same bytes."""
+    buffer = io.BytesIO()
+    Image.fromarray(rgb).save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling="4:4:4")
+    return buffer.getvalue()
+
+
+def _check_usable(image: Image.Image) -> None:
+    width, height = image.size
+    if width * height > MAX_MEGAPIXELS * 1_000_000:
+        raise UnusableImage("too large", f"expected at most {MAX_MEGAPIXELS} megapixels, found {width}x{height}")
+    if min(width, height) < MIN_SIDE_PX:
+        raise UnusableImage("too small", f"expected at least {MIN_SIDE_PX} px a side, found {width}x{height}")
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1 and image.format != "MPO":  # an MPO is a JPEG with a second view or a preview behind it
+        raise UnusableImage("animated", f"expected one still picture, found {frames} frames")
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16") or image.mode == "I":  # Pillow's own conversion clips at 255
+        wide = np.asarray(image).astype(np.float64)
+        image = Image.fromarray(np.clip(np.rint(wide / 257.0), 0, 255).astype(np.uint8))
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+    return image.convert("RGB")

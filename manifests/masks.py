@@ -1,0 +1,122 @@
+"""The mask: 8-bit single-channel PNG of the sample's size; 0..255 = person probability, >= 128 is person.
+
+`encode_mask` and `decode_mask` are its codec. `MaskEncoding` reads what others call a mask: 0/1, 0/255, grey
+levels, and label maps where one number means person.
+"""
+
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from manifests.errors import UserError
+from manifests.geometry import Pixels
+
+PERSON_LEVEL = 128  # DESIGN: >= 128 is person
+PERSON = 255
+MAX_LABELS = 32  # more distinct values than this, up to 255, are grey levels and not labels
+
+
+def encode_mask(mask: Pixels) -> bytes:
+    """uint8 (H, W) -> PNG bytes; the same mask gives the same bytes."""
+    if mask.dtype != np.uint8 or mask.ndim != 2:
+        raise ValueError(f"expected a uint8 mask (H, W), found {mask.dtype} {mask.shape}")
+    buffer = io.BytesIO()
+    Image.fromarray(mask).save(buffer, "PNG", compress_level=6)
+    return buffer.getvalue()
+
+
+def decode_mask(data: bytes) -> Pixels:
+    """PNG bytes -> uint8 (H, W); UserError when it is not an 8-bit single-channel picture."""
+    try:
+        image = Image.open(io.BytesIO(data))
+        image.load()
+    except (OSError, SyntaxError) as error:
+        raise UserError(f"expected a mask PNG, found a file that can't be read ({error})") from error
+    if image.mode != "L":
+        raise UserError(f"expected an 8-bit single-channel mask PNG, found mode {image.mode}")
+    return np.asarray(image)
+
+
+def mask_from_prob(person_prob: npt.NDArray[np.float32]) -> Pixels:
+    """Person probability float (H, W) in [0, 1] -> mask uint8 (H, W)."""
+    return np.rint(person_prob * 255.0).astype(np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class MaskEncoding:
+    """How a dataset wrote its masks: which values occur, and which of them are person."""
+
+    kind: Literal["0/1", "0/255", "grey levels", "labels"]
+    person_label: int | None = None
+
+    def __str__(self) -> str:
+        return f"labels, person = {self.person_label}" if self.kind == "labels" else self.kind
+
+    def to_mask(self, values: Pixels) -> Pixels:
+        """Stored values uint8 (H, W) -> mask uint8 (H, W)."""
+        match self.kind:
+            case "0/1":
+                return values * np.uint8(PERSON)
+            case "0/255" | "grey levels":
+                return values
+            case "labels":
+                return np.where(values == self.person_label, PERSON, 0).astype(np.uint8)
+
+
+def read_mask_values(path: Path) -> Pixels:
+    """The stored values of somebody's mask file, uint8 (H, W): palette indices, grey levels or labels.
+
+    RGB files are taken when their three channels are equal; UserError, naming the file, for the rest.
+    """
+    try:
+        image: Image.Image = Image.open(path)
+        image.load()
+    except (OSError, SyntaxError) as error:
+        raise UserError(f"expected a readable mask, found {path} ({error})") from error
+    if image.mode == "1":
+        image = image.convert("L")
+    values = np.asarray(image)
+    if image.mode in ("RGB", "RGBA"):
+        values = values[..., :3]
+        if (values == values[..., :1]).all():
+            values = values[..., 0]
+    if values.ndim != 2 or values.min() < 0 or values.max() > 255:
+        raise UserError(f"expected a single-channel mask with values 0..255, found mode {image.mode} in {path}")
+    return values.astype(np.uint8)
+
+
+def find_encoding(values: Iterable[int], person_label: int | None = None) -> MaskEncoding:
+    """The encoding that explains all the values seen in a dataset's masks.
+
+    `person_label` states the label that means person, and makes label maps of masks that could be either.
+    Raises UserError when several labels occur and none was stated.
+    """
+    found = set(values)
+    if person_label is not None:
+        if person_label not in found:
+            raise UserError(f"expected the label {person_label} in the masks, found only {_list(found)}")
+        return MaskEncoding("labels", person_label)
+    if found <= {0, 1}:
+        return MaskEncoding("0/1")
+    if found <= {0, 255}:
+        return MaskEncoding("0/255")
+    if len(found) > MAX_LABELS:
+        return MaskEncoding("grey levels")
+    labels = found - {0, 255}  # 255 is "ignore" in PASCAL VOC's label maps
+    if len(labels) == 1 and 0 in found:
+        return MaskEncoding("labels", labels.pop())
+    raise UserError(
+        f"expected masks of 0/1, 0/255 or one label, found the values {_list(found)}; "
+        "say which one is person with --person-label N"
+    )
+
+
+def _list(values: Iterable[int]) -> str:
+    ordered = sorted(values)
+    return ", ".join(map(str, ordered[:12])) + (", ..." if len(ordered) > 12 else "")

@@ -1,0 +1,73 @@
+"""Publish: fold the decision log into the latest version, as the next version."""
+
+from collections.abc import Mapping
+
+import pyarrow as pa
+
+from manifests.decisions import DecisionLog, MaskKey, Outcome
+from manifests.errors import UserError
+from manifests.schema import SCHEMA
+from manifests.store import Manifest, ManifestStore
+
+_FOLDED = ("status", "reason", "reviewers", "votes_accept", "votes_reject", "decided_at", "decision_ms")
+
+
+class NothingToPublish(UserError):
+    """Every decision in the log is in the latest version already."""
+
+
+def publish(store: ManifestStore, log: DecisionLog) -> Manifest:
+    """Commit the latest version with the log's verdicts; raises NothingToPublish when they change no row.
+
+    Verdicts apply to the exact mask they were given on, whatever version it was shown from, so publishing
+    while others generate or review is safe: what comes later is in the next version.
+    """
+    latest = store.open()
+    outcomes = log.outcomes()
+    manifest = store.update(
+        lambda table, _version: fold(table, outcomes) if table is not None else None,
+        operation="review",
+        parameters={"masks_with_verdict": len(outcomes)},
+        data_root=latest.data_root,
+    )
+    if manifest is None:
+        raise NothingToPublish(
+            f"expected decisions that v{latest.version} doesn't hold, found none; review some masks first"
+        )
+    return manifest
+
+
+def fold(table: pa.Table, outcomes: Mapping[MaskKey, Outcome]) -> pa.Table | None:
+    """`table` with the folded columns of every mask in `outcomes`; None when no row changes.
+
+    Rows of origin ground_truth are trusted and stay as they are.
+    """
+    columns = {name: table[name].to_pylist() for name in _FOLDED}
+    keys = zip(table["sample_id"].to_pylist(), table["mask_sha256"].to_pylist(), strict=True)
+    changed = False
+    for row, (key, origin) in enumerate(zip(keys, table["origin"].to_pylist(), strict=True)):
+        outcome = outcomes.get(key)
+        if outcome is None or origin == "ground_truth":
+            continue
+        for name, value in _columns_of(outcome).items():
+            changed |= columns[name][row] != value
+            columns[name][row] = value
+    if not changed:
+        return None
+    for name, values in columns.items():
+        field = SCHEMA.field(name)
+        table = table.set_column(SCHEMA.get_field_index(name), field, pa.array(values, field.type))
+    return table
+
+
+def _columns_of(outcome: Outcome) -> dict[str, object]:
+    last = outcome.standing[-1] if outcome.standing else None
+    return {
+        "status": outcome.status,
+        "reason": outcome.reason,
+        "reviewers": sorted(decision.reviewer for decision in outcome.standing),
+        "votes_accept": outcome.votes_accept,
+        "votes_reject": outcome.votes_reject,
+        "decided_at": last.decided_at if last else None,
+        "decision_ms": last.decision_ms if last else None,
+    }

@@ -1,0 +1,140 @@
+"""From pixels to a row: identity, scores and blobs of one sample.
+
+`store_sample` writes the two blobs and returns the row without the columns that only the whole dataset can
+tell (`group_id`, `split`, `added_in`); `join_dataset` adds those and appends the rows to a table.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import pyarrow as pa
+
+from manifests.blobs import BlobStore
+from manifests.duplicates import Groups, perceptual_hash, split_of
+from manifests.geometry import Box, Pixels
+from manifests.images import encode_jpeg
+from manifests.masks import PERSON, PERSON_LEVEL, encode_mask
+from manifests.schema import SCHEMA, Origin
+
+BOUNDARY_KERNEL_PX = 15  # SINet, section 4: the boundary is dilation minus erosion with a 15x15 square
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A source image: the file as it came."""
+
+    name: str
+    uri: str
+    sha256: str
+    license: str | None = None
+    attribution: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What the mask says about itself, each in [0, 1]; the first two are None for a mask of 0 and 255 alone."""
+
+    confidence: float | None
+    boundary_uncertainty: float | None
+    person_fraction: float
+
+
+def sample_id(source_sha256: str, roi: Box) -> str:
+    """32 hex digits over (source, ROI): the same crop keeps its id whatever mask it gets."""
+    return hashlib.sha256(f"{source_sha256}:{roi.x},{roi.y},{roi.w},{roi.h}".encode()).hexdigest()[:32]
+
+
+def score_mask(mask: Pixels) -> Scores:
+    """Scores of a mask uint8 (H, W): mean max-probability, mean 1 - |2p - 1| in the boundary band, person share."""
+    person = mask >= PERSON_LEVEL
+    person_fraction = float(person.mean())
+    if ((mask == 0) | (mask == PERSON)).all():
+        return Scores(None, None, person_fraction)
+    prob = mask.astype(np.float32) / PERSON
+    uncertainty = 1.0 - np.abs(2.0 * prob - 1.0)
+    kernel = np.ones((BOUNDARY_KERNEL_PX, BOUNDARY_KERNEL_PX), np.uint8)
+    band = cv2.morphologyEx(person.astype(np.uint8), cv2.MORPH_GRADIENT, kernel).astype(bool)
+    return Scores(
+        confidence=float(np.maximum(prob, 1.0 - prob).mean()),
+        boundary_uncertainty=float(uncertainty[band].mean()) if band.any() else 0.0,
+        person_fraction=person_fraction,
+    )
+
+
+def store_sample(
+    blobs: BlobStore,
+    rgb: Pixels,
+    mask: Pixels,
+    *,
+    source: Source,
+    roi: Box,
+    origin: Origin,
+    teacher: str | None = None,
+    doubt: float | None = None,
+    face: dict[str, float] | None = None,
+) -> Row:
+    """Write image (H, W, 3) and mask (H, W) of one sample as blobs; its row, as yet without group and split.
+
+    `face` holds the `face_*` columns. ValueError when image, mask and ROI differ in size.
+    """
+    if not rgb.shape[:2] == mask.shape == (roi.h, roi.w):
+        raise ValueError(f"expected image and mask of the ROI's size, found {rgb.shape}, {mask.shape}, {roi}")
+    image_blob = blobs.put(encode_jpeg(rgb), ".jpg")
+    mask_blob = blobs.put(encode_mask(mask), ".png")
+    scores = score_mask(mask)
+    return {
+        "sample_id": sample_id(source.sha256, roi),
+        "source": source.name,
+        "source_uri": source.uri,
+        "source_sha256": source.sha256,
+        "license": source.license,
+        "attribution": source.attribution,
+        "image": image_blob.path,
+        "image_sha256": image_blob.sha256,
+        "width": roi.w,
+        "height": roi.h,
+        "mask": mask_blob.path,
+        "mask_sha256": mask_blob.sha256,
+        "roi_x": roi.x,
+        "roi_y": roi.y,
+        "roi_w": roi.w,
+        "roi_h": roi.h,
+        **(face or {}),
+        "origin": origin,
+        "teacher": teacher,
+        "confidence": scores.confidence,
+        "boundary_uncertainty": scores.boundary_uncertainty,
+        "person_fraction": scores.person_fraction,
+        "doubt": doubt,
+        "phash": perceptual_hash(rgb),
+        "status": "accepted" if origin == "ground_truth" else "pending",
+        "reviewers": [],
+        "votes_accept": 0,
+        "votes_reject": 0,
+    }
+
+
+def join_dataset(rows: Iterable[Row], dataset: pa.Table | None, *, version: int) -> pa.Table | None:
+    """`dataset` plus the rows whose sample is new to it, each with group, split and `added_in`.
+
+    None when no row is new. A crop that is already there stays as it is: same id, same verdicts.
+    """
+    present = dataset if dataset is not None else SCHEMA.empty_table()
+    known = set(present["sample_id"].to_pylist())
+    groups = Groups(*(present[name].to_pylist() for name in ("group_id", "phash", "source_sha256")))
+    added = []
+    for row in rows:
+        if row["sample_id"] in known:
+            continue
+        known.add(row["sample_id"])
+        group_id = groups.assign(sample_id=row["sample_id"], phash=row["phash"], source_sha256=row["source_sha256"])
+        added.append({**row, "group_id": group_id, "split": split_of(group_id), "added_in": version})
+    if not added:
+        return None
+    return pa.concat_tables([present.cast(SCHEMA), pa.Table.from_pylist(added, schema=SCHEMA)])
