@@ -109,7 +109,7 @@ class DecisionLog:
 
     def append(self, decisions: Iterable[Decision]) -> list[str]:
         """Store decisions durably, in order, in one transaction; the ids that are now in the log."""
-        rows = [
+        rows: list[dict[str, Any]] = [
             {
                 "decision_id": decision.decision_id,
                 "sample_id": decision.sample_id,

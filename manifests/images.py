@@ -14,7 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from manifests.errors import UserError
 from manifests.geometry import Pixels
 
-MIN_SIDE_PX = 64  # below this a head is a few pixels; SINet's coarsest grid (1/8) would be under 8x8
+MIN_SIDE_PX = 32  # SINet's smallest input; a head on less is a few pixels
 MAX_MEGAPIXELS = 100  # a phone's largest photograph; 300 MB decoded. Checked before decoding.
 JPEG_QUALITY = 95  # with 4:4:4 chroma: edges of hair keep their colour
 

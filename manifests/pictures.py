@@ -1,0 +1,36 @@
+"""Which files a path stands for: a directory's pictures at any depth, a glob's matches, or one file."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from manifests.errors import UserError
+
+PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".jfif"})
+
+
+def list_pictures(path: Path) -> list[Path]:
+    """The picture files below a directory (hidden ones left out), those a glob matches, or the one file; sorted.
+
+    UserError when `path` isn't there or holds no file with a picture's suffix.
+    """
+    if path.is_file():
+        return [path]
+    if "*" in path.name and path.parent.is_dir():
+        return _pictures_among(path.parent.glob(path.name), path)
+    if not path.is_dir():
+        raise UserError(f"expected a directory of pictures at {path}, found nothing there; check the path")
+    return _pictures_among((entry for entry in path.rglob("*") if not _hidden(entry.relative_to(path))), path)
+
+
+def _pictures_among(entries: Iterable[Path], path: Path) -> list[Path]:
+    found = sorted(entry for entry in entries if entry.suffix.lower() in PICTURE_SUFFIXES and entry.is_file())
+    if not found:
+        raise UserError(
+            f"expected pictures ({', '.join(sorted(PICTURE_SUFFIXES))}) in {path}, found none; "
+            "give the directory that holds them"
+        )
+    return found
+
+
+def _hidden(relative: Path) -> bool:
+    return any(part.startswith(".") for part in relative.parts)
