@@ -82,12 +82,14 @@ def publish_reviews(options: argparse.Namespace) -> None:
 
 def import_pairs(options: argparse.Namespace) -> None:
     """Take trusted image and mask pairs (same stem) into the dataset, as accepted rows."""
+    store = ManifestStore(options.manifests)
+    recorded = store.open().data_root if store.latest() else default_data_root(options.manifests)
     done = import_ground_truth(
-        ManifestStore(options.manifests),
+        store,
         images=options.images,
         masks=options.masks,
         source=options.source,
-        data_root=options.data or default_data_root(options.manifests),
+        data_root=options.data or recorded,  # a version has one data root for all its rows
         license=options.license,
         attribution=options.attribution,
         person_label=options.person_label,
@@ -108,7 +110,7 @@ def _open(options: argparse.Namespace) -> Manifest:
     if given is not None and (given.endswith(".parquet") or "/" in given):
         return Manifest.open(given, data_root=options.data)
     digits = (given or "").removeprefix("v")
-    if given is not None and not digits.isdigit():
+    if given is not None and not digits.isdecimal():
         raise UserError(f"expected a version such as 3, v3 or a path, found {given!r}")
     store = ManifestStore(options.manifests)
     return Manifest.open(store.open(int(digits) if digits else None).path, data_root=options.data)
@@ -127,7 +129,10 @@ def _write_sheet(manifest: Manifest, options: argparse.Namespace) -> None:
         for row in rows
     ]
     options.sheet.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(contact_sheet(samples)).save(options.sheet)
+    try:
+        Image.fromarray(contact_sheet(samples)).save(options.sheet)
+    except ValueError as error:  # Pillow knows no format of that suffix
+        raise UserError(f"expected a picture's name such as sheet.png, found {options.sheet}") from error
     print(options.sheet)
 
 

@@ -5,6 +5,7 @@
 
 import hashlib
 import os
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from manifests.atomic import write_exclusive
 from manifests.errors import UserError
 
 BLOB_SUFFIXES = (".jpg", ".png")
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class BlobError(UserError):
@@ -52,12 +55,14 @@ class BlobStore:
     def path(self, relative: str) -> Path:
         """The file of a blob; BlobError when `relative` leaves the data root."""
         path = self.root / relative
-        if not Path(os.path.normpath(path)).is_relative_to(os.path.normpath(self.root)):
+        if not Path(os.path.abspath(path)).is_relative_to(os.path.abspath(self.root)):  # noqa: PTH100 - links stay
             raise BlobError(f"expected a blob path under {self.root}, found {relative!r}")
         return path
 
     def find(self, sha256: str) -> Path | None:
         """The file of the blob with this digest, whatever its suffix; None when there is none."""
+        if not _SHA256.fullmatch(sha256):  # it may come out of a URL
+            return None
         candidates = (self.root / f"blobs/{sha256[:2]}/{sha256}{suffix}" for suffix in BLOB_SUFFIXES)
         return next((path for path in candidates if path.is_file()), None)
 

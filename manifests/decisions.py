@@ -5,6 +5,7 @@ carry over. Nothing is edited: an undo is an event that supersedes another. `app
 are on disk (SQLite: WAL, synchronous=FULL); repeating a decision_id is harmless.
 """
 
+import re
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ MaskKey = tuple[str, str]  # (sample_id, mask_sha256)
 
 _UNDO_NAMESPACE = uuid.UUID("6f1d5a52-53f5-4f0e-9a49-5b7b1c9a8d10")  # of the ids that `undo` derives
 _LOCK_TIMEOUT_SECONDS = 10
+_MAX_DECISION_MS = 2**31 - 1  # the manifest's column is int32
 
 _METADATA = sa.MetaData()
 _EVENTS = sa.Table(
@@ -52,6 +54,13 @@ class Decision:
     decided_at: datetime
     reason: str | None = None
     decision_ms: int | None = None
+
+    def __post_init__(self) -> None:
+        """ValueError for what no manifest could hold: one such row in the log would stop every publish."""
+        if self.verdict not in VERDICTS:
+            raise ValueError(f"expected a verdict out of {', '.join(VERDICTS)}, found {self.verdict!r}")
+        if self.decision_ms is not None and not 0 <= self.decision_ms <= _MAX_DECISION_MS:
+            raise ValueError(f"expected decision_ms in 0..{_MAX_DECISION_MS}, found {self.decision_ms}")
 
     @property
     def key(self) -> MaskKey:
@@ -102,7 +111,8 @@ class DecisionLog:
             _METADATA.create_all(self.engine)
         except (sa.exc.SQLAlchemyError, ImportError) as error:
             reason = str(error).splitlines()[0]
-            raise UserError(f"expected a database at {url}, found: {reason}; check --database-url") from error
+            shown = re.sub(r"(://[^:/@]*):.*@", r"\1:***@", url)  # the password stays out of logs
+            raise UserError(f"expected a database at {shown}, found: {reason}; check --database-url") from error
 
     def close(self) -> None:
         self.engine.dispose()
@@ -118,7 +128,7 @@ class DecisionLog:
                 "reason": decision.reason,
                 "decision_ms": decision.decision_ms,
                 "reviewer": decision.reviewer,
-                "decided_at": decision.decided_at,
+                "decided_at": _utc(decision.decided_at),
             }
             for decision in decisions
         ]
@@ -142,7 +152,7 @@ class DecisionLog:
             "verdict": "undo",
             "reason": None,
             "decision_ms": None,
-            "decided_at": now or datetime.now(UTC),
+            "decided_at": _utc(now or datetime.now(UTC)),
             "supersedes": decision_id,
         }
         self._insert_new([undo])
@@ -167,7 +177,7 @@ class DecisionLog:
         by_mask: dict[MaskKey, dict[str, Decision]] = {key: {} for key in self._masks_with_verdict()}
         for decision in self.standing():
             if decision.verdict != "skip":
-                latest = by_mask[decision.key]
+                latest = by_mask.setdefault(decision.key, {})  # it may have come in since the first query
                 latest.pop(decision.reviewer, None)  # so that the order is that of the last verdicts
                 latest[decision.reviewer] = decision
         return {key: Outcome(tuple(latest.values())) for key, latest in by_mask.items()}
@@ -219,15 +229,19 @@ def _make_durable(connection: Any, _record: object) -> None:
     cursor.close()
 
 
+def _utc(moment: datetime) -> datetime:
+    """The moment in UTC, for SQLite keeps no zone; one without a zone is UTC already."""
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
 def _decision(row: Any) -> Decision:
-    decided_at: datetime = row["decided_at"]
     return Decision(
         decision_id=row["decision_id"],
         sample_id=row["sample_id"],
         mask_sha256=row["mask_sha256"],
         verdict=row["verdict"],
         reviewer=row["reviewer"],
-        decided_at=decided_at if decided_at.tzinfo else decided_at.replace(tzinfo=UTC),  # SQLite keeps no zone
+        decided_at=_utc(row["decided_at"]),
         reason=row["reason"],
         decision_ms=row["decision_ms"],
     )

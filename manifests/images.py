@@ -9,7 +9,7 @@ import warnings
 from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from manifests.errors import UserError
 from manifests.geometry import Pixels
@@ -17,6 +17,19 @@ from manifests.geometry import Pixels
 MIN_SIDE_PX = 32  # SINet's smallest input; a head on less is a few pixels
 MAX_MEGAPIXELS = 100  # a phone's largest photograph; 300 MB decoded. Checked before decoding.
 JPEG_QUALITY = 95  # with 4:4:4 chroma: edges of hair keep their colour
+
+# What Pillow may try. EPS is left out on purpose: Pillow starts Ghostscript for it.
+PICTURE_FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "PPM")
+
+_UPRIGHT = {  # EXIF orientation -> what turns the picture upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 Reason = Literal["empty file", "not an image", "truncated", "animated", "too small", "too large"]
 
@@ -36,17 +49,19 @@ def decode_image(data: bytes) -> Pixels:
         raise UnusableImage("empty file", "expected a picture, found 0 bytes")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit follows
-            image: Image.Image = Image.open(io.BytesIO(data))
-        _check_usable(image)
-        image.load()
+            warnings.simplefilter("ignore")  # of damaged metadata: what counts is whether there are pixels
+            image: Image.Image = Image.open(io.BytesIO(data), formats=PICTURE_FORMATS)
+            _check_usable(image)
+            image.load()
+            return np.asarray(_to_rgb(_upright(image)))
+    except UnusableImage:
+        raise
     except UnidentifiedImageError as error:
         raise UnusableImage("not an image", f"expected JPEG, PNG, WebP or the like, found {data[:16]!r}") from error
     except Image.DecompressionBombError as error:
         raise UnusableImage("too large", str(error)) from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow's decoders raise on damage
+    except Exception as error:  # on damaged bytes Pillow's decoders raise anything: OSError, IndexError, TypeError, ...
         raise UnusableImage("truncated", f"the picture breaks off or is damaged ({error})") from error
-    return np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
 
 
 def encode_jpeg(rgb: Pixels) -> bytes:
@@ -65,6 +80,15 @@ def _check_usable(image: Image.Image) -> None:
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != "MPO":  # an MPO is a JPEG with a second view or a preview behind it
         raise UnusableImage("animated", f"expected one still picture, found {frames} frames")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """The picture turned as its EXIF says; as it is when the EXIF can't be read."""
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+    except Exception:  # a damaged EXIF block makes Pillow raise anything, and the pixels are sound
+        return image
+    return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -5,6 +5,7 @@ levels, and label maps where one number means person.
 """
 
 import io
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from PIL import Image
 
 from manifests.errors import UserError
 from manifests.geometry import Pixels
+from manifests.images import PICTURE_FORMATS
 
 PERSON_LEVEL = 128  # DESIGN: >= 128 is person
 PERSON = 255
@@ -34,9 +36,8 @@ def encode_mask(mask: Pixels) -> bytes:
 def decode_mask(data: bytes) -> Pixels:
     """PNG bytes -> uint8 (H, W); UserError when it is not an 8-bit single-channel picture."""
     try:
-        image = Image.open(io.BytesIO(data))
-        image.load()
-    except (OSError, SyntaxError) as error:
+        image = _load(data)
+    except ValueError as error:
         raise UserError(f"expected a mask PNG, found a file that can't be read ({error})") from error
     if image.mode != "L":
         raise UserError(f"expected an 8-bit single-channel mask PNG, found mode {image.mode}")
@@ -75,9 +76,8 @@ def read_mask_values(path: Path) -> Pixels:
     RGB files are taken when their three channels are equal; UserError, naming the file, for the rest.
     """
     try:
-        image: Image.Image = Image.open(path)
-        image.load()
-    except (OSError, SyntaxError) as error:
+        image = _load(path.read_bytes())
+    except (OSError, ValueError) as error:
         raise UserError(f"expected a readable mask, found {path} ({error})") from error
     if image.mode == "1":
         image = image.convert("L")
@@ -106,15 +106,27 @@ def find_encoding(values: Iterable[int], person_label: int | None = None) -> Mas
         return MaskEncoding("0/1")
     if found <= {0, 255}:
         return MaskEncoding("0/255")
-    if len(found) > MAX_LABELS:
+    if len(found) > MAX_LABELS and PERSON in found:
         return MaskEncoding("grey levels")
     labels = found - {0, 255}  # 255 is "ignore" in PASCAL VOC's label maps
-    if len(labels) == 1 and 0 in found:
-        return MaskEncoding("labels", labels.pop())
+    if len(labels) == 1 and 0 in found and (255 not in found or 1 < max(labels) <= MAX_LABELS):
+        return MaskEncoding("labels", labels.pop())  # 0, 1, 255 may mix 0/1 with 0/255; 0, 128, 255 is a trimap
     raise UserError(
         f"expected masks of 0/1, 0/255 or one label, found the values {_list(found)}; "
         "say which one is person with --person-label N"
     )
+
+
+def _load(data: bytes) -> Image.Image:
+    """A still picture, its pixels decoded; ValueError with the decoder's words when that fails."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image: Image.Image = Image.open(io.BytesIO(data), formats=PICTURE_FORMATS)
+            image.load()
+    except Exception as error:  # on damaged bytes Pillow's decoders raise anything
+        raise ValueError(str(error)) from error
+    return image
 
 
 def _list(values: Iterable[int]) -> str:

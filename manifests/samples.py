@@ -76,18 +76,20 @@ def store_sample(
     roi: Box,
     origin: Origin,
     teacher: str | None = None,
+    scores: Scores | None = None,
     doubt: float | None = None,
     face: dict[str, float] | None = None,
 ) -> Row:
     """Write image (H, W, 3) and mask (H, W) of one sample as blobs; its row, as yet without group and split.
 
-    `face` holds the `face_*` columns. ValueError when image, mask and ROI differ in size.
+    `scores` are the mask's where the caller has them already, `face` holds the `face_*` columns. ValueError when
+    image, mask and ROI differ in size.
     """
     if not rgb.shape[:2] == mask.shape == (roi.h, roi.w):
         raise ValueError(f"expected image and mask of the ROI's size, found {rgb.shape}, {mask.shape}, {roi}")
     image_blob = blobs.put(encode_jpeg(rgb), ".jpg")
     mask_blob = blobs.put(encode_mask(mask), ".png")
-    scores = score_mask(mask)
+    scores = scores or score_mask(mask)
     return {
         "sample_id": sample_id(source.sha256, roi),
         "source": source.name,

@@ -60,7 +60,7 @@ class Manifest:
             raise UserError(f"expected a manifest at {path}, found no file; {_offer(path.parent)}")
         try:
             raw = (pq.read_schema(path).metadata or {}).get(METADATA_KEY)
-        except pa.ArrowInvalid as error:
+        except (pa.ArrowException, OSError) as error:
             raise UserError(f"expected a Parquet file at {path}, found a damaged or other file") from error
         if raw is None:
             raise UserError(f"expected a manifest at {path}, found a Parquet file of another kind")
@@ -83,8 +83,15 @@ class Manifest:
         )
 
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
-        """The rows in stored order, without file metadata; all columns or those named."""
-        table = pq.read_table(self.path, columns=list(columns) if columns else None)
+        """The rows in stored order, without file metadata; all columns or those named. UserError on damage."""
+        try:
+            table = pq.read_table(
+                self.path, columns=list(columns) if columns else None, page_checksum_verification=True
+            )
+        except (pa.ArrowException, OSError) as error:
+            raise UserError(
+                f"expected sound rows in {self.path}, found damage ({error}); restore the file from a backup"
+            ) from error
         return table.replace_schema_metadata(None)
 
     @cached_property
@@ -153,7 +160,11 @@ class ManifestStore:
             "code_version": __version__,
             "data_root": os.path.relpath(data_root, self.root),
         }
-        stamped = table.cast(SCHEMA).replace_schema_metadata({METADATA_KEY: json.dumps(metadata).encode()})
+        stamped = (
+            table.select(SCHEMA.names)
+            .cast(SCHEMA)
+            .replace_schema_metadata({METADATA_KEY: json.dumps(metadata).encode()})
+        )
         try:
             write_exclusive(self.path(version), lambda temporary: _write_parquet(stamped, temporary))
         except FileExistsError as error:
@@ -200,7 +211,7 @@ def default_data_root(manifests_root: Path) -> Path:
 
 
 def _write_parquet(table: pa.Table, path: Path) -> None:
-    pq.write_table(table, path, compression="zstd")
+    pq.write_table(table, path, compression="zstd", write_page_checksum=True)  # a flipped bit must not go unseen
 
 
 def _counts(table: pa.Table) -> dict[str, int]:

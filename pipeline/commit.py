@@ -1,0 +1,70 @@
+"""The last step of generating: finished shards -> one manifest version, and a table of what couldn't be used."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from manifests.blobs import sha256_hex
+from manifests.errors import UserError
+from manifests.samples import join_dataset
+from manifests.store import ManifestStore
+from pipeline.quarantine import QuarantineRow, write_quarantine
+from pipeline.shards import ShardResult, read_quarantine, read_rows
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """What a run made: the version that holds its samples, and where the unusable pictures are listed, if any."""
+
+    manifest: str
+    samples: int
+    samples_added: int
+    quarantined: int
+    quarantine_table: str | None
+
+    def __str__(self) -> str:
+        known = self.samples - self.samples_added
+        text = f"{self.samples} portrait(s)" + (f", {known} of them in the dataset already" if known else "")
+        if self.quarantine_table:
+            text += f"; {self.quarantined} picture(s) can't be used, see {self.quarantine_table}"
+        return text
+
+
+def commit_shards(
+    results: Sequence[ShardResult], store: ManifestStore, data_root: Path, *, parameters: Mapping[str, str]
+) -> Generated:
+    """Commit the shards' samples as the next version; UserError when there is not one.
+
+    When the dataset holds them all already there is no new version: the latest one is the answer.
+    """
+    samples = sum(result.samples for result in results)
+    quarantined = read_quarantine(results)
+    table = _write_table(quarantined, results, data_root) if quarantined else None
+    if samples == 0:
+        reasons = ", ".join(sorted({str(row["reason"]) for row in quarantined}))
+        raise UserError(
+            f"expected at least one portrait from {parameters['images']}, found none in {len(quarantined)} "
+            f"picture(s) ({reasons}); {table} says why for each"
+        )
+    added = 0
+
+    def change(dataset: pa.Table | None, version: int) -> pa.Table | None:
+        nonlocal added
+        joined = join_dataset(read_rows(results), dataset, version=version)
+        added = joined.num_rows - (dataset.num_rows if dataset is not None else 0) if joined is not None else 0
+        return joined
+
+    counts = {"samples": samples, "quarantined": len(quarantined)}
+    manifest = store.update(change, operation="generate", parameters={**parameters, **counts}, data_root=data_root)
+    path = (manifest or store.open()).path
+    return Generated(str(path), samples, added, len(quarantined), str(table) if table else None)
+
+
+def _write_table(quarantined: Sequence[QuarantineRow], results: Sequence[ShardResult], data_root: Path) -> Path:
+    """The table's name comes from the shards, so a rerun writes the same file again."""
+    digest = sha256_hex("".join(Path(result.directory).name for result in results).encode())[:12]
+    path = data_root / "quarantine" / f"{digest}.csv"
+    write_quarantine(quarantined, path)
+    return path

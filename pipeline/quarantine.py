@@ -1,0 +1,34 @@
+"""The quarantine table: pictures that can't become a sample, each with its reason. The files stay where they are."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv
+
+from manifests.atomic import write_replace
+
+SCHEMA = pa.schema(
+    [
+        pa.field("source_uri", pa.string(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),  # one of manifests.images.Reason, or of those below
+        pa.field("detail", pa.string(), nullable=False),
+        pa.field("source_sha256", pa.string()),
+    ]
+)
+
+UNREADABLE = "unreadable file"
+NO_FACE = "no face"
+NO_FACE_IN_MASK = "no face in the mask"
+MASK_MISMATCH = "mask and image differ in size"
+BAD_MASK = "unreadable mask"
+
+QuarantineRow = dict[str, str | None]
+
+
+def write_quarantine(rows: Sequence[QuarantineRow], path: Path) -> None:
+    """Write the table as CSV, for people; whole or not at all."""
+    buffer = io.BytesIO()
+    pa.csv.write_csv(pa.Table.from_pylist(list(rows), schema=SCHEMA), buffer)
+    write_replace(path, buffer.getvalue())

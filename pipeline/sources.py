@@ -1,0 +1,44 @@
+"""Where pictures come from: a directory, a glob or a file; with a directory of masks, in pairs."""
+
+from pathlib import Path
+
+import numpy as np
+
+from manifests.errors import UserError
+from manifests.ground_truth import find_pairs
+from manifests.masks import MaskEncoding, find_encoding, read_mask_values
+from manifests.pictures import list_pictures
+from manifests.progress import progress
+from pipeline.labelling import Picture
+
+
+def find_pictures(images: str, masks: str | None = None) -> list[Picture]:
+    """Every picture of `images`, in order of name; UserError when there is none or a mask has no partner."""
+    if masks is None:
+        return [Picture(path) for path in list_pictures(Path(images).expanduser())]
+    pairs = find_pairs(Path(images).expanduser(), Path(masks).expanduser())
+    return [Picture(pair.image, pair.mask) for pair in pairs]
+
+
+def default_source(images: str) -> str:
+    """The dataset's name when none was given: the directory's, or its parent's when that is just `images`."""
+    path = Path(images).expanduser().resolve()
+    directory = path if path.is_dir() else path.parent
+    return directory.parent.name if directory.name in ("images", "img", "input") else directory.name
+
+
+def find_mask_encoding(pictures: list[Picture], person_label: int | None = None) -> MaskEncoding | None:
+    """How the pictures' masks are written, from the values in all of them; None when there are no masks.
+
+    A mask that can't be read is left to the labeller, which puts its picture into quarantine.
+    """
+    masks = [picture.mask for picture in pictures if picture.mask is not None]
+    if not masks:
+        return None
+    present = np.zeros(256, dtype=bool)
+    for path in progress(masks, "reading masks"):
+        try:
+            present[np.unique(read_mask_values(path))] = True
+        except UserError:
+            continue
+    return find_encoding(np.flatnonzero(present).tolist(), person_label)
