@@ -23,13 +23,14 @@ def publish(store: ManifestStore, log: DecisionLog) -> Manifest:
     while others generate or review is safe: what comes later is in the next version.
     """
     latest = store.open()
-    outcomes = log.outcomes()
-    manifest = store.update(
-        lambda table, _version: fold(table, outcomes) if table is not None else None,
-        operation="review",
-        parameters={"masks_with_verdict": len(outcomes)},
-        data_root=latest.data_root,
-    )
+    parameters: dict[str, int] = {}
+
+    def change(table: pa.Table | None, _version: int) -> pa.Table | None:
+        outcomes = log.outcomes()  # again at each attempt: older ones would take back what another publisher wrote
+        parameters["masks_with_verdict"] = len(outcomes)
+        return fold(table, outcomes) if table is not None else None
+
+    manifest = store.update(change, operation="review", parameters=parameters, data_root=latest.data_root)
     if manifest is None:
         raise NothingToPublish(
             f"expected decisions that v{latest.version} doesn't hold, found none; review some masks first"

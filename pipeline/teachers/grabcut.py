@@ -15,10 +15,11 @@ from pipeline.faces import Face
 WORK_SIDE_PX = 256  # longer side at which GrabCut runs; larger brings detail it can't use and costs the square
 ITERATIONS = 5
 SPECK_PX = 5  # at WORK_SIDE_PX: what is thinner is the background's texture rather than hair
+MIN_SEED_PX = 16  # of person and of background: GrabCut fits five colour clusters to each
 UNUSED_RECT = (0, 0, 1, 1)  # with GC_INIT_WITH_MASK the seeds say it all
 SEED = 0  # of OpenCV's generator: GrabCut starts its colour clusters at random
 
-# All in face heights h and measured from the face's centre, tuned on face crops of full-body photographs.
+# All in face heights h and measured from the face's centre, tuned on face crops of full-body photographs and on portraits.
 FACE_RADII = (0.30, 0.45)  # certain person: the inner face
 HEAD_RADII = (0.70, 0.95)  # probable person: hair too
 HEAD_RISE = 0.08  # hair reaches further above the face than the chin below it
@@ -60,6 +61,9 @@ def _settings_digest() -> str:
 
 def _cut(rgb: Pixels, seeds: Pixels) -> Pixels:
     """RGB (H, W, 3) and GrabCut labels (H, W) -> 1 where person (H, W)."""
+    background = np.isin(seeds, (cv2.GC_BGD, cv2.GC_PR_BGD))
+    if not MIN_SEED_PX <= np.count_nonzero(background) <= background.size - MIN_SEED_PX:
+        return (~background).astype(np.uint8)  # a close-up, say: nothing to fit the other colours to
     cv2.setRNGSeed(SEED)
     models = np.zeros((1, 65)), np.zeros((1, 65))
     labels, _, _ = cv2.grabCut(rgb, seeds, UNUSED_RECT, *models, ITERATIONS, cv2.GC_INIT_WITH_MASK)

@@ -1,0 +1,144 @@
+"""From a manifest to a batch: rows, pixels, preprocessing, augmentation."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+
+from manifests.blobs import BlobError, BlobStore
+from manifests.errors import UserError
+from manifests.ground_truth import import_ground_truth
+from manifests.images import decode_image
+from manifests.masks import decode_mask
+from manifests.store import Manifest, ManifestStore
+from trainer.augmentation import augment
+from trainer.data import accepted_rows, batches, load_samples, require_rows, steps_per_epoch
+from trainer.preprocessing import Preprocessing, imagenet, sinet_authors
+
+ROWS = 24
+
+
+@pytest.fixture(scope="module")
+def manifest(portraits: Path, tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    root = tmp_path_factory.mktemp("dataset")
+    return import_ground_truth(
+        ManifestStore(root / "manifests"),
+        images=portraits / "images",
+        masks=portraits / "masks",
+        source="portraits",
+        data_root=root / "data",
+        limit=ROWS,
+    ).manifest
+
+
+def with_status(manifest: Manifest, status: str, directory: Path) -> Manifest:
+    """The same rows as face crops of another status, as the first version in `directory`."""
+    table = manifest.read()
+    for column, value in (("status", status), ("origin", "face_crop")):
+        index = table.schema.get_field_index(column)
+        table = table.set_column(index, table.schema.field(column), pa.array([value] * table.num_rows))
+    return ManifestStore(directory).commit(
+        table, parent=None, operation="import", parameters={}, data_root=manifest.data_root
+    )
+
+
+def test_the_splits_share_the_accepted_rows_out(manifest: Manifest):
+    rows = {split: accepted_rows(manifest, split) for split in ("train", "val", "test", "all")}
+    assert len(rows["all"]) == ROWS
+    assert set(rows["all"]) == {*rows["train"], *rows["val"], *rows["test"]}
+    assert len(rows["train"]) + len(rows["val"]) + len(rows["test"]) == ROWS
+
+
+@pytest.mark.parametrize("status", ["pending", "rejected", "conflict"])
+def test_only_accepted_rows_are_taken(status: str, manifest: Manifest, tmp_path: Path):
+    unaccepted = with_status(manifest, status, tmp_path)
+    assert accepted_rows(unaccepted, "all") == []
+    with pytest.raises(UserError, match=rf"accepted rows in the train split .*none \({ROWS} rows, {ROWS} {status}\)"):
+        require_rows(unaccepted, "train")
+
+
+def test_samples_are_the_blobs_pixels_and_the_masks_own_size(manifest: Manifest):
+    row = accepted_rows(manifest, "all")[0]
+    blobs = BlobStore(manifest.data_root)
+    samples = load_samples([row], blobs, imagenet(96))
+    mask = decode_mask(blobs.read(row.mask, row.mask_sha256))
+    assert samples.images.shape == (1, 3, 96, 96)
+    assert (samples.true_masks[0].unpack() == (mask >= 128)).all()
+    assert samples.labels.float().mean() == pytest.approx((mask >= 128).mean(), abs=0.01)
+    rgb = decode_image(blobs.read(row.image, row.image_sha256))
+    np.testing.assert_allclose(samples.images.float().mean(dim=(0, 2, 3)), rgb.mean(axis=(0, 1)), atol=1)
+
+
+def test_an_altered_blob_is_named(manifest: Manifest, tmp_path: Path):
+    row = accepted_rows(manifest, "all")[0]
+    (tmp_path / row.mask).parent.mkdir(parents=True)
+    (tmp_path / row.mask).write_bytes(b"something else")
+    with pytest.raises(BlobError, match=rf"expected .*{row.mask_sha256}\.png"):
+        load_samples([row], BlobStore(tmp_path), imagenet(96))
+
+
+def test_an_epoch_deals_every_sample_once_in_the_seeds_order(manifest: Manifest):
+    samples = load_samples(accepted_rows(manifest, "all"), BlobStore(manifest.data_root), imagenet(32))
+    assert steps_per_epoch(samples, 8) == 3
+    dealt = [torch.cat([images for images, _ in batches(samples, 8, torch.manual_seed(seed))]) for seed in (1, 1, 2)]
+    assert torch.equal(dealt[0], dealt[1])
+    assert not torch.equal(dealt[0], dealt[2])
+    keys = [sorted(image.flatten().tolist() for image in images) for images in (samples.images, dealt[0])]
+    assert keys[0] == keys[1]
+
+
+def test_a_short_last_batch_is_left_out_unless_it_is_the_only_one(manifest: Manifest):
+    samples = load_samples(accepted_rows(manifest, "all")[:5], BlobStore(manifest.data_root), imagenet(32))
+    sizes = {size: [len(images) for images, _ in batches(samples, size, torch.manual_seed(0))] for size in (2, 5, 9)}
+    assert sizes == {2: [2, 2], 5: [5], 9: [5]}
+
+
+def test_the_authors_preprocessing_gives_their_input(shared: Path):
+    with np.load(shared / "reference/sinet_golden.npz") as golden:
+        rgb = golden["obama_resized_bgr_u8"][..., ::-1].copy()  # (224, 224, 3)
+        expected = torch.from_numpy(golden["obama_input"])
+    found = sinet_authors().normalise(torch.from_numpy(rgb).permute(2, 0, 1)[None])
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+
+
+def test_resizing_keeps_uint8_and_gives_a_square():
+    assert imagenet(64).resize(np.zeros((300, 200, 3), np.uint8)).shape == (64, 64, 3)
+    enlarged = imagenet(64).resize(np.full((20, 30), 255, np.uint8))
+    assert enlarged.shape == (64, 64)
+    assert enlarged.dtype == np.uint8
+
+
+def test_preprocessing_survives_json():
+    stored = {"size_px": 32, "mean": [1, 2, 3], "std": [4, 5, 6], "divisor": 255.0, "colour_order": "bgr"}
+    assert Preprocessing.from_json(stored) == Preprocessing(32, (1, 2, 3), (4, 5, 6), 255.0, "bgr")
+
+
+def test_the_same_seed_augments_the_same_way():
+    images = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8)
+    labels = torch.randint(0, 2, (4, 32, 32), dtype=torch.uint8)
+    results = [augment(images, labels, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)]
+    assert torch.equal(results[0][0], results[1][0])
+    assert torch.equal(results[0][1], results[1][1])
+    assert not torch.equal(results[0][0], results[2][0])
+
+
+def test_image_and_label_are_warped_alike_and_no_two_samples_the_same():
+    images = torch.zeros(16, 3, 96, 96, dtype=torch.uint8)
+    labels = torch.zeros(16, 96, 96, dtype=torch.uint8)
+    images[:, :, 20:60, 30:70] = 255  # a white square is the person
+    labels[:, 20:60, 30:70] = 1
+    warped, warped_labels = augment(images, labels, torch.Generator().manual_seed(0))
+    brightest = warped.amax(dim=(1, 2, 3), keepdim=True)
+    white = (warped > 0.75 * brightest)[:, 0]  # what is uncovered is grey, half as bright
+    overlap = (white & (warped_labels == 1)).sum(dim=(1, 2)) / (white | (warped_labels == 1)).sum(dim=(1, 2))
+    assert overlap.min() > 0.9
+    assert len(torch.unique(warped_labels, dim=0)) == 16
+
+
+def test_augmented_images_stay_in_range_and_labels_binary():
+    images = torch.randint(0, 256, (8, 3, 32, 32), dtype=torch.uint8)
+    warped, labels = augment(images, torch.ones(8, 32, 32, dtype=torch.uint8), torch.Generator().manual_seed(0))
+    assert 0 <= warped.min() <= warped.max() <= 255
+    assert set(labels.unique().tolist()) == {0, 1}

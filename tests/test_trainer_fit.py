@@ -1,0 +1,224 @@
+"""`trainer.fit` and `trainer.evaluate` as their users call them, on real photographs."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow.compute as pc
+import pytest
+import torch
+
+from manifests.errors import UserError
+from manifests.ground_truth import import_ground_truth
+from manifests.store import Manifest, ManifestStore
+from trainer import bench, evaluate, fit
+from trainer.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
+from trainer.models import create_model
+from trainer.models.sinet import load_authors_state_dict
+from trainer.preprocessing import sinet_authors
+
+QUICK = ["--size", "32", "--batch-size", "16", "--device", "cpu"]
+
+
+@pytest.fixture(scope="module")
+def manifest(portraits: Path, tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    root = tmp_path_factory.mktemp("dataset")
+    return import_ground_truth(
+        ManifestStore(root / "manifests"),
+        images=portraits / "images",
+        masks=portraits / "masks",
+        source="portraits",
+        data_root=root / "data",
+        limit=48,  # few as they are, some are val
+    ).manifest
+
+
+@pytest.fixture(scope="module")
+def run(manifest: Manifest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of two epochs."""
+    output = tmp_path_factory.mktemp("runs") / "two"
+    fit.main(["--manifest", str(manifest.path), "--output", str(output), "--epochs", "2", *QUICK])
+    return output
+
+
+def only_split(manifest: Manifest, split: str, directory: Path) -> Manifest:
+    table = manifest.read().filter(pc.field("split") == split)
+    return ManifestStore(directory).commit(
+        table, parent=None, operation="import", parameters={}, data_root=manifest.data_root
+    )
+
+
+def lines_of(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    return capsys.readouterr().out.splitlines()
+
+
+def test_fit_writes_best_and_last_and_prints_the_path(
+    manifest: Manifest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    output = tmp_path / "run"
+    fit.main(["--manifest", str(manifest.path), "--output", str(output), "--epochs", "1", *QUICK])
+    lines = lines_of(capsys)
+    assert lines[-1] == str(output / "best.safetensors")
+    number = r"\d\.\d{4}"
+    metrics = rf"miou {number}  person_iou_per_image {number}  boundary_f1 {number}"
+    assert re.search(rf"^epoch 1/1  loss {number}  {metrics}  \d+\.\d images/s, 0 s left$", lines[-2])
+    names = {"best.safetensors", "best.json", "last.safetensors", "last.json", "resume.safetensors"}
+    assert {path.name for path in output.iterdir()} == names
+
+
+def test_a_checkpoint_names_its_manifest_and_its_metrics(manifest: Manifest, run: Path):
+    info = load_checkpoint(run).info
+    assert (info.manifest_version, info.manifest_digest) == (manifest.version, manifest.digest)
+    assert info.metrics is not None
+    assert info.preprocessing.size_px == 32
+
+
+def test_a_finished_run_says_so_and_is_left_alone(manifest: Manifest, run: Path, capsys: pytest.CaptureFixture[str]):
+    before = (run / "last.safetensors").stat().st_mtime_ns
+    fit.main(["--manifest", str(manifest.path), "--output", str(run), "--epochs", "2", *QUICK])
+    lines = lines_of(capsys)
+    assert "is finished: 2 epochs" in lines[0]
+    assert lines[-1] == str(run / "best.safetensors")
+    assert (run / "last.safetensors").stat().st_mtime_ns == before
+
+
+def test_another_configuration_is_refused_with_what_differs(manifest: Manifest, run: Path):
+    with pytest.raises(UserError, match=r"found one of epochs 2 and not 3; give another --output"):
+        fit.main(["--manifest", str(manifest.path), "--output", str(run), "--epochs", "3", *QUICK])
+
+
+def test_a_killed_run_resumes_to_the_same_weights(
+    manifest: Manifest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    arguments = ["--manifest", str(manifest.path), "--epochs", "6", *QUICK]
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    command = [sys.executable, "-m", "trainer.fit", *arguments, "--output", str(killed)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=Path(__file__).parents[1]) as process:
+        while not (killed / "resume.safetensors").exists() and process.poll() is None:
+            time.sleep(0.01)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    fit.main([*arguments, "--output", str(killed)])
+    assert any(line.startswith(f"resuming {killed} after epoch") for line in lines_of(capsys))
+    fit.main([*arguments, "--output", str(whole)])
+    for name in ("best.json", "last.json"):
+        resumed, straight = (json.loads((output / name).read_text()) for output in (killed, whole))
+        assert resumed["weights_sha256"] == straight["weights_sha256"]
+        assert resumed["epoch"] == straight["epoch"]
+
+
+def test_evaluate_repeats_the_metrics_of_the_run(manifest: Manifest, run: Path, capsys: pytest.CaptureFixture[str]):
+    evaluate.main(["--checkpoint", str(run), "--manifest", str(manifest.path), "--json", "--device", "cpu"])
+    found = json.loads(lines_of(capsys)[-1])
+    expected = json.loads((run / "best.json").read_text())["metrics"]
+    assert found.keys() == {"n", "miou", "person_iou_per_image", "boundary_f1"}
+    assert found == pytest.approx(expected, abs=1e-3)  # batches differ, and with them the last digits
+
+
+def test_the_authors_weights_find_the_persons(
+    shared: Path, manifest: Manifest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    model = create_model("sinet")
+    load_authors_state_dict(model, torch.load(shared / "reference/SINet.pth", map_location="cpu", weights_only=True))
+    info = CheckpointInfo("sinet", sinet_authors(), 300, 0.0, None, manifest_version=0, manifest_digest="")
+    save_checkpoint(tmp_path / "authors.safetensors", model, info)
+    evaluate.main([
+        *("--checkpoint", str(tmp_path / "authors.safetensors"), "--manifest", str(manifest.path)),
+        *("--split", "all", "--json", "--device", "cpu"),
+    ])  # fmt: skip
+    found = json.loads(lines_of(capsys)[-1])
+    assert found["n"] == 48
+    assert found["person_iou_per_image"] > 0.85
+
+
+def test_an_empty_validation_split_is_said_and_no_metric_is_made_up(
+    manifest: Manifest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    train_only = only_split(manifest, "train", tmp_path / "manifests")
+    output = tmp_path / "run"
+    fit.main(["--manifest", str(train_only.path), "--output", str(output), "--epochs", "1", *QUICK])
+    assert any(line.startswith("nothing to validate on") for line in lines_of(capsys))
+    assert json.loads((output / "best.json").read_text())["metrics"] is None
+    with pytest.raises(UserError, match="expected accepted rows in the val split"):
+        evaluate.main(["--checkpoint", str(output), "--manifest", str(train_only.path)])
+
+
+def test_no_accepted_row_to_train_on_is_one_line(manifest: Manifest, tmp_path: Path):
+    val_only = only_split(manifest, "val", tmp_path / "manifests")
+    with pytest.raises(UserError, match="expected accepted rows in the train split"):
+        fit.main(["--manifest", str(val_only.path), "--output", str(tmp_path / "run"), *QUICK])
+
+
+def test_a_diverging_run_stops_and_keeps_no_spoilt_weights(manifest: Manifest, tmp_path: Path):
+    output = tmp_path / "run"
+    arguments = ["--manifest", str(manifest.path), "--output", str(output), "--epochs", "2", *QUICK]
+    with pytest.raises(UserError, match=r"expected a finite loss and finite weights, found loss .* in epoch 1"):
+        fit.main([*arguments, "--learning-rate", "1e30"])
+    assert not output.exists()
+
+
+def test_a_missing_manifest_exits_with_1_and_one_line(tmp_path: Path):
+    command = [sys.executable, "-m", "trainer.fit", "--manifest", str(tmp_path / "v9.parquet")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1], check=False)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert re.fullmatch(r"error: expected a manifest at .*v9.parquet, found no file; .*\n", done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--model", "sinnet", "sinet"),
+        ("--size", "225", "expected a multiple of 32"),
+        ("--epochs", "0", "expected a whole number of at least 1"),
+        ("--learning-rate", "fast", "expected a number above 0"),
+    ],
+)
+def test_wrong_arguments_exit_with_2(option: str, value: str, message: str, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as caught:
+        fit.main(["--manifest", "v1.parquet", option, value])
+    assert caught.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["tpu", "cuda:99", "meta"])
+def test_a_device_that_is_not_there_is_one_line(name: str, tmp_path: Path):
+    with pytest.raises(UserError, match="--device"):
+        fit.main(["--manifest", str(tmp_path / "v1.parquet"), "--device", name])
+
+
+def test_the_learning_rate_rises_and_falls_to_0():
+    rates = [fit.learning_rate(step, 100, peak=1.0) for step in range(100)]
+    assert rates[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
+    assert rates[5:] == sorted(rates[5:], reverse=True)
+    assert rates[-1] < 0.001
+    assert fit.learning_rate(0, 1, peak=1.0) == 1.0
+
+
+def test_each_epoch_has_random_numbers_of_its_own():
+    drawn = [torch.rand(1, generator=fit.epoch_generator(*key)).item() for key in ((0, 1), (0, 1), (0, 2), (1, 1))]
+    assert drawn[0] == drawn[1]
+    assert len(set(drawn)) == 3
+
+
+def test_only_convolutions_that_mix_channels_decay():
+    decayed, free = fit.parameter_groups(create_model("sinet"))
+    assert decayed["weight_decay"] == 2e-4
+    assert free["weight_decay"] == 0.0
+    # 58 convolutions, 22 of them depthwise; 3 layers of squeeze-and-excite
+    assert len(decayed["params"]) == 58 - 22 + 3
+    assert len(decayed["params"]) + len(free["params"]) == 219
+
+
+def test_bench_times_its_candidates_in_turns_against_the_baseline(capsys: pytest.CaptureFixture[str]):
+    calls: list[str] = []
+    candidates = {bench.BASELINE: lambda: calls.append("baseline"), "other": lambda: calls.append("other")}
+    medians = bench.interleaved_medians(candidates, seconds=0)
+    assert calls == ["baseline", "other"] * 4
+    bench.report("title", {bench.BASELINE: 2.0, "other": 1.0}, "s", lambda median: median)
+    assert medians.keys() == candidates.keys()
+    assert lines_of(capsys)[-1].endswith("2.00x")

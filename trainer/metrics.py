@@ -1,0 +1,84 @@
+"""The three metrics of DESIGN, from masks bool (H, W) at the mask's own size.
+
+`miou`                  mean of person and background IoU over all pixels of the dataset
+`person_iou_per_image`  person IoU, averaged over images (what the SINet authors' code calls mIOU)
+`boundary_f1`           person F1 in the band dilation minus erosion, 15x15, averaged over images
+"""
+
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+BOUNDARY_KERNEL_PX = 15  # SINet, section 4
+
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Over `n` images, each in [0, 1]."""
+
+    n: int
+    miou: float
+    person_iou_per_image: float
+    boundary_f1: float
+
+
+@dataclass(slots=True)
+class MetricsAccumulator:
+    """Takes one image at a time and keeps counts only."""
+
+    confusion: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros((2, 2), np.int64))
+    person_ious: list[float] = field(default_factory=list)
+    boundary_f1s: list[float] = field(default_factory=list)
+
+    def add(self, predicted: Mask, truth: Mask) -> None:
+        """Both bool (H, W), true = person; ValueError when they differ in size."""
+        if predicted.shape != truth.shape:
+            raise ValueError(f"expected a prediction of the mask's size {truth.shape}, found {predicted.shape}")
+        counts = confusion_matrix(predicted, truth)
+        self.confusion += counts
+        self.person_ious.append(iou(counts, 1))
+        self.boundary_f1s.append(boundary_f1(predicted, truth))
+
+    def result(self) -> Metrics:
+        """ValueError when no image was added: the mean of nothing is not a number."""
+        if not self.person_ious:
+            raise ValueError("expected at least one image, found none")
+        return Metrics(
+            n=len(self.person_ious),
+            miou=(iou(self.confusion, 0) + iou(self.confusion, 1)) / 2,
+            person_iou_per_image=float(np.mean(self.person_ious)),
+            boundary_f1=float(np.mean(self.boundary_f1s)),
+        )
+
+
+def confusion_matrix(predicted: Mask, truth: Mask) -> npt.NDArray[np.int64]:
+    """bool masks of one shape -> pixel counts (2, 2), indexed [truth, predicted]."""
+    pairs = truth.astype(np.uint8) * 2 + predicted
+    return np.bincount(pairs.ravel(), minlength=4).reshape(2, 2)
+
+
+def iou(confusion: npt.NDArray[np.int64], label: int) -> float:
+    """Intersection over union of one class; 1 when it occurs in neither mask."""
+    intersection = confusion[label, label]
+    union = confusion[label].sum() + confusion[:, label].sum() - intersection
+    return float(intersection / union) if union else 1.0
+
+
+def boundary_f1(predicted: Mask, truth: Mask, kernel_px: int = BOUNDARY_KERNEL_PX) -> float:
+    """Person F1 inside the true mask's boundary band; precision and recall are 1 where their denominator is 0."""
+    band = boundary_band(truth, kernel_px)
+    counts = confusion_matrix(predicted[band], truth[band])
+    hits, called, there = counts[1, 1], counts[:, 1].sum(), counts[1].sum()
+    precision = hits / called if called else 1.0
+    recall = hits / there if there else 1.0
+    return float(2 * precision * recall / (precision + recall)) if hits or not (called or there) else 0.0
+
+
+def boundary_band(truth: Mask, kernel_px: int = BOUNDARY_KERNEL_PX) -> Mask:
+    """bool (H, W) -> bool (H, W): dilation minus erosion with a square of `kernel_px`."""
+    kernel = np.ones((kernel_px, kernel_px), np.uint8)
+    return cv2.morphologyEx(truth.astype(np.uint8), cv2.MORPH_GRADIENT, kernel).astype(bool)
