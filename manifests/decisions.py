@@ -6,6 +6,8 @@ are on disk (SQLite: WAL, synchronous=FULL); repeating a decision_id is harmless
 """
 
 import re
+import sqlite3
+import time
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -108,7 +110,8 @@ class DecisionLog:
             self.engine = sa.create_engine(parsed)
             if parsed.get_backend_name() == "sqlite":
                 sa.event.listen(self.engine, "connect", _make_durable)
-            _METADATA.create_all(self.engine)
+            with self.engine.begin() as connection:  # create_all looks first and then creates: two openers clash
+                connection.execute(sa.schema.CreateTable(_EVENTS, if_not_exists=True))
         except (sa.exc.SQLAlchemyError, ImportError) as error:
             reason = str(error).splitlines()[0]
             shown = re.sub(r"(://[^:/@]*):.*@", r"\1:***@", url)  # the password stays out of logs
@@ -223,10 +226,23 @@ def _insert_ignoring_known(dialect: str) -> sa.Insert:
 
 def _make_durable(connection: Any, _record: object) -> None:
     cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode = WAL")
-    cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute(f"PRAGMA busy_timeout = {_LOCK_TIMEOUT_SECONDS * 1000}")
+    _write_ahead(cursor)
+    cursor.execute("PRAGMA synchronous = FULL")
     cursor.close()
+
+
+def _write_ahead(cursor: sqlite3.Cursor) -> None:
+    """Switch to WAL; of several who open a new database at once, SQLite refuses some without waiting."""
+    deadline = time.monotonic() + _LOCK_TIMEOUT_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
 
 
 def _utc(moment: datetime) -> datetime:

@@ -14,6 +14,7 @@ from manifests.masks import PERSON_LEVEL
 
 MIN_FACE_PX = 24  # shorter side; below this MTCNN's third network sees an enlarged blur (it looks at 48x48)
 MIN_FACE_PROB = 0.95  # at 0.90 bags and prints on shirts come through, at 0.99 faces in profile are lost
+DETECTION_SIDE_PX = 1280  # larger pictures are shrunk to this longer side first: time and memory grow with the area
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +59,21 @@ class MTCNNDetector:
         self._network = MTCNN(keep_all=True, min_face_size=MIN_FACE_PX, device=device)
 
     def detect(self, rgb: Pixels) -> list[Face]:
+        scale = max(1.0, max(rgb.shape[:2]) / DETECTION_SIDE_PX)
+        picture = Image.fromarray(rgb)
+        if scale > 1.0:
+            picture = picture.resize(
+                (round(picture.width / scale), round(picture.height / scale)), Image.Resampling.BOX
+            )
+        if min(picture.size) < MIN_FACE_PX:  # MTCNN fails on pictures that can't hold a face
+            return []
         with torch.inference_mode():
-            boxes, probs = self._network.detect(Image.fromarray(rgb))
+            boxes, probs = self._network.detect(picture)
         if boxes is None:
             return []
         faces = [
             Face(float(left), float(top), float(right - left), float(bottom - top), float(prob))
-            for (left, top, right, bottom), prob in zip(boxes, probs, strict=True)
+            for (left, top, right, bottom), prob in zip(boxes * scale, probs, strict=True)
         ]
         passing = [face for face in faces if face.prob >= MIN_FACE_PROB and min(face.w, face.h) >= MIN_FACE_PX]
         return sorted(passing, key=lambda face: -face.w * face.h)

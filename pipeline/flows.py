@@ -14,7 +14,7 @@ import cv2
 import torch
 from prefect import flow, get_run_logger, task, unmapped
 from prefect.cache_policies import NO_CACHE
-from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from manifests.blobs import BlobStore
 from manifests.decisions import DecisionLog, sqlite_url
@@ -32,7 +32,7 @@ DEFAULT_SHARD_SIZE = 512  # pictures; a Prefect task costs about 12 ms, a shard 
 
 
 # One shard at a time: its pictures are labelled in parallel already.
-ONE_SHARD_AT_A_TIME: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=1)
+ONE_SHARD_AT_A_TIME: TaskRunner[Any] = ThreadPoolTaskRunner[Any](max_workers=1)
 
 
 @flow(name="generate-pseudo-labels", task_runner=ONE_SHARD_AT_A_TIME)

@@ -64,17 +64,18 @@ class Labeller:
         """The rows of a picture's samples, one per face that passes; or one row for the quarantine table."""
         sha256 = None
         try:
-            data = picture.image.read_bytes()
+            data = _read(picture.image)
             sha256 = sha256_hex(data)
-            source = Source(
-                self._origins.source, str(picture.image), sha256, self._origins.license, self._origins.attribution
-            )
+            origins = self._origins
+            source = Source(origins.source, str(picture.image), sha256, origins.license, origins.attribution)
             return self._samples(decode_image(data), source, picture.mask)
         except (UnusableImage, Unusable) as error:
-            reason, detail = error.reason, error.detail
-        except OSError as error:
-            reason, detail = quarantine.UNREADABLE, error.strerror or str(error)
-        return {"source_uri": str(picture.image), "reason": reason, "detail": detail, "source_sha256": sha256}
+            return {
+                "source_uri": str(picture.image),
+                "reason": error.reason,
+                "detail": error.detail,
+                "source_sha256": sha256,
+            }
 
     def _samples(self, rgb: Pixels, source: Source, mask_path: Path | None) -> list[Row]:
         faces = self._detector.detect(rgb)
@@ -134,6 +135,13 @@ class Labeller:
             sizes = f"expected {rgb.shape[1]}x{rgb.shape[0]}, found {values.shape[1]}x{values.shape[0]} in {path}"
             raise Unusable(quarantine.MASK_MISMATCH, sizes)
         return self._origins.encoding.to_mask(values)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Unusable(quarantine.UNREADABLE, error.strerror or str(error)) from error
 
 
 def _center_inside(face: Face, roi: Box) -> bool:

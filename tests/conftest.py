@@ -1,10 +1,22 @@
 """What tests share: the real photographs beside the checkout, and small datasets made of them."""
 
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
+from PIL import Image
+from skimage import data
 
-SHARED = Path(__file__).parents[2] / "shared"
+ROOT = Path(__file__).parents[1]
+SHARED = ROOT.parent / "shared"
+SERVER_START_SECONDS = 120  # 7 on a quiet machine
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +31,53 @@ def shared() -> Path:
 def portraits(shared: Path) -> Path:
     """Portraits of 240x320 with masks: images/train_*.jpg and masks/train_*.png."""
     return shared / "data/portraits"
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> Image.Image:
+    """A real portrait that ships with scikit-image (Eileen Collins, NASA, public domain), 512x512 RGB."""
+    return Image.fromarray(data.astronaut())
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A real Prefect server of its own; the environment of processes that talk to it."""
+    home = tmp_path_factory.mktemp("prefect")
+    port = _free_port()
+    environment = {
+        **os.environ,
+        "PREFECT_HOME": str(home),
+        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "PYTHONPATH": str(ROOT),
+    }
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    log = home / "server.log"
+    with log.open("w") as output, subprocess.Popen(command, env=environment, stdout=output, stderr=output) as server:
+        try:
+            _wait_for(f"http://127.0.0.1:{port}/api/health", server, log)
+            yield environment
+        finally:
+            server.send_signal(signal.SIGINT)
+            try:
+                server.wait(20)
+            except subprocess.TimeoutExpired:
+                server.kill()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + SERVER_START_SECONDS
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            if httpx.get(url, timeout=2).is_success:
+                return
+        except httpx.TransportError:
+            time.sleep(0.2)
+    pytest.fail(f"the Prefect server did not start: {log.read_text()[-2000:]}")

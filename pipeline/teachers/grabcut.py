@@ -19,7 +19,7 @@ MIN_SEED_PX = 16  # of person and of background: GrabCut fits five colour cluste
 UNUSED_RECT = (0, 0, 1, 1)  # with GC_INIT_WITH_MASK the seeds say it all
 SEED = 0  # of OpenCV's generator: GrabCut starts its colour clusters at random
 
-# All in face heights h and measured from the face's centre, tuned on face crops of full-body photographs and on portraits.
+# In face heights, from the face's centre; tuned on face crops of full-body photographs and on portraits.
 FACE_RADII = (0.30, 0.45)  # certain person: the inner face
 HEAD_RADII = (0.70, 0.95)  # probable person: hair too
 HEAD_RISE = 0.08  # hair reaches further above the face than the chin below it

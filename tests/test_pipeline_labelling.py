@@ -1,0 +1,209 @@
+"""One picture -> samples or a reason; a shard of them, resumed; all without Prefect."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from bad_pictures import EXPECTED_REASON, write_bad_pictures
+from PIL import Image
+
+from manifests.blobs import BlobStore
+from manifests.errors import UserError
+from manifests.geometry import Box, crop
+from manifests.images import decode_image
+from manifests.masks import MaskEncoding, decode_mask, read_mask_values
+from manifests.samples import Row
+from manifests.store import ManifestStore
+from pipeline.commit import commit_shards
+from pipeline.faces import default_detector
+from pipeline.labelling import Labeller, Origins, Picture
+from pipeline.shards import process_shard, read_quarantine, read_rows, shard_digest, split_into_shards
+from pipeline.sources import default_source, find_mask_encoding, find_pictures
+from pipeline.teachers import load_teacher
+
+ORIGINS = Origins("test", "CC0", "somebody")
+
+
+@pytest.fixture
+def blobs(tmp_path: Path) -> BlobStore:
+    return BlobStore(tmp_path / "data")
+
+
+def labeller(blobs: BlobStore, origins: Origins = ORIGINS) -> Labeller:
+    return Labeller(default_detector(), load_teacher("grabcut"), blobs, origins)
+
+
+def rows_of(outcome: list[Row] | dict[str, str | None]) -> list[Row]:
+    assert isinstance(outcome, list), outcome
+    return outcome
+
+
+@pytest.fixture(scope="module")
+def bad_pictures(tmp_path_factory: pytest.TempPathFactory, astronaut: Image.Image) -> Path:
+    return write_bad_pictures(tmp_path_factory.mktemp("bad"), astronaut)
+
+
+@pytest.mark.parametrize(("name", "reason"), EXPECTED_REASON.items())
+def test_each_odd_picture_is_used_or_quarantined(
+    bad_pictures: Path, blobs: BlobStore, name: str, reason: str | None
+) -> None:
+    before = (bad_pictures / name).read_bytes()
+    outcome = labeller(blobs).label(Picture(bad_pictures / name))
+    if reason is None:
+        [row] = rows_of(outcome)
+        assert row["origin"] == "teacher"
+        assert row["person_fraction"] > 0.1
+    else:
+        assert isinstance(outcome, dict)
+        assert outcome["reason"] == reason
+        assert outcome["detail"]
+    assert (bad_pictures / name).read_bytes() == before
+
+
+def test_a_rotated_photo_gives_the_upright_sample(bad_pictures: Path, blobs: BlobStore) -> None:
+    rotated, upright = (
+        rows_of(labeller(blobs).label(Picture(bad_pictures / name)))[0] for name in ("rotated.jpg", "good.jpg")
+    )
+    assert (rotated["width"], rotated["height"]) == (upright["width"], upright["height"])
+    assert abs(rotated["face_x"] - upright["face_x"]) < 5
+    assert abs(rotated["face_y"] - upright["face_y"]) < 5
+
+
+def test_a_missing_file_is_quarantined_with_the_systems_reason(tmp_path: Path, blobs: BlobStore) -> None:
+    outcome = labeller(blobs).label(Picture(tmp_path / "gone.jpg"))
+    assert isinstance(outcome, dict)
+    assert (outcome["reason"], outcome["detail"]) == ("unreadable file", "No such file or directory")
+
+
+def test_a_full_disk_is_no_fault_of_the_picture(bad_pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file where the data root should be")
+    with pytest.raises(OSError, match="data"):
+        labeller(BlobStore(tmp_path / "data")).label(Picture(bad_pictures / "good.jpg"))
+
+
+def test_case_2_stores_the_pixels_of_the_roi_and_where_it_was(shared: Path, blobs: BlobStore) -> None:
+    path = next(iter(sorted((shared / "data/raw_fullbody/images").glob("*.jpg"))))
+    rgb = decode_image(path.read_bytes())
+    for row in rows_of(labeller(blobs).label(Picture(path))):
+        roi = Box(row["roi_x"], row["roi_y"], row["roi_w"], row["roi_h"])
+        stored = decode_image(blobs.read(row["image"], row["image_sha256"]))
+        assert roi.w * roi.h < rgb.shape[0] * rgb.shape[1]  # a full-body photo is cropped
+        assert np.abs(stored.astype(int) - crop(rgb, roi)).mean() < 3  # JPEG's loss
+        assert row["teacher"] == load_teacher("grabcut").name
+        assert (row["license"], row["attribution"]) == ("CC0", "somebody")
+
+
+def test_case_1_crops_image_and_mask_alike(shared: Path, blobs: BlobStore) -> None:
+    fullbody = shared / "data/fullbody"
+    origins = Origins("fullbody", encoding=MaskEncoding("0/255"))
+    picture = Picture(fullbody / "images/0001.jpg", fullbody / "masks/0001.png")
+    [row] = rows_of(labeller(blobs, origins).label(picture))
+    roi = Box(row["roi_x"], row["roi_y"], row["roi_w"], row["roi_h"])
+    assert picture.mask is not None
+    whole = read_mask_values(picture.mask)
+    assert np.array_equal(decode_mask(blobs.read(row["mask"], row["mask_sha256"])), crop(whole, roi))
+    assert row["origin"] == "face_crop"
+    assert row["teacher"] is None
+
+
+def test_case_1_leaves_out_faces_that_nobody_labelled(shared: Path, blobs: BlobStore, tmp_path: Path) -> None:
+    fullbody = shared / "data/fullbody"
+    whole = read_mask_values(fullbody / "masks/0001.png")
+    Image.fromarray(np.zeros_like(whole)).save(tmp_path / "0001.png")
+    picture = Picture(fullbody / "images/0001.jpg", tmp_path / "0001.png")
+    outcome = labeller(blobs, Origins("fullbody", encoding=MaskEncoding("0/255"))).label(picture)
+    assert isinstance(outcome, dict)
+    assert outcome["reason"] == "no face in the mask"
+
+
+def test_case_1_quarantines_a_mask_of_another_size(bad_pictures: Path, blobs: BlobStore, tmp_path: Path) -> None:
+    Image.new("L", (20, 20), 255).save(tmp_path / "good.png")
+    outcome = labeller(blobs, Origins("x", encoding=MaskEncoding("0/255"))).label(
+        Picture(bad_pictures / "good.jpg", tmp_path / "good.png")
+    )
+    assert isinstance(outcome, dict)
+    assert outcome["reason"] == "mask and image differ in size"
+
+
+def test_a_finished_shard_is_not_labelled_again(bad_pictures: Path, blobs: BlobStore, tmp_path: Path) -> None:
+    pictures = find_pictures(str(bad_pictures))
+    first = process_shard(pictures, tmp_path / "shard", lambda: labeller(blobs))
+    again = process_shard(pictures, tmp_path / "shard", lambda: pytest.fail("labelled again"))
+    assert (first.resumed, again.resumed) == (False, True)
+    assert (first.samples, first.quarantined) == (again.samples, again.quarantined) == (4, 6)
+    assert {Path(str(row["source_uri"])).name: row["reason"] for row in read_quarantine([again])} == {
+        name: reason for name, reason in EXPECTED_REASON.items() if reason
+    }
+
+
+def test_threads_change_neither_rows_nor_blobs(bad_pictures: Path, tmp_path: Path) -> None:
+    pictures = find_pictures(str(bad_pictures))
+    results = [
+        process_shard(
+            pictures, tmp_path / f"shard{threads}", lambda: labeller(BlobStore(tmp_path / "data")), threads=threads
+        )
+        for threads in (1, 4)
+    ]
+    one, four = (pq.read_table(Path(result.directory) / "rows.parquet") for result in results)
+    assert one.equals(four)
+
+
+def test_a_shards_digest_follows_bytes_teacher_and_settings(bad_pictures: Path, tmp_path: Path) -> None:
+    picture = Picture(tmp_path / "a.jpg")
+    picture.image.write_bytes((bad_pictures / "good.jpg").read_bytes())
+
+    def digest(teacher: str = "t", origins: Origins = ORIGINS) -> str:
+        return shard_digest([picture], teacher=teacher, detector="d", origins=origins)
+
+    first = digest()
+    assert digest() == first
+    assert digest(teacher="other") != first
+    assert digest(origins=Origins("other")) != first
+    picture.image.write_bytes(picture.image.read_bytes() + b"\0")
+    assert digest() != first
+
+
+def test_shards_keep_the_order_and_every_picture() -> None:
+    pictures = [Picture(Path(f"{number}.jpg")) for number in range(5)]
+    assert split_into_shards(pictures, 2) == [pictures[:2], pictures[2:4], pictures[4:]]
+
+
+def test_committing_the_same_shard_twice_adds_nothing(bad_pictures: Path, blobs: BlobStore, tmp_path: Path) -> None:
+    store = ManifestStore(tmp_path / "manifests")
+    result = process_shard(find_pictures(str(bad_pictures)), tmp_path / "shard", lambda: labeller(blobs))
+    first, again = (commit_shards([result], store, blobs.root, parameters={"images": "x"}) for _ in range(2))
+    assert store.versions() == [1]
+    assert (first.samples_added, again.samples_added) == (4, 0)
+    assert first.manifest == again.manifest
+    assert first.quarantine_table is not None
+    assert first.quarantine_table == again.quarantine_table
+    assert len(Path(first.quarantine_table).read_text().splitlines()) == 1 + 6
+    assert {row["sample_id"] for row in read_rows([result])} == set(
+        store.open().read(["sample_id"])["sample_id"].to_pylist()
+    )
+
+
+def test_no_usable_picture_is_one_line_with_the_reasons(bad_pictures: Path, blobs: BlobStore, tmp_path: Path) -> None:
+    result = process_shard(
+        [Picture(bad_pictures / "text.jpg"), Picture(bad_pictures / "no_face.jpg")],
+        tmp_path / "shard",
+        lambda: labeller(blobs),
+    )
+    with pytest.raises(UserError, match=r"found none in 2 picture\(s\) \(no face, not an image\)"):
+        commit_shards([result], ManifestStore(tmp_path / "manifests"), blobs.root, parameters={"images": "x"})
+
+
+def test_mask_encoding_is_found_over_all_masks(tmp_path: Path) -> None:
+    Image.new("L", (8, 8), 0).save(tmp_path / "a.png")
+    Image.new("L", (8, 8), 1).save(tmp_path / "b.png")
+    pictures = [Picture(tmp_path / "x.jpg", tmp_path / name) for name in ("a.png", "b.png")]
+    assert find_mask_encoding(pictures) == MaskEncoding("0/1")
+    assert find_mask_encoding([Picture(tmp_path / "x.jpg")]) is None
+
+
+def test_a_source_is_named_after_its_directory(tmp_path: Path) -> None:
+    (tmp_path / "baidu/images").mkdir(parents=True)
+    (tmp_path / "selfies").mkdir()
+    assert default_source(str(tmp_path / "baidu/images")) == "baidu"
+    assert default_source(str(tmp_path / "selfies")) == "selfies"
