@@ -18,7 +18,7 @@ from manifests.masks import decode_mask
 from manifests.publish import publish
 from manifests.sheet import contact_sheet
 from manifests.stats import describe
-from manifests.store import Manifest, ManifestStore, default_data_root
+from manifests.store import Manifest, ManifestStore
 from manifests.verify import verify
 
 PROBLEMS_PRINTED = 20
@@ -83,13 +83,12 @@ def publish_reviews(options: argparse.Namespace) -> None:
 def import_pairs(options: argparse.Namespace) -> None:
     """Take trusted image and mask pairs (same stem) into the dataset, as accepted rows."""
     store = ManifestStore(options.manifests)
-    recorded = store.open().data_root if store.latest() else default_data_root(options.manifests)
     done = import_ground_truth(
         store,
         images=options.images,
         masks=options.masks,
         source=options.source,
-        data_root=options.data or recorded,  # a version has one data root for all its rows
+        data_root=options.data or store.data_root(),  # a version has one data root for all its rows
         license=options.license,
         attribution=options.attribution,
         person_label=options.person_label,

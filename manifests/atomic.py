@@ -33,12 +33,20 @@ def write_replace(path: Path, data: bytes) -> None:
 
 @contextmanager
 def _temporary(path: Path) -> Iterator[Path]:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_directory(path.parent)
     temporary = path.parent / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}-{path.name}"
     try:
         yield temporary
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _make_directory(path: Path) -> None:
+    """Make a directory and its parents so that a power cut doesn't take them away again."""
+    missing = [directory for directory in (path, *path.parents) if not directory.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for directory in missing:
+        _fsync(directory.parent)
 
 
 def _fsync(path: Path) -> None:

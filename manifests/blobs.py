@@ -6,11 +6,10 @@
 import hashlib
 import os
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from manifests.atomic import write_exclusive
+from manifests.atomic import write_replace
 from manifests.errors import UserError
 
 BLOB_SUFFIXES = (".jpg", ".png")
@@ -47,9 +46,8 @@ class BlobStore:
         sha256 = sha256_hex(data)
         relative = f"blobs/{sha256[:2]}/{sha256}{suffix}"
         path = self.root / relative
-        if not path.exists():
-            with suppress(FileExistsError):  # another writer stored the same bytes first
-                write_exclusive(path, lambda temporary: temporary.write_bytes(data))
+        if not path.is_file() or path.read_bytes() != data:  # a damaged blob is mended by storing it again
+            write_replace(path, data)
         return Blob(relative, sha256)
 
     def path(self, relative: str) -> Path:

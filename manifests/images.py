@@ -1,7 +1,8 @@
 """Bytes -> RGB uint8 (H, W, 3), upright, or `UnusableImage` with a reason; and RGB -> JPEG.
 
 Colour order and range are settled here once: grey, palette, CMYK and 16-bit pictures become 8-bit RGB, EXIF
-rotation is applied, transparency is laid over white. The JPEG written back carries no metadata (no GPS).
+rotation and colour profile are applied, transparency is laid over white. The JPEG written back has no metadata
+(no GPS).
 """
 
 import io
@@ -9,7 +10,7 @@ import warnings
 from typing import Literal
 
 import numpy as np
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from manifests.errors import UserError
 from manifests.geometry import Pixels
@@ -92,10 +93,25 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "F":
+        raise UnusableImage("not an image", "expected 8- or 16-bit pixels, found floating point numbers")
     if image.mode.startswith("I;16") or image.mode == "I":  # Pillow's own conversion clips at 255
         wide = np.asarray(image).astype(np.float64)
         image = Image.fromarray(np.clip(np.rint(wide / 257.0), 0, 255).astype(np.uint8))
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
-    return image.convert("RGB")
+    return _to_srgb(image).convert("RGB")
+
+
+def _to_srgb(image: Image.Image) -> Image.Image:
+    """The picture in sRGB when it carries another colour profile, a phone's Display P3 say; else as it is."""
+    profile = image.info.get("icc_profile")
+    if not profile or image.mode not in ("RGB", "CMYK"):
+        return image
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError):  # a damaged profile, or one of another colour space; the pixels are sound
+        return image
+    return image if converted is None else converted

@@ -127,6 +127,10 @@ class ManifestStore:
             raise UserError(f"expected a manifest in {self.root}, found none; {_offer(self.root)}")
         return Manifest.open(self.path(number))
 
+    def data_root(self) -> Path:
+        """Where the latest version's blobs lie; the directory `data` beside this one when there is no version."""
+        return self.open().data_root if self.versions() else Path(os.path.normpath(self.root / ".." / "data"))
+
     def history(self) -> list[Manifest]:
         """Every version, oldest first."""
         return [self.open(version) for version in self.versions()]
@@ -203,11 +207,6 @@ class ManifestStore:
             f"expected parent {parent or 'none'} to be the latest version in {self.root}, "
             f"found {latest or 'none'}; reload and commit again"
         )
-
-
-def default_data_root(manifests_root: Path) -> Path:
-    """The directory `data` beside the manifests directory."""
-    return Path(os.path.normpath(manifests_root / ".." / "data"))
 
 
 def _write_parquet(table: pa.Table, path: Path) -> None:

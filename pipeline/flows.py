@@ -20,7 +20,7 @@ from manifests.blobs import BlobStore
 from manifests.decisions import DecisionLog, sqlite_url
 from manifests.errors import UserError
 from manifests.publish import NothingToPublish, publish
-from manifests.store import ManifestStore, default_data_root
+from manifests.store import ManifestStore
 from pipeline.commit import Generated, commit_shards
 from pipeline.faces import default_detector
 from pipeline.labelling import Labeller, Origins, Picture
@@ -52,7 +52,8 @@ def generate_pseudo_labels(
 
     With `masks` they are cropped ground truth (case 1), without them the teacher's proposals (case 2).
     """
-    data_root = Path(data) if data else default_data_root(Path(manifests))
+    store = ManifestStore(manifests)
+    data_root = Path(data) if data else store.data_root()
     pictures = find_pictures(images, masks)
     origins = Origins(
         source or default_source(images), license, attribution, find_mask_encoding(pictures, person_label)
@@ -62,7 +63,7 @@ def generate_pseudo_labels(
     results = label_shard.map(
         shards, titles, origins=unmapped(origins), teacher=teacher, data_root=unmapped(data_root)
     ).result()
-    generated = commit_samples(results, ManifestStore(manifests), data_root, images=images, teacher=teacher)
+    generated = commit_samples(results, store, data_root, images=images, teacher=teacher)
     get_run_logger().info(str(generated))
     return generated
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageCms
 
 from manifests.blobs import Blob, BlobError, BlobStore, sha256_hex
 from manifests.errors import UserError
@@ -541,3 +541,42 @@ def test_a_mask_file_that_is_a_bomb_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "bomb.png").write_bytes(png_header(60_000, 60_000))
     with pytest.raises(UserError, match=r"expected a readable mask, found .*bomb\.png"):
         read_mask_values(tmp_path / "bomb.png")
+
+
+def test_a_colour_profile_is_applied() -> None:
+    # A profile whose red and green primaries are swapped turns sRGB's red into green.
+    pixels = np.zeros((64, 64, 3), np.uint8)
+    pixels[...] = (200, 30, 30)
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    red, green = srgb.index(b"rXYZ"), srgb.index(b"gXYZ")
+    swapped = bytearray(srgb)
+    swapped[red : red + 4], swapped[green : green + 4] = b"gXYZ", b"rXYZ"
+    plain, converted = (decode_image(_png(pixels, profile)) for profile in (srgb, bytes(swapped)))
+    assert np.abs(plain[0, 0].astype(int) - (200, 30, 30)).max() <= 1
+    assert converted[0, 0, 1] > converted[0, 0, 0]
+
+
+def test_a_damaged_colour_profile_is_ignored() -> None:
+    pixels = np.full((64, 64, 3), 90, np.uint8)
+    assert np.array_equal(decode_image(_png(pixels, b"no profile at all")), pixels)
+
+
+def test_floating_point_pictures_are_refused() -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(np.full((64, 64), 0.5, np.float32)).save(buffer, "TIFF")
+    with pytest.raises(UnusableImage, match="floating point"):
+        decode_image(buffer.getvalue())
+
+
+def test_storing_again_mends_a_damaged_blob(tmp_path: Path) -> None:
+    store = BlobStore(tmp_path)
+    blob = store.put(b"the right bytes", ".png")
+    store.path(blob.path).write_bytes(b"the wrong bytes")
+    store.put(b"the right bytes", ".png")
+    assert store.read(blob.path, blob.sha256) == b"the right bytes"
+
+
+def _png(pixels: Pixels, profile: bytes) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", icc_profile=profile)
+    return buffer.getvalue()

@@ -24,7 +24,7 @@ from manifests import __version__, atomic, store
 from manifests.atomic import write_exclusive, write_replace
 from manifests.errors import UserError
 from manifests.schema import SCHEMA, SCHEMA_VERSION, ManifestInvalid
-from manifests.store import COMMIT_ATTEMPTS, METADATA_KEY, CommitConflict, Manifest, ManifestStore, default_data_root
+from manifests.store import COMMIT_ATTEMPTS, METADATA_KEY, CommitConflict, Manifest, ManifestStore
 
 RACE_ROUNDS = 12
 
@@ -197,8 +197,8 @@ def test_a_data_root_given_relative_is_found_from_another_directory(
 
 
 def test_the_default_data_root_lies_beside_the_manifests() -> None:
-    assert default_data_root(Path("/set/manifests")) == Path("/set/data")
-    assert default_data_root(Path("manifests")) == Path("data")
+    assert ManifestStore("/set/manifests").data_root() == Path("/set/data")
+    assert ManifestStore("manifests-of-nobody").data_root() == Path("data")
 
 
 def test_history_is_every_version_oldest_first(versions: ManifestStore) -> None:

@@ -1,0 +1,129 @@
+"""The review session over HTTP: the routes of DESIGN.md, with their names, and errors as {"error": one line}.
+
+Beyond DESIGN: /api/next also tells `progress` and `manifest`, and /api/history gives the last decisions, newest
+first, so that undo works after a reload.
+"""
+
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from manifests.blobs import BlobStore
+from manifests.decisions import Decision
+from manifests.errors import UserError
+from review_ui.queue import Sample
+from review_ui.session import Handout, Receipt, ReviewSession, UnknownDecision
+from review_ui.submission import UUID_PATTERN
+
+MAX_BATCH = 1000
+MAX_HANDOUT = 200
+MEDIA_HEADERS = {"Cache-Control": "private, max-age=31536000, immutable"}  # a digest's bytes never change
+
+
+class Batch(BaseModel):
+    """What POST /api/decisions takes; each decision is judged by itself."""
+
+    decisions: list[Any] = Field(max_length=MAX_BATCH)
+
+
+class UndoRequest(BaseModel):
+    decision_id: str = Field(pattern=UUID_PATTERN)
+
+
+def create_api(session: ReviewSession, blobs: BlobStore) -> FastAPI:
+    """The routes on an app of their own; no page yet."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)  # its docs pages load scripts from elsewhere
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(UserError, _user_error)
+
+    @app.get("/api/next")
+    def next_samples(n: Annotated[int, Query(ge=1, le=MAX_HANDOUT)] = 16) -> dict[str, Any]:
+        return _handout_json(session.next(n))
+
+    @app.get("/api/history")
+    def history(n: Annotated[int, Query(ge=1, le=MAX_HANDOUT)] = 20) -> dict[str, Any]:
+        return {"decisions": [_decision_json(*entry) for entry in session.history(n)]}
+
+    @app.post("/api/decisions")
+    def decisions(batch: Batch) -> Receipt:
+        return session.decide(batch.decisions)
+
+    @app.post("/api/undo")
+    def undo(request: UndoRequest) -> dict[str, Any]:
+        undone = session.undo(request.decision_id)
+        return {"decision_id": undone.decision_id, "sample": _sample_json(undone.sample) if undone.sample else None}
+
+    @app.post("/api/publish")
+    def publish() -> dict[str, Any]:
+        manifest = session.publish()
+        return {"manifest": str(manifest.path), "version": manifest.version}
+
+    @app.get("/media/{sha256:path}")
+    def media(sha256: str) -> FileResponse:
+        path = blobs.find(sha256)
+        if path is None:
+            raise HTTPException(404, f"expected the SHA-256 of a blob, found {ascii(sha256)[:80]}")
+        return FileResponse(path, headers=MEDIA_HEADERS)
+
+    @app.get("/healthz")
+    def healthz() -> dict[str, Any]:
+        return {"status": "ok", "version": session.manifest.version}
+
+    @app.api_route("/api/{rest:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+    def no_such_route(rest: str) -> None:
+        raise HTTPException(404, f"expected a route of this server, found {ascii(f'/api/{rest}')[:80]}")
+
+    return app
+
+
+def _handout_json(handout: Handout) -> dict[str, Any]:
+    expires = handout.lease_expires_at.isoformat()
+    return {
+        "samples": [_sample_json(sample) | {"lease_expires_at": expires} for sample in handout.samples],
+        "remaining": handout.remaining,
+        "progress": handout.progress,
+        "manifest": handout.manifest,
+    }
+
+
+def _sample_json(sample: Sample) -> dict[str, Any]:
+    return {
+        "sample_id": sample.sample_id,
+        "mask_sha256": sample.mask_sha256,
+        "image_url": f"/media/{sample.image_sha256}",
+        "mask_url": f"/media/{sample.mask_sha256}",
+        "width": sample.width,
+        "height": sample.height,
+        "doubt": sample.doubt,
+    }
+
+
+def _decision_json(decision: Decision, sample: Sample) -> dict[str, Any]:
+    return {
+        "decision_id": decision.decision_id,
+        "verdict": decision.verdict,
+        "reason": decision.reason,
+        "decision_ms": decision.decision_ms,
+        "sample": _sample_json(sample),
+    }
+
+
+def _invalid(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return JSONResponse({"error": f"{place}: {first['msg']}"}, 422)
+
+
+def _http_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"error": str(error.detail)}, error.status_code, error.headers)
+
+
+def _user_error(_request: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"error": str(error)}, 404 if isinstance(error, UnknownDecision) else 409)

@@ -1,0 +1,74 @@
+"""The server: its address, the whole app on it, and running it until it is stopped."""
+
+import contextlib
+import hashlib
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from manifests.blobs import BlobStore
+from manifests.errors import UserError
+from review_ui.api import create_api
+from review_ui.guard import Guard
+from review_ui.session import ReviewSession
+
+SHUTDOWN_SECONDS = 2  # an open page keeps a connection to Gradio alive; don't wait for it longer
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens on the address from now on; UserError when it can't be had."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen()
+    except OSError as error:
+        raise UserError(
+            f"expected port {port} on {host} to be free, found: {error.strerror}; choose another --port or --host"
+        ) from error
+    return listener
+
+
+def url_of(listener: socket.socket) -> str:
+    """The address to type into a browser on this machine."""
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def create_app(session: ReviewSession, blobs: BlobStore, *, host_name: str, dataset: str) -> ASGIApp:
+    """Routes, page and guard. `dataset` tells apart what browsers keep for different queues on one address."""
+    from review_ui.page import mount_page  # here: gradio takes 5 s to load, wanted only once all else is well
+
+    app = create_api(session, blobs)
+    mount_page(app, dataset)
+    return Guard(app, host_names={host_name.lower()})
+
+
+def dataset_name(manifests_root: Path, database_url: str) -> str:
+    """12 hex digits for one queue: the same directory and database give the same name after a restart."""
+    return hashlib.sha256(f"{manifests_root.resolve()}\n{database_url}".encode()).hexdigest()[:12]
+
+
+def serve(app: ASGIApp, listener: socket.socket, *, on_ready: Callable[[], None]) -> None:
+    """Answer requests until interrupted; `on_ready` is called when the first one can be answered."""
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, timeout_graceful_shutdown=SHUTDOWN_SECONDS, server_header=False
+    )
+    with contextlib.suppress(KeyboardInterrupt):  # the ordinary way to stop it
+        _AnnouncingServer(config, on_ready).run(sockets=[listener])
+
+
+class _AnnouncingServer(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._on_ready()

@@ -1,0 +1,120 @@
+// Decisions and undos on their way to the server, in order. Each is kept in localStorage from the key press until
+// the server acknowledged it, so that neither a reload nor a server away loses one. Sending one twice is harmless.
+
+import { request } from "./request.js";
+
+const RETRY_MS = [500, 1000, 2000, 4000];
+const MAX_BATCH = 100;
+
+/** A random UUID (version 4). crypto.randomUUID is missing on pages that came over plain HTTP from another machine. */
+export function newId() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6] & 0x0f) | 0x40;
+  bytes[8] = (bytes[8] & 0x3f) | 0x80;
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/(.{8})(.{4})(.{4})(.{4})(.{12})/, "$1-$2-$3-$4-$5");
+}
+
+export class Outbox {
+  /** `onChange()` after every change of `size` or `problem`; `onRefused({decision_id, error})` per refusal. */
+  constructor(dataset, { onChange, onRefused }) {
+    this.prefix = `review:${dataset}:`;
+    this.onChange = onChange;
+    this.onRefused = onRefused;
+    this.items = storedItems(this.prefix);
+    this.problem = null;
+    this.failures = 0;
+    this.last = Date.now();
+    this.delivery = null;
+    window.addEventListener("pagehide", () => this.leave());
+    window.addEventListener("online", () => this.deliver());
+  }
+
+  get size() {
+    return this.items.length;
+  }
+
+  /** Ids of the samples whose last word is still on its way, and it is a decision. */
+  get decided() {
+    return new Set(this.items.filter((item) => item.decision).map((item) => item.decision.sample_id));
+  }
+
+  /** Send `item`, {decision: {...}} or {undo: decision_id}, after all others. */
+  add(item) {
+    this.last = Math.max(Date.now(), this.last + 1); // keys sort by age, also across a reload
+    const entry = { ...item, key: `${this.prefix}${String(this.last).padStart(15, "0")}:${newId()}` };
+    this.items.push(entry);
+    try {
+      localStorage.setItem(entry.key, JSON.stringify(item));
+    } catch {
+      // no storage, or full: the decision is still sent, only a reload could lose it
+    }
+    this.onChange();
+    this.deliver();
+  }
+
+  /** Resolves when everything is acknowledged or the server refused to answer: true when nothing is left. */
+  async deliver() {
+    clearTimeout(this.timer);
+    this.delivery ??= this.sendAll().finally(() => (this.delivery = null));
+    await this.delivery;
+    return this.size === 0;
+  }
+
+  async sendAll() {
+    while (this.size > 0) {
+      const batch = this.nextBatch();
+      try {
+        await this.send(batch);
+      } catch (error) {
+        this.problem = error.message;
+        this.timer = setTimeout(() => this.deliver(), RETRY_MS[Math.min(this.failures++, RETRY_MS.length - 1)]);
+        this.onChange();
+        return;
+      }
+      this.problem = null;
+      this.failures = 0;
+      this.forget(batch);
+    }
+  }
+
+  /** The items that go into one request: decisions up to the next undo, or one undo. */
+  nextBatch() {
+    if (this.items[0].undo) return [this.items[0]];
+    const end = this.items.findIndex((item) => item.undo);
+    return this.items.slice(0, Math.min(end < 0 ? this.size : end, MAX_BATCH));
+  }
+
+  async send(batch) {
+    if (batch[0].undo) {
+      await request("/api/undo", { decision_id: batch[0].undo }, { keepalive: true }).catch((error) => {
+        if (error.status !== 404) throw error; // 404: the server never stored that decision, so nothing is left to undo
+      });
+      return;
+    }
+    const body = { decisions: batch.map((item) => item.decision) };
+    const receipt = await request("/api/decisions", body, { keepalive: true });
+    receipt.refused.forEach(this.onRefused);
+  }
+
+  forget(batch) {
+    const keys = new Set(batch.map((item) => item.key));
+    this.items = this.items.filter((item) => !keys.has(item.key));
+    keys.forEach((key) => localStorage.removeItem(key));
+    this.onChange();
+  }
+
+  /** The page goes away: hand what waits to the browser, which sends it on its own. */
+  leave() {
+    if (this.size > 0) this.send(this.nextBatch()).catch(() => {}); // still in localStorage
+  }
+}
+
+function storedItems(prefix) {
+  try {
+    const keys = Object.keys(localStorage).filter((key) => key.startsWith(prefix)).sort();
+    return keys.map((key) => ({ ...JSON.parse(localStorage.getItem(key)), key }));
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,15 @@
+// One call of the server's API.
+
+/** Fetch JSON; rejects with an Error whose `status` is the HTTP status, 0 when the server can't be reached. */
+export async function request(url, body, options = {}) {
+  const init = body === undefined ? {} : { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
+  let answer;
+  try {
+    answer = await fetch(url, { ...init, ...options });
+  } catch {
+    throw Object.assign(new Error("the server can't be reached"), { status: 0 });
+  }
+  const found = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw Object.assign(new Error(found.error ?? `server error ${answer.status}`), { status: answer.status });
+  return found;
+}

@@ -1,0 +1,317 @@
+"""The review session, with no page and no server running."""
+
+import shutil
+import threading
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from manifests.blobs import BlobStore, sha256_hex
+from manifests.decisions import DecisionLog, sqlite_url
+from manifests.geometry import Box
+from manifests.ground_truth import import_ground_truth
+from manifests.images import decode_image
+from manifests.masks import read_mask_values
+from manifests.publish import NothingToPublish
+from manifests.samples import Row, Source, join_dataset, store_sample
+from manifests.schema import SCHEMA
+from manifests.store import ManifestStore
+from review_ui.queue import Sample
+from review_ui.session import LEASE_SECONDS, ReviewSession, UnknownDecision
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+FALLING = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4)  # doubts
+
+Submission = dict[str, object]
+
+
+def commit_pending(root: Path, portraits: Path, doubts: Sequence[float | None], *, first: int = 0) -> ManifestStore:
+    """Real portraits, one per doubt, committed to root/manifests as pending samples; blobs in root/data."""
+    images = sorted(portraits.glob("images/train_*.jpg"))[first : first + len(doubts)]
+    rows = [_row(BlobStore(root / "data"), path, doubt) for path, doubt in zip(images, doubts, strict=True)]
+    store = ManifestStore(root / "manifests")
+    store.update(
+        lambda table, version: join_dataset(rows, table, version=version),
+        operation="generate",
+        parameters={},
+        data_root=root / "data",
+    )
+    return store
+
+
+def _row(blobs: BlobStore, image: Path, doubt: float | None) -> Row:
+    data = image.read_bytes()
+    rgb = decode_image(data)
+    return store_sample(
+        blobs,
+        rgb,
+        read_mask_values(image.parents[1] / f"masks/{image.stem}.png"),
+        source=Source("portraits", image.name, sha256_hex(data)),
+        roi=Box.whole(rgb),
+        origin="face_crop",
+        doubt=doubt,
+    )
+
+
+def submission(sample: Sample, verdict: str = "accept", **changes: object) -> Submission:
+    """A decision as a client sends it, with an id of its own."""
+    return {
+        "decision_id": str(uuid.uuid4()),
+        "sample_id": sample.sample_id,
+        "mask_sha256": sample.mask_sha256,
+        "verdict": verdict,
+        "decision_ms": 900,
+    } | changes
+
+
+@pytest.fixture
+def open_session(tmp_path: Path) -> Callable[[], ReviewSession]:
+    """Opens a session on the latest version of what lies in tmp_path, as a server's start does."""
+
+    def open_session() -> ReviewSession:
+        store = ManifestStore(tmp_path / "manifests")
+        return ReviewSession(store.open(), store, DecisionLog(sqlite_url(tmp_path / "data")), now=lambda: NOON)
+
+    return open_session
+
+
+@pytest.fixture(scope="module")
+def six_waiting(tmp_path_factory: pytest.TempPathFactory, portraits: Path) -> Path:
+    """A directory with six real portraits waiting, to be copied."""
+    root = tmp_path_factory.mktemp("six")
+    commit_pending(root, portraits, FALLING)
+    return root
+
+
+@pytest.fixture
+def session(tmp_path: Path, six_waiting: Path, open_session: Callable[[], ReviewSession]) -> ReviewSession:
+    """Six real portraits wait, of falling doubt."""
+    shutil.copytree(six_waiting, tmp_path, dirs_exist_ok=True)
+    return open_session()
+
+
+def waiting(session: ReviewSession) -> list[str]:
+    return [sample.sample_id for sample in session.next(100).samples]
+
+
+def test_the_most_doubtful_comes_first_and_no_doubt_last(tmp_path, portraits, open_session):
+    commit_pending(tmp_path, portraits, [0.2, None, 0.9, 0.2, 0.5])
+    samples = open_session().next(100).samples
+    assert [round(s.doubt, 3) if s.doubt is not None else None for s in samples] == [0.9, 0.5, 0.2, 0.2, None]
+    assert samples[2].sample_id < samples[3].sample_id
+
+
+def test_ground_truth_is_never_handed_out(tmp_path, portraits, open_session):
+    store = commit_pending(tmp_path, portraits, FALLING)
+    import_ground_truth(
+        store,
+        images=portraits / "images",
+        masks=portraits / "masks",
+        source="truth",
+        data_root=tmp_path / "data",
+        limit=10,
+    )
+    handout = open_session().next(100)
+    assert (len(handout.samples), handout.progress.total) == (6, 6)
+
+
+def test_a_decided_sample_leaves_the_queue_and_counts_as_done(session):
+    first, second, *_ = session.next(6).samples
+    receipt = session.decide([submission(first), submission(second, "reject")])
+    assert len(receipt.stored) == 2
+    handout = session.next(100)
+    assert {first, second}.isdisjoint(handout.samples)
+    assert (handout.remaining, handout.progress.done, handout.progress.total) == (4, 2, 6)
+
+
+def test_decisions_hold_for_the_next_session(session, open_session):
+    first, second, *rest = session.next(6).samples
+    session.decide([submission(first), submission(second, "skip")])
+    assert waiting(open_session()) == [sample.sample_id for sample in [*rest, second]]
+
+
+def test_a_lease_lasts_as_long_as_promised(session):
+    assert session.next(1).lease_expires_at == NOON + timedelta(seconds=LEASE_SECONDS)
+
+
+def test_repeating_a_decision_changes_nothing(session):
+    decision = submission(session.next(1).samples[0])
+    assert session.decide([decision, decision]).stored == [decision["decision_id"]] * 2
+    assert session.decide([decision]).stored == [decision["decision_id"]]
+    assert session.next(1).progress.done == 1
+
+
+def test_repeating_a_decision_that_was_undone_leaves_it_undone(session):
+    decision = submission(session.next(1).samples[0])
+    session.decide([decision])
+    session.undo(decision["decision_id"])
+    session.decide([decision])
+    assert session.next(1).samples[0].sample_id == decision["sample_id"]
+
+
+BAD_SUBMISSIONS = {
+    "unknown sample": ({"sample_id": "0" * 32}, "expected a sample under review in v1, found '000"),
+    "sample id in a list": ({"sample_id": []}, "expected sample_id as text"),
+    "another mask": ({"mask_sha256": "f" * 64}, "look at the new mask"),
+    "verdict in the wrong case": ({"verdict": "Accept"}, "expected a verdict out of accept, reject, skip"),
+    "undo as a verdict": ({"verdict": "undo"}, "expected a verdict out of"),
+    "verdict as a list": ({"verdict": ["accept"]}, "expected a verdict out of"),
+    "malformed id": ({"decision_id": "1"}, "expected a UUID"),
+    "no id": ({"decision_id": None}, "expected a UUID"),
+    "negative time": ({"decision_ms": -1}, "whole milliseconds"),
+    "time beyond the column": ({"decision_ms": 2**31}, "whole milliseconds"),
+    "time that is no number": ({"decision_ms": True}, "whole milliseconds"),
+    "broken text as a reason": ({"reason": "\ud800"}, "expected a reason"),
+    "endless reason": ({"reason": "x" * 10_000}, "expected a reason of at most 200"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_SUBMISSIONS)
+def test_a_bad_decision_is_refused_with_its_reason_and_the_rest_is_stored(session, case):
+    changes, error = BAD_SUBMISSIONS[case]
+    bad, good = session.next(2).samples
+    receipt = session.decide([submission(bad, **changes), submission(good)])
+    assert len(receipt.stored) == 1
+    assert [error in refusal.error for refusal in receipt.refused] == [True]
+    assert len(receipt.refused[0].error) < 220
+    assert session.next(1).progress.done == 1
+
+
+@pytest.mark.parametrize("raw", [None, 7, "accept", [], {}])
+def test_what_is_no_decision_at_all_is_refused(session, raw):
+    receipt = session.decide([raw])
+    assert (receipt.stored, len(receipt.refused)) == ([], 1)
+
+
+def test_a_skipped_sample_comes_back_at_the_end(session):
+    first, second, *rest = session.next(6).samples
+    session.decide([submission(first, "skip"), submission(second, "skip")])
+    assert session.next(100).samples == [*rest, first, second]
+    session.decide([submission(first, "skip")])
+    assert session.next(100).samples == [*rest, second, first]
+    assert session.next(1).progress.done == 0
+
+
+def test_undo_puts_a_sample_back_in_its_place(session):
+    before = waiting(session)
+    first, second, *_ = session.next(6).samples
+    decisions = [submission(first), submission(second, "skip")]
+    session.decide(decisions)
+    assert session.undo(decisions[1]["decision_id"]).sample == second
+    assert session.undo(decisions[0]["decision_id"]).sample == first
+    assert waiting(session) == before
+
+
+def test_undo_of_a_reason_takes_the_reject_back_as_well(session, open_session):
+    sample = session.next(1).samples[0]
+    with_reason = submission(sample, "reject", reason="hair")
+    session.decide([submission(sample, "reject"), with_reason])
+    session.undo(with_reason["decision_id"])
+    assert session.next(1).samples == [sample]
+    assert open_session().next(1).samples == [sample]
+
+
+def test_a_late_repeat_of_an_undo_leaves_the_newer_verdict_alone(session):
+    sample = session.next(1).samples[0]
+    old = submission(sample)
+    session.decide([old])
+    session.undo(old["decision_id"])
+    session.decide([submission(sample, "reject")])
+    session.undo(old["decision_id"])
+    assert session.next(1).progress.done == 1
+
+
+def test_undo_of_an_unknown_decision_is_refused(session):
+    with pytest.raises(UnknownDecision, match="found none named"):
+        session.undo(str(uuid.uuid4()))
+
+
+def test_history_names_the_last_word_on_each_sample_newest_first(session, open_session):
+    first, second, *_ = session.next(6).samples
+    session.decide([submission(first, "reject"), submission(first, "reject", reason="hair"), submission(second)])
+    for each in (session, open_session()):
+        told = [(decision.verdict, decision.reason, sample) for decision, sample in each.history(20)]
+        assert told == [("accept", None, second), ("reject", "hair", first)]
+    assert len(session.history(1)) == 1
+
+
+def test_publish_moves_on_to_the_version_with_the_verdicts(session):
+    first, second, third, *_ = session.next(6).samples
+    session.decide(
+        [submission(first), submission(second, "reject"), submission(second, "reject", reason="hair", decision_ms=1200)]
+    )
+    session.decide([submission(third, "skip")])
+    manifest = session.publish()
+    rows = {row["sample_id"]: row for row in manifest.read().to_pylist()}
+    assert session.manifest.version == manifest.version == 2
+    assert rows[first.sample_id]["status"] == "accepted"
+    assert (rows[second.sample_id]["status"], rows[second.sample_id]["reason"]) == ("rejected", "hair")
+    assert (rows[second.sample_id]["votes_reject"], rows[second.sample_id]["reviewers"]) == (1, ["local"])
+    assert rows[third.sample_id]["status"] == "pending"
+    assert (session.next(1).progress.done, session.next(1).remaining) == (2, 4)
+
+
+def test_publish_with_nothing_new_is_refused(session):
+    with pytest.raises(NothingToPublish):
+        session.publish()
+
+
+def test_a_published_verdict_can_be_undone_and_published_again(session):
+    decision = submission(session.next(1).samples[0])
+    session.decide([decision])
+    session.publish()
+    session.undo(decision["decision_id"])
+    assert session.next(1).samples[0].sample_id == decision["sample_id"]
+    assert session.publish().counts == {"rows": 6, "pending": 6}
+
+
+def test_publish_brings_the_rows_that_others_added(tmp_path, portraits, session):
+    commit_pending(tmp_path, portraits, [1.0, 0.1], first=6)
+    session.decide([submission(session.next(1).samples[0])])
+    assert session.publish().version == 3
+    assert session.next(100).progress.total == 8
+    assert session.next(1).samples[0].doubt == 1.0
+
+
+def test_a_newer_version_is_taken_up_when_nothing_waits(tmp_path, portraits, session):
+    session.decide([submission(sample) for sample in session.next(6).samples])
+    assert session.next(1).remaining == 0
+    commit_pending(tmp_path, portraits, [0.3], first=6)
+    assert (session.next(1).remaining, session.manifest.version) == (1, 2)
+
+
+def test_a_verdict_does_not_carry_over_to_a_new_mask(tmp_path, session, open_session):
+    sample, other, *_ = session.next(6).samples
+    session.decide([submission(sample)])
+    store = ManifestStore(tmp_path / "manifests")
+    store.update(
+        lambda table, _version: _relabel(table, sample, mask_sha256=other.mask_sha256),
+        operation="relabel",
+        parameters={},
+        data_root=tmp_path / "data",
+    )
+    session = open_session()
+    assert session.next(1).samples[0].mask_sha256 == other.mask_sha256
+    assert "look at the new mask" in session.decide([submission(sample)]).refused[0].error
+
+
+def _relabel(table: pa.Table, sample: Sample, *, mask_sha256: str) -> pa.Table:
+    rows = table.to_pylist()
+    for row in rows:
+        if row["sample_id"] == sample.sample_id:
+            row["mask_sha256"] = mask_sha256
+    return pa.Table.from_pylist(rows, schema=SCHEMA)
+
+
+def test_decisions_from_many_threads_are_all_stored(session, open_session):
+    samples = session.next(6).samples
+    threads = [threading.Thread(target=lambda s=sample: session.decide([submission(s)])) for sample in samples]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert session.next(1).remaining == open_session().next(1).remaining == 0
