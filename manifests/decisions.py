@@ -172,6 +172,11 @@ class DecisionLog:
         with self.engine.connect() as connection:
             return [_decision(row) for row in connection.execute(query).mappings()]
 
+    def undone_ids(self) -> set[str]:
+        """The decision_ids that were taken back."""
+        with self.engine.connect() as connection:
+            return set(connection.scalars(sa.select(_EVENTS.c.supersedes).where(_EVENTS.c.verdict == "undo")))
+
     def outcomes(self) -> dict[MaskKey, Outcome]:
         """Per mask that ever got a verdict: the last standing verdict of each reviewer.
 

@@ -1,20 +1,15 @@
-"""Faces: RGB picture -> boxes with probabilities, largest first. MTCNN's weights ship in facenet-pytorch's wheel."""
+"""Faces: what a detector finds in a picture, and which finds count."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
-import torch
-from facenet_pytorch import MTCNN
-from PIL import Image
 
 from manifests.geometry import Box, Pixels
 from manifests.masks import PERSON_LEVEL
 
 MIN_FACE_PX = 24  # shorter side; below this MTCNN's third network sees an enlarged blur (it looks at 48x48)
 MIN_FACE_PROB = 0.95  # at 0.90 bags and prints on shirts come through, at 0.99 faces in profile are lost
-DETECTION_SIDE_PX = 1280  # larger pictures are shrunk to this longer side first: time and memory grow with the area
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,41 +43,6 @@ class FaceDetector(Protocol):
     def detect(self, rgb: Pixels) -> list[Face]:
         """RGB uint8 (H, W, 3) -> faces that pass the limits on size and probability, largest first."""
         ...
-
-
-class MTCNNDetector:
-    """MTCNN (Zhang et al. 2016) by facenet-pytorch; safe to use from threads."""
-
-    name = "mtcnn"
-
-    def __init__(self, device: str = "cpu") -> None:
-        self._network = MTCNN(keep_all=True, min_face_size=MIN_FACE_PX, device=device)
-
-    def detect(self, rgb: Pixels) -> list[Face]:
-        scale = max(1.0, max(rgb.shape[:2]) / DETECTION_SIDE_PX)
-        picture = Image.fromarray(rgb)
-        if scale > 1.0:
-            picture = picture.resize(
-                (round(picture.width / scale), round(picture.height / scale)), Image.Resampling.BOX
-            )
-        if min(picture.size) < MIN_FACE_PX:  # MTCNN fails on pictures that can't hold a face
-            return []
-        with torch.inference_mode():
-            boxes, probs = self._network.detect(picture)
-        if boxes is None:
-            return []
-        faces = [
-            Face(float(left), float(top), float(right - left), float(bottom - top), float(prob))
-            for (left, top, right, bottom), prob in zip(boxes * scale, probs, strict=True)
-        ]
-        passing = [face for face in faces if face.prob >= MIN_FACE_PROB and min(face.w, face.h) >= MIN_FACE_PX]
-        return sorted(passing, key=lambda face: -face.w * face.h)
-
-
-@lru_cache(maxsize=1)
-def default_detector() -> FaceDetector:
-    """One detector per process."""
-    return MTCNNDetector()
 
 
 def person_share(mask: Pixels, face: Face) -> float:

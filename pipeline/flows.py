@@ -22,10 +22,10 @@ from manifests.errors import UserError
 from manifests.publish import NothingToPublish, publish
 from manifests.store import ManifestStore
 from pipeline.commit import Generated, commit_shards
-from pipeline.faces import default_detector
-from pipeline.labelling import Labeller, Origins, Picture
+from pipeline.labelling import Labeller
+from pipeline.mtcnn import default_detector
 from pipeline.shards import ShardResult, process_shard, shard_digest, split_into_shards
-from pipeline.sources import default_source, find_mask_encoding, find_pictures
+from pipeline.sources import Origins, Picture, default_source, find_mask_encoding, find_pictures
 from pipeline.teachers import DEFAULT_TEACHER, load_teacher
 
 DEFAULT_SHARD_SIZE = 512  # pictures; a Prefect task costs about 12 ms, a shard minutes

@@ -4,14 +4,13 @@ Case 1 (paper, section 3.4): a full-body picture with a mask; image and mask are
 that the mask counts as person. Case 2: a raw picture; the teacher proposes a mask for each ROI.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from manifests.blobs import BlobStore, sha256_hex
 from manifests.errors import UserError
 from manifests.geometry import Box, Pixels, crop
 from manifests.images import UnusableImage, decode_image
-from manifests.masks import MaskEncoding, mask_from_prob, read_mask_values
+from manifests.masks import mask_from_prob, read_mask_values
 from manifests.samples import Row, Source, score_mask, store_sample
 from manifests.schema import Origin
 from pipeline import quarantine
@@ -19,27 +18,10 @@ from pipeline.doubt import doubt
 from pipeline.faces import MIN_FACE_PROB, MIN_FACE_PX, Face, FaceDetector, person_share
 from pipeline.quarantine import QuarantineRow
 from pipeline.roi import portrait_roi, sample_rois
+from pipeline.sources import Origins, Picture
 from pipeline.teachers import Teacher
 
 MIN_FACE_IN_MASK_FRACTION = 0.5  # case 1: a face the mask leaves out is a passer-by nobody labelled, or a bad mask
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A source image's file and, in case 1, its mask's."""
-
-    image: Path
-    mask: Path | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Origins:
-    """What is said of every picture of a source, and how its masks were written (case 1)."""
-
-    source: str
-    license: str | None = None
-    attribution: str | None = None
-    encoding: MaskEncoding | None = None
 
 
 class Unusable(Exception):

@@ -22,8 +22,9 @@ from manifests.progress import progress
 from manifests.samples import Row
 from manifests.schema import SCHEMA
 from pipeline import quarantine
-from pipeline.labelling import Labeller, Origins, Picture
+from pipeline.labelling import Labeller
 from pipeline.quarantine import QuarantineRow
+from pipeline.sources import Origins, Picture
 
 DATASET_COLUMNS = ("group_id", "split", "added_in")  # only the whole dataset can tell these
 ROW_SCHEMA = pa.schema([field for field in SCHEMA if field.name not in DATASET_COLUMNS])

@@ -1,5 +1,6 @@
 """Where pictures come from: a directory, a glob or a file; with a directory of masks, in pairs."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,24 @@ from manifests.ground_truth import find_pairs
 from manifests.masks import MaskEncoding, find_encoding, read_mask_values
 from manifests.pictures import list_pictures
 from manifests.progress import progress
-from pipeline.labelling import Picture
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A source image's file and, in case 1, its mask's."""
+
+    image: Path
+    mask: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """What is said of every picture of a source, and how its masks were written (case 1)."""
+
+    source: str
+    license: str | None = None
+    attribution: str | None = None
+    encoding: MaskEncoding | None = None
 
 
 def find_pictures(images: str, masks: str | None = None) -> list[Picture]:

@@ -15,7 +15,7 @@ class StandingDecisions:
         self._by_id: dict[str, Decision] = {}
         self._by_mask: dict[MaskKey, list[Decision]] = {}
         self._judged = set(log.outcomes())  # masks that ever got a verdict, taken back or not
-        self._removed: set[str] = set()
+        self._removed = log.undone_ids()
         for decision in log.standing():
             self.add(decision)
 

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from manifests.images import decode_image
-from pipeline.faces import DETECTION_SIDE_PX, Face, MTCNNDetector, default_detector, person_share
+from pipeline.faces import Face, person_share
+from pipeline.mtcnn import DETECTION_SIDE_PX, MTCNNDetector, default_detector
 
 
 def test_the_astronauts_face_is_found(astronaut: Image.Image) -> None:

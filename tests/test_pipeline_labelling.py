@@ -16,10 +16,10 @@ from manifests.masks import MaskEncoding, decode_mask, read_mask_values
 from manifests.samples import Row
 from manifests.store import ManifestStore
 from pipeline.commit import commit_shards
-from pipeline.faces import default_detector
-from pipeline.labelling import Labeller, Origins, Picture
+from pipeline.labelling import Labeller
+from pipeline.mtcnn import default_detector
 from pipeline.shards import process_shard, read_quarantine, read_rows, shard_digest, split_into_shards
-from pipeline.sources import default_source, find_mask_encoding, find_pictures
+from pipeline.sources import Origins, Picture, default_source, find_mask_encoding, find_pictures
 from pipeline.teachers import load_teacher
 
 ORIGINS = Origins("test", "CC0", "somebody")

@@ -11,7 +11,8 @@ from safetensors.torch import save_file
 
 from manifests.errors import UserError
 from manifests.masks import mask_from_prob
-from pipeline.faces import Face, default_detector
+from pipeline.faces import Face
+from pipeline.mtcnn import default_detector
 from pipeline.teachers import TEACHERS, Teacher, load_teacher
 from pipeline.teachers.deeplabv3plus import DeepLabV3Plus
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
-from test_review_session import FALLING, commit_pending
+from pending_portraits import commit_pending
+from test_review_session import FALLING
 
 from manifests.blobs import BlobStore, sha256_hex
 from manifests.decisions import DecisionLog, sqlite_url

@@ -3,21 +3,17 @@
 import shutil
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from pending_portraits import commit_pending
 
-from manifests.blobs import BlobStore, sha256_hex
 from manifests.decisions import DecisionLog, sqlite_url
-from manifests.geometry import Box
 from manifests.ground_truth import import_ground_truth
-from manifests.images import decode_image
-from manifests.masks import read_mask_values
 from manifests.publish import NothingToPublish
-from manifests.samples import Row, Source, join_dataset, store_sample
 from manifests.schema import SCHEMA
 from manifests.store import ManifestStore
 from review_ui.queue import Sample
@@ -27,34 +23,6 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 FALLING = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4)  # doubts
 
 Submission = dict[str, object]
-
-
-def commit_pending(root: Path, portraits: Path, doubts: Sequence[float | None], *, first: int = 0) -> ManifestStore:
-    """Real portraits, one per doubt, committed to root/manifests as pending samples; blobs in root/data."""
-    images = sorted(portraits.glob("images/train_*.jpg"))[first : first + len(doubts)]
-    rows = [_row(BlobStore(root / "data"), path, doubt) for path, doubt in zip(images, doubts, strict=True)]
-    store = ManifestStore(root / "manifests")
-    store.update(
-        lambda table, version: join_dataset(rows, table, version=version),
-        operation="generate",
-        parameters={},
-        data_root=root / "data",
-    )
-    return store
-
-
-def _row(blobs: BlobStore, image: Path, doubt: float | None) -> Row:
-    data = image.read_bytes()
-    rgb = decode_image(data)
-    return store_sample(
-        blobs,
-        rgb,
-        read_mask_values(image.parents[1] / f"masks/{image.stem}.png"),
-        source=Source("portraits", image.name, sha256_hex(data)),
-        roi=Box.whole(rgb),
-        origin="face_crop",
-        doubt=doubt,
-    )
 
 
 def submission(sample: Sample, verdict: str = "accept", **changes: object) -> Submission:
@@ -223,6 +191,16 @@ def test_a_late_repeat_of_an_undo_leaves_the_newer_verdict_alone(session):
     session.decide([submission(sample, "reject")])
     session.undo(old["decision_id"])
     assert session.next(1).progress.done == 1
+
+
+def test_a_repeat_of_an_undone_decision_changes_nothing_even_after_a_restart(session, open_session):
+    sample = session.next(1).samples[0]
+    decision = submission(sample)
+    session.decide([decision])
+    session.undo(decision["decision_id"])
+    restarted = open_session()
+    restarted.decide([decision])
+    assert restarted.next(1).samples == [sample]
 
 
 def test_undo_of_an_unknown_decision_is_refused(session):

@@ -1,0 +1,39 @@
+"""Datasets of real portraits that wait for review."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from manifests.blobs import BlobStore, sha256_hex
+from manifests.geometry import Box
+from manifests.images import decode_image
+from manifests.masks import read_mask_values
+from manifests.samples import Row, Source, join_dataset, store_sample
+from manifests.store import ManifestStore
+
+
+def commit_pending(root: Path, portraits: Path, doubts: Sequence[float | None], *, first: int = 0) -> ManifestStore:
+    """Real portraits, one per doubt, committed to root/manifests as pending samples; blobs in root/data."""
+    images = sorted(portraits.glob("images/train_*.jpg"))[first : first + len(doubts)]
+    rows = [_row(BlobStore(root / "data"), path, doubt) for path, doubt in zip(images, doubts, strict=True)]
+    store = ManifestStore(root / "manifests")
+    store.update(
+        lambda table, version: join_dataset(rows, table, version=version),
+        operation="generate",
+        parameters={},
+        data_root=root / "data",
+    )
+    return store
+
+
+def _row(blobs: BlobStore, image: Path, doubt: float | None) -> Row:
+    data = image.read_bytes()
+    rgb = decode_image(data)
+    return store_sample(
+        blobs,
+        rgb,
+        read_mask_values(image.parents[1] / f"masks/{image.stem}.png"),
+        source=Source("portraits", image.name, sha256_hex(data)),
+        roi=Box.whole(rgb),
+        origin="face_crop",
+        doubt=doubt,
+    )

@@ -1,0 +1,90 @@
+"""`python -m pipeline.generate` as a person runs it: real processes, a real Prefect server."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.csv
+import pytest
+from bad_pictures import EXPECTED_REASON, write_bad_pictures
+from PIL import Image
+
+from manifests.store import ManifestStore
+
+Environment = dict[str, str]
+
+
+def generate(arguments: list[str], directory: Path, environment: Environment) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pipeline.generate", *arguments]
+    return subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_odd_pictures_go_to_quarantine_and_the_rest_goes_on(
+    tmp_path: Path, prefect_server: Environment, astronaut: Image.Image
+) -> None:
+    pictures = write_bad_pictures(tmp_path / "pictures", astronaut)
+    before = {path.name: path.read_bytes() for path in pictures.iterdir()}
+    done = generate(["--images", "pictures", "--license", "public domain"], tmp_path, prefect_server)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "manifests/v1.parquet"
+    assert "Traceback" not in done.stderr
+    table = ManifestStore(tmp_path / "manifests").open().read()
+    usable = {name for name, reason in EXPECTED_REASON.items() if reason is None}
+    assert {Path(uri).name for uri in table["source_uri"].to_pylist()} == usable
+    assert set(table["license"].to_pylist()) == {"public domain"}
+    assert set(table["status"].to_pylist()) == {"pending"}
+    [quarantine] = (tmp_path / "data/quarantine").glob("*.csv")
+    reasons = {Path(row["source_uri"]).name: row["reason"] for row in pyarrow.csv.read_csv(quarantine).to_pylist()}
+    assert reasons == {name: reason for name, reason in EXPECTED_REASON.items() if reason}
+    assert {path.name: path.read_bytes() for path in pictures.iterdir()} == before
+
+    again = generate(["--images", "pictures", "--license", "public domain"], tmp_path, prefect_server)
+    assert again.returncode == 0, again.stderr
+    assert "4 of them in the dataset already" in again.stdout
+    assert again.stdout.splitlines()[-1] == "manifests/v1.parquet"
+    assert ManifestStore(tmp_path / "manifests").versions() == [1]
+
+
+def test_no_face_anywhere_is_one_line(tmp_path: Path, prefect_server: Environment) -> None:
+    (tmp_path / "walls").mkdir()
+    for number in range(3):
+        Image.new("RGB", (200, 200), (40 * number, 90, 90)).save(tmp_path / f"walls/{number}.png")
+    failed = generate(["--images", "walls"], tmp_path, prefect_server)
+    assert failed.returncode == 1
+    assert failed.stderr.splitlines()[-1].startswith(
+        "error: expected at least one portrait from walls, found none in 3"
+    )
+    assert "Traceback" not in failed.stderr
+    assert not (tmp_path / "manifests").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["--images", "nowhere"], 1, "error: expected a directory of pictures at nowhere, found nothing there"),
+        (["--images", "empty"], 1, "error: expected pictures"),
+        (["--images", "some", "--teacher", "grabcup"], 1, "error: expected a teacher out of grabcut, deeplabv3plus"),
+        (["--images", "some", "--teacher", "deeplabv3plus"], 1, "error: expected weights for the teacher"),
+        (["--images", "some", "--masks", "empty"], 1, "error: expected pictures"),
+        (["--images", "some", "--shard-size", "0"], 2, "expected 1 to 1024, found 0"),
+        ([], 2, "required: --images"),
+    ],
+)
+def test_wrong_input_is_one_clear_line(tmp_path: Path, arguments: list[str], status: int, message: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "some").mkdir()
+    Image.new("RGB", (64, 64)).save(tmp_path / "some/a.png")
+    without_server = {"PATH": "", "PYTHONPATH": str(Path(__file__).parents[1])}
+    failed = generate(arguments, tmp_path, without_server)
+    assert failed.returncode == status
+    assert message in failed.stderr
+    if status == 1:
+        assert len(failed.stderr.splitlines()) == 1
+
+
+def test_the_sample_is_a_portrait(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pipeline.sample", "--output", str(tmp_path / "sample")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == str(tmp_path / "sample")
+    with Image.open(tmp_path / "sample/astronaut.png") as portrait:
+        assert portrait.size == (512, 512)
