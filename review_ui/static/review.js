@@ -234,7 +234,7 @@ class Viewer {
     const { done, total } = this.progress;
     if (total === 0) this.stage.notice("Nothing to review", "This version has no masks that a person judges.");
     else if (this.published) this.stage.notice("All reviewed and published", `${this.published} holds ${done} verdicts. Undo still works.`);
-    else this.stage.notice("All reviewed", `${done} masks have a verdict. Publish writes them as the next version; undo still works.`, { publish: true });
+    else this.stage.notice("All reviewed", `${done} of ${total} masks have a verdict. Publish writes them as the next version; undo still works.`, { publish: true });
   }
 
   showState() {

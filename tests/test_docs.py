@@ -1,0 +1,54 @@
+"""The documentation tells the truth: every command, option, column and linked file in it exists."""
+
+import re
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from manifests.schema import SCHEMA
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+MODULE_COMMAND = re.compile(r"python -m ([a-z_]+(?:\.[a-z_]+)*)([^`\n#|]*)")
+
+
+@cache
+def help_of(module: str, subcommand: str | None) -> str:
+    command = [sys.executable, "-m", module, *([subcommand] if subcommand else []), "--help"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+def commands() -> list[tuple[str, str, str]]:
+    return sorted({(page.name, *found) for page in PAGES for found in MODULE_COMMAND.findall(page.read_text())})
+
+
+@pytest.mark.parametrize(("page", "module", "arguments"), commands())
+def test_every_command_in_the_docs_exists_with_its_options(page: str, module: str, arguments: str) -> None:
+    words = arguments.split()
+    subcommand = words[0] if module == "manifests" and words and words[0].isalpha() else None
+    text = help_of(module, subcommand)
+    for option in re.findall(r"--[a-z-]+", arguments):
+        assert option in text, f"{page}: {module} has no {option}"
+
+
+def test_docs_name_every_column_and_no_other() -> None:
+    table = (ROOT / "docs/manifest.md").read_text().partition("## Columns")[2].partition("\n\nThe file")[0]
+    first_cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    assert [name for cell in first_cells for name in re.findall(r"`([a-z0-9_]+)`", cell)] == SCHEMA.names
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_linked_files_exist(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#]+)", page.read_text())
+    missing = [target for target in targets if "://" not in target and not (page.parent / target).exists()]
+    assert missing == []
+
+
+def test_readme_names_only_verbs_that_make_has() -> None:
+    verbs = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    named = set(re.findall(r"^make ([a-z]+)", (ROOT / "README.md").read_text(), flags=re.MULTILINE))
+    assert named <= verbs
+    assert {"help", "setup", "run", "test", "lint", "bench"} <= verbs
