@@ -156,7 +156,9 @@ def test_no_accepted_row_to_train_on_is_one_line(manifest: Manifest, tmp_path: P
 def test_a_diverging_run_stops_and_keeps_no_spoilt_weights(manifest: Manifest, tmp_path: Path):
     output = tmp_path / "run"
     arguments = ["--manifest", str(manifest.path), "--output", str(output), "--epochs", "2", *QUICK]
-    with pytest.raises(UserError, match=r"expected a finite loss .*, found another loss at step 2 in epoch 1; nothing was"):
+    with pytest.raises(
+        UserError, match=r"expected a finite loss .*, found another loss at step 2 in epoch 1; nothing was"
+    ):
         fit.main([*arguments, "--learning-rate", "1e30"])
     assert not output.exists()
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -33,6 +33,8 @@ from trainer.evaluate import evaluate
 from trainer.losses import EVEN, LOSSES, Weights, frequency_weights
 from trainer.metrics import Metrics
 from trainer.models import MODELS, create_model
+from trainer.models.sinet import BRANCHES, GATES
+from trainer.models.smp_network import SmpNetwork, save_pretrained
 from trainer.objective import Objective, compiled, objective
 from trainer.preprocessing import Preprocessing, imagenet
 from trainer.recipe import DECAY_RULES, PRESETS, Recipe, parameter_groups
@@ -44,6 +46,7 @@ SIZE_PX = 224  # SINet, section 4
 CACHE = "cache"  # directory of decoded samples under the data root
 ENCODER = "encoder.safetensors"  # the first stage's best
 ENCODER_KIND = "encoder"
+PRETRAINED = "pretrained"  # directory of an smp network's best, as its own library and the pipeline read it
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +85,15 @@ def main(arguments: Sequence[str]) -> None:
     options = _parse(arguments)
     device = pick_device(options.device)
     manifest = Manifest.open(options.manifest, data_root=options.data)
-    output = options.output or Path("runs") / f"{options.model}-{manifest.path.stem}"
+    output = options.output or Path("runs") / f"{options.model.replace(':', '-')}-{manifest.path.stem}"
     configuration = Configuration(
         model=options.model,
         manifest_digest=manifest.digest,
         seed=options.seed,
         size_px=options.size,
         recipe=_recipe(options),
+        model_options=_given(gate=options.gate, branches=options.branches),
+        encoder_weights=None if options.encoder_weights == "none" else options.encoder_weights,
         precision=options.precision,
     )
     progress = load_progress(output, configuration)
@@ -112,7 +117,8 @@ def fit(
     preprocessing = imagenet(configuration.size_px)
     train, val = load_train_and_val(manifest, preprocessing)
     torch.manual_seed(configuration.seed)  # the fresh weights
-    model = create_model(configuration.model, **configuration.model_options)
+    pretrained = _given(encoder_weights=configuration.encoder_weights)
+    model = create_model(configuration.model, **configuration.model_options, **pretrained)
     model = model.to(device).to(memory_format=torch.channels_last)
     if progress.epoch:
         print(f"resuming {output} after epoch {progress.epoch}")
@@ -207,6 +213,8 @@ class Run:
         )
         if is_best:
             save_checkpoint(self.output / BEST, network, info)
+            if isinstance(network, SmpNetwork):
+                save_pretrained(network, self.output / PRETRAINED)
         save_checkpoint(self.output / LAST, network, info)
 
     def objective(self, stage: Stage) -> Objective:
@@ -354,7 +362,12 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         description="Fit a network on the accepted rows of a manifest. The same command resumes a broken run.",
     )
     parser.add_argument("--manifest", type=Path, required=True, help="manifests/v<N>.parquet")
-    parser.add_argument("--model", choices=MODELS, default="sinet", help="network (default: %(default)s)")
+    parser.add_argument(
+        "--model", default="sinet", help=f"{', '.join(MODELS)} or smp:ARCHITECTURE:ENCODER (default: %(default)s)"
+    )
+    parser.add_argument("--gate", choices=GATES, help="of sinet: what passes to the decoder (default: ib)")
+    parser.add_argument("--branches", choices=BRANCHES, help="of sinet: its modules' branches (default: paper)")
+    parser.add_argument("--encoder-weights", choices=("none", "imagenet"), default="none", help="of smp networks")
     parser.add_argument("--output", type=Path, help="the run's directory (default: runs/MODEL-v<N>)")
     parser.add_argument("--preset", choices=PRESETS, default="default", help="the recipe (default: %(default)s)")
     _add_recipe_options(parser)
@@ -380,6 +393,11 @@ def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
             group.add_argument(option, action=argparse.BooleanOptionalAction)
         else:
             group.add_argument(option, type=_RECIPE_NUMBERS.get(entry.name, _not_negative))
+
+
+def _given(**options: str | None) -> dict[str, Any]:
+    """Those that are not None."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _recipe(options: argparse.Namespace) -> Recipe:

@@ -34,6 +34,7 @@ class Configuration:
     recipe: Recipe
     model_options: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)  # what of the manifest is taken, and how
+    encoder_weights: str | None = None
     init_sha256: str | None = None  # of the weights it starts from
     precision: str = "fp32"
 
