@@ -10,7 +10,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from manifests.errors import UserError
 from trainer.losses import cross_entropy
-from trainer.models.sinet import SINet, load_authors_state_dict, sinet
+from trainer.models.sinet import GATES, SINet, load_authors_state_dict, sinet
+from trainer.models.sinet_cityscapes import sinet_cityscapes
 
 CONV_MACS_224 = 63_866_208  # the authors' network; its squeeze-and-excite counts as linear layers
 SQUEEZE_EXCITE_MACS = 4_240
@@ -124,3 +125,56 @@ def test_sinet_exports_with_a_dynamic_batch():
     batch = torch.export.Dim("batch", min=1, max=8)
     exported = torch.export.export(sinet().eval(), (torch.zeros(2, 3, 64, 96),), dynamic_shapes=({0: batch},))
     assert exported.module()(torch.zeros(3, 3, 64, 96)).shape == (3, 2, 64, 96)
+
+
+@pytest.mark.parametrize(
+    ("options", "parameters"),
+    [
+        ({"branches": "k3p1"}, 81_918),  # Table 5: pooling has no parameters
+        ({"branches": "k3p2"}, 81_918),
+        ({"branches": "k3p4"}, 81_918),
+        ({"branches": "k5p1"}, 95_742),
+        ({"branches": "k5p2"}, 95_742),
+        ({"branches": "k5p4"}, 95_742),
+        ({"gate": "reverse"}, 86_910),  # Table 4
+        ({"gate": "none"}, 86_910),
+        ({"gate": "gau"}, 86_914),  # and a 1x1 convolution of 2 classes
+    ],
+)
+def test_the_papers_variants_have_their_parameter_counts(options: dict[str, str], parameters: int):
+    assert count_parameters(sinet(**options)) == parameters
+
+
+@pytest.mark.parametrize(("branches", "conv_gmacs"), [("k3p1", 0.0704), ("k3p4", 0.0289), ("k5p1", 0.0849)])
+def test_table_5s_variants_take_their_multiply_accumulates(branches: str, conv_gmacs: float):
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        sinet(branches=branches).eval()(torch.zeros(1, 3, 224, 224))
+    found = counter.get_total_flops() / 2 - SQUEEZE_EXCITE_MACS
+    assert found / 1e9 == pytest.approx(conv_gmacs, abs=6e-5)
+
+
+def test_the_gates_pass_what_their_names_say():
+    coarse = torch.tensor([[[[0.0, 100.0]], [[0.0, 0.0]]]])  # in doubt, sure of background
+    assert GATES["ib"](2)(coarse).flatten().tolist() == pytest.approx([0.5, 0.0])
+    assert GATES["reverse"](2)(coarse).flatten().tolist() == pytest.approx([0.5, 1.0])
+    assert GATES["none"](2)(coarse).flatten().tolist() == [1.0]
+    assert GATES["gau"](2)(coarse).shape == (1, 2, 1, 1)
+
+
+@pytest.mark.parametrize("options", [{"gate": "open"}, {"branches": "k7p1"}])
+def test_an_unknown_variant_lists_the_known_ones(options: dict[str, str]):
+    with pytest.raises(UserError, match=r"expected one of (ib, reverse|paper, k3p1)"):
+        sinet(**options)
+
+
+def test_the_cityscapes_network_has_its_parameter_counts():
+    assert count_parameters(sinet_cityscapes(classes=19)) == 119_418
+    assert count_parameters(sinet_cityscapes(classes=20)) == 119_902
+
+
+def test_padding_keeps_what_was_there(pretrained: SINet):
+    images = torch.rand(1, 3, 250, 201, generator=torch.Generator().manual_seed(0)) / 255
+    logits = pretrained(images)
+    assert logits.shape == (1, 2, 250, 201)
+    by_hand = torch.nn.functional.pad(images, [0, 23, 0, 6], mode="replicate")
+    assert torch.equal(logits, pretrained(by_hand)[..., :250, :201])

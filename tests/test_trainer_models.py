@@ -1,17 +1,24 @@
 """What every network of MODELS promises."""
 
+import json
 from pathlib import Path
 
 import pytest
+import segmentation_models_pytorch as smp
 import torch
 
 from manifests.errors import UserError
 from trainer.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
 from trainer.losses import segmentation_loss
 from trainer.models import MODELS, create_model
+from trainer.models.smp_network import save_pretrained
 from trainer.preprocessing import imagenet
 
-every_model = pytest.mark.parametrize("name", MODELS)
+LARGE = {"deeplabv3plus_se_resnext50"}
+every_model = pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name in LARGE)) for name in (*MODELS, "smp:linknet:resnet18")],
+)
 
 
 @every_model
@@ -24,7 +31,7 @@ def test_logits_have_two_classes_and_the_inputs_size(name: str, height_width: tu
 
 @every_model
 def test_gradient_reaches_every_parameter(name: str):
-    generator = torch.manual_seed(0)
+    generator = torch.manual_seed(1)  # with 0 all inputs of one PReLU of two channels are positive
     model = create_model(name).train()
     images = torch.randn(4, 3, 96, 96, generator=generator)
     labels = torch.zeros(4, 96, 96, dtype=torch.long)
@@ -52,13 +59,38 @@ def test_save_and_load_give_the_same_logits(name: str, tmp_path: Path):
     assert torch.equal(load_checkpoint(tmp_path / "model.safetensors").model(images), model(images))
 
 
-@pytest.mark.parametrize("height_width", [(216, 224), (224, 225), (240, 320)])
-def test_sides_that_are_no_multiple_of_32_are_refused(height_width: tuple[int, int]):
-    height, width = height_width
-    with pytest.raises(ValueError, match=rf"multiples of 32, found {height}x{width}"):
-        create_model("sinet")(torch.zeros(1, 3, height, width))
+@every_model
+def test_any_size_is_padded(name: str):
+    assert create_model(name).eval()(torch.zeros(1, 3, 100, 75)).shape == (1, 2, 100, 75)
+
+
+def test_the_encoder_alone_refuses_sides_that_are_no_multiple_of_32():
+    with pytest.raises(ValueError, match="multiples of 32, found 216x224"):
+        create_model("sinet").encoder(torch.zeros(1, 3, 216, 224))
 
 
 def test_an_unknown_model_lists_the_known_ones():
     with pytest.raises(UserError, match=r"expected a model out of sinet.*found 'sinnet'"):
         create_model("sinnet")
+
+
+def test_an_option_of_another_model_is_refused():
+    with pytest.raises(UserError, match=r"expected options of sinet_cityscapes out of classes, found gate"):
+        create_model("sinet_cityscapes", gate="ib")
+
+
+@pytest.mark.parametrize("name", ["smp:unet", "smp:unet:resnet19", "smp:onet:resnet18"])
+def test_an_unknown_smp_network_is_one_clear_line(name: str):
+    with pytest.raises(UserError, match="expected smp:ARCHITECTURE:ENCODER"):
+        create_model(name)
+
+
+def test_an_smp_network_is_saved_as_its_library_and_the_pipeline_read_it(tmp_path: Path):
+    model = create_model("deeplabv3plus_se_resnext50").eval()
+    save_pretrained(model, tmp_path / "teacher")
+    config = json.loads((tmp_path / "teacher/config.json").read_text())
+    assert (config["_model_class"], config["encoder_name"]) == ("DeepLabV3Plus", "se_resnext50_32x4d")
+    loaded = smp.from_pretrained(tmp_path / "teacher").eval()
+    images = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.equal(loaded(images), model(images))

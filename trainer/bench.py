@@ -1,28 +1,55 @@
-"""`python -m trainer.bench`: SINet's speed on this machine's CPU, as ratios against a named baseline.
+"""`python -m trainer.bench`: SINet's speed on this machine's CPU, as ratios against named baselines.
 
 The candidates take turns, round after round, so that a busy moment of the machine hits them all; the median
-counts. Eager mode with contiguous tensors is the baseline.
+counts. Training is measured three ways: as SINet's authors do it (eager, fp32, every picture decoded and
+augmented by itself with OpenCV and Pillow), as trainer.fit does it, and as trainer.fit would on tensors that
+are in memory already.
 """
 
 import argparse
+import random
+import resource
 import statistics
+import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle
+from pathlib import Path
 
+import cv2
+import numpy as np
 import torch
+from PIL import Image, ImageEnhance
 from torch import Generator, Tensor
 from torch.optim import Adam
 
+from manifests.blobs import BlobStore
 from manifests.command import run_command
-from trainer.augmentation import augment
-from trainer.fit import BATCH_SIZE, SIZE_PX, parameter_groups
-from trainer.losses import segmentation_loss
+from manifests.geometry import Pixels
+from manifests.images import encode_jpeg
+from manifests.masks import encode_mask
+from trainer.augmentation import AUGMENTATIONS, Augmenter
+from trainer.cache import cached_samples
+from trainer.data import AcceptedRow, Samples, batches
+from trainer.ema import MovingAverage
+from trainer.fit import SIZE_PX, Stage, Step, stages, train_on_batch
+from trainer.losses import EVEN, segmentation_loss
 from trainer.models import create_model
+from trainer.objective import compiled, objective
 from trainer.preprocessing import imagenet
+from trainer.recipe import Recipe, default, parameter_groups
 
 Candidate = Callable[[], object]
 
-BASELINE = "eager, contiguous (baseline)"
+EAGER = "eager, contiguous (baseline)"
+AUTHORS = "the authors' way (baseline)"
+FIT = "trainer.fit, preset default"
+SYNTHETIC = "the same on synthetic tensors in memory"
+BARE = "the same without augmentation"
+
+SAMPLES = 96
+WIDTH, HEIGHT = 480, 640  # a portrait from a telephone, made small
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -30,34 +57,52 @@ def main(arguments: Sequence[str]) -> None:
     generator = torch.Generator().manual_seed(0)
     torch.set_num_threads(1)
     inference = interleaved_medians(inference_candidates(generator), seconds=options.seconds / 4)
-    torch.set_num_threads(options.threads)
-    training = interleaved_medians(training_candidates(generator), seconds=options.seconds * 3 / 4)
     report(f"SINet inference, {SIZE_PX} px, batch 1, 1 thread", inference, "ms", lambda median: median * 1000)
-    title = f"SINet training step, {SIZE_PX} px, batch {BATCH_SIZE}, {options.threads} threads"
-    report(title, training, "images/s", lambda median: BATCH_SIZE / median)
+    torch.set_num_threads(options.threads)
+    recipe = default()
+    with tempfile.TemporaryDirectory() as directory:
+        blobs = BlobStore(Path(directory))
+        rows = [_made_up_sample(blobs, seed) for seed in range(SAMPLES)]
+        samples = cached_samples(rows, blobs, imagenet(SIZE_PX), Path(directory) / "cache")
+        candidates = training_candidates(recipe, rows, blobs, samples, generator, compile_network=options.compile)
+        training = interleaved_medians(candidates, seconds=options.seconds * 3 / 4)
+    title = f"SINet training, {SIZE_PX} px, batch {recipe.batch_size}, {options.threads} threads"
+    report(title, training, "images/s", lambda median: recipe.batch_size / median)
+    print(f"of the rate on synthetic tensors trainer.fit reaches {training[SYNTHETIC] / training[FIT]:.0%}")
+    peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(f"peak memory, compiler and all candidates: {peak_bytes / 1e9:.2f} GB")
 
 
 def inference_candidates(generator: Generator) -> dict[str, Candidate]:
     images = torch.rand(1, 3, SIZE_PX, SIZE_PX, generator=generator)
-    return {BASELINE: _inference(images), "channels_last": _inference(_channels_last(images))}
+    return {EAGER: _inference(images), "channels_last": _inference(_channels_last(images))}
 
 
-def training_candidates(generator: Generator) -> dict[str, Candidate]:
-    """A step on ready tensors, and one with what trainer.fit does before it."""
-    images = torch.randint(0, 256, (BATCH_SIZE, 3, SIZE_PX, SIZE_PX), dtype=torch.uint8, generator=generator)
-    labels = torch.zeros(BATCH_SIZE, SIZE_PX, SIZE_PX, dtype=torch.uint8)
-    labels[:, SIZE_PX // 4 :, SIZE_PX // 4 : -SIZE_PX // 4] = 1
-    preprocessing = imagenet(SIZE_PX)
-    ready, targets = preprocessing.normalise(images), labels.long()
+def training_candidates(
+    recipe: Recipe,
+    rows: Sequence[AcceptedRow],
+    blobs: BlobStore,
+    samples: Samples,
+    generator: Generator,
+    *,
+    compile_network: bool,
+) -> dict[str, Candidate]:
+    """One step of each: `rows` for those who read files, `samples` for those who read the cache."""
+    stage, step = _fitting(recipe, compile_network=compile_network)
+    augmenter = Augmenter(AUGMENTATIONS[recipe.augmentation](), generator, torch.device("cpu"))
+    shape = recipe.batch_size, 3, SIZE_PX, SIZE_PX
+    images = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
+    labels = samples.labels[: recipe.batch_size].clone()
+    dealt = (batch for _ in cycle([None]) for batch in batches(samples, recipe.batch_size, generator))
 
-    def augmented() -> tuple[Tensor, Tensor]:
-        changed, changed_labels = augment(images, labels, generator)
-        return _channels_last(preprocessing.normalise(changed)), changed_labels
+    def fit(batch: Callable[[], tuple[Tensor, Tensor]]) -> Candidate:
+        return lambda: train_on_batch(stage, step, *batch(), rate=1e-3, clip_norm=recipe.clip_norm)
 
     return {
-        BASELINE: _training(lambda: (ready, targets), torch.contiguous_format),
-        "channels_last": _training(lambda: (_channels_last(ready), targets), torch.channels_last),
-        "channels_last, augmented (trainer.fit)": _training(augmented, torch.channels_last),
+        AUTHORS: _authors_way(recipe, rows, blobs),
+        FIT: fit(lambda: augmenter(*next(dealt))),
+        SYNTHETIC: fit(lambda: augmenter(images, labels)),
+        BARE: fit(lambda: (images.float(), labels / 255)),
     }
 
 
@@ -66,8 +111,9 @@ def interleaved_medians(candidates: dict[str, Candidate], *, seconds: float) -> 
     for candidate in candidates.values():
         candidate()  # warm-up
     times: dict[str, list[float]] = {name: [] for name in candidates}
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(times[BASELINE]) < 3:
+    end, rounds = time.perf_counter() + seconds, 0
+    while time.perf_counter() < end or rounds < 3:
+        rounds += 1
         for name, candidate in candidates.items():
             started = time.perf_counter()
             candidate()
@@ -76,9 +122,87 @@ def interleaved_medians(candidates: dict[str, Candidate], *, seconds: float) -> 
 
 
 def report(title: str, medians: dict[str, float], unit: str, convert: Callable[[float], float]) -> None:
+    """One line each; the first is the baseline."""
     print(title)
+    baseline = next(iter(medians.values()))
     for name, median in medians.items():
-        print(f"  {name:<40}{convert(median):>9.1f} {unit:<10}{medians[BASELINE] / median:>5.2f}x")
+        print(f"  {name:<42}{convert(median):>9.1f} {unit:<10}{baseline / median:>5.2f}x", flush=True)
+
+
+def authors_augmentation(rgb: Pixels, mask: Pixels, rng: random.Random) -> tuple[Pixels, Pixels]:
+    """RGB (H, W, 3), mask (H, W) -> both at SIZE_PX: PortraitNet's set on one picture, with OpenCV and Pillow."""
+    height, width = mask.shape
+    scale = rng.uniform(0.5, 1.5) * (SIZE_PX / (width - 1) + SIZE_PX / (height - 1)) / 2
+    pivot = width / 2 + rng.uniform(-56, 56), height / 2 + rng.uniform(-56, 56)
+    affine = cv2.getRotationMatrix2D(pivot, rng.uniform(-45, 45), scale)
+    affine[:, 2] += SIZE_PX / 2 - width / 2, SIZE_PX / 2 - height / 2
+    size = SIZE_PX, SIZE_PX
+    rgb = np.asarray(cv2.warpAffine(rgb, affine, size, borderValue=(128, 128, 128)), np.uint8)
+    mask = np.asarray(cv2.warpAffine(mask, affine, size, flags=cv2.INTER_NEAREST), np.uint8)
+    if rng.random() < 0.5:
+        rgb, mask = rgb[:, ::-1], mask[:, ::-1]
+    if rng.random() < 0.5:
+        picture = Image.fromarray(np.ascontiguousarray(rgb))
+        for enhancer, low, high in (
+            (ImageEnhance.Color, 4, 16),
+            (ImageEnhance.Brightness, 4, 16),
+            (ImageEnhance.Contrast, 6, 14),
+            (ImageEnhance.Sharpness, 8, 12),
+        ):
+            picture = enhancer(picture).enhance(rng.randint(low, high) / 10)
+        rgb = np.asarray(picture)
+    if rng.random() < 0.5:
+        kind, side_px = rng.random(), rng.choice((3, 5))
+        if kind < 0.3:
+            rgb = np.asarray(cv2.GaussianBlur(rgb, (side_px, side_px), 0), np.uint8)
+        elif kind < 0.6:
+            rgb = np.asarray(cv2.medianBlur(np.ascontiguousarray(rgb), side_px), np.uint8)
+        else:
+            rgb = np.asarray(cv2.blur(rgb, (side_px, side_px)), np.uint8)
+    if rng.random() < 0.5:
+        noise = np.random.default_rng(rng.getrandbits(32)).normal(0, rng.uniform(0, 10), rgb.shape)
+        rgb = np.clip(rgb + noise, 0, 255).astype(np.uint8)
+    return rgb, mask
+
+
+def _authors_way(recipe: Recipe, rows: Sequence[AcceptedRow], blobs: BlobStore) -> Candidate:
+    """Eager, fp32, contiguous; a pool of threads, as many as torch has, decodes and augments picture by picture."""
+    network = create_model("sinet").train()
+    optimizer = Adam(network.parameters(), lr=1e-3)
+    preprocessing, rng = imagenet(SIZE_PX), random.Random(0)
+    threads = ThreadPoolExecutor(torch.get_num_threads())
+
+    def load(job: tuple[AcceptedRow, int]) -> tuple[Pixels, Pixels]:
+        row, seed = job
+        data = np.frombuffer((blobs.root / row.image).read_bytes(), np.uint8)
+        rgb = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB)
+        mask = cv2.imdecode(np.frombuffer((blobs.root / row.mask).read_bytes(), np.uint8), cv2.IMREAD_GRAYSCALE)
+        return authors_augmentation(np.asarray(rgb, np.uint8), np.asarray(mask, np.uint8), random.Random(seed))
+
+    def step() -> None:
+        jobs = [(row, rng.getrandbits(32)) for row in rng.sample(list(rows), recipe.batch_size)]
+        loaded = list(threads.map(load, jobs))
+        images = torch.from_numpy(np.stack([rgb for rgb, _ in loaded])).permute(0, 3, 1, 2).contiguous()
+        labels = torch.from_numpy(np.stack([mask for _, mask in loaded])).ge(128).long()
+        loss = segmentation_loss(network(preprocessing.normalise(images)), labels)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+
+    return step
+
+
+def _fitting(recipe: Recipe, *, compile_network: bool) -> tuple[Stage, Step]:
+    """What trainer.fit trains with."""
+    network = create_model("sinet").to(memory_format=torch.channels_last).train()
+    stage = stages(network, recipe)[1]
+    loss_of = objective(network, recipe, weights=EVEN, kernel_px=stage.kernel_px, precision="fp32")
+    if compile_network:
+        images = _channels_last(torch.zeros(recipe.batch_size, 3, SIZE_PX, SIZE_PX))
+        loss_of = compiled(loss_of, network, images, torch.zeros(recipe.batch_size, SIZE_PX, SIZE_PX))
+    optimizer = Adam(parameter_groups(network, recipe), lr=1e-3)
+    average = MovingAverage(network, recipe.ema_decay) if recipe.ema_decay else None
+    return stage, Step(loss_of, optimizer, average, imagenet(SIZE_PX), torch.device("cpu"))
 
 
 def _inference(images: Tensor) -> Candidate:
@@ -88,18 +212,15 @@ def _inference(images: Tensor) -> Candidate:
     return torch.inference_mode()(lambda: model(images))
 
 
-def _training(batch: Callable[[], tuple[Tensor, Tensor]], memory_format: torch.memory_format) -> Candidate:
-    model = create_model("sinet").to(memory_format=memory_format).train()
-    optimizer = Adam(parameter_groups(model), lr=1e-3)
-
-    def step() -> None:
-        images, labels = batch()
-        loss = segmentation_loss(model(images), labels)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-
-    return step
+def _made_up_sample(blobs: BlobStore, seed: int) -> AcceptedRow:
+    """A bright disc on coloured clouds, as a JPEG and a mask."""
+    rng = np.random.default_rng(seed)
+    clouds = cv2.resize(rng.integers(0, 256, (12, 9, 3), np.uint8), (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+    cv2.circle(mask, (WIDTH // 2, HEIGHT * 2 // 3), int(rng.integers(100, 240)), 255, -1)
+    rgb = np.where(mask[..., None] > 0, 255 - clouds // 3, clouds).astype(np.uint8)
+    image, mask_blob = blobs.put(encode_jpeg(rgb), ".jpg"), blobs.put(encode_mask(mask), ".png")
+    return AcceptedRow(image.path, image.sha256, mask_blob.path, mask_blob.sha256)
 
 
 def _channels_last(images: Tensor) -> Tensor:
@@ -111,6 +232,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=60.0, help="about how long (default: %(default)s)")
     parser.add_argument(
         "--threads", type=int, default=torch.get_num_threads(), help="of training (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--compile", action=argparse.BooleanOptionalAction, default=True, help="torch.compile (default: yes)"
     )
     return parser.parse_args(arguments)
 

@@ -62,6 +62,7 @@ def describe(
     epoch: int,
     loss: float,
     metrics: Metrics | None,
+    arguments: Mapping[str, Any] | None = None,
 ) -> CheckpointInfo:
     """The information of a model fitted on `manifest`; `loss` is the epoch's mean training loss."""
     return CheckpointInfo(
@@ -72,6 +73,7 @@ def describe(
         metrics=metrics,
         manifest_version=manifest.version,
         manifest_digest=manifest.digest,
+        arguments=dict(arguments or {}),
     )
 
 

@@ -1,12 +1,14 @@
-"""A manifest's accepted rows -> decoded samples in memory.
+"""A manifest's accepted rows -> decoded samples.
 
-Each picture is decoded once, resized to the network's square and kept as uint8: 200 kB a sample at 224 px, so
-10,000 of them take 2 GB. True masks are kept at their own size, one bit a pixel, for the metrics.
+Each picture is decoded once, resized to the network's square and kept as uint8, 200 kB a sample at 224 px: in
+memory here, in a file by cache.py. True masks are kept at their own size, one bit a pixel, for the metrics.
 """
 
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal, get_args
 
 import numpy as np
@@ -15,7 +17,7 @@ import pyarrow.compute as pc
 import torch
 from torch import Generator, Tensor
 
-from manifests.blobs import BlobStore
+from manifests.blobs import BlobError, BlobStore
 from manifests.errors import UserError
 from manifests.geometry import Pixels
 from manifests.images import decode_image
@@ -26,18 +28,22 @@ from manifests.store import Manifest
 from trainer.metrics import Mask
 from trainer.preprocessing import Preprocessing
 
+Decoded = tuple[int, Pixels, Pixels, "TrueMask"]
 SplitOrAll = Split | Literal["all"]
 SPLITS: tuple[str, ...] = (*get_args(Split), "all")
+
+_CHUNK = 64  # rows decoded at a time
 
 
 @dataclass(frozen=True, slots=True)
 class AcceptedRow:
-    """Where one accepted sample's pixels lie: blob paths and digests."""
+    """Where one accepted sample's pixels lie: blob paths and digests. `source` is the dataset's name."""
 
     image: str
     image_sha256: str
     mask: str
     mask_sha256: str
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,24 +62,25 @@ class TrueMask:
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """N decoded samples: images uint8 (N, 3, S, S) RGB, labels uint8 (N, S, S) in {0, 1}, N true masks."""
+    """N decoded samples: images uint8 (N, 3, S, S) RGB, labels uint8 (N, S, S), 255 = person, N true masks, N rows."""
 
     images: Tensor
     labels: Tensor
     true_masks: list[TrueMask]
+    rows: list[AcceptedRow]
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.rows)
 
 
 def accepted_rows(manifest: Manifest, split: SplitOrAll) -> list[AcceptedRow]:
     """The accepted rows of one split, or of all, in the order of their sample ids."""
-    blob_columns = ["image", "image_sha256", "mask", "mask_sha256"]
-    table = manifest.read(["sample_id", "split", "status", *blob_columns])
+    columns = ["image", "image_sha256", "mask", "mask_sha256", "source"]
+    table = manifest.read(["sample_id", "split", "status", *columns])
     table = table.filter(pc.field("status") == "accepted").sort_by("sample_id")
     if split != "all":
         table = table.filter(pc.field("split") == split)
-    return [AcceptedRow(**row) for row in table.select(blob_columns).to_pylist()]
+    return [AcceptedRow(**row) for row in table.select(columns).to_pylist()]
 
 
 def require_rows(manifest: Manifest, split: SplitOrAll) -> list[AcceptedRow]:
@@ -90,27 +97,48 @@ def require_rows(manifest: Manifest, split: SplitOrAll) -> list[AcceptedRow]:
 
 
 def load_samples(rows: Sequence[AcceptedRow], blobs: BlobStore, preprocessing: Preprocessing) -> Samples:
-    """Read and decode every row; BlobError names a blob that is missing or altered."""
+    """Read and decode every row into memory; BlobError names a blob that is missing or altered."""
     size = preprocessing.size_px
     images = torch.empty(len(rows), 3, size, size, dtype=torch.uint8)
     labels = torch.empty(len(rows), size, size, dtype=torch.uint8)
     true_masks = []
+    for i, (_, image, label, true_mask) in enumerate(decoded(rows, blobs, preprocessing)):
+        images[i], labels[i] = torch.tensor(image), torch.tensor(label)
+        true_masks.append(true_mask)
+    return Samples(images, labels, true_masks, list(rows))
+
+
+def decoded(
+    rows: Sequence[AcceptedRow], blobs: BlobStore, preprocessing: Preprocessing, *, skip_bad: bool = False
+) -> Iterator[Decoded]:
+    """Every row's index, image (3, S, S), label (S, S) with 255 = person, and true mask, read by several threads.
+
+    A row whose blob is missing, altered or unreadable raises its UserError; with `skip_bad` the error is printed
+    and the row left out.
+    """
     with ThreadPoolExecutor() as threads:
-        decoded = threads.map(lambda row: _decode(row, blobs, preprocessing), rows)
-        for i, (image, label, true_mask) in enumerate(progress(decoded, "decoding", total=len(rows))):
-            images[i] = torch.from_numpy(image).permute(2, 0, 1)  # (S, S, 3) -> (3, S, S)
-            labels[i] = torch.from_numpy(label)
-            true_masks.append(true_mask)
-    return Samples(images, labels, true_masks)
+        indices = progress(range(len(rows)), "decoding", total=len(rows))
+        while chunk := list(islice(indices, _CHUNK)):  # of a bounded size: decoded pictures are large
+            attempts = threads.map(lambda i: _attempt(rows[i], blobs, preprocessing), chunk)
+            for i, attempt in zip(chunk, attempts, strict=True):
+                if not isinstance(attempt, UserError):
+                    yield i, *attempt
+                elif skip_bad:
+                    print(f"skipped: {attempt}", file=sys.stderr)
+                else:
+                    raise attempt
 
 
-def batches(samples: Samples, batch_size: int, generator: Generator) -> Iterator[tuple[Tensor, Tensor]]:
+def batches(
+    samples: Samples, batch_size: int, generator: Generator, *, source_weights: Mapping[str, float] | None = None
+) -> Iterator[tuple[Tensor, Tensor]]:
     """One epoch in random order: images (B, 3, S, S), labels (B, S, S).
 
     A short last batch is left out: its gradient would be the noisiest of the epoch, and the next epoch deals
-    anew. A set smaller than one batch is one batch.
+    anew. A set smaller than one batch is one batch. With `source_weights` each place of the epoch is dealt anew,
+    a row of weight 2 twice as often as one of weight 1, which is what a source without a weight has.
     """
-    order = torch.randperm(len(samples), generator=generator)
+    order = _order(samples, generator, source_weights or {})
     for start in range(0, steps_per_epoch(samples, batch_size) * batch_size, batch_size):
         chosen = order[start : start + batch_size]
         yield samples.images[chosen], samples.labels[chosen]
@@ -124,9 +152,30 @@ def images_per_epoch(samples: Samples, batch_size: int) -> int:
     return min(len(samples), steps_per_epoch(samples, batch_size) * batch_size)
 
 
+def _order(samples: Samples, generator: Generator, source_weights: Mapping[str, float]) -> Tensor:
+    if not source_weights:
+        return torch.randperm(len(samples), generator=generator)
+    weights = torch.tensor([source_weights.get(row.source, 1.0) for row in samples.rows])
+    return torch.multinomial(weights, len(samples), replacement=True, generator=generator)
+
+
+def _attempt(
+    row: AcceptedRow, blobs: BlobStore, preprocessing: Preprocessing
+) -> tuple[Pixels, Pixels, TrueMask] | UserError:
+    try:
+        return _decode(row, blobs, preprocessing)
+    except UserError as error:
+        return error
+
+
 def _decode(row: AcceptedRow, blobs: BlobStore, preprocessing: Preprocessing) -> tuple[Pixels, Pixels, TrueMask]:
-    """-> image (S, S, 3), label (S, S) in {0, 1}, true mask."""
     mask = decode_mask(blobs.read(row.mask, row.mask_sha256))
-    image = preprocessing.resize(decode_image(blobs.read(row.image, row.image_sha256)))
-    label = (preprocessing.resize(mask) >= PERSON_LEVEL).astype(np.uint8)
+    rgb = decode_image(blobs.read(row.image, row.image_sha256))
+    if rgb.shape[:2] != mask.shape:
+        raise BlobError(
+            f"expected a mask of the size of {row.image}, {rgb.shape[1]}x{rgb.shape[0]} px, found "
+            f"{mask.shape[1]}x{mask.shape[0]} px in {row.mask}; import the pair again"
+        )
+    image = preprocessing.resize(rgb).transpose(2, 0, 1)  # (S, S, 3) -> (3, S, S)
+    label = preprocessing.resize(mask)
     return image, label, TrueMask(np.packbits(mask >= PERSON_LEVEL), *mask.shape)

@@ -1,4 +1,11 @@
-"""Losses: logits (N, 2, H, W) and labels int64 (N, H, W) in {0, 1} -> a scalar. Pure functions."""
+"""Losses: logits (N, 2, H, W) and labels (N, H, W) -> a scalar. Pure functions.
+
+Labels are the person's share of each pixel, float in [0, 1], or int64 0 and 1; all but Lovasz take shares in
+between. `within`, bool (N, H, W), leaves out the pixels where it is false. Each has a gradient everywhere but at
+its minimum: none of them thresholds the prediction.
+"""
+
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -6,40 +13,141 @@ from torch import Tensor
 
 BOUNDARY_KERNEL_PX = 15  # SINet, section 3.3 and 4
 BOUNDARY_WEIGHT = 0.5  # lambda; the paper gives none, this is the authors' code
+FOCAL_GAMMA = 2.0  # Lin et al. 2017
+
+Weights = tuple[float, float]  # of background and person
+Loss = Callable[..., Tensor]
+
+EVEN: Weights = (1.0, 1.0)
 
 
-def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """(N, 2, H, W), (N, H, W) -> scalar, the mean over all pixels of the batch."""
-    return F.cross_entropy(logits, labels)
+def cross_entropy(logits: Tensor, labels: Tensor, *, weights: Weights = EVEN, within: Tensor | None = None) -> Tensor:
+    """(N, 2, H, W), (N, H, W) -> scalar: the mean over the batch's pixels, weighted by their class."""
+    target = labels.to(logits.dtype)
+    return _mean(_pixel_cross_entropy(logits, target), _pixel_weights(target, weights, within))
+
+
+def focal(
+    logits: Tensor,
+    labels: Tensor,
+    *,
+    weights: Weights = EVEN,
+    within: Tensor | None = None,
+    gamma: float = FOCAL_GAMMA,
+) -> Tensor:
+    """(N, 2, H, W), (N, H, W) -> scalar: cross-entropy times |label - prob| ** gamma (Lin et al. 2017)."""
+    target = labels.to(logits.dtype)
+    missed = (target - _person_logit(logits).sigmoid()).abs()
+    losses = missed**gamma * _pixel_cross_entropy(logits, target)
+    return _mean(losses, _pixel_weights(target, weights, within))
+
+
+def dice(logits: Tensor, labels: Tensor, *, weights: Weights = EVEN, within: Tensor | None = None) -> Tensor:
+    """(N, 2, H, W), (N, H, W) -> scalar: 1 - the Dice coefficient of both classes over the batch, on probabilities."""
+    target = labels.to(logits.dtype)
+    inside = torch.ones_like(target) if within is None else within.to(target.dtype)
+    prob = _person_logit(logits).sigmoid()
+    losses = []
+    for class_prob, share in ((1 - prob, 1 - target), (prob, target)):
+        overlap = (class_prob * share * inside).sum()
+        total = ((class_prob + share) * inside).sum()
+        losses.append(1 - (2 * overlap + 1) / (total + 1))  # + 1: a class that is nowhere costs next to nothing
+    return _weighted_mean(losses, weights)
+
+
+def lovasz(logits: Tensor, labels: Tensor, *, weights: Weights = EVEN, within: Tensor | None = None) -> Tensor:
+    """(N, 2, H, W), (N, H, W) -> scalar: Lovasz-softmax of both classes over the batch (Berman et al. 2018).
+
+    The authors' code uses the hinge of one class; with one class SINet's gate is shut, so here it is the
+    two-class form.
+    """
+    prob = _person_logit(logits).sigmoid()
+    person = labels >= 0.5
+    if within is not None:
+        prob, person = prob[within], person[within]
+    classes = ((1 - prob, ~person), (prob, person))
+    return _weighted_mean([_lovasz_of_class(p.flatten(), is_class.flatten()) for p, is_class in classes], weights)
+
+
+LOSSES: dict[str, Loss] = {"cross_entropy": cross_entropy, "lovasz": lovasz, "dice": dice, "focal": focal}
 
 
 def segmentation_loss(
     logits: Tensor,
     labels: Tensor,
     *,
+    criterion: Loss = cross_entropy,
+    weights: Weights = EVEN,
     boundary_weight: float = BOUNDARY_WEIGHT,
     kernel_px: int = BOUNDARY_KERNEL_PX,
 ) -> Tensor:
-    """(N, 2, H, W), (N, H, W) -> scalar: cross-entropy, plus its mean in the boundary band times the weight.
+    """(N, 2, H, W), (N, H, W) -> scalar: `criterion`, plus itself within the boundary band times the weight.
 
     SINet, section 3.3. A batch without any boundary has no second term.
     """
-    pixel_losses = F.cross_entropy(logits, labels, reduction="none")  # (N, H, W)
+    loss = criterion(logits, labels, weights=weights)
+    if not boundary_weight:
+        return loss
     band = boundary_band(labels, kernel_px)
-    band_loss = (pixel_losses * band).sum() / band.sum().clamp(min=1)
-    return pixel_losses.mean() + boundary_weight * band_loss
+    return loss + boundary_weight * criterion(logits, labels, weights=weights, within=band)
 
 
 def boundary_band(labels: Tensor, kernel_px: int = BOUNDARY_KERNEL_PX) -> Tensor:
-    """(N, H, W) in {0, 1} -> bool (N, H, W): dilation minus erosion with a square of `kernel_px`, an odd number.
+    """(N, H, W) in [0, 1] -> bool (N, H, W): dilation minus erosion with a square of `kernel_px`, an odd number.
 
     That is: the pixels whose window holds both classes. What lies outside the image is neither.
     """
     if kernel_px % 2 == 0:
         raise ValueError(f"expected an odd kernel, found {kernel_px} px")
-    person = labels.float()
+    person = (labels >= 0.5).float()
     inside = _window_sum(person, kernel_px)
     return (inside > 0) & (inside < _window_sum(torch.ones_like(person[:1]), kernel_px))
+
+
+def frequency_weights(person_fraction: float) -> Weights:
+    """1 / ln(1.10 + share) of each class: ENet's weights, in the SINet authors' code."""
+    background, person = torch.tensor([1.10 + 1 - person_fraction, 1.10 + person_fraction]).log().reciprocal().tolist()
+    return background, person
+
+
+def _pixel_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+    return F.binary_cross_entropy_with_logits(_person_logit(logits), target, reduction="none")
+
+
+def _person_logit(logits: Tensor) -> Tensor:
+    """(N, 2, H, W) -> (N, H, W): of two classes only the difference counts; its sigmoid is the softmax."""
+    return logits[:, 1] - logits[:, 0]
+
+
+def _pixel_weights(target: Tensor, weights: Weights, within: Tensor | None) -> Tensor | None:
+    """The weight of each pixel; None when all are alike."""
+    pixel_weights = None if weights == EVEN else weights[0] + (weights[1] - weights[0]) * target
+    if within is None:
+        return pixel_weights
+    return within.to(target.dtype) * (1 if pixel_weights is None else pixel_weights)
+
+
+def _mean(losses: Tensor, pixel_weights: Tensor | None) -> Tensor:
+    """0, and no NaN, when there is nothing to average."""
+    if pixel_weights is None:
+        return losses.mean()
+    total = pixel_weights.sum()
+    return (losses * pixel_weights).sum() / torch.where(total > 0, total, 1)
+
+
+def _lovasz_of_class(prob: Tensor, is_class: Tensor) -> Tensor:
+    """(P,), (P,) -> scalar: the Lovasz extension of the Jaccard loss at the sorted errors."""
+    errors = (is_class.to(prob.dtype) - prob).abs()
+    errors, order = errors.sort(descending=True)
+    sorted_class = is_class[order].to(prob.dtype)
+    there = sorted_class.sum()
+    jaccard = 1 - (there - sorted_class.cumsum(0)) / (there + (1 - sorted_class).cumsum(0)).clamp(min=1)
+    steps = torch.cat([jaccard[:1], jaccard.diff()])
+    return (errors * steps).sum() * (there > 0)  # a class that is nowhere counts nothing
+
+
+def _weighted_mean(losses: list[Tensor], weights: Weights) -> Tensor:
+    return (losses[0] * weights[0] + losses[1] * weights[1]) / sum(weights)
 
 
 def _window_sum(x: Tensor, kernel_px: int) -> Tensor:

@@ -1,17 +1,22 @@
 """The state of a run between two epochs: `resume.safetensors` in its directory.
 
-Model and optimiser lie in one file, written after the checkpoints of the same epoch: a run killed anywhere
-repeats at most the epoch it was in. Random numbers need no state, as each epoch's follow from (seed, epoch).
+Model, moving average and optimiser lie in one file, written after the checkpoints of the same epoch: a run
+killed anywhere repeats at most the epoch it was in. Random numbers need no state, as each epoch's follow from
+(seed, stage, epoch).
 """
 
 import dataclasses
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from manifests.errors import UserError
+from trainer.ema import MovingAverage
+from trainer.recipe import Recipe
 from trainer.tensorfile import read_tensors, write_tensors
 
 KIND = "resume state"
@@ -24,35 +29,62 @@ class Configuration:
 
     model: str
     manifest_digest: str
-    epochs: int
-    batch_size: int
-    learning_rate: float
     seed: int
     size_px: int
+    recipe: Recipe
+    model_options: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)  # what of the manifest is taken, and how
+    encoder_weights: str | None = None
+    init_sha256: str | None = None  # of the weights it starts from
+    precision: str = "fp32"
+
+    def flat(self) -> dict[str, Any]:
+        """One level of names and plain values, to compare and to print."""
+        fields = dataclasses.asdict(self)
+        return {**fields.pop("recipe"), **fields.pop("data"), **fields}
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Epochs done, the best of them, and its score (higher is better)."""
+    """The stage, the epochs done in it, the best of them, and its score (higher is better)."""
 
+    stage: int = 0
     epoch: int = 0
     best_epoch: int = 0
     best_score: float = float("-inf")
 
-    def advanced(self, epoch: int, *, score: float) -> "Progress":
-        """After one more epoch; of two equal scores the earlier one stays the best."""
+    def advanced(self, *, score: float, counts: bool = True) -> "Progress":
+        """After one more epoch; of two equal scores the earlier one stays the best.
+
+        While epochs do not count yet, the latest is the best.
+        """
+        epoch = self.epoch + 1
+        if not counts:
+            return Progress(self.stage, epoch, epoch)
         if score > self.best_score:
-            return Progress(epoch, epoch, score)
-        return Progress(epoch, self.best_epoch, self.best_score)
+            return Progress(self.stage, epoch, epoch, score)
+        return Progress(self.stage, epoch, self.best_epoch, self.best_score)
 
 
 def save_state(
-    directory: Path, configuration: Configuration, progress: Progress, model: nn.Module, optimizer: Optimizer
+    directory: Path,
+    configuration: Configuration,
+    progress: Progress,
+    model: nn.Module,
+    optimizer: Optimizer,
+    average: MovingAverage | None,
 ) -> None:
+    """`optimizer` and `average` may be over a part of `model`."""
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     for index, entries in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in entries.items()}
-    header = {"configuration": dataclasses.asdict(configuration), "progress": dataclasses.asdict(progress)}
+    if average is not None:
+        tensors |= {f"average.{name}": tensor for name, tensor in average.network.state_dict().items()}
+    header = {
+        "configuration": configuration.flat(),
+        "progress": dataclasses.asdict(progress),
+        "average_steps": average.steps if average else 0,
+    }
     write_tensors(directory / NAME, tensors, header, kind=KIND)
 
 
@@ -64,7 +96,7 @@ def load_progress(directory: Path, configuration: Configuration) -> Progress:
     if not (directory / NAME).exists():
         return Progress()
     _, header = read_tensors(directory / NAME, kind=KIND)
-    theirs, ours = header["configuration"], dataclasses.asdict(configuration)
+    theirs, ours = header["configuration"], configuration.flat()
     differing = [f"{name} {theirs.get(name)} and not {ours[name]}" for name in ours if theirs.get(name) != ours[name]]
     if differing:
         raise UserError(
@@ -74,17 +106,24 @@ def load_progress(directory: Path, configuration: Configuration) -> Progress:
     return Progress(**header["progress"])
 
 
-def load_state(directory: Path, model: nn.Module, optimizer: Optimizer) -> None:
-    """Put the weights and the optimiser's state back; `optimizer` must be over `model`'s parameters."""
+def load_model(directory: Path, model: nn.Module) -> None:
+    """Put the weights back."""
     tensors, _ = read_tensors(directory / NAME, kind=KIND)
+    model.load_state_dict(_of("model", tensors))
+
+
+def load_optimizer(directory: Path, optimizer: Optimizer, average: MovingAverage | None) -> None:
+    """Put the state of the optimiser and the average back; both must be over the parameters they were over."""
+    tensors, header = read_tensors(directory / NAME, kind=KIND)
     state: dict[int, dict[str, Tensor]] = {}
-    weights = {}
-    for name, tensor in tensors.items():
-        owner, _, rest = name.partition(".")
-        if owner == "model":
-            weights[rest] = tensor
-        else:
-            index, _, entry = rest.partition(".")
-            state.setdefault(int(index), {})[entry] = tensor
-    model.load_state_dict(weights)
+    for name, tensor in _of("optimizer", tensors).items():
+        index, _, entry = name.partition(".")
+        state.setdefault(int(index), {})[entry] = tensor
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+    if average is not None:
+        average.network.load_state_dict(_of("average", tensors))
+        average.steps = header["average_steps"]
+
+
+def _of(owner: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(f"{owner}."): tensor for name, tensor in tensors.items() if name.startswith(f"{owner}.")}

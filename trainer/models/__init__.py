@@ -1,24 +1,46 @@
 """The networks: images float (N, 3, H, W) -> logits (N, 2, H, W), class 1 = person.
 
-sinet.py    SINet, 86,910 parameters
+sinet.py             SINet, 86,910 parameters; its gates and branch tables
+sinet_cityscapes.py  the authors' network for street scenes
+smp_network.py       every network of segmentation-models-pytorch: `smp:ARCHITECTURE:ENCODER`
+padding.py           sides that a network can't halve
 
 A new one is a function that returns an `nn.Module`, and a line in MODELS.
 """
 
+import inspect
 from collections.abc import Callable
+from typing import Any
 
 from torch import nn
 
 from manifests.errors import UserError
 from trainer.models.sinet import sinet
+from trainer.models.sinet_cityscapes import sinet_cityscapes
+from trainer.models.smp_network import PREFIX, deeplabv3plus_se_resnext50, smp_network
 
 MODELS: dict[str, Callable[..., nn.Module]] = {
     "sinet": sinet,
+    "sinet_cityscapes": sinet_cityscapes,
+    "deeplabv3plus_se_resnext50": deeplabv3plus_se_resnext50,
 }
 
 
-def create_model(name: str, **options: object) -> nn.Module:
-    """The network called `name`, with fresh weights; UserError lists the known names."""
+def create_model(name: str, **options: Any) -> nn.Module:
+    """The network called `name`, with fresh weights; UserError lists the known names and options."""
+    if name.startswith(PREFIX):
+        architecture, _, encoder = name.removeprefix(PREFIX).partition(":")
+        return smp_network(architecture, encoder, **_checked(name, smp_network, options))
     if name not in MODELS:
-        raise UserError(f"expected a model out of {', '.join(MODELS)}, found {name!r}")
-    return MODELS[name](**options)
+        raise UserError(f"expected a model out of {', '.join(MODELS)}, {PREFIX}ARCHITECTURE:ENCODER, found {name!r}")
+    return MODELS[name](**_checked(name, MODELS[name], options))
+
+
+def _checked(name: str, builder: Callable[..., nn.Module], options: dict[str, Any]) -> dict[str, Any]:
+    known = inspect.signature(builder).parameters.keys() - {"architecture", "encoder"}
+    unknown = sorted(options.keys() - known)
+    if unknown:
+        raise UserError(
+            f"expected options of {name} out of {', '.join(sorted(known)) or 'none'}, found {', '.join(unknown)}"
+        )
+    return options

@@ -2,28 +2,31 @@
 
 An encoder of spatial squeeze modules gives logits at 1/8; the information blocking decoder refines them with
 high-resolution features, but only where the encoder is in doubt. Written from the paper and from measurements
-of the authors' network, with which it agrees number for number. H and W must be multiples of 32.
+of the authors' network, with which it agrees number for number. Sides that are no multiple of 32 are padded.
 
 Three ways of writing keep the graph convertible to ONNX, CoreML and ncnn: squeeze-and-excite is made of 1x1
 convolutions on (N, C, 1, 1), the gate is `1 - amax(softmax)` with broadcasting, the shuffle is a transpose.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
 from manifests.errors import UserError
+from trainer.models.padding import pad_to_multiple
 
 Branch = tuple[int, int]  # kernel size of the depthwise convolution, size of the average pooling
 
-# Table 2, rows 3-4 (stride 4) and 6-13 (stride 8). Each module has two branches.
-STRIDE4_MODULES: list[tuple[Branch, Branch]] = [
+Table = list[tuple[Branch, Branch]]  # one entry for each module, two branches in each
+
+# Table 2, rows 3-4 (stride 4) and 6-13 (stride 8).
+STRIDE4_MODULES: Table = [
     ((3, 1), (5, 1)),
     ((3, 1), (3, 1)),
 ]
-STRIDE8_MODULES: list[tuple[Branch, Branch]] = [
+STRIDE8_MODULES: Table = [
     ((3, 1), (5, 1)),
     ((3, 1), (3, 1)),
     ((5, 1), (3, 2)),
@@ -33,6 +36,24 @@ STRIDE8_MODULES: list[tuple[Branch, Branch]] = [
     ((3, 2), (3, 4)),
     ((3, 1), (5, 2)),
 ]
+
+
+def uniform_branches(kernel_size: int, pooling: int) -> tuple[Table, Table]:
+    """Table 5: every branch of every module alike."""
+    module = ((kernel_size, pooling), (kernel_size, pooling))
+    return [module] * len(STRIDE4_MODULES), [module] * len(STRIDE8_MODULES)
+
+
+BRANCHES: dict[str, tuple[Table, Table]] = {
+    "paper": (STRIDE4_MODULES, STRIDE8_MODULES),
+    "k3p1": uniform_branches(3, 1),
+    "k3p2": uniform_branches(3, 2),
+    "k3p4": uniform_branches(3, 4),
+    "k5p1": uniform_branches(5, 1),
+    "k5p2": uniform_branches(5, 2),
+    "k5p4": uniform_branches(5, 4),
+}
+
 STEM_CHANNELS = 12
 STRIDE4_CHANNELS = 16, 48  # after the down-sampling, after the modules
 STRIDE8_CHANNELS = 48, 96
@@ -41,18 +62,21 @@ SIDE_MULTIPLE_PX = 32  # stride 8, and the widest pooling there is 4
 BATCH_NORM_EPS = 1e-3  # the authors' code; with torch's 1e-5 their weights give noise
 
 
-def sinet(classes: int = 2) -> "SINet":
-    """SINet as in the paper, 86,910 parameters with two classes."""
-    return SINet(Encoder(classes), classes)
+def sinet(classes: int = 2, gate: str = "ib", branches: str = "paper") -> "SINet":
+    """SINet as in the paper, 86,910 parameters with two classes; UserError lists the known gates and branches."""
+    for word, known in ((gate, GATES), (branches, BRANCHES)):
+        if word not in known:
+            raise UserError(f"expected one of {', '.join(known)}, found {word!r}")
+    return SINet(Encoder(classes, BRANCHES[branches]), classes, gate)
 
 
 class SINet(nn.Module):
-    """(N, 3, H, W) -> logits (N, classes, H, W); ValueError unless H and W are multiples of 32.
+    """(N, 3, H, W) -> logits (N, classes, H, W).
 
     Modules are created in the order of the authors' network: `load_authors_state_dict` relies on it.
     """
 
-    def __init__(self, encoder: "Encoder", classes: int) -> None:
+    def __init__(self, encoder: "Encoder", classes: int, gate: str = "ib") -> None:
         super().__init__()
         self.encoder = encoder
         self.norm4 = _batch_norm(classes)
@@ -60,29 +84,87 @@ class SINet(nn.Module):
         self.norm2 = _batch_norm(classes)
         self.classifier = nn.Conv2d(classes, classes, 3, padding=1, bias=False)
         self.upsample = _upsample(2)
+        self.gate = GATES[gate](classes)
 
     def forward(self, images: Tensor) -> Tensor:
-        low, high = self.encoder.features(images)  # (N, classes, H/8, W/8), (N, 48, H/4, W/4)
+        height, width = images.shape[-2:]
+        low, high = self.encoder.features(pad_to_multiple(images, SIDE_MULTIPLE_PX))  # at H/8 and at H/4
         coarse = self.norm4(self.upsample(low))  # (N, classes, H/4, W/4)
-        doubt = 1 - coarse.softmax(dim=1).amax(dim=1, keepdim=True)  # (N, 1, H/4, W/4), in [0, 1/2]
-        refined = self.skip4(high) * doubt + coarse
+        refined = self.skip4(high) * self.gate(coarse) + coarse
         refined = self.norm2(self.upsample(refined))  # (N, classes, H/2, W/2)
-        return self.classifier(self.upsample(refined))
+        logits = self.classifier(self.upsample(refined))
+        return logits[..., :height, :width]
+
+
+class InformationBlocking(nn.Module):
+    """Coarse logits (N, classes, H, W) -> (N, 1, H, W) in [0, 1/2]: high where the encoder is in doubt (figure 4)."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+
+    def forward(self, coarse: Tensor) -> Tensor:
+        return 1 - coarse.softmax(dim=1).amax(dim=1, keepdim=True)
+
+
+class ReverseBlocking(nn.Module):
+    """Table 4, "reverse IB": high where the encoder is sure."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+
+    def forward(self, coarse: Tensor) -> Tensor:
+        return coarse.softmax(dim=1).amax(dim=1, keepdim=True)
+
+
+class NoBlocking(nn.Module):
+    """Table 4, "remove IB": everything passes."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+
+    def forward(self, coarse: Tensor) -> Tensor:
+        return coarse.new_ones(1)
+
+
+class GlobalAttention(nn.Module):
+    """Table 4, "GAU": (N, classes, H, W) -> (N, classes, 1, 1), a weight of each channel from the pooled coarse map.
+
+    The paper names it and its authors' code leaves it out: this is our reading of global attention upsampling.
+    """
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.weight = nn.Conv2d(classes, classes, 1, bias=False)
+
+    def forward(self, coarse: Tensor) -> Tensor:
+        return self.weight(coarse.mean(dim=(2, 3), keepdim=True))
+
+
+GATES: dict[str, Callable[[int], nn.Module]] = {
+    "ib": InformationBlocking,
+    "reverse": ReverseBlocking,
+    "none": NoBlocking,
+    "gau": GlobalAttention,
+}
 
 
 class Encoder(nn.Module):
-    """(N, 3, H, W) -> logits (N, classes, H/8, W/8): what the first training stage fits on its own."""
+    """(N, 3, H, W) -> logits (N, classes, H/8, W/8): what the first training stage fits on its own.
 
-    def __init__(self, classes: int = 2) -> None:
+    ValueError unless H and W are multiples of 32.
+    """
+
+    def __init__(self, classes: int = 2, branches: tuple[Table, Table] = BRANCHES["paper"]) -> None:
         super().__init__()
+        stride4, stride8 = branches
         reduced4, wide4 = STRIDE4_CHANNELS
         reduced8, wide8 = STRIDE8_CHANNELS
         self.stem = ConvBNPReLU(3, STEM_CHANNELS, kernel_size=3, stride=2)
         self.downsample4 = DownSampling(STEM_CHANNELS, reduced4, squeeze=1)
-        self.modules4 = _s2_modules(reduced4, wide4, STRIDE4_MODULES)
+        self.modules4 = _s2_modules(reduced4, wide4, stride4)
         self.merge4 = BNPReLU(reduced4 + wide4)
         self.downsample8 = DownSampling(reduced4 + wide4, reduced8, squeeze=2)
-        self.modules8 = _s2_modules(reduced8, wide8, STRIDE8_MODULES)
+        self.modules8 = _s2_modules(reduced8, wide8, stride8)
         self.merge8 = BNPReLU(reduced8 + wide8)
         self.classifier = nn.Conv2d(reduced8 + wide8, classes, 1, bias=False)
 
@@ -172,12 +254,18 @@ class S2Module(nn.Module):
     The input is added where its width allows, which is everywhere but in the first module of a stage.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, branches: tuple[Branch, Branch]) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        branches: tuple[Branch, Branch],
+        block: Callable[..., nn.Module] = S2Block,
+    ) -> None:
         super().__init__()
         half = out_channels // 2
         self.residual = in_channels == out_channels
         self.reduce = nn.Conv2d(in_channels, half, 1, groups=2, bias=False)
-        self.block1, self.block2 = (S2Block(half, kernel_size=k, pooling=p) for k, p in branches)
+        self.block1, self.block2 = (block(half, kernel_size=k, pooling=p) for k, p in branches)
         self.norm_act = BNPReLU(out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -208,7 +296,7 @@ def load_authors_state_dict(model: SINet | Encoder, authors: Mapping[str, Tensor
     model.load_state_dict(renamed)
 
 
-def _s2_modules(in_channels: int, channels: int, table: list[tuple[Branch, Branch]]) -> nn.Sequential:
+def _s2_modules(in_channels: int, channels: int, table: Table) -> nn.Sequential:
     widths = [in_channels] + [channels] * (len(table) - 1)
     return nn.Sequential(*(S2Module(width, channels, branches) for width, branches in zip(widths, table, strict=True)))
 

@@ -1,0 +1,61 @@
+"""Every network of segmentation-models-pytorch, under one roof: images (N, 3, H, W) -> logits (N, 2, H, W).
+
+`save_pretrained` writes the format its own `from_pretrained` and the pipeline's teacher read. Pretrained encoders
+are fetched from the internet, so by default there are none.
+"""
+
+import tempfile
+from pathlib import Path
+
+import segmentation_models_pytorch as smp
+from torch import Tensor, nn
+
+from manifests.atomic import write_replace
+from manifests.errors import UserError
+from trainer.models.padding import pad_to_multiple
+
+SIDE_MULTIPLE_PX = 32
+PREFIX = "smp:"
+
+
+def smp_network(architecture: str, encoder: str, *, encoder_weights: str | None = None) -> "SmpNetwork":
+    """`architecture` is smp's name, `deeplabv3plus` say. UserError for unknown names and weights out of reach."""
+    try:
+        network = smp.create_model(architecture, encoder_name=encoder, encoder_weights=encoder_weights, classes=2)
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise UserError(
+            f"expected {PREFIX}ARCHITECTURE:ENCODER as segmentation-models-pytorch names them, "
+            f"found {architecture}:{encoder} ({str(error)[:300]})"
+        ) from error
+    except OSError as error:  # of downloads; every network library has its own, all are OSErrors
+        raise UserError(
+            f"expected to fetch the {encoder_weights} weights of {encoder}, found no way to them; "
+            "go without --encoder-weights, or run where there is internet"
+        ) from error
+    return SmpNetwork(network)
+
+
+def deeplabv3plus_se_resnext50(encoder_weights: str | None = None) -> "SmpNetwork":
+    """The teacher of SINet's paper, section 3.4."""
+    return smp_network("deeplabv3plus", "se_resnext50_32x4d", encoder_weights=encoder_weights)
+
+
+class SmpNetwork(nn.Module):
+    """(N, 3, H, W) -> logits (N, 2, H, W); other sides than multiples of 32 are padded."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        height, width = images.shape[-2:]
+        logits: Tensor = self.network(pad_to_multiple(images, SIDE_MULTIPLE_PX))
+        return logits[..., :height, :width]
+
+
+def save_pretrained(model: SmpNetwork, directory: Path) -> None:
+    """config.json and model.safetensors in `directory`, each whole or not at all."""
+    with tempfile.TemporaryDirectory() as temporary:
+        model.network.save_pretrained(temporary)  # type: ignore[operator]  # smp's networks have it, nn.Module doesn't say
+        for name in ("config.json", "model.safetensors"):
+            write_replace(directory / name, (Path(temporary) / name).read_bytes())

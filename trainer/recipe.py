@@ -1,0 +1,124 @@
+"""How a network is fitted: every choice by name, and the presets as functions of named numbers.
+
+`paper` is what SINet's text says, `authors_code` what its authors' program did for the released SINet.pth,
+`default` ours. Where the paper is silent, `paper` takes the authors' program (reference: SINet, WACV 2020).
+"""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Choices of one run. `encoder_` ones are of the first stage, which fits the encoder on the 1/8-size label."""
+
+    epochs: int  # of the whole network
+    encoder_epochs: int  # of the encoder alone before that; 0 leaves the stage out
+    batch_size: int
+    encoder_batch_size: int
+    learning_rate: float  # at its peak, in both stages
+    schedule: str  # one of SCHEDULES
+    warmup_fraction: float  # of a stage's steps
+    loss: str  # one of LOSSES
+    class_weights: bool  # 1 / ln(1.10 + share of the pixels)
+    boundary_weight: float  # lambda
+    boundary_px: int
+    encoder_boundary_px: int  # at 1/8 size
+    weight_decay: float
+    decay_rule: str  # one of DECAY_RULES
+    augmentation: str  # one of AUGMENTATIONS
+    ema_decay: float  # 0: no moving average
+    clip_norm: float  # of the gradient; 0: no clipping
+    select_after: float  # share of a stage's epochs before which none is taken as the best
+
+
+def paper() -> Recipe:
+    """SINet, section 4."""
+    return Recipe(
+        epochs=300,
+        encoder_epochs=300,
+        batch_size=24,
+        encoder_batch_size=36,
+        learning_rate=7.5e-3,
+        schedule="multistep",  # not in the paper
+        warmup_fraction=0.0,
+        loss="cross_entropy",
+        class_weights=False,
+        boundary_weight=0.5,  # not in the paper
+        boundary_px=15,
+        encoder_boundary_px=15,
+        weight_decay=2e-4,
+        decay_rule="all",
+        augmentation="portraitnet",
+        ema_decay=0.0,
+        clip_norm=0.0,
+        select_after=0.0,
+    )
+
+
+def authors_code() -> Recipe:
+    """The program of SINet's authors, with the cross-entropy that made SINet.pth (its shipped file says Lovasz)."""
+    return dataclasses.replace(
+        paper(),
+        learning_rate=5e-4,
+        class_weights=True,
+        encoder_boundary_px=5,
+        decay_rule="authors",
+        select_after=0.6,
+    )
+
+
+def default() -> Recipe:
+    """Ours, for about a thousand pictures and an hour; docs/training.md says what each choice brought."""
+    return dataclasses.replace(
+        paper(),
+        epochs=100,
+        encoder_epochs=0,
+        schedule="cosine",
+        warmup_fraction=0.05,
+        decay_rule="mixing",
+        augmentation="mild",
+        ema_decay=0.998,
+        clip_norm=1.0,
+    )
+
+
+PRESETS: dict[str, Callable[[], Recipe]] = {"default": default, "paper": paper, "authors_code": authors_code}
+
+AUTHORS_SMALL_DECAY = 1e-2  # of the full one: 2e-6 where that is 2e-4
+
+
+def decay_all(name: str, parameter: Tensor) -> float:
+    """The paper gives one number and no exemption."""
+    return 1.0
+
+
+def decay_authors(name: str, parameter: Tensor) -> float:
+    """None for depthwise convolutions, a hundredth for norms, PReLU, biases and squeeze-and-excite."""
+    if parameter.ndim == 4 and ".excite." not in name:
+        return 0.0 if parameter.shape[1] == 1 else 1.0
+    return AUTHORS_SMALL_DECAY
+
+
+def decay_mixing(name: str, parameter: Tensor) -> float:
+    """Only for weights that mix channels: none for depthwise convolutions, norms, PReLU and biases."""
+    return 1.0 if parameter.ndim >= 2 and parameter.shape[1] > 1 else 0.0
+
+
+DECAY_RULES: dict[str, Callable[[str, Tensor], float]] = {
+    "all": decay_all,
+    "authors": decay_authors,
+    "mixing": decay_mixing,
+}
+
+
+def parameter_groups(model: nn.Module, recipe: Recipe) -> list[dict[str, object]]:
+    """The optimiser's groups: one for each weight decay that `recipe.decay_rule` gives."""
+    rule = DECAY_RULES[recipe.decay_rule]
+    by_share: dict[float, list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        by_share.setdefault(rule(name, parameter), []).append(parameter)
+    return [{"params": group, "weight_decay": share * recipe.weight_decay} for share, group in by_share.items()]
