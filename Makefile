@@ -29,7 +29,7 @@ $(STAMP): pyproject.toml constraints.txt
 
 run: $(STAMP) ## Label IMAGES=some/folder (or a sample portrait) and open the review page on PORT
 	@images="$(IMAGES)"; \
-	if [ -z "$$images" ]; then images=$$($(BIN)/python -m pipeline.sample --output data/sample | tail -n 1) || exit 1; fi; \
+	if [ -z "$$images" ]; then images=$$($(BIN)/python -m pipeline.sample --output data/sample) || exit 1; fi; \
 	$(BIN)/python -m pipeline.generate --images "$$images" && \
 	exec $(BIN)/python -m review_ui --port $(PORT)
 

@@ -32,6 +32,29 @@ class Generated:
         return text
 
 
+def open_destination(manifests: str, data: str | None) -> tuple[ManifestStore, Path]:
+    """The store of the versions and the data root of the next one: `data`, else the recorded one.
+
+    UserError when `manifests` is no directory, or the dataset's blobs are not in `data`: a version has one data
+    root for all its rows.
+    """
+    store = ManifestStore(manifests)
+    if store.root.exists() and not store.root.is_dir():
+        raise UserError(f"expected a directory of versions at {store.root}, found a file; give another --manifests")
+    recorded = store.data_root()
+    data_root = Path(data) if data else recorded
+    if store.versions() and data_root.resolve() != recorded.resolve():
+        blobs = store.open().read(["image", "mask"])
+        paths = blobs["image"].to_pylist() + blobs["mask"].to_pylist()
+        missing = sum(not (data_root / path).is_file() for path in paths)
+        if missing:
+            raise UserError(
+                f"expected the dataset's blobs in {data_root}, found {missing} of them missing; they belong in "
+                f"{recorded}: leave --data out, or move that directory's blobs first"
+            )
+    return store, data_root
+
+
 def commit_shards(
     results: Sequence[ShardResult], store: ManifestStore, data_root: Path, *, parameters: Mapping[str, str]
 ) -> Generated:

@@ -16,7 +16,7 @@ TYPICAL_FRACTION = (0.20, 0.85)  # 5 % and 95 % quantile of person shares in rea
 
 
 def doubt(scores: Scores, *, face_share: float) -> float:
-    """Doubt about a mask with these scores that covers `face_share` of its worst-covered face's box."""
+    """Doubt about a mask with these scores that covers `face_share` of the box of the face it was cut around."""
     low, high = TYPICAL_FRACTION
     cues = [
         1.0 - face_share,

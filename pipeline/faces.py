@@ -36,7 +36,7 @@ class Face:
 
 
 class FaceDetector(Protocol):
-    """Finds faces; `name` goes into the manifest's parameters."""
+    """Finds faces; `name` goes into the digest that a shard is known by."""
 
     name: str
 

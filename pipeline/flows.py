@@ -5,34 +5,42 @@ Between tasks travel paths, counts and digests, never pixels or networks. One ta
 
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import cv2
 import torch
 from prefect import flow, get_run_logger, task, unmapped
 from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+from pydantic import Field
 
 from manifests.blobs import BlobStore
 from manifests.decisions import DecisionLog, sqlite_url
 from manifests.errors import UserError
 from manifests.publish import NothingToPublish, publish
 from manifests.store import ManifestStore
-from pipeline.commit import Generated, commit_shards
+from pipeline.commit import Generated, commit_shards, open_destination
 from pipeline.labelling import Labeller
 from pipeline.mtcnn import default_detector
-from pipeline.shards import ShardResult, process_shard, shard_digest, split_into_shards
-from pipeline.sources import Origins, Picture, default_source, find_mask_encoding, find_pictures
+from pipeline.shards import (
+    DEFAULT_SHARD_SIZE,
+    SHARD_SIZE_LIMIT,
+    ShardResult,
+    process_shard,
+    shard_digest,
+    split_into_shards,
+)
+from pipeline.sources import Origins, Picture, default_source, find_mask_encoding, find_pictures, without_blobs
 from pipeline.teachers import DEFAULT_TEACHER, load_teacher
-
-DEFAULT_SHARD_SIZE = 512  # pictures; a Prefect task costs about 12 ms, a shard minutes
-
 
 # One shard at a time: its pictures are labelled in parallel already.
 ONE_SHARD_AT_A_TIME: TaskRunner[Any] = ThreadPoolTaskRunner[Any](max_workers=1)
+
+_interrupted = threading.Event()  # the flow was, and the thread that labels a shard should stop
 
 
 @flow(name="generate-pseudo-labels", task_runner=ONE_SHARD_AT_A_TIME)
@@ -44,7 +52,7 @@ def generate_pseudo_labels(
     license: str | None = None,  # noqa: A002 - the column's name
     attribution: str | None = None,
     person_label: int | None = None,
-    shard_size: int = DEFAULT_SHARD_SIZE,
+    shard_size: Annotated[int, Field(ge=1, le=SHARD_SIZE_LIMIT)] = DEFAULT_SHARD_SIZE,
     manifests: str = "manifests",
     data: str | None = None,
 ) -> Generated:
@@ -52,18 +60,24 @@ def generate_pseudo_labels(
 
     With `masks` they are cropped ground truth (case 1), without them the teacher's proposals (case 2).
     """
-    store = ManifestStore(manifests)
-    data_root = Path(data) if data else store.data_root()
-    pictures = find_pictures(images, masks)
+    store, data_root = open_destination(manifests, data)
+    pictures = without_blobs(find_pictures(images, masks), data_root)
     origins = Origins(
         source or default_source(images), license, attribution, find_mask_encoding(pictures, person_label)
     )
     shards = split_into_shards(pictures, shard_size)
     titles = [f"shard {number}/{len(shards)}" for number in range(1, len(shards) + 1)]
-    results = label_shard.map(
-        shards, titles, origins=unmapped(origins), teacher=teacher, data_root=unmapped(data_root)
-    ).result()
-    generated = commit_samples(results, store, data_root, images=images, teacher=teacher)
+    _interrupted.clear()
+    try:
+        results = label_shard.map(
+            shards, titles, origins=unmapped(origins), teacher=teacher, data_root=unmapped(data_root)
+        ).result()
+    except BaseException:  # Ctrl-C, or a cancelled run
+        _interrupted.set()
+        raise
+    case = {"masks": masks, "encoding": str(origins.encoding)} if masks else {"teacher": teacher}
+    parameters = {"images": images, "source": origins.source} | case
+    generated = commit_samples(results, store, data_root, parameters=parameters)
     get_run_logger().info(str(generated))
     return generated
 
@@ -76,15 +90,16 @@ def label_shard(pictures: list[Picture], title: str, *, origins: Origins, teache
     detector, labels_with = default_detector(), load_teacher(teacher)
     digest = shard_digest(pictures, teacher=labels_with.name, detector=detector.name, origins=origins)
     make_labeller = partial(Labeller, detector, labels_with, BlobStore(data_root), origins)
-    return process_shard(pictures, data_root / "shards" / digest, make_labeller, title=title)
+    directory = data_root / "shards" / digest
+    return process_shard(pictures, directory, make_labeller, title=title, stopped=_interrupted.is_set)
 
 
 @task(cache_policy=NO_CACHE)
 def commit_samples(
-    results: Sequence[ShardResult], store: ManifestStore, data_root: Path, *, images: str, teacher: str
+    results: Sequence[ShardResult], store: ManifestStore, data_root: Path, *, parameters: dict[str, str]
 ) -> Generated:
     """Write the version that holds the shards' samples."""
-    return commit_shards(results, store, data_root, parameters={"images": images, "teacher": teacher})
+    return commit_shards(results, store, data_root, parameters=parameters)
 
 
 @flow(name="publish-reviews")

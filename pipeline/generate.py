@@ -4,25 +4,56 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
+
+import httpx
 
 from manifests.command import run_command
+from manifests.errors import UserError
+from pipeline.commit import Generated, open_destination
+from pipeline.shards import DEFAULT_SHARD_SIZE, SHARD_SIZE_LIMIT
 from pipeline.sources import find_pictures
 from pipeline.teachers import DEFAULT_TEACHER, TEACHERS, load_teacher
 
-SHARD_SIZE_LIMIT = 1024  # pictures; more would lose too much work to a crash
+# What Prefect's client says, in a RuntimeError like any other, when there is no server to talk to.
+_NO_SERVER = ("Failed to reach API", "Timed out while attempting to connect to ephemeral Prefect API server")
 
 
 def main(arguments: Sequence[str]) -> None:
     options = _parser().parse_args(arguments)
-    find_pictures(options.images, options.masks)  # a wrong path or teacher shows before Prefect has started
-    load_teacher(options.teacher)
+    _check_text(vars(options))  # what is wrong shows before Prefect has started
+    find_pictures(options.images, options.masks)
+    open_destination(options.manifests, options.data)
+    teacher = load_teacher(options.teacher)
+    print(f"cropping with {options.masks}" if options.masks else f"labelling with {teacher.name}", file=sys.stderr)
+    generated = _run_flow(vars(options))
+    print(generated)
+    print(generated.manifest)
+
+
+def _run_flow(parameters: dict[str, Any]) -> Generated:
+    """The flow in this process; UserError when Prefect's server can't be reached."""
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")  # failures are told in one line, by run_command
     from pipeline.flows import generate_pseudo_labels
 
-    print(f"labelling with {load_teacher(options.teacher).name}", file=sys.stderr)
-    generated = generate_pseudo_labels(**vars(options))
-    print(generated)
-    print(generated.manifest)
+    try:
+        return generate_pseudo_labels(**parameters)
+    except (RuntimeError, httpx.TransportError) as error:
+        if isinstance(error, RuntimeError) and not str(error).startswith(_NO_SERVER):
+            raise
+        raise UserError(
+            f"expected a Prefect server, found: {error}; start the one that PREFECT_API_URL names, or unset it and "
+            "see that PREFECT_HOME (~/.prefect) is writable"
+        ) from error
+
+
+def _check_text(parameters: dict[str, Any]) -> None:
+    """UserError for a path that is no UTF-8: Prefect and the manifest keep the parameters as text."""
+    for name, value in parameters.items():
+        try:
+            str(value).encode()
+        except UnicodeEncodeError as error:
+            raise UserError(f"expected --{name} in UTF-8, found {value!a}; rename it, or give a link to it") from error
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -39,7 +70,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--attribution", help="as stated by the source")
     parser.add_argument("--person-label", type=int, help="the value that means person, in label masks")
     parser.add_argument(
-        "--shard-size", type=_shard_size, default=512, help="pictures labelled together; default: %(default)s"
+        "--shard-size",
+        type=_shard_size,
+        default=DEFAULT_SHARD_SIZE,
+        help="pictures labelled together; default: %(default)s",
     )
     parser.add_argument("--manifests", default="manifests", help="directory of the versions; default: %(default)s")
     parser.add_argument("--data", help="data root; default: the directory data beside the manifests")
@@ -47,10 +81,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _shard_size(text: str) -> int:
-    size = int(text)
-    if not 1 <= size <= SHARD_SIZE_LIMIT:
+    if not text.isdecimal() or not 1 <= int(text) <= SHARD_SIZE_LIMIT:
         raise argparse.ArgumentTypeError(f"expected 1 to {SHARD_SIZE_LIMIT}, found {text}")
-    return size
+    return int(text)
 
 
 if __name__ == "__main__":

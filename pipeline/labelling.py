@@ -49,11 +49,11 @@ class Labeller:
             data = _read(picture.image)
             sha256 = sha256_hex(data)
             origins = self._origins
-            source = Source(origins.source, str(picture.image), sha256, origins.license, origins.attribution)
+            source = Source(origins.source, picture.uri, sha256, origins.license, origins.attribution)
             return self._samples(decode_image(data), source, picture.mask)
         except (UnusableImage, Unusable) as error:
             return {
-                "source_uri": str(picture.image),
+                "source_uri": picture.uri,
                 "reason": error.reason,
                 "detail": error.detail,
                 "source_sha256": sha256,

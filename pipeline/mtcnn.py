@@ -23,12 +23,11 @@ class MTCNNDetector:
     def detect(self, rgb: Pixels) -> list[Face]:
         scale = max(1.0, max(rgb.shape[:2]) / DETECTION_SIDE_PX)
         picture = Image.fromarray(rgb)
-        if scale > 1.0:
-            picture = picture.resize(
-                (round(picture.width / scale), round(picture.height / scale)), Image.Resampling.BOX
-            )
-        if min(picture.size) < MIN_FACE_PX:  # MTCNN fails on pictures that can't hold a face
+        size = round(picture.width / scale), round(picture.height / scale)
+        if min(size) < MIN_FACE_PX:  # MTCNN fails on pictures that can't hold a face
             return []
+        if scale > 1.0:
+            picture = picture.resize(size, Image.Resampling.BOX)
         with torch.inference_mode():
             boxes, probs = self._network.detect(picture)
         if boxes is None:

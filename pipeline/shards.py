@@ -8,7 +8,7 @@ with rows is finished and is never labelled again: the same input and settings g
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -25,6 +25,9 @@ from pipeline import quarantine
 from pipeline.labelling import Labeller
 from pipeline.quarantine import QuarantineRow
 from pipeline.sources import Origins, Picture
+
+DEFAULT_SHARD_SIZE = 512  # pictures; a Prefect task costs about 12 ms, a shard minutes
+SHARD_SIZE_LIMIT = 1024  # more would lose too much work to a crash
 
 DATASET_COLUMNS = ("group_id", "split", "added_in")  # only the whole dataset can tell these
 ROW_SCHEMA = pa.schema([field for field in SCHEMA if field.name not in DATASET_COLUMNS])
@@ -62,15 +65,22 @@ def process_shard(
     *,
     title: str = "labelling",
     threads: int | None = None,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> ShardResult:
-    """Label the pictures into `directory`, or find that it was done; rows come in the pictures' order."""
-    if (directory / _ROWS).is_file():
+    """Label the pictures into `directory`, or find that it was done; rows come in the pictures' order.
+
+    CancelledError soon after `stopped()` turns true: Ctrl-C reaches only the main thread, not the one this runs in.
+    """
+    if _finished(directory, pictures):
         return _result(directory, resumed=True)
     labeller = make_labeller()
     rows: list[Row] = []
     quarantined: list[QuarantineRow] = []
     with ThreadPoolExecutor(threads or os.cpu_count() or 1) as executor:
         for outcome in progress(executor.map(labeller.label, pictures), title, total=len(pictures)):
+            if stopped():
+                executor.shutdown(wait=False, cancel_futures=True)
+                raise CancelledError(title)
             if isinstance(outcome, list):
                 rows.extend(outcome)
             else:
@@ -89,6 +99,15 @@ def read_rows(results: Sequence[ShardResult]) -> Iterator[Row]:
 def read_quarantine(results: Sequence[ShardResult]) -> list[QuarantineRow]:
     """The quarantined pictures of finished shards, in order."""
     return [row for result in results for row in pq.read_table(Path(result.directory) / _QUARANTINE).to_pylist()]
+
+
+def _finished(directory: Path, pictures: Sequence[Picture]) -> bool:
+    """Whether the shard was labelled, and no file that couldn't be read then can be read now."""
+    if not (directory / _ROWS).is_file():
+        return False
+    table = pq.read_table(directory / _QUARANTINE).to_pylist()
+    unreadable = {row["source_uri"] for row in table if row["reason"] == quarantine.UNREADABLE}
+    return all(_file_digest(picture.image) is None for picture in pictures if picture.uri in unreadable)
 
 
 def _result(directory: Path, *, resumed: bool) -> ShardResult:

@@ -1,5 +1,6 @@
 """Where pictures come from: a directory, a glob or a file; with a directory of masks, in pairs."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,11 @@ class Picture:
     image: Path
     mask: Path | None = None
 
+    @property
+    def uri(self) -> str:
+        """The image's path as text that fits into a table: bytes that are no UTF-8 are written as \\xNN."""
+        return os.fsencode(self.image).decode("utf-8", "backslashreplace")
+
 
 @dataclass(frozen=True, slots=True)
 class Origins:
@@ -36,6 +42,18 @@ def find_pictures(images: str, masks: str | None = None) -> list[Picture]:
         return [Picture(path) for path in list_pictures(Path(images).expanduser())]
     pairs = find_pairs(Path(images).expanduser(), Path(masks).expanduser())
     return [Picture(pair.image, pair.mask) for pair in pairs]
+
+
+def without_blobs(pictures: list[Picture], data_root: Path) -> list[Picture]:
+    """The pictures that are no blobs of this dataset, for where it lies among the photographs it was made from.
+
+    UserError when nothing remains.
+    """
+    blobs = (data_root / "blobs").resolve()
+    remaining = [picture for picture in pictures if not picture.image.resolve().is_relative_to(blobs)]
+    if not remaining:
+        raise UserError(f"expected source images, found only the dataset's own samples in {blobs}; give other pictures")
+    return remaining
 
 
 def default_source(images: str) -> str:

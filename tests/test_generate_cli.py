@@ -1,5 +1,6 @@
 """`python -m pipeline.generate` as a person runs it: real processes, a real Prefect server."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -66,7 +67,10 @@ def test_no_face_anywhere_is_one_line(tmp_path: Path, prefect_server: Environmen
         (["--images", "some", "--teacher", "grabcup"], 1, "error: expected a teacher out of grabcut, deeplabv3plus"),
         (["--images", "some", "--teacher", "deeplabv3plus"], 1, "error: expected weights for the teacher"),
         (["--images", "some", "--masks", "empty"], 1, "error: expected pictures"),
+        (["--images", "some", "--manifests", "some/a.png"], 1, "error: expected a directory of versions at some/a.png"),
+        (["--images", "some", "--source", "caf\udce9"], 1, "error: expected --source in UTF-8, found 'caf\\udce9'"),
         (["--images", "some", "--shard-size", "0"], 2, "expected 1 to 1024, found 0"),
+        (["--images", "some", "--shard-size", "many"], 2, "expected 1 to 1024, found many"),
         ([], 2, "required: --images"),
     ],
 )
@@ -80,6 +84,38 @@ def test_wrong_input_is_one_clear_line(tmp_path: Path, arguments: list[str], sta
     assert message in failed.stderr
     if status == 1:
         assert len(failed.stderr.splitlines()) == 1
+
+
+def test_a_prefect_server_that_is_not_there_is_one_line(tmp_path: Path, astronaut: Image.Image) -> None:
+    astronaut.save(tmp_path / "a.png")
+    environment = {**os.environ, "PREFECT_HOME": str(tmp_path / "home"), "PREFECT_API_URL": "http://127.0.0.1:9/api"}
+    failed = generate(["--images", "a.png"], tmp_path, environment)
+    assert failed.returncode == 1
+    assert failed.stderr.splitlines()[-1].startswith("error: expected a Prefect server, found: Failed to reach API")
+    assert "Traceback" not in failed.stderr
+
+
+def test_prefects_server_phones_nobody(tmp_path: Path) -> None:
+    script = "from prefect.settings import get_current_settings; print(get_current_settings().server.analytics_enabled)"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    environment |= {"PREFECT_HOME": str(tmp_path), "DO_NOT_TRACK": "1"}
+    command = [sys.executable, "-c", script]
+    root = Path(__file__).parents[1]
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_case_1_is_recorded_as_such(tmp_path: Path, prefect_server: Environment, shared: Path) -> None:
+    for kind, name in (("images", "0001.jpg"), ("masks", "0001.png")):
+        (tmp_path / kind).mkdir()
+        (tmp_path / kind / name).write_bytes((shared / "data/fullbody" / kind / name).read_bytes())
+    done = generate(["--images", "images", "--masks", "masks", "--source", "people"], tmp_path, prefect_server)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[0] == "cropping with masks"
+    manifest = ManifestStore(tmp_path / "manifests").open()
+    expected = {"images": "images", "masks": "masks", "encoding": "0/255", "source": "people"}
+    assert manifest.parameters == expected | {"samples": 1, "quarantined": 0}
+    assert manifest.read(["origin"])["origin"].to_pylist() == ["face_crop"]
 
 
 def test_the_sample_is_a_portrait(tmp_path: Path) -> None:

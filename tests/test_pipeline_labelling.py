@@ -1,5 +1,7 @@
 """One picture -> samples or a reason; a shard of them, resumed; all without Prefect."""
 
+import os
+from concurrent.futures import CancelledError
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +17,11 @@ from manifests.images import decode_image
 from manifests.masks import MaskEncoding, decode_mask, read_mask_values
 from manifests.samples import Row
 from manifests.store import ManifestStore
-from pipeline.commit import commit_shards
+from pipeline.commit import commit_shards, open_destination
 from pipeline.labelling import Labeller
 from pipeline.mtcnn import default_detector
 from pipeline.shards import process_shard, read_quarantine, read_rows, shard_digest, split_into_shards
-from pipeline.sources import Origins, Picture, default_source, find_mask_encoding, find_pictures
+from pipeline.sources import Origins, Picture, default_source, find_mask_encoding, find_pictures, without_blobs
 from pipeline.teachers import load_teacher
 
 ORIGINS = Origins("test", "CC0", "somebody")
@@ -207,3 +209,69 @@ def test_a_source_is_named_after_its_directory(tmp_path: Path) -> None:
     (tmp_path / "selfies").mkdir()
     assert default_source(str(tmp_path / "baidu/images")) == "baidu"
     assert default_source(str(tmp_path / "selfies")) == "selfies"
+
+
+def test_a_name_that_is_no_utf8_is_kept_escaped(bad_pictures: Path, blobs: BlobStore, tmp_path: Path) -> None:
+    names = {b"caf\xe9.jpg": "good.jpg", b"th\xe9.jpg": "text.jpg"}
+    for name, original in names.items():
+        try:
+            (tmp_path / os.fsdecode(name)).write_bytes((bad_pictures / original).read_bytes())
+        except OSError:
+            pytest.skip("this file system takes UTF-8 names alone")
+    result = process_shard(find_pictures(str(tmp_path)), tmp_path / "shard", lambda: labeller(blobs))
+    assert [row["source_uri"] for row in read_rows([result])] == [f"{tmp_path}/caf\\xe9.jpg"]
+    assert [row["source_uri"] for row in read_quarantine([result])] == [f"{tmp_path}/th\\xe9.jpg"]
+
+
+def test_a_shard_stops_soon_when_told_to(bad_pictures: Path, blobs: BlobStore, tmp_path: Path) -> None:
+    pictures = [Picture(bad_pictures / "text.jpg")] + [Picture(bad_pictures / "good.jpg")] * 200
+    labelled = labeller(blobs)
+    calls: list[Picture] = []
+    labelled.label = lambda picture: calls.append(picture) or Labeller.label(labelled, picture)  # type: ignore
+    with pytest.raises(CancelledError):
+        process_shard(pictures, tmp_path / "shard", lambda: labelled, threads=1, stopped=lambda: True)
+    assert len(calls) < 10
+    assert not (tmp_path / "shard").exists()
+
+
+def test_a_file_that_can_be_read_again_is_labelled_after_all(
+    bad_pictures: Path, blobs: BlobStore, tmp_path: Path
+) -> None:
+    picture = Picture(tmp_path / "a.jpg")
+    first, again = (process_shard([picture], tmp_path / "shard", lambda: labeller(blobs)) for _ in range(2))
+    assert (first.samples, again.samples, again.resumed) == (0, 0, True)
+    picture.image.write_bytes((bad_pictures / "good.jpg").read_bytes())
+    after = process_shard([picture], tmp_path / "shard", lambda: labeller(blobs))
+    assert (after.samples, after.quarantined, after.resumed) == (1, 0, False)
+
+
+def test_the_datasets_own_blobs_are_no_source_images(
+    bad_pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "me.jpg").write_bytes((bad_pictures / "good.jpg").read_bytes())
+    BlobStore(tmp_path / "data").put(b"a crop", ".jpg")
+    monkeypatch.chdir(tmp_path)
+    assert len(find_pictures(".")) == 2
+    assert without_blobs(find_pictures("."), Path("data")) == [Picture(Path("me.jpg"))]
+    with pytest.raises(UserError, match="only the dataset's own samples"):
+        without_blobs(find_pictures("data"), Path("data"))
+
+
+def test_a_data_root_without_the_datasets_blobs_is_refused(
+    bad_pictures: Path, blobs: BlobStore, tmp_path: Path
+) -> None:
+    result = process_shard([Picture(bad_pictures / "good.jpg")], tmp_path / "shard", lambda: labeller(blobs))
+    manifests = str(tmp_path / "manifests")
+    commit_shards([result], ManifestStore(manifests), blobs.root, parameters={"images": "x"})
+    assert open_destination(manifests, None)[1] == blobs.root
+    assert open_destination(manifests, str(blobs.root))[1] == blobs.root
+    with pytest.raises(UserError, match=r"other, found 2 of them missing.*leave --data out"):
+        open_destination(manifests, str(tmp_path / "other"))
+    blobs.root.rename(tmp_path / "other")  # the blobs moved: that is where they are now
+    assert open_destination(manifests, str(tmp_path / "other"))[1] == tmp_path / "other"
+
+
+def test_a_file_in_place_of_the_manifests_is_named(tmp_path: Path) -> None:
+    (tmp_path / "manifests").write_text("")
+    with pytest.raises(UserError, match=r"expected a directory of versions at .*manifests, found a file"):
+        open_destination(str(tmp_path / "manifests"), None)

@@ -1,5 +1,6 @@
 """The contract of every teacher, and what each refuses."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -126,4 +127,30 @@ def test_three_classes_are_refused(tmp_path: Path) -> None:
 def test_another_architecture_is_refused(tmp_path: Path) -> None:
     smp.Unet("mobilenet_v2", encoder_weights=None, decoder_channels=(64, 32, 16, 16, 16)).save_pretrained(tmp_path)
     with pytest.raises(UserError, match=r"expected a DeepLabV3Plus.*found Unet"):
+        load_teacher(str(tmp_path))
+
+
+def test_an_activation_in_the_config_is_not_applied_twice(saved_deeplab: Path, astronaut: Image.Image) -> None:
+    config = saved_deeplab / "config.json"
+    before = config.read_text()
+    expected = DeepLabV3Plus.load(saved_deeplab).predict(np.asarray(astronaut), [])
+    try:
+        config.write_text(json.dumps(json.loads(before) | {"activation": "sigmoid"}))
+        assert np.allclose(DeepLabV3Plus.load(saved_deeplab).predict(np.asarray(astronaut), []), expected)
+    finally:
+        config.write_text(before)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ([1], "expected a JSON object"),
+        ({"encoder_name": "resnet5000"}, "expected the settings of a DeepLabV3Plus"),
+        ({"in_channels": 4}, r"3 channels \(RGB\)"),
+    ],
+)
+def test_a_config_of_something_else_is_named(tmp_path: Path, config: object, message: str) -> None:
+    save_file({"some.weight": torch.zeros(2)}, tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UserError, match=message):
         load_teacher(str(tmp_path))

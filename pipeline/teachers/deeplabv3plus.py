@@ -34,6 +34,7 @@ LONG_SIDE_PX = 512
 STRIDE_PX = 32  # sides of the network's input are multiples of this
 
 _TENSORS_NAMED = 3  # of those missing or left over
+_REASON_LETTERS = 200  # smp's own words can be a list of 500 encoders
 
 
 class DeepLabV3Plus:
@@ -88,9 +89,12 @@ def _read_config(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return dict(PAPER_CONFIG)
     try:
-        return dict(json.loads(path.read_text()))
+        config = json.loads(path.read_text())
     except ValueError as error:
         raise UserError(f"expected JSON in {path}, found: {error}") from error
+    if not isinstance(config, dict):
+        raise UserError(f"expected a JSON object in {path}, found {type(config).__name__}")
+    return config
 
 
 def _build(config: dict[str, Any], weights: dict[str, Tensor], path: Path) -> nn.Module:
@@ -101,8 +105,16 @@ def _build(config: dict[str, Any], weights: dict[str, Tensor], path: Path) -> nn
     classes = head.shape[0] if head is not None else config.get("classes", 1)
     if classes not in (1, 2):
         raise UserError(f"expected a teacher with 1 or 2 classes in {path}, found {classes}")
+    if config.get("in_channels", 3) != 3:
+        raise UserError(f"expected a teacher that takes 3 channels (RGB) in {path}, found {config['in_channels']}")
     settings = {name: value for name, value in config.items() if not name.startswith("_")}
-    network: nn.Module = smp.DeepLabV3Plus(**settings | {"encoder_weights": None, "classes": classes})
+    # logits and nothing else come out: what makes them probabilities is in `predict`
+    settings |= {"encoder_weights": None, "classes": classes, "activation": None, "aux_params": None}
+    try:
+        network: nn.Module = smp.DeepLabV3Plus(**settings)
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        reason = str(error)[:_REASON_LETTERS]
+        raise UserError(f"expected the settings of a DeepLabV3Plus beside {path}, found: {reason}") from error
     expected = network.state_dict()
     wrong = [
         *(f"{name} is missing" for name in expected.keys() - weights.keys()),
