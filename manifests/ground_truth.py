@@ -16,7 +16,7 @@ from manifests.errors import UserError
 from manifests.geometry import Box
 from manifests.images import decode_image
 from manifests.masks import MaskEncoding, find_encoding, read_mask_values
-from manifests.pictures import list_pictures
+from manifests.pictures import list_pictures, source_uri
 from manifests.progress import progress
 from manifests.samples import Row, Source, join_dataset, store_sample
 from manifests.store import Manifest, ManifestStore
@@ -135,7 +135,7 @@ def _rows(
             blobs,
             rgb,
             encoding.to_mask(read_mask_values(pair.mask)),
-            source=Source(source, str(pair.image), sha256_hex(data), license, attribution),
+            source=Source(source, source_uri(pair.image), sha256_hex(data), license, attribution),
             roi=Box.whole(rgb),
             origin="ground_truth",
         )

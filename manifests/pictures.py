@@ -1,11 +1,15 @@
 """Which files a path stands for: a directory's pictures at any depth, a glob's matches, or one file."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from manifests.errors import UserError
 
-PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".jfif"})
+# Those of formats that can't be decoded here (HEIC) are listed too: such files go to quarantine and are not overlooked.
+PICTURE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".avif", ".heic", ".heif", ".bmp", ".tif", ".tiff", ".gif", ".ppm"}
+)
 
 
 def list_pictures(path: Path) -> list[Path]:
@@ -20,6 +24,11 @@ def list_pictures(path: Path) -> list[Path]:
     if not path.is_dir():
         raise UserError(f"expected a directory of pictures at {path}, found nothing there; check the path")
     return _pictures_among((entry for entry in path.rglob("*") if not _hidden(entry.relative_to(path))), path)
+
+
+def source_uri(path: Path) -> str:
+    """The path as the manifest's `source_uri`: absolute, and text; bytes that are no UTF-8 are written as \\xNN."""
+    return os.fsencode(path.absolute()).decode("utf-8", "backslashreplace")
 
 
 def _pictures_among(entries: Iterable[Path], path: Path) -> list[Path]:

@@ -26,7 +26,9 @@ class Generated:
 
     def __str__(self) -> str:
         known = self.samples - self.samples_added
-        text = f"{self.samples} portrait(s)" + (f", {known} of them in the dataset already" if known else "")
+        text = f"{self.samples} portrait(s)"
+        if known:
+            text += f", {known} of them in the dataset already, where they keep their masks"
         if self.quarantine_table:
             text += f"; {self.quarantined} picture(s) can't be used, see {self.quarantine_table}"
         return text

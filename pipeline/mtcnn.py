@@ -15,7 +15,7 @@ DETECTION_SIDE_PX = 1280  # larger pictures are shrunk to this longer side first
 class MTCNNDetector:
     """Finds faces in pictures of any size; safe to use from threads."""
 
-    name = "mtcnn"
+    name = f"mtcnn@{DETECTION_SIDE_PX}px"
 
     def __init__(self, device: str = "cpu") -> None:
         self._network = MTCNN(keep_all=True, min_face_size=MIN_FACE_PX, device=device)

@@ -11,17 +11,19 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import ModuleType
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from manifests import __version__
+from manifests import __version__, images
 from manifests.atomic import write_replace
 from manifests.blobs import sha256_hex
+from manifests.pictures import source_uri
 from manifests.progress import progress
 from manifests.samples import Row
 from manifests.schema import SCHEMA
-from pipeline import quarantine
+from pipeline import doubt, faces, labelling, quarantine, roi
 from pipeline.labelling import Labeller
 from pipeline.quarantine import QuarantineRow
 from pipeline.sources import Origins, Picture
@@ -32,6 +34,7 @@ SHARD_SIZE_LIMIT = 1024  # more would lose too much work to a crash
 DATASET_COLUMNS = ("group_id", "split", "added_in")  # only the whole dataset can tell these
 ROW_SCHEMA = pa.schema([field for field in SCHEMA if field.name not in DATASET_COLUMNS])
 
+_RULES = (faces, roi, doubt, labelling, images)  # modules whose numbers decide what becomes of a picture
 _ROWS = "rows.parquet"
 _QUARANTINE = "quarantine.parquet"
 
@@ -52,9 +55,23 @@ def split_into_shards(pictures: Sequence[Picture], shard_size: int) -> list[list
 
 
 def shard_digest(pictures: Sequence[Picture], *, teacher: str, detector: str, origins: Origins) -> str:
-    """32 hex digits over names and bytes of the pictures, teacher, detector, origins and this program's version."""
-    settings = {"teacher": teacher, "detector": detector, "origins": asdict(origins), "code_version": __version__}
-    files = [[str(path), _file_digest(path)] for picture in pictures for path in (picture.image, picture.mask) if path]
+    """32 hex digits over all that decides a shard's rows.
+
+    That is: names and bytes of the pictures, teacher, detector, origins, this program's version and its numbers.
+    """
+    settings = {
+        "teacher": teacher,
+        "detector": detector,
+        "origins": asdict(origins),
+        "code_version": __version__,
+        "numbers": {f"{module.__name__}.{name}": value for module in _RULES for name, value in _numbers(module)},
+    }
+    files = [
+        [source_uri(path), _file_digest(path)]
+        for picture in pictures
+        for path in (picture.image, picture.mask)
+        if path is not None
+    ]
     return sha256_hex(json.dumps([settings, files], sort_keys=True).encode())[:32]
 
 
@@ -99,6 +116,11 @@ def read_rows(results: Sequence[ShardResult]) -> Iterator[Row]:
 def read_quarantine(results: Sequence[ShardResult]) -> list[QuarantineRow]:
     """The quarantined pictures of finished shards, in order."""
     return [row for result in results for row in pq.read_table(Path(result.directory) / _QUARANTINE).to_pylist()]
+
+
+def _numbers(module: ModuleType) -> list[tuple[str, object]]:
+    """A module's named numbers: its capital-letter constants."""
+    return [(name, value) for name, value in vars(module).items() if name.isupper() and not isinstance(value, str)]
 
 
 def _finished(directory: Path, pictures: Sequence[Picture]) -> bool:

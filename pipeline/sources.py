@@ -1,6 +1,5 @@
 """Where pictures come from: a directory, a glob or a file; with a directory of masks, in pairs."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import numpy as np
 from manifests.errors import UserError
 from manifests.ground_truth import find_pairs
 from manifests.masks import MaskEncoding, find_encoding, read_mask_values
-from manifests.pictures import list_pictures
+from manifests.pictures import list_pictures, source_uri
 from manifests.progress import progress
 
 
@@ -22,8 +21,8 @@ class Picture:
 
     @property
     def uri(self) -> str:
-        """The image's path as text that fits into a table: bytes that are no UTF-8 are written as \\xNN."""
-        return os.fsencode(self.image).decode("utf-8", "backslashreplace")
+        """The manifest's `source_uri`."""
+        return source_uri(self.image)
 
 
 @dataclass(frozen=True, slots=True)

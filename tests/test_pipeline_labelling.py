@@ -17,6 +17,7 @@ from manifests.images import decode_image
 from manifests.masks import MaskEncoding, decode_mask, read_mask_values
 from manifests.samples import Row
 from manifests.store import ManifestStore
+from pipeline import roi
 from pipeline.commit import commit_shards, open_destination
 from pipeline.labelling import Labeller
 from pipeline.mtcnn import default_detector
@@ -163,6 +164,15 @@ def test_a_shards_digest_follows_bytes_teacher_and_settings(bad_pictures: Path, 
     assert digest(teacher="other") != first
     assert digest(origins=Origins("other")) != first
     picture.image.write_bytes(picture.image.read_bytes() + b"\0")
+    assert digest() != first
+
+
+def test_a_shards_digest_follows_the_numbers_in_the_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def digest() -> str:
+        return shard_digest([Picture(tmp_path / "a.jpg")], teacher="t", detector="d", origins=ORIGINS)
+
+    first = digest()
+    monkeypatch.setattr(roi, "ABOVE_FACE_HEIGHTS", 1.5)
     assert digest() != first
 
 
