@@ -19,7 +19,7 @@ from torch import Generator, Tensor, nn
 from torch.optim import Adam, Optimizer
 from tqdm import tqdm
 
-from manifests.blobs import BlobStore
+from manifests.blobs import BlobStore, sha256_hex
 from manifests.command import run_command
 from manifests.errors import UserError
 from manifests.store import Manifest
@@ -30,6 +30,7 @@ from trainer.data import Samples, accepted_rows, batches, images_per_epoch, requ
 from trainer.device import pick_device
 from trainer.ema import MovingAverage
 from trainer.evaluate import evaluate
+from trainer.initial import checkpoint_file, open_initial
 from trainer.losses import EVEN, LOSSES, Weights, frequency_weights
 from trainer.metrics import Metrics
 from trainer.models import MODELS, create_model
@@ -94,13 +95,16 @@ def main(arguments: Sequence[str]) -> None:
         recipe=_recipe(options),
         model_options=_given(gate=options.gate, branches=options.branches),
         encoder_weights=None if options.encoder_weights == "none" else options.encoder_weights,
+        init_sha256=sha256_hex(checkpoint_file(options.init).read_bytes()) if options.init else None,
         precision=options.precision,
     )
     progress = load_progress(output, configuration)
     if progress.stage == 1 and progress.epoch == configuration.recipe.epochs:
         print(f"{output} is finished: {progress.epoch} epochs, the best is epoch {progress.best_epoch}")
     else:
-        fit(manifest, configuration, output, progress, device=device, compile_network=options.compile)
+        fit(
+            manifest, configuration, output, progress, device=device, compile_network=options.compile, init=options.init
+        )
     print(output / BEST)
 
 
@@ -112,14 +116,21 @@ def fit(
     *,
     device: torch.device,
     compile_network: bool = True,
+    init: Path | None = None,
 ) -> None:
-    """Run the epochs after `progress`, leaving checkpoints and the state to resume from in `output`."""
-    preprocessing = imagenet(configuration.size_px)
+    """Run the epochs after `progress`, leaving checkpoints and the state to resume from in `output`.
+
+    `init` is a checkpoint or a file of SINet's authors to start from; its preprocessing is kept.
+    """
+    initial = open_initial(init) if init else None
+    preprocessing = initial.preprocessing(configuration.size_px) if initial else imagenet(configuration.size_px)
     train, val = load_train_and_val(manifest, preprocessing)
     torch.manual_seed(configuration.seed)  # the fresh weights
     pretrained = _given(encoder_weights=configuration.encoder_weights)
     model = create_model(configuration.model, **configuration.model_options, **pretrained)
     model = model.to(device).to(memory_format=torch.channels_last)
+    if initial:
+        initial.load_into(model)
     if progress.epoch:
         print(f"resuming {output} after epoch {progress.epoch}")
         load_model(output, model)
@@ -369,6 +380,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--branches", choices=BRANCHES, help="of sinet: its modules' branches (default: paper)")
     parser.add_argument("--encoder-weights", choices=("none", "imagenet"), default="none", help="of smp networks")
     parser.add_argument("--output", type=Path, help="the run's directory (default: runs/MODEL-v<N>)")
+    parser.add_argument("--init", type=Path, help="start from a checkpoint, or from SINet.pth, and not afresh")
     parser.add_argument("--preset", choices=PRESETS, default="default", help="the recipe (default: %(default)s)")
     _add_recipe_options(parser)
     parser.add_argument("--size", type=_side, default=SIZE_PX, help="image side in pixels (default: %(default)s)")
