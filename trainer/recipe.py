@@ -23,6 +23,7 @@ class Recipe:
     schedule: str  # one of SCHEDULES
     warmup_fraction: float  # of a stage's steps
     loss: str  # one of LOSSES
+    soft_masks: bool  # the target is the mask's probability, not its side of one half
     class_weights: bool  # 1 / ln(1.10 + share of the pixels)
     boundary_weight: float  # lambda
     boundary_px: int
@@ -46,6 +47,7 @@ def paper() -> Recipe:
         schedule="multistep",  # not in the paper
         warmup_fraction=0.0,
         loss="cross_entropy",
+        soft_masks=False,
         class_weights=False,
         boundary_weight=0.5,  # not in the paper
         boundary_px=15,
