@@ -77,7 +77,7 @@ def default() -> Recipe:
     """Ours, for about a thousand pictures and an hour; docs/training.md says what each choice brought."""
     return dataclasses.replace(
         paper(),
-        epochs=100,
+        epochs=80,
         encoder_epochs=0,
         schedule="cosine",
         warmup_fraction=0.05,
