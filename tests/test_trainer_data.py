@@ -1,5 +1,6 @@
 """From a manifest to a batch: rows, pixels, preprocessing, augmentation."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from manifests.ground_truth import import_ground_truth
 from manifests.images import decode_image
 from manifests.masks import decode_mask
 from manifests.store import Manifest, ManifestStore
-from trainer.data import accepted_rows, batches, load_samples, require_rows, steps_per_epoch
+from trainer.data import Samples, accepted_rows, batches, load_samples, require_rows, steps_per_epoch
 from trainer.preprocessing import Preprocessing, imagenet, sinet_authors
 
 ROWS = 24
@@ -112,3 +113,17 @@ def test_resizing_keeps_uint8_and_gives_a_square():
 def test_preprocessing_survives_json():
     stored = {"size_px": 32, "mean": [1, 2, 3], "std": [4, 5, 6], "divisor": 255.0, "colour_order": "bgr"}
     assert Preprocessing.from_json(stored) == Preprocessing(32, (1, 2, 3), (4, 5, 6), 255.0, "bgr")
+
+
+def test_a_source_of_weight_0_is_never_dealt_and_others_by_their_weight(manifest: Manifest):
+    rows = accepted_rows(manifest, "all")
+    named = [dataclasses.replace(row, source=f"s{i % 3}") for i, row in enumerate(rows)]
+    values = torch.arange(ROWS).to(torch.uint8)
+    samples = Samples(values.view(-1, 1, 1, 1).expand(-1, 3, 1, 1), values.view(-1, 1, 1), [], named)
+    weights = {"s0": 0.0, "s2": 3.0}  # s1 has 1
+    counts = torch.zeros(3)
+    for seed in range(50):
+        for _, labels in batches(samples, 8, torch.manual_seed(seed), source_weights=weights):
+            counts += torch.bincount(labels.flatten() % 3, minlength=3)
+    assert counts[0] == 0
+    assert counts[2] / counts[1] == pytest.approx(3, rel=0.25)

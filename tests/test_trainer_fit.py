@@ -15,11 +15,15 @@ import torch
 from manifests.errors import UserError
 from manifests.ground_truth import import_ground_truth
 from manifests.store import Manifest, ManifestStore
-from trainer import bench, evaluate, fit
+from trainer import bench, evaluate, fit, training
 from trainer.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
 from trainer.models import create_model
 from trainer.models.sinet import load_authors_state_dict
 from trainer.preprocessing import sinet_authors
+from trainer.report import chosen
+from trainer.resume import Progress
+from trainer.runlog import Line, RunLog, read_log
+from trainer.tensorfile import read_tensors
 
 QUICK = ["--size", "32", "--batch-size", "16", "--device", "cpu", "--no-compile"]
 
@@ -67,7 +71,9 @@ def test_fit_writes_best_and_last_and_prints_the_path(
     metrics = rf"miou {number}  person_iou_per_image {number}  boundary_f1 {number}"
     assert re.search(rf"^epoch 1/1  loss {number}  {metrics}  \d+\.\d images/s, 0 s left$", lines[-2])
     names = {"best.safetensors", "best.json", "last.safetensors", "last.json", "resume.safetensors"}
-    assert {path.name for path in output.iterdir()} == names
+    logs = {"config.json", "metrics.csv", "tensorboard"}
+    pages = {"curves.png", "predictions.png", "README.md"}
+    assert {path.name for path in output.iterdir()} == names | logs | pages
 
 
 def test_a_checkpoint_names_its_manifest_and_its_metrics(manifest: Manifest, run: Path):
@@ -195,7 +201,7 @@ def test_a_device_that_is_not_there_is_one_line(name: str, tmp_path: Path):
 
 def test_each_epoch_has_random_numbers_of_its_own():
     keys = [(0, 1, 1), (0, 1, 1), (0, 1, 2), (0, 0, 1), (1, 1, 1)]
-    drawn = [torch.rand(1, generator=fit.epoch_generator(*key)).item() for key in keys]
+    drawn = [torch.rand(1, generator=training.epoch_generator(*key)).item() for key in keys]
     assert drawn[0] == drawn[1]
     assert len(set(drawn)) == 4
 
@@ -204,7 +210,7 @@ def test_the_label_of_the_encoder_is_the_top_left_pixel_of_each_cell():
     shares = torch.zeros(1, 16, 16)
     shares[0, 8, 0] = 0.5
     shares[0, 1, 9] = 1.0
-    assert fit.targets(shares, 8).tolist() == [[[0.0, 0.0], [1.0, 0.0]]]
+    assert training.targets(shares, 8).tolist() == [[[0.0, 0.0], [1.0, 0.0]]]
 
 
 def test_bench_times_its_candidates_in_turns_against_the_baseline(capsys: pytest.CaptureFixture[str]):
@@ -215,3 +221,83 @@ def test_bench_times_its_candidates_in_turns_against_the_baseline(capsys: pytest
     bench.report("title", {bench.EAGER: 2.0, "other": 1.0}, "s", lambda median: median)
     assert medians.keys() == candidates.keys()
     assert lines_of(capsys)[-1].endswith("2.00x")
+
+
+def fitted(manifest: Manifest, output: Path, *arguments: str) -> Path:
+    fit.main(["--manifest", str(manifest.path), "--output", str(output), *QUICK, *arguments])
+    return output
+
+
+def test_the_log_has_a_line_for_every_epoch_and_the_card_names_the_data(manifest: Manifest, run: Path):
+    lines = read_log(run)
+    assert [line["epoch"] for line in lines] == ["1", "2"]
+    best = json.loads((run / "best.json").read_text())
+    assert float(lines[best["epoch"] - 1]["miou"]) == pytest.approx(best["metrics"]["miou"], abs=1e-6)
+    card = (run / "README.md").read_text()
+    assert manifest.digest in card
+    assert "86,910 parameters" in card
+    assert json.loads((run / "config.json").read_text())["manifest_version"] == manifest.version
+
+
+def test_the_whole_network_starts_from_the_best_encoder(
+    manifest: Manifest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    output = fitted(manifest, tmp_path / "run", "--encoder-epochs", "2", "--epochs", "1", "--learning-rate", "1e-9")
+    lines = [line for line in lines_of(capsys) if "epoch " in line]
+    assert [line.split("  ")[0] for line in lines] == ["encoder epoch 1/2", "encoder epoch 2/2", "epoch 1/1"]
+    assert [(line["stage"], line["epoch"]) for line in read_log(output)] == [("0", "1"), ("0", "2"), ("1", "1")]
+    encoder, _ = read_tensors(output / "encoder.safetensors", kind="encoder")
+    found = load_checkpoint(output).model.get_submodule("encoder").state_dict()
+    torch.testing.assert_close(found["classifier.weight"], encoder["classifier.weight"], rtol=0, atol=1e-6)
+
+
+def test_an_smp_network_is_fitted_by_the_same_command_and_saved_for_the_pipeline(manifest: Manifest, tmp_path: Path):
+    output = fitted(manifest, tmp_path / "run", "--model", "smp:linknet:resnet18", "--epochs", "1", "--limit", "16")
+    assert {path.name for path in (output / "pretrained").iterdir()} == {"config.json", "model.safetensors"}
+    assert load_checkpoint(output).info.model == "smp:linknet:resnet18"
+
+
+def test_options_reach_the_recipe_and_the_data(manifest: Manifest, tmp_path: Path):
+    options = ["--loss", "dice", "--soft-masks", "--gate", "gau", "--limit", "20", "--weight", "portraits=2"]
+    output = fitted(manifest, tmp_path / "run", "--epochs", "1", *options)
+    found = json.loads((output / "config.json").read_text())
+    expected = {"loss": "dice", "soft_masks": True, "limit": 20, "source_weights": {"portraits": 2.0}}
+    assert found.items() >= expected.items()
+    assert load_checkpoint(output).info.arguments == {"gate": "gau"}
+
+
+def test_a_weight_for_a_source_that_is_not_there_lists_the_sources(manifest: Manifest, tmp_path: Path):
+    with pytest.raises(UserError, match="expected --weight for sources out of portraits, found selfies"):
+        fitted(manifest, tmp_path / "run", "--weight", "selfies=2")
+
+
+def test_soft_targets_are_the_shares_themselves():
+    shares = torch.tensor([[[0.2, 0.6], [0.5, 1.0]]])
+    assert training.targets(shares, 1, soft=True).tolist() == shares.tolist()
+    assert training.targets(shares, 1).tolist() == [[[0.0, 1.0], [1.0, 1.0]]]
+
+
+def test_a_log_forgets_what_was_written_after_the_state_it_resumes_from(tmp_path: Path):
+    first = RunLog(tmp_path, Progress())
+    for epoch in (1, 2, 3):
+        first.add(Line(1, epoch, 0.5, None, 10.0))
+    first.close()
+    assert [line["epoch"] for line in RunLog(tmp_path, Progress(stage=1, epoch=2)).lines] == ["1", "2"]
+
+
+def test_the_sheet_shows_best_median_and_worst():
+    assert chosen([0.1, 0.9, 0.5, 0.7, 0.3], per_row=1) == [1, 2, 0]
+    assert chosen([0.4], per_row=8) == [0, 0, 0]
+
+
+@pytest.mark.parametrize(("least_steps", "compiles"), [(2, False), (1, True)])
+def test_only_runs_long_enough_to_gain_by_it_are_compiled(
+    manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, least_steps: int, compiles: bool
+):
+    asked = []
+    monkeypatch.setattr(fit, "MIN_STEPS_TO_COMPILE", least_steps)
+    monkeypatch.setattr(fit, "compiled", lambda loss_of, *_batch: asked.append(loss_of) or loss_of)
+    quick = [word for word in QUICK if word != "--no-compile"]
+    one_step = ["--epochs", "1", "--batch-size", "48"]
+    fit.main(["--manifest", str(manifest.path), "--output", str(tmp_path / "run"), *quick, *one_step])
+    assert bool(asked) == compiles

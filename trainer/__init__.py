@@ -1,18 +1,31 @@
 """Fit and measure small segmentation networks on the accepted rows of a manifest.
 
-    models/          the networks, and `create_model`
-    preprocessing.py RGB pixels -> what a network expects; kept with every checkpoint
-    data.py          a manifest's accepted rows -> decoded samples in memory
-    augmentation.py  batched, seeded changes of images and labels
-    losses.py        cross-entropy with a boundary term
-    metrics.py       miou, person_iou_per_image, boundary_f1
-    tensorfile.py    named tensors and a JSON header in one file, whole or not at all
-    checkpoint.py    weights and everything needed to use them again
-    resume.py        the state of an unfinished run
-    device.py        `--device`
-    fit.py           `python -m trainer.fit`
-    evaluate.py      `python -m trainer.evaluate`
-    bench.py         `python -m trainer.bench`
+    models/           the networks, and `create_model`
+    preprocessing.py  RGB pixels -> what a network expects; kept with every checkpoint
+    data.py           a manifest's accepted rows -> decoded samples
+    cache.py          the same in memory-mapped files, decoded once
+    augmentation.py   batched, seeded changes of images and labels
+    losses.py         cross-entropy, Lovasz, Dice, focal, and the boundary term
+    recipe.py         every choice of a run by name; the presets
+    schedule.py       the learning rate
+    ema.py            moving average of the weights
+    objective.py      network and loss as one function, compiled
+    training.py       one epoch
+    metrics.py        miou, person_iou_per_image, boundary_f1, and their intervals
+    tensorfile.py     named tensors and a JSON header in one file, whole or not at all
+    checkpoint.py     weights and everything needed to use them again
+    initial.py        `--init`
+    resume.py         the state of an unfinished run
+    runlog.py         CSV and TensorBoard
+    report.py         curves, sheet of predictions, model card
+    device.py         `--device`
+    options.py        the words of trainer.fit
+    predictors.py     checkpoints and ONNX files behind one method
+    fit.py            `python -m trainer.fit`
+    evaluate.py       `python -m trainer.evaluate`
+    predict.py        `python -m trainer.predict`
+    import_weights.py `python -m trainer.import_weights`
+    bench.py          `python -m trainer.bench`
 
 `trainer` imports `manifests` and neither prefect nor gradio.
 """

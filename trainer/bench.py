@@ -33,12 +33,13 @@ from trainer.augmentation import AUGMENTATIONS, Augmenter
 from trainer.cache import cached_samples
 from trainer.data import AcceptedRow, Samples, batches
 from trainer.ema import MovingAverage
-from trainer.fit import SIZE_PX, Stage, Step, stages, train_on_batch
 from trainer.losses import EVEN, segmentation_loss
 from trainer.models import create_model
 from trainer.objective import compiled, objective
+from trainer.options import SIZE_PX
 from trainer.preprocessing import imagenet
 from trainer.recipe import Recipe, default, parameter_groups
+from trainer.training import Stage, Step, stages, targets, train_on_batch
 
 Candidate = Callable[[], object]
 
@@ -96,7 +97,11 @@ def training_candidates(
     dealt = (batch for _ in cycle([None]) for batch in batches(samples, recipe.batch_size, generator))
 
     def fit(batch: Callable[[], tuple[Tensor, Tensor]]) -> Candidate:
-        return lambda: train_on_batch(stage, step, *batch(), rate=1e-3, clip_norm=recipe.clip_norm)
+        def train() -> None:
+            changed, shares = batch()
+            train_on_batch(stage, step, changed, targets(shares, 1), rate=1e-3, clip_norm=recipe.clip_norm)
+
+        return train
 
     return {
         AUTHORS: _authors_way(recipe, rows, blobs),

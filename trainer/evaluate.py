@@ -1,43 +1,56 @@
-"""`python -m trainer.evaluate`: a checkpoint's three metrics on the accepted rows of a manifest.
+"""`python -m trainer.evaluate`: three metrics of checkpoints and ONNX files on the accepted rows of a manifest.
 
-The network sees the picture as a square; its person probability is resized to the mask's own size, and pixels
-of at least one half are person.
+The network sees the picture as it wants it; its person probability is resized to the mask's own size, and pixels
+of at least one half are person. Each number comes with a 95 % bootstrap interval over the pictures.
 """
 
 import argparse
 import dataclasses
+import heapq
 import json
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import cv2
+import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from PIL import Image
+from torch import nn
 
 from manifests.blobs import BlobStore
 from manifests.command import run_command
+from manifests.errors import UserError
+from manifests.geometry import Pixels
+from manifests.images import decode_image
+from manifests.masks import PERSON, PERSON_LEVEL, decode_mask
+from manifests.progress import progress
+from manifests.sheet import contact_sheet
 from manifests.store import Manifest
-from trainer.checkpoint import load_checkpoint
-from trainer.data import SPLITS, Samples, load_samples, require_rows
+from trainer.augmentation import BORDER_GREY
+from trainer.data import SPLITS, AcceptedRow, Samples, require_rows
 from trainer.device import pick_device
-from trainer.metrics import Metrics, MetricsAccumulator
+from trainer.metrics import Interval, Mask, Metrics, MetricsAccumulator
+from trainer.predictors import PERSON_PROB, Predictor, open_predictor, person_prob, resize_prob
 from trainer.preprocessing import Preprocessing
 
 BATCH_SIZE = 16
-SHARD_SIZE = 512  # samples decoded at a time; 100 MB at 224 px
-PERSON_PROB = 0.5  # rounds to 128 of 255, DESIGN's threshold
+WORST = 40  # pictures on the sheet of --output
+SHEET = "worst.png"
+ROTATION_SEED = 0
 
 
-def evaluate(
-    model: nn.Module,
-    samples: Samples,
-    preprocessing: Preprocessing,
-    *,
-    device: torch.device,
-    into: MetricsAccumulator | None = None,
-) -> Metrics:
-    """Metrics of `model`, which is on `device`, over `samples`, and over what `into` has taken before."""
-    accumulator = into if into is not None else MetricsAccumulator()
+def evaluate(model: nn.Module, samples: Samples, preprocessing: Preprocessing, *, device: torch.device) -> Metrics:
+    """Metrics of `model`, which is on `device`, over decoded samples: what trainer.fit looks at between epochs."""
+    return accumulate(model, samples, preprocessing, device=device).result()
+
+
+def accumulate(
+    model: nn.Module, samples: Samples, preprocessing: Preprocessing, *, device: torch.device
+) -> MetricsAccumulator:
+    """As `evaluate`, with the figures of each picture, in the order of `samples`."""
+    accumulator = MetricsAccumulator()
     model.eval()
     for start in range(0, len(samples), BATCH_SIZE):
         images = samples.images[start : start + BATCH_SIZE].to(device)
@@ -45,52 +58,135 @@ def evaluate(
         for prob, true_mask in zip(person_prob(model, images, preprocessing), true_masks, strict=True):
             resized = resize_prob(prob, true_mask.height, true_mask.width)
             accumulator.add((resized >= PERSON_PROB).cpu().numpy(), true_mask.unpack())
-    return accumulator.result()
+    return accumulator
 
 
-@torch.inference_mode()
-def person_prob(model: nn.Module, images: Tensor, preprocessing: Preprocessing) -> Tensor:
-    """RGB uint8 (N, 3, S, S) -> person probability float (N, S, S)."""
-    logits = model(preprocessing.normalise(images))  # (N, 2, S, S)
-    return logits.softmax(dim=1)[:, 1]
+@dataclass(slots=True)
+class Outcome:
+    """What one predictor reached, in all and per source, and its worst pictures."""
+
+    total: MetricsAccumulator = field(default_factory=MetricsAccumulator)
+    sources: dict[str, MetricsAccumulator] = field(default_factory=dict)
+    worst: list[tuple[float, int, Pixels, Mask]] = field(default_factory=list)  # a heap: the least bad one first
+
+    def add(self, source: str, rgb: Pixels, predicted: Mask, truth: Mask) -> None:
+        for accumulator in (self.total, self.sources.setdefault(source, MetricsAccumulator())):
+            accumulator.add(predicted, truth)
+        entry = (-self.total.person_ious[-1], len(self.total.person_ious), rgb, predicted)
+        if len(self.worst) < WORST:
+            heapq.heappush(self.worst, entry)
+        else:
+            heapq.heappushpop(self.worst, entry)
 
 
-def resize_prob(prob: Tensor, height: int, width: int) -> Tensor:
-    """Float (S, S) -> (height, width), bilinear."""
-    return F.interpolate(prob[None, None], (height, width), mode="bilinear", align_corners=False)[0, 0]
+def measure(
+    predictor: Predictor, rows: Sequence[AcceptedRow], blobs: BlobStore, *, rotation_degrees: float = 0.0
+) -> Outcome:
+    """Predict every row. With a rotation each picture and its mask are turned by an angle in +- that, its own.
+
+    The angles follow from the pictures' digests: they are the same for every predictor, and those of two rotations
+    differ by a factor only.
+    """
+    outcome = Outcome()
+    for row, rgb, truth in _pictures(rows, blobs):
+        if rotation_degrees:
+            rgb, truth = rotated(rgb, truth, rotation_degrees * _unit_number(row))
+        outcome.add(row.source, rgb, predictor.person_prob(rgb) >= PERSON_PROB, truth)
+    return outcome
+
+
+def rotated(rgb: Pixels, mask: Mask, degrees: float) -> tuple[Pixels, Mask]:
+    """RGB (H, W, 3), mask (H, W) -> both turned about the centre, the size kept; uncovered is grey and background."""
+    height, width = mask.shape
+    affine = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1.0)
+    turned = cv2.warpAffine(rgb, affine, (width, height), borderValue=(BORDER_GREY,) * 3)
+    turned_mask = cv2.warpAffine(mask.astype(np.uint8), affine, (width, height), flags=cv2.INTER_NEAREST)
+    return np.asarray(turned, np.uint8), turned_mask > 0
 
 
 def main(arguments: Sequence[str]) -> None:
     options = _parse(arguments)
     device = pick_device(options.device)
-    checkpoint = load_checkpoint(options.checkpoint)
+    predictors = [(str(path), open_predictor(path, device)) for path in options.checkpoint]
     manifest = Manifest.open(options.manifest, data_root=options.data)
-    rows = require_rows(manifest, options.split)
-    model = checkpoint.model.to(device)
-    accumulator = MetricsAccumulator()
-    for start in range(0, len(rows), SHARD_SIZE):
-        shard = rows[start : start + SHARD_SIZE]
-        samples = load_samples(shard, BlobStore(manifest.data_root), checkpoint.info.preprocessing)
-        evaluate(model, samples, checkpoint.info.preprocessing, device=device, into=accumulator)
-    metrics = accumulator.result()
-    print(f"{options.checkpoint} on {manifest.path}, split {options.split}, {metrics.n} images")
-    for name, value in dataclasses.asdict(metrics).items():
-        print(f"{name:<22}{value:>10.4f}" if name != "n" else f"{name:<22}{value:>10}")
+    rows, blobs = require_rows(manifest, options.split), BlobStore(manifest.data_root)
+    print(f"{manifest.path}, split {options.split}, {len(rows)} images; [95 % bootstrap intervals]")
+    print(f"{'':<44}{'n':>6}" + "".join(f"{name:>26}" for name in MetricsAccumulator.NAMES))
+    totals, sheets = [], []
+    for name, predictor in predictors:
+        outcome = measure(predictor, rows, blobs)
+        _print_row(name, outcome.total)
+        if len(outcome.sources) > 1:
+            for source, accumulator in sorted(outcome.sources.items()):
+                _print_row(f"  {source}", accumulator)
+        for degrees in options.rotations:
+            _print_row(
+                f"  rotated within +-{degrees:g} degrees",
+                measure(predictor, rows, blobs, rotation_degrees=degrees).total,
+            )
+        totals.append(outcome.total.result())
+        sheets.append(outcome.worst)
+    if options.output:
+        for number, worst in enumerate(sheets, start=1):
+            print(_save_sheet(worst, options.output / (SHEET if len(sheets) == 1 else f"{number}-{SHEET}")))
     if options.json:
-        print(json.dumps(dataclasses.asdict(metrics)))
+        for metrics in totals:
+            print(json.dumps(dataclasses.asdict(metrics)))
+
+
+def _pictures(rows: Sequence[AcceptedRow], blobs: BlobStore) -> Iterator[tuple[AcceptedRow, Pixels, Mask]]:
+    for row in progress(rows, "evaluating", total=len(rows)):
+        rgb = decode_image(blobs.read(row.image, row.image_sha256))
+        mask = decode_mask(blobs.read(row.mask, row.mask_sha256))
+        if rgb.shape[:2] != mask.shape:
+            raise UserError(f"expected a mask of the size of {row.image}, found another size in {row.mask}")
+        yield row, rgb, mask >= PERSON_LEVEL
+
+
+def _unit_number(row: AcceptedRow) -> float:
+    """In [-1, 1], from the picture's digest."""
+    return float(np.random.default_rng([ROTATION_SEED, zlib.crc32(row.image_sha256.encode())]).uniform(-1, 1))
+
+
+def _print_row(name: str, accumulator: MetricsAccumulator) -> None:
+    metrics = dataclasses.asdict(accumulator.result())
+    intervals = accumulator.intervals()
+    shown = "".join(f"{_with_interval(metrics[name], intervals[name]):>26}" for name in MetricsAccumulator.NAMES)
+    print(f"{name[-43:]:<44}{metrics['n']:>6}{shown}", flush=True)
+
+
+def _with_interval(value: float, interval: Interval) -> str:
+    return f"{value:.4f} [{interval[0]:.4f}, {interval[1]:.4f}]"
+
+
+def _save_sheet(worst: list[tuple[float, int, Pixels, Mask]], path: Path) -> Path:
+    """The worst first."""
+    ordered = sorted(worst, key=lambda entry: -entry[0])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sheet = contact_sheet([(rgb, predicted.astype(np.uint8) * np.uint8(PERSON)) for _, _, rgb, predicted in ordered])
+    Image.fromarray(sheet).save(path)
+    return path
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         "python -m trainer.evaluate",
-        description="Measure a checkpoint on the accepted rows of a manifest, at each mask's own size.",
+        description="Measure checkpoints on the accepted rows of a manifest, at each mask's own size.",
     )
-    parser.add_argument("--checkpoint", type=Path, required=True, help="a .safetensors file or a run's directory")
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        required=True,
+        nargs="+",
+        help="a .safetensors file, a run's directory, or an .onnx file with a .json beside it; several make a table",
+    )
     parser.add_argument("--manifest", type=Path, required=True, help="manifests/v<N>.parquet")
     parser.add_argument("--split", choices=SPLITS, default="val", help="which rows (default: %(default)s)")
+    parser.add_argument("--rotations", type=float, nargs="+", default=[], metavar="DEGREES", help="as 25 45 75 90")
+    parser.add_argument("--output", type=Path, help=f"directory for a sheet of the worst {WORST} pictures")
     parser.add_argument("--data", type=Path, help="data root (default: the one the manifest records)")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per checkpoint, last")
     return parser.parse_args(arguments)
 
 

@@ -6,6 +6,7 @@
 """
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -13,7 +14,11 @@ import numpy.typing as npt
 
 BOUNDARY_KERNEL_PX = 15  # SINet, section 4
 
+RESAMPLES = 1000  # of the bootstrap
+
 Mask = npt.NDArray[np.bool_]
+Confusion = npt.NDArray[np.int64]
+Interval = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +33,11 @@ class Metrics:
 
 @dataclass(slots=True)
 class MetricsAccumulator:
-    """Takes one image at a time and keeps counts only."""
+    """Takes one image at a time and keeps a few numbers of each."""
 
-    confusion: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros((2, 2), np.int64))
+    NAMES: ClassVar = ("miou", "person_iou_per_image", "boundary_f1")
+
+    confusions: list[Confusion] = field(default_factory=list)
     person_ious: list[float] = field(default_factory=list)
     boundary_f1s: list[float] = field(default_factory=list)
 
@@ -39,7 +46,7 @@ class MetricsAccumulator:
         if predicted.shape != truth.shape:
             raise ValueError(f"expected a prediction of the mask's size {truth.shape}, found {predicted.shape}")
         counts = confusion_matrix(predicted, truth)
-        self.confusion += counts
+        self.confusions.append(counts)
         self.person_ious.append(iou(counts, 1))
         self.boundary_f1s.append(boundary_f1(predicted, truth))
 
@@ -47,12 +54,25 @@ class MetricsAccumulator:
         """ValueError when no image was added: the mean of nothing is not a number."""
         if not self.person_ious:
             raise ValueError("expected at least one image, found none")
+        confusion = np.sum(self.confusions, axis=0)
         return Metrics(
             n=len(self.person_ious),
-            miou=(iou(self.confusion, 0) + iou(self.confusion, 1)) / 2,
+            miou=(iou(confusion, 0) + iou(confusion, 1)) / 2,
             person_iou_per_image=float(np.mean(self.person_ious)),
             boundary_f1=float(np.mean(self.boundary_f1s)),
         )
+
+    def intervals(self, *, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, Interval]:
+        """95 % percentile bootstrap intervals of the three metrics, over the images."""
+        n = len(self.person_ious)
+        drawn = np.random.default_rng(seed).integers(0, n, (resamples, n))
+        confusions = np.stack(self.confusions)[drawn].sum(axis=1)  # (resamples, 2, 2)
+        values = {
+            "miou": [(iou(confusion, 0) + iou(confusion, 1)) / 2 for confusion in confusions],
+            "person_iou_per_image": np.array(self.person_ious)[drawn].mean(axis=1),
+            "boundary_f1": np.array(self.boundary_f1s)[drawn].mean(axis=1),
+        }
+        return {name: tuple(np.percentile(values[name], [2.5, 97.5]).tolist()) for name in self.NAMES}
 
 
 def confusion_matrix(predicted: Mask, truth: Mask) -> npt.NDArray[np.int64]:
