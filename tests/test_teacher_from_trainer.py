@@ -1,0 +1,38 @@
+"""The two rooms meet in a model file: a teacher fitted by `trainer.fit` labels pictures in the pipeline."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from manifests.ground_truth import import_ground_truth
+from manifests.store import ManifestStore
+from pipeline.teachers import load_teacher
+from trainer import fit
+from trainer.checkpoint import load_checkpoint
+from trainer.predictors import person_prob
+
+
+@pytest.mark.slow
+def test_a_fitted_deeplab_is_a_teacher(tmp_path: Path, portraits: Path, astronaut: Image.Image) -> None:
+    manifest = import_ground_truth(
+        ManifestStore(tmp_path / "manifests"),
+        images=portraits / "images",
+        masks=portraits / "masks",
+        source="portraits",
+        data_root=tmp_path / "data",
+        limit=24,
+    ).manifest
+    options = ["--epochs", "1", "--batch-size", "8", "--size", "64", "--device", "cpu"]
+    model = ["--model", "smp:DeepLabV3Plus:mobilenet_v2"]
+    fit.main(["--manifest", str(manifest.path), "--output", str(tmp_path / "run"), *model, *options])
+    teacher = load_teacher(str(tmp_path / "run/pretrained"))
+    assert teacher.name.startswith("deeplabv3plus@")
+
+    rgb = np.asarray(astronaut)  # 512 px: the size at which the teacher looks
+    checkpoint = load_checkpoint(tmp_path / "run")
+    images = torch.tensor(rgb).permute(2, 0, 1)[None]  # (1, 3, 512, 512)
+    expected = person_prob(checkpoint.model, images, checkpoint.info.preprocessing)[0].numpy()
+    assert np.abs(teacher.predict(rgb, []) - expected).max() < 1e-3
