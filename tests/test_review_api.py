@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
-from pending_portraits import commit_pending
+from portrait_datasets import commit_pending
 from test_review_session import FALLING
 
 from manifests.blobs import BlobStore, sha256_hex

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 import httpx
 import pyarrow.parquet as pq
 import pytest
-from pending_portraits import commit_pending
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from portrait_datasets import commit_pending
 
 BROWSER_ARGUMENTS = [
     "--no-sandbox",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from pending_portraits import commit_pending
+from portrait_datasets import commit_pending
 
 from manifests.decisions import DecisionLog, sqlite_url
 from manifests.ground_truth import import_ground_truth

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from portrait_datasets import import_portraits
 
-from manifests.ground_truth import import_ground_truth
-from manifests.store import ManifestStore
 from pipeline.teachers import load_teacher
 from trainer import fit
 from trainer.checkpoint import load_checkpoint
@@ -17,14 +16,7 @@ from trainer.predictors import person_prob
 
 @pytest.mark.slow
 def test_a_fitted_deeplab_is_a_teacher(tmp_path: Path, portraits: Path, astronaut: Image.Image) -> None:
-    manifest = import_ground_truth(
-        ManifestStore(tmp_path / "manifests"),
-        images=portraits / "images",
-        masks=portraits / "masks",
-        source="portraits",
-        data_root=tmp_path / "data",
-        limit=24,
-    ).manifest
+    manifest = import_portraits(tmp_path, portraits, 24)
     options = ["--epochs", "1", "--batch-size", "8", "--size", "64", "--device", "cpu"]
     model = ["--model", "smp:DeepLabV3Plus:mobilenet_v2"]
     fit.main(["--manifest", str(manifest.path), "--output", str(tmp_path / "run"), *model, *options])

@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from portrait_datasets import import_portraits
 
 from manifests.blobs import BlobError, BlobStore
 from manifests.errors import UserError
-from manifests.ground_truth import import_ground_truth
 from manifests.images import decode_image
 from manifests.masks import decode_mask
 from manifests.store import Manifest, ManifestStore
@@ -23,14 +23,7 @@ ROWS = 24
 @pytest.fixture(scope="module")
 def manifest(portraits: Path, tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     root = tmp_path_factory.mktemp("dataset")
-    return import_ground_truth(
-        ManifestStore(root / "manifests"),
-        images=portraits / "images",
-        masks=portraits / "masks",
-        source="portraits",
-        data_root=root / "data",
-        limit=ROWS,
-    ).manifest
+    return import_portraits(root, portraits, ROWS)
 
 
 def with_status(manifest: Manifest, status: str, directory: Path) -> Manifest:

@@ -11,9 +11,9 @@ from pathlib import Path
 import pyarrow.compute as pc
 import pytest
 import torch
+from portrait_datasets import import_portraits
 
 from manifests.errors import UserError
-from manifests.ground_truth import import_ground_truth
 from manifests.store import Manifest, ManifestStore
 from trainer import bench, evaluate, fit, training
 from trainer.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
@@ -31,14 +31,7 @@ QUICK = ["--size", "32", "--batch-size", "16", "--device", "cpu", "--no-compile"
 @pytest.fixture(scope="module")
 def manifest(portraits: Path, tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     root = tmp_path_factory.mktemp("dataset")
-    return import_ground_truth(
-        ManifestStore(root / "manifests"),
-        images=portraits / "images",
-        masks=portraits / "masks",
-        source="portraits",
-        data_root=root / "data",
-        limit=48,  # few as they are, some are val
-    ).manifest
+    return import_portraits(root, portraits, 48)  # few as they are, some are val
 
 
 @pytest.fixture(scope="module")

@@ -10,14 +10,14 @@ import pytest
 import torch
 from onnx import TensorProto, helper
 from PIL import Image
+from portrait_datasets import import_portraits
 
 from manifests.blobs import BlobStore
 from manifests.errors import UserError
 from manifests.geometry import Pixels
-from manifests.ground_truth import import_ground_truth
 from manifests.images import decode_image
 from manifests.masks import decode_mask
-from manifests.store import Manifest, ManifestStore
+from manifests.store import Manifest
 from trainer import evaluate, fit, import_weights, predict
 from trainer.checkpoint import load_checkpoint
 from trainer.data import require_rows
@@ -41,14 +41,7 @@ DESCRIPTION = {
 @pytest.fixture(scope="module")
 def manifest(portraits: Path, tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     root = tmp_path_factory.mktemp("dataset")
-    return import_ground_truth(
-        ManifestStore(root / "manifests"),
-        images=portraits / "images",
-        masks=portraits / "masks",
-        source="portraits",
-        data_root=root / "data",
-        limit=12,
-    ).manifest
+    return import_portraits(root, portraits, 12)
 
 
 @pytest.fixture(scope="module")

@@ -1,14 +1,27 @@
-"""Datasets of real portraits that wait for review."""
+"""Datasets of real portraits: trusted ones, and ones that wait for review."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from manifests.blobs import BlobStore, sha256_hex
 from manifests.geometry import Box
+from manifests.ground_truth import import_ground_truth
 from manifests.images import decode_image
 from manifests.masks import read_mask_values
 from manifests.samples import Row, Source, join_dataset, store_sample
-from manifests.store import ManifestStore
+from manifests.store import Manifest, ManifestStore
+
+
+def import_portraits(root: Path, portraits: Path, limit: int) -> Manifest:
+    """The first `limit` portraits as ground truth in root/manifests; blobs in root/data."""
+    return import_ground_truth(
+        ManifestStore(root / "manifests"),
+        images=portraits / "images",
+        masks=portraits / "masks",
+        source="portraits",
+        data_root=root / "data",
+        limit=limit,
+    ).manifest
 
 
 def commit_pending(root: Path, portraits: Path, doubts: Sequence[float | None], *, first: int = 0) -> ManifestStore:
