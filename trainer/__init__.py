@@ -23,6 +23,13 @@
     predictors.py     checkpoints and ONNX files behind one method
     fit.py            `python -m trainer.fit`
     evaluate.py       `python -m trainer.evaluate`
+    per_image.py      the figures of every picture, and the metrics of any draw of them
+    bootstrap.py      differences of two arms, with intervals over pictures and seeds
+    arms.py           `--arm NAME=OPTIONS`
+    comparison.py     what a comparison is about and has found
+    comparison_run.py one arm with one seed: fitted, measured
+    comparison_report.py  tables and plot
+    compare.py        `python -m trainer.compare`
     predict.py        `python -m trainer.predict`
     import_weights.py `python -m trainer.import_weights`
     bench.py          `python -m trainer.bench`
