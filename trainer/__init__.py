@@ -9,6 +9,7 @@
     recipe.py         every choice of a run by name; the presets
     schedule.py       the learning rate
     ema.py            moving average of the weights
+    share.py          a process's rows of every batch
     objective.py      network and loss as one function, compiled
     training.py       one epoch
     metrics.py        miou, person_iou_per_image, boundary_f1, and their intervals
