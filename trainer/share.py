@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from manifests.errors import UserError
+
 
 @dataclass(frozen=True, slots=True)
 class Share:
@@ -17,3 +19,12 @@ class Share:
 
 
 WHOLE = Share()
+
+
+def check_shares(batch_size: int, processes: int) -> None:
+    """UserError when a batch can't be dealt out evenly."""
+    if batch_size % processes:
+        raise UserError(
+            f"expected batches of a multiple of {processes} images, one share for each process, found {batch_size}; "
+            "give another --batch-size, --encoder-batch-size or --devices"
+        )
