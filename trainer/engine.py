@@ -14,6 +14,7 @@ from typing import Literal, TypeVar
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.strategies import DDPStrategy
 
 from manifests.errors import UserError
 from trainer.device import pick_device
@@ -36,6 +37,7 @@ def open_fabric(device_name: str, devices: int | None, precision: str) -> Fabric
     if started and devices not in (None, started):
         raise UserError(f"expected --devices {started}, as many as processes were started, found {devices}")
     count = started or devices or 1
+    processes = int(os.environ["WORLD_SIZE"]) if started else count
     if count > 1 and device.index is not None:
         raise UserError(f"expected --device auto, cpu or cuda for {count} devices, found {device_name}")
     gpus = torch.cuda.device_count()
@@ -44,8 +46,9 @@ def open_fabric(device_name: str, devices: int | None, precision: str) -> Fabric
     try:
         return Fabric(
             accelerator=device.type,
+            strategy=DDPStrategy(static_graph=True) if processes > 1 else "auto",  # some networks have unused weights
             devices=count if device.index is None else [device.index],
-            num_nodes=int(os.environ["WORLD_SIZE"]) // started if started else 1,
+            num_nodes=processes // count,
             precision=PRECISIONS[precision],
         )
     except ValueError as error:  # `fabric run` was given something else than this command

@@ -232,8 +232,10 @@ class Run:
         recipe = self.configuration.recipe
         stage.network.train()
         several = self.fabric.world_size > 1
+        # Not fabric.setup_module: its wrapper brings an autocast of its own and wants fabric.backward.
+        network = WholeBatch(self.fabric.strategy.setup_module(stage.network)) if several else stage.network
         loss_of = objective(
-            WholeBatch(self.fabric.setup_module(stage.network)) if several else stage.network,
+            network,
             recipe,
             weights=class_weights(self.train, recipe),
             kernel_px=stage.kernel_px,

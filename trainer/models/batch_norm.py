@@ -61,7 +61,7 @@ class _Normalise(Function):
     def forward(
         ctx: Any, images: Tensor, weight: Tensor, bias: Tensor, eps: float
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        values = images.float()
+        values = images.to(weight.dtype)  # fp32 under autocast too
         own_var, own_mean = torch.var_mean(values, dim=(0, 2, 3), correction=0)  # (C,) each
         own_count = own_mean.new_tensor([values.numel() / len(own_mean)])
         means, variances, counts = _gathered(torch.cat([own_mean, own_var, own_count])).tensor_split(
@@ -80,8 +80,8 @@ class _Normalise(Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor, *_of_the_statistics: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         images, weight, mean, inverse_std, count = ctx.saved_tensors
-        upper = gradient.float()
-        standardised = (images.float() - _spread(mean)) * _spread(inverse_std)
+        upper = gradient.to(weight.dtype)
+        standardised = (images.to(weight.dtype) - _spread(mean)) * _spread(inverse_std)
         own_sums = torch.stack([upper.sum(dim=(0, 2, 3)), (upper * standardised).sum(dim=(0, 2, 3))])  # (2, C)
         sums = own_sums.clone()
         dist.all_reduce(sums)
