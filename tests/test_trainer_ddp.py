@@ -29,7 +29,7 @@ from trainer.losses import LOSSES, segmentation_loss
 from trainer.models import create_model
 from trainer.models.batch_norm import SynchronisedBatchNorm2d, synchronise_batch_norms
 from trainer.runlog import read_log
-from trainer.share import Share
+from trainer.share import Share, check_shares
 from trainer.tensorfile import read_tensors
 from trainer.whole_batch import WholeBatch, gather_rows
 
@@ -152,6 +152,13 @@ def test_a_shared_network_keeps_its_names_and_its_parameters():
     assert kinds == {SynchronisedBatchNorm2d}
 
 
+@pytest.mark.parametrize(("images", "processes"), [(15, 2), (24, 5)])
+def test_a_batch_that_cannot_be_dealt_out_evenly_is_refused(images: int, processes: int):
+    check_shares(images * processes, processes)
+    with pytest.raises(UserError, match=f"a multiple of {processes} images.*, found {images}; "):
+        check_shares(images, processes)
+
+
 def test_a_norm_that_cannot_be_shared_is_named():
     with pytest.raises(UserError, match=r"expected norms of type BatchNorm2d.*, found BatchNorm1d\(3.*--devices 1"):
         synchronise_batch_norms(nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3)))
@@ -214,7 +221,6 @@ def assert_same_state(ours: Path, theirs: Path) -> None:
     ("arguments", "message"),
     [
         (["--batch-size", "15"], "expected batches of a multiple of 2 images"),
-        (["--limit", "9"], "expected batches of a multiple of 2 images"),
         (["--weight", "selfies=2"], "expected --weight for sources out of portraits, found selfies"),
         (["--learning-rate", "1e30"], "expected a finite loss"),
     ],
@@ -230,7 +236,7 @@ def test_an_error_of_two_processes_is_one_line(manifest: Manifest, tmp_path: Pat
 @pytest.mark.slow
 def test_a_killed_run_of_two_processes_resumes_to_the_same_weights(manifest: Manifest, tmp_path: Path):
     killed, whole = tmp_path / "killed", tmp_path / "whole"
-    many_epochs = ["--devices", "2", "--epochs", "5"]
+    many_epochs = ["--devices", "2", "--epochs", "3"]
     words = [sys.executable, *command(manifest, killed, *many_epochs)]
     with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT) as process:
         while not (killed / "resume.safetensors").exists() and process.poll() is None:
