@@ -10,6 +10,7 @@ from torch import Tensor
 
 from trainer import augmentation
 from trainer.augmentation import AUGMENTATIONS, Augmentation, Augmenter, portraitnet
+from trainer.share import Share
 
 CPU = torch.device("cpu")
 WARPED_ONLY = Augmentation(rotation_degrees=45.0, scale=(0.8, 1.5), pivot_fraction=0.25, flip_prob=0.5)
@@ -40,6 +41,18 @@ def test_the_same_seed_augments_the_same_way(name: str):
     assert torch.equal(results[0][0], results[1][0])
     assert torch.equal(results[0][1], results[1][1])
     assert torch.equal(results[0][0], results[2][0]) == (name == "none")
+
+
+def test_shares_of_a_batch_are_changed_like_the_whole_of_it():
+    images, labels = noisy_batch(8, 32)
+    whole = augment(portraitnet(), images, labels)
+    parts = []
+    for share in (Share(0, 2), Share(1, 2)):
+        augmenter = Augmenter(portraitnet(), torch.Generator().manual_seed(0), CPU)
+        rows = share.rows(8)
+        parts.append(augmenter(images[rows], labels[rows], share=share))
+    torch.testing.assert_close(torch.cat([part[0] for part in parts]), whole[0], rtol=0, atol=1e-3)
+    torch.testing.assert_close(torch.cat([part[1] for part in parts]), whole[1], rtol=0, atol=1e-5)
 
 
 def test_no_augmentation_changes_nothing():

@@ -9,7 +9,10 @@
     recipe.py         every choice of a run by name; the presets
     schedule.py       the learning rate
     ema.py            moving average of the weights
+    engine.py         Lightning Fabric: one process or several
+    share.py          a process's rows of every batch
     objective.py      network and loss as one function, compiled
+    whole_batch.py    the loss of the whole batch in each of several processes
     training.py       one epoch
     metrics.py        miou, person_iou_per_image, boundary_f1, and their intervals
     tensorfile.py     named tensors and a JSON header in one file, whole or not at all

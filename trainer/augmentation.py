@@ -3,9 +3,10 @@
 The order is PortraitNet's, which SINet took over: warp, flip, colour, blur, noise. What is linear is applied as
 one linear step: rotation, scale and flip are one affine grid, colour, brightness and contrast one matrix.
 All random numbers come from the generator that is passed in; they are drawn on the CPU, so that a seed means
-the same on every device.
+the same on every device, and for the whole batch, so that several processes change their shares of it alike.
 """
 
+import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
+
+from trainer.share import WHOLE, Share
 
 BORDER_GREY = 128.0  # the authors' colour for what a warp uncovers; its label is background
 
@@ -87,6 +90,28 @@ def unchanged() -> Augmentation:
 AUGMENTATIONS: dict[str, Callable[[], Augmentation]] = {"portraitnet": portraitnet, "mild": mild, "none": unchanged}
 
 
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What is done to each of n pictures, drawn before any pixel is looked at; every tensor has n rows."""
+
+    affine: Tensor  # (n, 2, 3), from output to input coordinates in [-1, 1]
+    coloured: Tensor  # bool: gets the four changes of colour
+    colour: Tensor
+    brightness: Tensor
+    contrast: Tensor
+    sharpness: Tensor
+    blurred: Tensor  # bool
+    blur_kind: Tensor  # in [0, 1): Gaussian, median or box
+    blur_wide: Tensor  # bool: 5 px, not 3
+    noisy: Tensor  # bool
+    noise_sigma: Tensor
+    noise_start: Tensor  # int64, in the bank
+
+    def of(self, rows: slice) -> "Changes":
+        """Those of some rows."""
+        return Changes(*(getattr(self, entry.name)[rows] for entry in dataclasses.fields(self)))
+
+
 class Augmenter:
     """Changes batches, one after the other, with the random numbers of `generator`."""
 
@@ -95,18 +120,45 @@ class Augmenter:
         self._generator = generator
         self._noise = torch.randn(_NOISE_BANK, generator=generator).to(device)
 
-    def __call__(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """RGB uint8 (N, 3, S, S), person uint8 (N, S, S) -> both float: 0..255 and [0, 1]."""
-        n, settings = len(images), self.augmentation
-        images, labels = _warp(images, labels, self._affine(n))
+    def __call__(self, images: Tensor, labels: Tensor, *, share: Share = WHOLE) -> tuple[Tensor, Tensor]:
+        """RGB uint8 (N, 3, S, S), person uint8 (N, S, S) -> both float: 0..255 and [0, 1].
+
+        They are the share's rows of a batch: numbers are drawn for all of it, and used for these.
+        """
+        n = len(images) * share.count
+        changes = self.draw(n, values_per_image=images[0].numel()).of(share.rows(n))
+        images, labels = _warp(images, labels, changes.affine)
+        images = _recolour(images, changes)
+        images = _sharpen(images, changes)
+        images = _blur(images, changes)
+        return self._add_noise(images, changes), labels
+
+    def draw(self, n: int, *, values_per_image: int) -> Changes:
+        """The numbers of one batch. Their order decides what a seed means."""
+        settings = self.augmentation
+        affine = self._affine(n)
         coloured = self._chosen(n, settings.colour_prob)
-        images = self._recolour(images, coloured)
-        images = self._sharpen(images, coloured)
-        images = self._blur(images)
-        return self._add_noise(images), labels
+        colour, brightness, contrast = (
+            torch.where(coloured, self._tenths(n, limits), 1.0)
+            for limits in (settings.colour, settings.brightness, settings.contrast)
+        )
+        return Changes(
+            affine=affine,
+            coloured=coloured,
+            colour=colour,
+            brightness=brightness,
+            contrast=contrast,
+            sharpness=self._tenths(n, settings.sharpness),
+            blurred=self._chosen(n, settings.blur_prob),
+            blur_kind=torch.rand(n, generator=self._generator),
+            blur_wide=self._chosen(n, 0.5),
+            noisy=self._chosen(n, settings.noise_prob),
+            noise_sigma=self._uniform(n, (0.0, settings.noise_sigma)),
+            noise_start=torch.randint(0, max(1, len(self._noise) - values_per_image), (n,), generator=self._generator),
+        )
 
     def _affine(self, n: int) -> Tensor:
-        """(n, 2, 3), from output to input coordinates in [-1, 1]."""
+        """(n, 2, 3)"""
         settings = self.augmentation
         angle = self._uniform(n, (-settings.rotation_degrees, settings.rotation_degrees)) * math.pi / 180
         scale = self._uniform(n, settings.scale)
@@ -119,55 +171,12 @@ class Augmenter:
         flipped = linear * torch.stack([mirror, torch.ones(n)], dim=1)[:, None]
         return torch.cat([flipped, shift], dim=2)
 
-    def _recolour(self, images: Tensor, coloured: Tensor) -> Tensor:
-        """Colour, brightness and contrast as Pillow defines them, in one matrix (n, 3, 3) and offset (n, 3, 1).
-
-        Pillow clips after each of the three; here it is done once, at the end.
-        """
-        settings, n, device = self.augmentation, len(images), images.device
-        colour, brightness, contrast = (
-            torch.where(coloured, self._tenths(n, limits), 1.0).view(n, 1, 1)
-            for limits in (settings.colour, settings.brightness, settings.contrast)
-        )
-        luma = torch.tensor(_LUMA)
-        saturated = colour * torch.eye(3) + (1 - colour) * luma.expand(3, 3)  # (n, 3, 3)
-        matrix = (brightness * contrast * saturated).to(device)
-        level = images.mean(dim=(2, 3)) @ luma.to(device)  # (n,); the colour step leaves the grey as it is
-        offset = (brightness * (1 - contrast)).to(device) * level.view(n, 1, 1)
-        changed = torch.baddbmm(offset.expand(n, 3, 1), matrix, images.flatten(2))
-        return changed.clamp_(0, 255).view(images.shape)
-
-    def _sharpen(self, images: Tensor, coloured: Tensor) -> Tensor:
-        """Pillow's Sharpness: towards or away from a smoothed picture."""
-        sharpness = self._tenths(len(images), self.augmentation.sharpness)
-        chosen = (coloured & (sharpness != 1)).nonzero()[:, 0]
-        smooth = torch.tensor(_PILLOW_SMOOTH) / 13
-        middle = torch.zeros(3, 3)
-        middle[1, 1] = 1
-        factor = sharpness[chosen].view(-1, 1, 1)
-        return _replace(images, chosen, lambda some: _convolve(some, factor * middle + (1 - factor) * smooth))
-
-    def _blur(self, images: Tensor) -> Tensor:
-        n = len(images)
-        chosen = self._chosen(n, self.augmentation.blur_prob)
-        kind = torch.rand(n, generator=self._generator)
-        wide = self._chosen(n, 0.5)  # 5 px, not 3
-        median = chosen & (kind >= GAUSSIAN_SHARE) & (kind < GAUSSIAN_SHARE + MEDIAN_SHARE)
-        linear = (chosen & ~median).nonzero()[:, 0]
-        kernels = torch.stack([_blur_kernel(bool(kind[i] < GAUSSIAN_SHARE), bool(wide[i])) for i in range(n)])
-        images = _replace(images, linear, lambda some: _convolve(some, kernels[linear]))
-        images = _replace(images, (median & ~wide).nonzero()[:, 0], lambda some: _median(some, 3))
-        return _replace(images, (median & wide).nonzero()[:, 0], lambda some: _median(some, 5))
-
-    def _add_noise(self, images: Tensor) -> Tensor:
+    def _add_noise(self, images: Tensor, changes: Changes) -> Tensor:
         """White noise from the bank, each picture's from its own place there, with its own strength."""
-        n, length = len(images), images[0].numel()
-        chosen = self._chosen(n, self.augmentation.noise_prob)
-        sigma = self._uniform(n, (0.0, self.augmentation.noise_sigma))
-        starts = torch.randint(0, max(1, len(self._noise) - length), (n,), generator=self._generator)
-        for i in chosen.nonzero()[:, 0].tolist():
-            noise = self._noise[starts[i] :][:length]
-            images[i].view(-1)[: len(noise)].add_(noise, alpha=sigma[i].item()).clamp_(0, 255)
+        length = images[0].numel()
+        for i in changes.noisy.nonzero()[:, 0].tolist():
+            noise = self._noise[changes.noise_start[i] :][:length]
+            images[i].view(-1)[: len(noise)].add_(noise, alpha=changes.noise_sigma[i].item()).clamp_(0, 255)
         return images
 
     def _uniform(self, n: int, limits: Range) -> Tensor:
@@ -191,6 +200,44 @@ def _warp(images: Tensor, labels: Tensor, affine: Tensor) -> tuple[Tensor, Tenso
     grid = _affine_grid(affine.to(images.device), images.shape[-1])
     warped = F.grid_sample(stacked, grid, align_corners=False)  # outside is 0: border grey, background
     return warped[:, :3] + BORDER_GREY, (warped[:, 3] / 255).clamp(0, 1)
+
+
+def _recolour(images: Tensor, changes: Changes) -> Tensor:
+    """Colour, brightness and contrast as Pillow defines them, in one matrix (n, 3, 3) and offset (n, 3, 1).
+
+    Pillow clips after each of the three; here it is done once, at the end.
+    """
+    n, device = len(images), images.device
+    colour, brightness, contrast = (
+        numbers.view(n, 1, 1) for numbers in (changes.colour, changes.brightness, changes.contrast)
+    )
+    luma = torch.tensor(_LUMA)
+    saturated = colour * torch.eye(3) + (1 - colour) * luma.expand(3, 3)  # (n, 3, 3)
+    matrix = (brightness * contrast * saturated).to(device)
+    level = images.mean(dim=(2, 3)) @ luma.to(device)  # (n,); the colour step leaves the grey as it is
+    offset = (brightness * (1 - contrast)).to(device) * level.view(n, 1, 1)
+    changed = torch.baddbmm(offset.expand(n, 3, 1), matrix, images.flatten(2))
+    return changed.clamp_(0, 255).view(images.shape)
+
+
+def _sharpen(images: Tensor, changes: Changes) -> Tensor:
+    """Pillow's Sharpness: towards or away from a smoothed picture."""
+    chosen = (changes.coloured & (changes.sharpness != 1)).nonzero()[:, 0]
+    smooth = torch.tensor(_PILLOW_SMOOTH) / 13
+    middle = torch.zeros(3, 3)
+    middle[1, 1] = 1
+    factor = changes.sharpness[chosen].view(-1, 1, 1)
+    return _replace(images, chosen, lambda some: _convolve(some, factor * middle + (1 - factor) * smooth))
+
+
+def _blur(images: Tensor, changes: Changes) -> Tensor:
+    kind, wide = changes.blur_kind, changes.blur_wide
+    median = changes.blurred & (kind >= GAUSSIAN_SHARE) & (kind < GAUSSIAN_SHARE + MEDIAN_SHARE)
+    linear = (changes.blurred & ~median).nonzero()[:, 0]
+    kernels = torch.stack([_blur_kernel(bool(kind[i] < GAUSSIAN_SHARE), bool(wide[i])) for i in range(len(images))])
+    images = _replace(images, linear, lambda some: _convolve(some, kernels[linear]))
+    images = _replace(images, (median & ~wide).nonzero()[:, 0], lambda some: _median(some, 3))
+    return _replace(images, (median & wide).nonzero()[:, 0], lambda some: _median(some, 5))
 
 
 def _affine_grid(affine: Tensor, side: int) -> Tensor:

@@ -201,7 +201,7 @@ def _fitting(recipe: Recipe, *, compile_network: bool) -> tuple[Stage, Step]:
     """What trainer.fit trains with."""
     network = create_model("sinet").to(memory_format=torch.channels_last).train()
     stage = stages(network, recipe)[1]
-    loss_of = objective(network, recipe, weights=EVEN, kernel_px=stage.kernel_px, precision="fp32")
+    loss_of = objective(network, recipe, weights=EVEN, kernel_px=stage.kernel_px)
     if compile_network:
         images = _channels_last(torch.zeros(recipe.batch_size, 3, SIZE_PX, SIZE_PX))
         loss_of = compiled(loss_of, network, images, torch.zeros(recipe.batch_size, SIZE_PX, SIZE_PX))

@@ -27,6 +27,7 @@ from manifests.schema import Split
 from manifests.store import Manifest
 from trainer.metrics import Mask
 from trainer.preprocessing import Preprocessing
+from trainer.share import WHOLE, Share
 
 Decoded = tuple[int, Pixels, Pixels, "TrueMask"]
 SplitOrAll = Split | Literal["all"]
@@ -130,9 +131,14 @@ def decoded(
 
 
 def batches(
-    samples: Samples, batch_size: int, generator: Generator, *, source_weights: Mapping[str, float] | None = None
+    samples: Samples,
+    batch_size: int,
+    generator: Generator,
+    *,
+    source_weights: Mapping[str, float] | None = None,
+    share: Share = WHOLE,
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """One epoch in random order: images (B, 3, S, S), labels (B, S, S).
+    """One epoch in random order: images (B, 3, S, S), labels (B, S, S), or a share of each batch's rows.
 
     A short last batch is left out: its gradient would be the noisiest of the epoch, and the next epoch deals
     anew. A set smaller than one batch is one batch. With `source_weights` each place of the epoch is dealt anew,
@@ -140,7 +146,8 @@ def batches(
     """
     order = _order(samples, generator, source_weights or {})
     for start in range(0, steps_per_epoch(samples, batch_size) * batch_size, batch_size):
-        chosen = order[start : start + batch_size]
+        dealt = order[start : start + batch_size]
+        chosen = dealt[share.rows(len(dealt))]
         yield samples.images[chosen], samples.labels[chosen]
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
+from lightning_fabric import Fabric
 from torch import nn
 from torch.optim import Adam
 
@@ -26,12 +27,13 @@ from manifests.store import Manifest
 from trainer.cache import cached_samples
 from trainer.checkpoint import BEST, LAST, describe, load_checkpoint, save_checkpoint
 from trainer.data import AcceptedRow, Samples, accepted_rows, images_per_epoch, require_rows, steps_per_epoch
-from trainer.device import pick_device
 from trainer.ema import MovingAverage
+from trainer.engine import first_then_others, launch, on_first, one_voice, open_fabric
 from trainer.evaluate import evaluate
 from trainer.initial import checkpoint_file, open_initial
 from trainer.metrics import Metrics
 from trainer.models import create_model
+from trainer.models.batch_norm import synchronise_batch_norms
 from trainer.models.smp_network import SmpNetwork, save_pretrained
 from trainer.objective import Objective, compiled, objective
 from trainer.options import parse, recipe_from
@@ -40,8 +42,10 @@ from trainer.recipe import parameter_groups
 from trainer.report import CARD, write_report
 from trainer.resume import Configuration, Progress, load_model, load_optimizer, load_progress, save_state
 from trainer.runlog import Line, RunLog
+from trainer.share import Share, check_shares
 from trainer.tensorfile import read_tensors, write_tensors
 from trainer.training import Diverged, Stage, Step, class_weights, stages, train_one_epoch
+from trainer.whole_batch import WholeBatch, of_whole_batch
 
 CONFIG = "config.json"
 MIN_STEPS_TO_COMPILE = 200  # compiling takes a minute and saves about 0.4 s a step of SINet on two cores
@@ -51,9 +55,10 @@ ENCODER_KIND = "encoder"
 PRETRAINED = "pretrained"  # directory of an smp network's best, as its own library and the pipeline read it
 
 
+@one_voice()
 def main(arguments: Sequence[str]) -> None:
     options = parse(arguments)
-    device = pick_device(options.device)
+    fabric = open_fabric(options.device, options.devices, options.precision)
     manifest = Manifest.open(options.manifest, data_root=options.data)
     output = options.output or Path("runs") / f"{options.model.replace(':', '-')}-{manifest.path.stem}"
     configuration = Configuration(
@@ -72,24 +77,26 @@ def main(arguments: Sequence[str]) -> None:
         init_sha256=sha256_hex(checkpoint_file(options.init).read_bytes()) if options.init else None,
         precision=options.precision,
     )
-    progress = load_progress(output, configuration)
-    trained = progress.stage == 1 and progress.epoch == configuration.recipe.epochs
+    recipe = configuration.recipe
+    for batch_size in (recipe.batch_size, *([recipe.encoder_batch_size] if recipe.encoder_epochs else [])):
+        check_shares(batch_size, fabric.world_size)
+    launch(fabric)
+    progress = on_first(fabric, lambda: load_progress(output, configuration))
+    trained = progress.stage == 1 and progress.epoch == recipe.epochs
     if trained and (output / CARD).exists():  # the card is written last
         print(f"{output} is finished: {progress.epoch} epochs, the best is epoch {progress.best_epoch}")
     else:
-        fit(
-            manifest, configuration, output, progress, device=device, compile_network=options.compile, init=options.init
-        )
+        fit(fabric, manifest, configuration, output, progress, compile_network=options.compile, init=options.init)
     print(output / BEST)
 
 
 def fit(
+    fabric: Fabric,
     manifest: Manifest,
     configuration: Configuration,
     output: Path,
     progress: Progress,
     *,
-    device: torch.device,
     compile_network: bool | None = None,
     init: Path | None = None,
 ) -> None:
@@ -100,30 +107,33 @@ def fit(
     """
     initial = open_initial(init) if init else None
     preprocessing = initial.preprocessing(configuration.size_px) if initial else imagenet(configuration.size_px)
-    train, val = load_train_and_val(manifest, preprocessing, configuration.data)
+    train, val = first_then_others(fabric, lambda: load_train_and_val(manifest, preprocessing, configuration.data))
     torch.manual_seed(configuration.seed)  # the fresh weights
     pretrained = _given(encoder_weights=configuration.encoder_weights)
     model = create_model(configuration.model, **configuration.model_options, **pretrained)
-    model = model.to(device).to(memory_format=torch.channels_last)
+    model = model.to(fabric.device).to(memory_format=torch.channels_last)
+    if fabric.world_size > 1:
+        synchronise_batch_norms(model)
     if initial:
         initial.load_into(model)
     if progress.epoch:
         print(f"resuming {output} after epoch {progress.epoch}")
         load_model(output, model)
     log = RunLog(output, progress)
-    run = Run(manifest, configuration, output, model, preprocessing, train, val, device, compile_network, log)
+    run = Run(fabric, manifest, configuration, output, model, preprocessing, train, val, compile_network, log)
     for stage in stages(model, configuration.recipe)[progress.stage :]:
         if stage.number > progress.stage:
             progress = Progress(stage.number)
         progress = run.stage(stage, progress)
     log.close()
-    write_report(output, load_checkpoint(output), val, configuration.flat())
+    on_first(fabric, lambda: write_report(output, load_checkpoint(output), val, configuration.flat()))
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
     """The parts of one run."""
 
+    fabric: Fabric
     manifest: Manifest
     configuration: Configuration
     output: Path
@@ -131,7 +141,6 @@ class Run:
     preprocessing: Preprocessing
     train: Samples
     val: Samples
-    device: torch.device
     compile_network: bool | None
     log: RunLog
 
@@ -148,14 +157,15 @@ class Run:
         average = MovingAverage(stage.network, recipe.ema_decay) if recipe.ema_decay else None
         if progress.epoch:
             load_optimizer(self.output, optimizer, average)
-        step = Step(self.objective(stage), optimizer, average, self.preprocessing, self.device)
+        share = Share(self.fabric.global_rank, self.fabric.world_size)
+        check_shares(min(stage.batch_size, len(self.train)), share.count)
+        step = Step(self.objective(stage), optimizer, average, self.preprocessing, self.fabric.device, share)
         for epoch in range(progress.epoch + 1, stage.epochs + 1):
             progress = self.epoch(stage, step, epoch, progress)
         return progress
 
     def epoch(self, stage: Stage, step: Step, epoch: int, progress: Progress) -> Progress:
-        """Train, measure, save, say so."""
-        recipe = self.configuration.recipe
+        """Train in all processes; measure, save and say so in the first."""
         started = time.perf_counter()
         try:
             loss = train_one_epoch(stage, step, self.train, self.configuration, epoch=epoch)
@@ -163,18 +173,24 @@ class Run:
             _stop_diverged(f"another loss at step {diverged.step}", self.output, epoch=epoch)
         if not all(bool(tensor.isfinite().all()) for tensor in stage.network.state_dict().values()):
             _stop_diverged("other weights", self.output, epoch=epoch)
-        trained = time.perf_counter()
+        seconds = time.perf_counter() - started
+        return on_first(self.fabric, lambda: self.conclude(stage, step, progress, loss, seconds))
+
+    def conclude(self, stage: Stage, step: Step, progress: Progress, loss: float, train_seconds: float) -> Progress:
+        """Measure, save, say so: what follows on an epoch's training."""
+        started = time.perf_counter()
+        recipe, epoch = self.configuration.recipe, progress.epoch + 1
         network = step.average.network if step.average else stage.network
-        metrics = evaluate(network, self.val, self.preprocessing, device=self.device) if len(self.val) else None
+        metrics = evaluate(network, self.val, self.preprocessing, device=step.device) if len(self.val) else None
         progress = progress.advanced(
             score=metrics.miou if metrics else -loss, counts=epoch > recipe.select_after * stage.epochs
         )
         self.save(stage, network, progress, loss, metrics)
-        images_per_second = images_per_epoch(self.train, stage.batch_size) / (trained - started)
+        images_per_second = images_per_epoch(self.train, stage.batch_size) / train_seconds
         self.log.add(Line(stage.number, epoch, loss, metrics, images_per_second))
         write_replace(self.output / CONFIG, self.described().encode())
         save_state(self.output, self.configuration, progress, self.model, step.optimizer, step.average)
-        left = _duration((time.perf_counter() - started) * (stage.epochs - epoch))
+        left = _duration((train_seconds + time.perf_counter() - started) * (stage.epochs - epoch))
         pace = f"{images_per_second:.1f} images/s, {left} left"
         print(f"{stage.name}epoch {epoch}/{stage.epochs}  loss {loss:.4f}  {_listed(metrics)}{pace}", flush=True)
         return progress
@@ -215,19 +231,26 @@ class Run:
     def objective(self, stage: Stage) -> Objective:
         recipe = self.configuration.recipe
         stage.network.train()
+        several = self.fabric.world_size > 1
+        # Not fabric.setup_module: its wrapper brings an autocast of its own and wants fabric.backward.
+        network = WholeBatch(self.fabric.strategy.setup_module(stage.network)) if several else stage.network
         loss_of = objective(
-            stage.network,
+            network,
             recipe,
             weights=class_weights(self.train, recipe),
             kernel_px=stage.kernel_px,
-            precision=self.configuration.precision,
+            autocast=self.fabric.autocast,
         )
+        if several:
+            if self._compiles(stage):  # the exchanges of DDP and of every batch norm would cut the graph to pieces
+                print("torch.compile is for one process; going on without it", flush=True)
+            return of_whole_batch(loss_of)
         if not self._compiles(stage):
             return loss_of
         side, n = self.configuration.size_px, images_per_epoch(self.train, stage.batch_size)
         n = min(n, stage.batch_size)
-        images = torch.zeros(n, 3, side, side, device=self.device).contiguous(memory_format=torch.channels_last)
-        labels = torch.zeros(n, side // stage.label_stride, side // stage.label_stride, device=self.device)
+        images = torch.zeros(n, 3, side, side, device=self.fabric.device).contiguous(memory_format=torch.channels_last)
+        labels = torch.zeros(n, side // stage.label_stride, side // stage.label_stride, device=self.fabric.device)
         return compiled(loss_of, stage.network, images, labels)
 
     def _compiles(self, stage: Stage) -> bool:

@@ -13,14 +13,23 @@ from trainer.recipe import Recipe
 Objective = Callable[[Tensor, Tensor], Tensor]
 
 
-def objective(network: nn.Module, recipe: Recipe, *, weights: Weights, kernel_px: int, precision: str) -> Objective:
-    """-> a function of normalised images (N, 3, S, S) and labels (N, s, s) float in [0, 1], with a scalar loss."""
+def objective(
+    network: nn.Module,
+    recipe: Recipe,
+    *,
+    weights: Weights,
+    kernel_px: int,
+    autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
+) -> Objective:
+    """-> a function of normalised images (N, 3, S, S) and labels (N, s, s) float in [0, 1], with a scalar loss.
+
+    The network runs in the precision of `autocast`, the loss in fp32.
+    """
     criterion = LOSSES[recipe.loss]
     boundary_weight = recipe.boundary_weight
-    reduced = precision == "bf16"
 
     def loss_of(images: Tensor, labels: Tensor) -> Tensor:
-        with _autocast(images.device.type) if reduced else nullcontext():
+        with autocast():
             logits = network(images)
         return segmentation_loss(
             logits.float(),
@@ -52,7 +61,3 @@ def compiled(loss_of: Objective, network: nn.Module, images: Tensor, labels: Ten
         network.load_state_dict(state)
         network.zero_grad(set_to_none=True)
     return fast
-
-
-def _autocast(device_type: str) -> AbstractContextManager[object]:
-    return torch.autocast(device_type, torch.bfloat16)

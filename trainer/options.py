@@ -44,6 +44,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--compile", action=argparse.BooleanOptionalAction, help=worth_it)
     add("--data", type=Path, help="data root (default: the one the manifest records)")
     add("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
+    add("--devices", type=_count, help="processes, one on each device (default: 1)")
     _add_recipe_options(parser)
     return parser.parse_args(arguments)
 

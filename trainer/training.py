@@ -20,6 +20,7 @@ from trainer.preprocessing import Preprocessing
 from trainer.recipe import Recipe
 from trainer.resume import Configuration
 from trainer.schedule import learning_rate
+from trainer.share import WHOLE, Share
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class Step:
     average: MovingAverage | None
     preprocessing: Preprocessing
     device: torch.device
+    share: Share = WHOLE  # of every batch: what this process trains on
 
 
 def stages(model: nn.Module, recipe: Recipe) -> list[Stage]:
@@ -71,8 +73,10 @@ def train_one_epoch(stage: Stage, step: Step, train: Samples, configuration: Con
     steps = steps_per_epoch(train, stage.batch_size)
     losses = []
     stage.network.train()
-    dealt = batches(train, stage.batch_size, generator, source_weights=configuration.data.get("source_weights"))
-    for i, (images, labels) in enumerate(tqdm(dealt, f"epoch {epoch}", steps, leave=False, disable=None)):
+    source_weights = configuration.data.get("source_weights")
+    dealt = batches(train, stage.batch_size, generator, source_weights=source_weights, share=step.share)
+    hidden = None if step.share.index == 0 else True  # None: shown on a terminal
+    for i, (images, labels) in enumerate(tqdm(dealt, f"epoch {epoch}", steps, leave=False, disable=hidden)):
         rate = learning_rate(
             (epoch - 1) * steps + i,
             stage.epochs * steps,
@@ -80,7 +84,7 @@ def train_one_epoch(stage: Stage, step: Step, train: Samples, configuration: Con
             schedule=recipe.schedule,
             warmup_fraction=recipe.warmup_fraction,
         )
-        changed, shares = augmenter(images.to(step.device), labels.to(step.device))
+        changed, shares = augmenter(images.to(step.device), labels.to(step.device), share=step.share)
         wanted = targets(shares, stage.label_stride, soft=recipe.soft_masks)
         losses.append(train_on_batch(stage, step, changed, wanted, rate=rate, clip_norm=recipe.clip_norm))
     found = torch.stack(losses).cpu()

@@ -1,0 +1,30 @@
+"""A process's share of every batch: where several processes train together, each takes its own rows of it."""
+
+from dataclasses import dataclass
+
+from manifests.errors import UserError
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """The `index`-th of `count` equal parts."""
+
+    index: int = 0
+    count: int = 1
+
+    def rows(self, n: int) -> slice:
+        """Its rows of a batch of n, which is a multiple of `count`."""
+        size = n // self.count
+        return slice(self.index * size, (self.index + 1) * size)
+
+
+WHOLE = Share()
+
+
+def check_shares(batch_size: int, processes: int) -> None:
+    """UserError when a batch can't be dealt out evenly."""
+    if batch_size % processes:
+        raise UserError(
+            f"expected batches of a multiple of {processes} images, one share for each process, found {batch_size}; "
+            "give another --batch-size, --encoder-batch-size or --devices"
+        )
