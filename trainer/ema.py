@@ -3,7 +3,7 @@
 import copy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 WARMUP = 10  # early on the average follows faster: decay is at most (1 + steps) / (10 + steps), as in TensorFlow
 
@@ -21,8 +21,13 @@ class MovingAverage:
         """Move a little towards `network`; counters are copied."""
         self.steps += 1
         decay = min(self.decay, (1 + self.steps) / (WARMUP + self.steps))
-        averaged, current = self.network.state_dict(), network.state_dict()
-        floats = [name for name, tensor in averaged.items() if tensor.is_floating_point()]
-        torch._foreach_lerp_([averaged[name] for name in floats], [current[name] for name in floats], 1 - decay)
-        for name in averaged.keys() - set(floats):
-            averaged[name].copy_(current[name])
+        averaged, current = _tensors(self.network), _tensors(network)
+        floats = [i for i, tensor in enumerate(averaged) if tensor.is_floating_point()]
+        torch._foreach_lerp_([averaged[i] for i in floats], [current[i] for i in floats], 1 - decay)
+        for i in set(range(len(averaged))) - set(floats):
+            averaged[i].copy_(current[i])
+
+
+def _tensors(network: nn.Module) -> list[Tensor]:
+    """What state_dict holds, in a fraction of its time."""
+    return [*network.parameters(), *network.buffers()]

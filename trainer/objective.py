@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,8 @@ from trainer.losses import LOSSES, Weights, segmentation_loss
 from trainer.recipe import Recipe
 
 Objective = Callable[[Tensor, Tensor], Tensor]
+
+COMPILE_OPTIONS: dict[str, Any] = {"conv_1x1_as_mm": True}  # half of SINet's convolutions are matrix products
 
 
 def objective(
@@ -51,7 +54,7 @@ def compiled(loss_of: Objective, network: nn.Module, images: Tensor, labels: Ten
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # it misses CUDA, which is no news on a CPU
     state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     try:
-        fast: Objective = torch.compile(loss_of)
+        fast: Objective = torch.compile(loss_of, options=COMPILE_OPTIONS)
         fast(images, labels).backward()
     except Exception as error:  # compilers, linkers and generated code fail in any way they like
         reason = str(error).strip().partition("\n")[0]

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from manifests.errors import UserError
 from trainer.models.padding import pad_to_multiple
+from trainer.models.upsample import BilinearUpsample
 
 Branch = tuple[int, int]  # kernel size of the depthwise convolution, size of the average pooling
 
@@ -83,7 +84,7 @@ class SINet(nn.Module):
         self.skip4 = ConvBNPReLU(STRIDE4_CHANNELS[1], classes, kernel_size=1)
         self.norm2 = _batch_norm(classes)
         self.classifier = nn.Conv2d(classes, classes, 3, padding=1, bias=False)
-        self.upsample = _upsample(2)
+        self.upsample = BilinearUpsample(2)
         self.gate = GATES[gate](classes)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -243,7 +244,7 @@ class S2Block(nn.Sequential):
             _batch_norm(channels),
             nn.PReLU(channels),
             nn.Conv2d(channels, channels, 1, bias=False),
-            _upsample(pooling) if squeezed else nn.Identity(),
+            BilinearUpsample(pooling) if squeezed else nn.Identity(),
             _batch_norm(channels),
         )
 
@@ -308,10 +309,6 @@ def _shuffle_channels(x: Tensor) -> Tensor:
 
 def _batch_norm(channels: int) -> nn.BatchNorm2d:
     return nn.BatchNorm2d(channels, eps=BATCH_NORM_EPS)
-
-
-def _upsample(factor: int) -> nn.Upsample:
-    return nn.Upsample(scale_factor=factor, mode="bilinear", align_corners=True)
 
 
 def _check_sides(images: Tensor) -> None:

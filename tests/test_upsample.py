@@ -1,0 +1,31 @@
+"""SINet's up-sampling: in training it computes by matrix products what F.interpolate computes."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from trainer.models.upsample import BilinearUpsample, interpolation_matrix
+
+
+@pytest.mark.parametrize("shape", [(2, 2, 7, 5), (2, 48, 7, 5), (1, 2, 1, 3), (3, 24, 14, 14)])
+@pytest.mark.parametrize("factor", [2, 4])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_training_gives_the_values_and_gradients_of_interpolate(
+    shape: tuple[int, int, int, int], factor: int, layout: torch.memory_format
+):
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(shape, generator=generator).contiguous(memory_format=layout).requires_grad_()
+    upsample = BilinearUpsample(factor).train()
+    expected = F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=True)
+    found = upsample(x)
+    upper = torch.randn(expected.shape, generator=generator)
+    (expected_gradient,) = torch.autograd.grad(expected, x, upper)
+    (found_gradient,) = torch.autograd.grad(found, x, upper)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(found_gradient, expected_gradient, rtol=1e-5, atol=1e-4)
+    torch.testing.assert_close(upsample.eval()(x), expected, rtol=0, atol=0)
+
+
+def test_corners_stay_and_what_is_between_is_linear():
+    matrix = interpolation_matrix(2, 4, like=torch.empty(0))
+    torch.testing.assert_close(matrix, torch.tensor([[1, 0], [2 / 3, 1 / 3], [1 / 3, 2 / 3], [0, 1]]))
