@@ -14,7 +14,7 @@ from typing import Literal, TypeVar
 
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.strategies import DDPStrategy
+from lightning_fabric.strategies.ddp import DDPStrategy
 
 from manifests.errors import UserError
 from trainer.device import pick_device
