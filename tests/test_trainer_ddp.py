@@ -5,6 +5,8 @@ a sum; where exactness matters the tests therefore compute in float64.
 """
 
 import json
+import os
+import re
 import signal
 import subprocess
 import sys
@@ -248,6 +250,21 @@ def test_a_killed_run_of_two_processes_resumes_to_the_same_weights(manifest: Man
     in_the_shell(command(manifest, whole, *many_epochs))
     digests = [json.loads((output / "last.json").read_text())["weights_sha256"] for output in (killed, whole)]
     assert digests[0] == digests[1]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds the second process in /proc")
+def test_a_process_that_is_killed_ends_the_others_with_one_line(manifest: Manifest, tmp_path: Path):
+    output = tmp_path / "run"
+    words = [sys.executable, *command(manifest, output, "--devices", "2", "--epochs", "300")]
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        while not (output / "resume.safetensors").exists() and process.poll() is None:
+            time.sleep(0.01)
+        [second] = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        os.kill(int(second), signal.SIGKILL)
+        _, stderr = process.communicate(timeout=TIMEOUT_SECONDS)
+    assert process.returncode in (1, -signal.SIGKILL)  # Fabric looks every five seconds and kills who is still leaving
+    assert re.fullmatch(r"error: expected all processes to go on, .* the same command resumes the run\n", stderr)
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ process alone writes, measures and speaks, and tells the others what came of it.
 
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -20,6 +21,8 @@ from manifests.errors import UserError
 from trainer.device import pick_device
 
 T = TypeVar("T")
+
+_LOST_PEER = re.compile(r"Connection (closed|reset) by peer|Broken pipe")
 
 FabricPrecision = Literal["32-true", "bf16-mixed"]
 
@@ -95,12 +98,26 @@ def one_voice() -> Iterator[None]:
     """
     with Path(os.devnull).open("w") as nowhere:
         try:
-            with redirect_stdout(sys.stdout if _number("RANK", "LOCAL_RANK") == 0 else nowhere):
+            with redirect_stdout(sys.stdout if _number("RANK", "LOCAL_RANK") == 0 else nowhere), _lost_peer_as_error():
                 yield
         except (UserError, KeyboardInterrupt):
             if _number("LOCAL_RANK") == 0:
                 raise
             _leave()
+
+
+@contextmanager
+def _lost_peer_as_error() -> Iterator[None]:
+    """gloo has no exception of its own for a process that went away: killed, or out of memory."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not _LOST_PEER.search(str(error)):
+            raise
+        raise UserError(
+            "expected all processes to go on, found the connection to one of them closed; was it killed, or out of "
+            "memory? the same command resumes the run"
+        ) from error
 
 
 def _leave() -> None:
