@@ -259,6 +259,15 @@ def test_options_reach_the_recipe_and_the_data(manifest: Manifest, tmp_path: Pat
     assert load_checkpoint(output).info.arguments == {"gate": "gau"}
 
 
+def test_people_are_put_before_other_backgrounds(
+    manifest: Manifest, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    output = fitted(manifest, tmp_path / "composite", "--epochs", "2", "--composite-prob", "0.5")
+    assert re.search(r"^\d+ backgrounds to put people before$", capsys.readouterr().out, re.MULTILINE)
+    assert json.loads((output / "config.json").read_text())["composite_prob"] == 0.5
+    assert read_log(output)[0]["loss"] != read_log(run)[0]["loss"]
+
+
 def test_a_weight_for_a_source_that_is_not_there_lists_the_sources(manifest: Manifest, tmp_path: Path):
     with pytest.raises(UserError, match="expected --weight for sources out of portraits, found selfies"):
         fitted(manifest, tmp_path / "run", "--weight", "selfies=2")

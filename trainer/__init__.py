@@ -5,6 +5,7 @@
     data.py           a manifest's accepted rows -> decoded samples
     cache.py          the same in memory-mapped files, decoded once
     augmentation.py   batched, seeded changes of images and labels
+    compositing.py    people before other backgrounds
     losses.py         cross-entropy, Lovasz, Dice, focal, and the boundary term
     recipe.py         every choice of a run by name; the presets
     schedule.py       the learning rate

@@ -26,6 +26,7 @@ from manifests.errors import UserError
 from manifests.store import Manifest
 from trainer.cache import cached_samples
 from trainer.checkpoint import BEST, LAST, describe, load_checkpoint, save_checkpoint
+from trainer.compositing import Compositor, backgrounds_in, own_backgrounds
 from trainer.data import AcceptedRow, Samples, accepted_rows, images_per_epoch, require_rows, steps_per_epoch
 from trainer.ema import MovingAverage
 from trainer.engine import first_then_others, launch, on_first, one_voice, open_fabric
@@ -73,6 +74,7 @@ def main(arguments: Sequence[str]) -> None:
             "limit": options.limit,
             "source_weights": dict(options.weight),
             "skip_bad": options.skip_bad,
+            "backgrounds": str(options.backgrounds) if options.backgrounds else None,
         },
         init_sha256=sha256_hex(checkpoint_file(options.init).read_bytes()) if options.init else None,
         precision=options.precision,
@@ -159,7 +161,15 @@ class Run:
             load_optimizer(self.output, optimizer, average)
         share = Share(self.fabric.global_rank, self.fabric.world_size)
         check_shares(min(stage.batch_size, len(self.train)), share.count)
-        step = Step(self.objective(stage), optimizer, average, self.preprocessing, self.fabric.device, share)
+        step = Step(
+            self.objective(stage),
+            optimizer,
+            average,
+            self.preprocessing,
+            self.fabric.device,
+            share,
+            self.compositor(),
+        )
         for epoch in range(progress.epoch + 1, stage.epochs + 1):
             progress = self.epoch(stage, step, epoch, progress)
         return progress
@@ -252,6 +262,14 @@ class Run:
         images = torch.zeros(n, 3, side, side, device=self.fabric.device).contiguous(memory_format=torch.channels_last)
         labels = torch.zeros(n, side // stage.label_stride, side // stage.label_stride, device=self.fabric.device)
         return compiled(loss_of, stage.network, images, labels)
+
+    def compositor(self) -> Compositor | None:
+        directory, prob = self.configuration.data.get("backgrounds"), self.configuration.recipe.composite_prob
+        if not prob:
+            return None
+        found = backgrounds_in(Path(directory), self.preprocessing) if directory else own_backgrounds(self.train)
+        print(f"{len(found)} backgrounds to put people before", flush=True)
+        return Compositor(found, prob)
 
     def _compiles(self, stage: Stage) -> bool:
         """Decided from the whole stage and not what is left of it: a resumed run computes as it did before."""

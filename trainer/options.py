@@ -38,6 +38,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--limit", type=_count, help="train on the first N rows only, for learning curves")
     source = "deal a source's rows W times as often as those of weight 1; repeatable"
     add("--weight", type=_source_weight, action="append", default=[], metavar="SOURCE=W", help=source)
+    folder = "pictures without people for --composite-prob (default: cut out of the training pictures)"
+    add("--backgrounds", type=Path, metavar="DIR", help=folder)
     add("--skip-bad", action="store_true", help="leave out rows whose blobs are missing or altered")
     add("--precision", choices=("fp32", "bf16"), default="fp32", help="(default: %(default)s)")
     worth_it = "torch.compile, which takes a minute (default: in runs long enough to gain by it)"
@@ -73,6 +75,16 @@ def number(kind: Callable[[str], float], minimum: float, expected: str) -> Calla
 
 _count = number(int, 1, "a whole number of at least 1")
 _not_negative = number(float, 0, "a number of at least 0")
+
+
+def _share(text: str) -> float:
+    """An argparse type: a number from 0 to 1."""
+    value = _not_negative(text)
+    if value > 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, found {text!r}")
+    return value
+
+
 _CHOICES: dict[str, Iterable[str]] = {
     "schedule": SCHEDULES,
     "loss": LOSSES,
@@ -85,6 +97,7 @@ _RECIPE_NUMBERS: dict[str, Callable[[str], float]] = {
     "batch_size": _count,
     "encoder_batch_size": _count,
     "learning_rate": number(float, 1e-12, "a number above 0"),
+    "composite_prob": _share,
 }
 
 

@@ -31,6 +31,7 @@ class Recipe:
     weight_decay: float
     decay_rule: str  # one of DECAY_RULES
     augmentation: str  # one of AUGMENTATIONS
+    composite_prob: float  # share of the pictures whose people are put before another background
     ema_decay: float  # 0: no moving average
     clip_norm: float  # of the gradient; 0: no clipping
     select_after: float  # share of a stage's epochs before which none is taken as the best
@@ -55,6 +56,7 @@ def paper() -> Recipe:
         weight_decay=2e-4,
         decay_rule="all",
         augmentation="portraitnet",
+        composite_prob=0.0,
         ema_decay=0.0,
         clip_norm=0.0,
         select_after=0.0,

@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from tqdm import tqdm
 
 from trainer.augmentation import AUGMENTATIONS, Augmenter
+from trainer.compositing import Compositor
 from trainer.data import Samples, batches, steps_per_epoch
 from trainer.ema import MovingAverage
 from trainer.losses import EVEN, Weights, frequency_weights
@@ -54,6 +55,7 @@ class Step:
     preprocessing: Preprocessing
     device: torch.device
     share: Share = WHOLE  # of every batch: what this process trains on
+    compositor: Compositor | None = None
 
 
 def stages(model: nn.Module, recipe: Recipe) -> list[Stage]:
@@ -84,7 +86,10 @@ def train_one_epoch(stage: Stage, step: Step, train: Samples, configuration: Con
             schedule=recipe.schedule,
             warmup_fraction=recipe.warmup_fraction,
         )
-        changed, shares = augmenter(images.to(step.device), labels.to(step.device), share=step.share)
+        images, labels = images.to(step.device), labels.to(step.device)
+        if step.compositor:
+            images = step.compositor(images, labels, generator, share=step.share)
+        changed, shares = augmenter(images, labels, share=step.share)
         wanted = targets(shares, stage.label_stride, soft=recipe.soft_masks)
         losses.append(train_on_batch(stage, step, changed, wanted, rate=rate, clip_norm=recipe.clip_norm))
     found = torch.stack(losses).cpu()

@@ -1,0 +1,101 @@
+"""People before other backgrounds: what stays, what changes, and where backgrounds come from."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from manifests.errors import UserError
+from trainer.compositing import Compositor, backgrounds_in, largest_free_square, own_backgrounds
+from trainer.data import AcceptedRow, Samples
+from trainer.preprocessing import imagenet
+from trainer.share import Share
+
+SIDE = 32
+
+
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+def left_half_person(n: int) -> tuple[torch.Tensor, torch.Tensor]:
+    images = torch.randint(0, 256, (n, 3, SIDE, SIDE), dtype=torch.uint8, generator=generator())
+    labels = torch.zeros(n, SIDE, SIDE, dtype=torch.uint8)
+    labels[:, :, : SIDE // 2] = 255
+    return images, labels
+
+
+def test_the_person_stays_and_the_background_is_another():
+    images, labels = left_half_person(4)
+    black = torch.zeros(1, 3, SIDE, SIDE, dtype=torch.uint8)
+    changed = Compositor(black, 1.0)(images, labels, generator())
+    assert torch.equal(changed[..., : SIDE // 2], images[..., : SIDE // 2])
+    assert not changed[..., SIDE // 2 :].any()
+    assert images[..., SIDE // 2 :].any()  # the samples themselves are left alone
+
+
+def test_half_a_person_is_blended_half():
+    images, labels = torch.full((1, 3, 1, 1), 200, dtype=torch.uint8), torch.full((1, 1, 1), 51, dtype=torch.uint8)
+    behind = torch.full((1, 3, 1, 1), 100, dtype=torch.uint8)
+    assert Compositor(behind, 1.0)(images, labels, generator()).flatten().tolist() == [120] * 3  # 51 / 255 = 0.2
+
+
+def test_about_the_wanted_share_is_changed():
+    images, labels = left_half_person(400)
+    black = torch.zeros(1, 3, SIDE, SIDE, dtype=torch.uint8)
+    changed = Compositor(black, 0.25)(images, labels, generator())
+    assert 70 <= sum(not torch.equal(a, b) for a, b in zip(changed, images, strict=True)) <= 130
+
+
+def test_shares_of_a_batch_are_the_rows_of_the_whole():
+    images, labels = left_half_person(6)
+    compositor = Compositor(images.flip(0), 0.5)
+    whole = compositor(images, labels, generator())
+    halves = [
+        compositor(images[share.rows(6)], labels[share.rows(6)], generator(), share=share)
+        for share in (Share(0, 2), Share(1, 2))
+    ]
+    assert torch.equal(torch.cat(halves), whole)
+
+
+def test_the_largest_free_square_is_found():
+    person = np.ones((20, 30), np.bool_)
+    person[3:12, 5:14] = False
+    person[14:19, 20:25] = False
+    assert largest_free_square(person) == (3, 5, 9)
+    assert largest_free_square(np.ones((4, 4), np.bool_)) == (0, 0, 0)
+
+
+def samples_of(images: torch.Tensor, labels: torch.Tensor) -> Samples:
+    return Samples(images, labels, [], [AcceptedRow("", "", "", "")] * len(images))
+
+
+def test_own_backgrounds_show_no_person():
+    images, labels = left_half_person(3)
+    images[labels[:, None].expand_as(images) > 0] = 255  # people are white
+    images[labels[:, None].expand_as(images) == 0] = 7
+    assert torch.equal(own_backgrounds(samples_of(images, labels)), torch.full((3, 3, SIDE, SIDE), 7).byte())
+
+
+def test_people_everywhere_leave_no_background():
+    images, labels = left_half_person(2)
+    with pytest.raises(UserError, match="found none; give --backgrounds"):
+        own_backgrounds(samples_of(images, torch.full_like(labels, 255)))
+
+
+def test_a_folder_gives_its_pictures_and_names_what_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    cv2.imwrite(str(tmp_path / "red.png"), np.full((40, 60, 3), (0, 0, 255), np.uint8))
+    (tmp_path / "notes.txt").write_text("no picture")
+    found = backgrounds_in(tmp_path, imagenet(SIDE))
+    assert found.shape == (1, 3, SIDE, SIDE)
+    assert found[0, :, 0, 0].tolist() == [255, 0, 0]
+    assert "notes.txt" in capsys.readouterr().out
+
+
+def test_a_folder_without_pictures_is_one_line(tmp_path: Path):
+    with pytest.raises(UserError, match="expected pictures in"):
+        backgrounds_in(tmp_path, imagenet(SIDE))
+    with pytest.raises(UserError, match="expected a folder"):
+        backgrounds_in(tmp_path / "nowhere", imagenet(SIDE))
