@@ -108,7 +108,7 @@ def test_the_moving_average_follows_slowly_and_copies_counters():
 def test_where_nothing_compiles_the_plain_function_is_used_and_that_is_said(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    def no_compiler(function: object) -> object:
+    def no_compiler(function: object, **options: object) -> object:
         raise RuntimeError("no C++ compiler\nand more")
 
     monkeypatch.setattr(torch, "compile", no_compiler)

@@ -205,7 +205,7 @@ def _fitting(recipe: Recipe, *, compile_network: bool) -> tuple[Stage, Step]:
     if compile_network:
         images = _channels_last(torch.zeros(recipe.batch_size, 3, SIZE_PX, SIZE_PX))
         loss_of = compiled(loss_of, network, images, torch.zeros(recipe.batch_size, SIZE_PX, SIZE_PX))
-    optimizer = Adam(parameter_groups(network, recipe), lr=1e-3, fused=True)
+    optimizer = Adam(parameter_groups(network, recipe), lr=1e-3)
     average = MovingAverage(network, recipe.ema_decay) if recipe.ema_decay else None
     return stage, Step(loss_of, optimizer, average, imagenet(SIZE_PX), torch.device("cpu"))
 

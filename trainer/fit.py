@@ -155,7 +155,7 @@ class Run:
             self.model.get_submodule("encoder").load_state_dict(
                 read_tensors(self.output / ENCODER, kind=ENCODER_KIND)[0]
             )
-        optimizer = Adam(parameter_groups(stage.network, recipe), lr=recipe.learning_rate, fused=True)
+        optimizer = Adam(parameter_groups(stage.network, recipe), lr=recipe.learning_rate)
         average = MovingAverage(stage.network, recipe.ema_decay) if recipe.ema_decay else None
         if progress.epoch:
             load_optimizer(self.output, optimizer, average)
