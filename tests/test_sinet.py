@@ -113,6 +113,13 @@ def test_one_training_step_equals_the_authors(pretrained: SINet, golden: dict[st
     torch.testing.assert_close(running_mean, golden["train_bn_running_mean_level1"], rtol=1e-4, atol=1e-7)
 
 
+@pytest.mark.parametrize("sides", [(64, 96), (50, 70)])
+def test_the_person_logit_is_the_difference_of_the_logits(sides: tuple[int, int], pretrained: SINet):
+    images = torch.randn(2, 3, *sides, generator=torch.Generator().manual_seed(0))
+    logits = pretrained(images)
+    torch.testing.assert_close(pretrained.person_logit(images), logits[:, 1] - logits[:, 0], rtol=1e-3, atol=1e-3)
+
+
 def test_foreign_weights_are_refused_with_the_first_misfit(authors_weights: dict[str, Tensor]):
     with pytest.raises(UserError, match="expected 393 tensors"):
         load_authors_state_dict(sinet(), dict(list(authors_weights.items())[:-1]))

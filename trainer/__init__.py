@@ -23,6 +23,7 @@
     runlog.py         CSV and TensorBoard
     report.py         curves, sheet of predictions, model card
     device.py         `--device`
+    memory.py         the C library's allocator, set for training
     options.py        the words of trainer.fit
     predictors.py     checkpoints and ONNX files behind one method
     fit.py            `python -m trainer.fit`

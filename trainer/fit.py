@@ -32,6 +32,7 @@ from trainer.ema import MovingAverage
 from trainer.engine import first_then_others, launch, on_first, one_voice, open_fabric
 from trainer.evaluate import evaluate
 from trainer.initial import checkpoint_file, open_initial
+from trainer.memory import keep_freed_memory
 from trainer.metrics import Metrics
 from trainer.models import create_model
 from trainer.models.batch_norm import synchronise_batch_norms
@@ -83,6 +84,7 @@ def main(arguments: Sequence[str]) -> None:
     for batch_size in (recipe.batch_size, *([recipe.encoder_batch_size] if recipe.encoder_epochs else [])):
         check_shares(batch_size, fabric.world_size)
     launch(fabric)
+    keep_freed_memory()
     progress = on_first(fabric, lambda: load_progress(output, configuration))
     trained = progress.stage == 1 and progress.epoch == recipe.epochs
     if trained and (output / CARD).exists():  # the card is written last
@@ -155,7 +157,7 @@ class Run:
             self.model.get_submodule("encoder").load_state_dict(
                 read_tensors(self.output / ENCODER, kind=ENCODER_KIND)[0]
             )
-        optimizer = Adam(parameter_groups(stage.network, recipe), lr=recipe.learning_rate)
+        optimizer = Adam(parameter_groups(stage.network, recipe), lr=recipe.learning_rate, fused=True)
         average = MovingAverage(stage.network, recipe.ema_decay) if recipe.ema_decay else None
         if progress.epoch:
             load_optimizer(self.output, optimizer, average)

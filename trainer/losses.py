@@ -1,5 +1,7 @@
 """Losses: logits (N, 2, H, W) and labels (N, H, W) -> a scalar. Pure functions.
 
+Of two logits only the difference counts, and it may be given in their place: (N, H, W), person minus background.
+
 Labels are the person's share of each pixel, float in [0, 1], or int64 0 and 1; all but Lovasz take shares in
 between. `within`, bool (N, H, W), leaves out the pixels where it is false. Each has a gradient everywhere but at
 its minimum: none of them thresholds the prediction.
@@ -92,6 +94,7 @@ def segmentation_loss(
     return loss + boundary_weight * criterion(logits, labels, weights=weights, within=band)
 
 
+@torch.library.custom_op("maskfoundry::boundary_band", mutates_args=())  # torch.compile would spoil the doubling
 def boundary_band(labels: Tensor, kernel_px: int = BOUNDARY_KERNEL_PX) -> Tensor:
     """(N, H, W) in [0, 1] -> bool (N, H, W): dilation minus erosion with a square of `kernel_px`, an odd number.
 
@@ -99,9 +102,13 @@ def boundary_band(labels: Tensor, kernel_px: int = BOUNDARY_KERNEL_PX) -> Tensor
     """
     if kernel_px % 2 == 0:
         raise ValueError(f"expected an odd kernel, found {kernel_px} px")
-    person = (labels >= 0.5).float()
-    inside = _window_sum(person, kernel_px)
-    return (inside > 0) & (inside < _window_sum(torch.ones_like(person[:1]), kernel_px))
+    person = labels >= 0.5
+    return _dilate(person, kernel_px) & _dilate(~person, kernel_px)
+
+
+@boundary_band.register_fake
+def _band_like(labels: Tensor, kernel_px: int = BOUNDARY_KERNEL_PX) -> Tensor:
+    return torch.empty_like(labels, dtype=torch.bool)
 
 
 def frequency_weights(person_fraction: float) -> Weights:
@@ -115,8 +122,8 @@ def _pixel_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def _person_logit(logits: Tensor) -> Tensor:
-    """(N, 2, H, W) -> (N, H, W): of two classes only the difference counts; its sigmoid is the softmax."""
-    return logits[:, 1] - logits[:, 0]
+    """(N, 2, H, W) -> (N, H, W): the difference, whose sigmoid is the softmax; unchanged where it is that already."""
+    return logits if logits.ndim == 3 else logits[:, 1] - logits[:, 0]
 
 
 def _pixel_weights(target: Tensor, weights: Weights, within: Tensor | None) -> Tensor | None:
@@ -150,8 +157,13 @@ def _weighted_mean(losses: list[Tensor], weights: Weights) -> Tensor:
     return (losses[0] * weights[0] + losses[1] * weights[1]) / sum(weights)
 
 
-def _window_sum(x: Tensor, kernel_px: int) -> Tensor:
-    """(N, H, W) -> (N, H, W): the sum over a square window, outside the image 0; rows first, then columns."""
+def _dilate(x: Tensor, kernel_px: int) -> Tensor:
+    """Bool (N, H, W) -> (N, H, W): true where the window holds a true pixel. It doubles its width step by step."""
     margin = kernel_px // 2
-    rows = F.avg_pool2d(x, (1, kernel_px), stride=1, padding=(0, margin), divisor_override=1)
-    return F.avg_pool2d(rows, (kernel_px, 1), stride=1, padding=(margin, 0), divisor_override=1)
+    for axis, margins in ((-1, (margin, margin)), (-2, (0, 0, margin, margin))):
+        x, width = F.pad(x, margins), 1
+        while width < kernel_px:
+            step = min(width, kernel_px - width)
+            kept = x.shape[axis] - step
+            x, width = x.narrow(axis, 0, kept) | x.narrow(axis, step, kept), width + step
+    return x

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from trainer.losses import LOSSES, Weights, segmentation_loss
+from trainer.models.rowwise import sum_by_rows
+from trainer.models.sinet import SINet
 from trainer.recipe import Recipe
 
 Objective = Callable[[Tensor, Tensor], Tensor]
@@ -28,12 +30,13 @@ def objective(
 
     The network runs in the precision of `autocast`, the loss in fp32.
     """
+    logits_of = network.person_logit if isinstance(network, SINet) else network
     criterion = LOSSES[recipe.loss]
     boundary_weight = recipe.boundary_weight
 
     def loss_of(images: Tensor, labels: Tensor) -> Tensor:
         with autocast():
-            logits = network(images)
+            logits = logits_of(images)
         return segmentation_loss(
             logits.float(),
             labels,
@@ -53,6 +56,8 @@ def compiled(loss_of: Objective, network: nn.Module, images: Tensor, labels: Ten
     """
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # it misses CUDA, which is no news on a CPU
     state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    if images.device.type == "cpu":
+        sum_by_rows(network)
     try:
         fast: Objective = torch.compile(loss_of, options=COMPILE_OPTIONS)
         fast(images, labels).backward()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -120,6 +121,10 @@ def load_optimizer(directory: Path, optimizer: Optimizer, average: MovingAverage
         index, _, entry = name.partition(".")
         state.setdefault(int(index), {})[entry] = tensor
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+    for parameter, entries in optimizer.state.items():
+        for name, entry in entries.items():
+            if entry.shape == parameter.shape:  # a file knows no memory layout; the fused optimiser wants the weights'
+                entries[name] = torch.empty_like(parameter).copy_(entry)
     if average is not None:
         average.network.load_state_dict(_of("average", tensors))
         average.steps = header["average_steps"]

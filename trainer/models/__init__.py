@@ -3,8 +3,10 @@
 sinet.py             SINet, 86,910 parameters; its gates and branch tables
 sinet_cityscapes.py  the authors' network for street scenes
 smp_network.py       every network of segmentation-models-pytorch: `smp:ARCHITECTURE:ENCODER`
+upsample.py          bilinear up-sampling, alone and before a convolution
 padding.py           sides that a network can't halve
 batch_norm.py        batch norm over the batches of several processes
+rowwise.py           batch norm and PReLU whose sums compile well
 
 A new one is a function that returns an `nn.Module`, and a line in MODELS.
 """

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from manifests.errors import UserError
 from trainer.models.padding import pad_to_multiple
-from trainer.models.upsample import BilinearUpsample
+from trainer.models.upsample import BilinearUpsample, conv_of_upsampled
 
 Branch = tuple[int, int]  # kernel size of the depthwise convolution, size of the average pooling
 
@@ -89,12 +89,25 @@ class SINet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         height, width = images.shape[-2:]
+        logits = self.classifier(self.upsample(self._refined(images)))
+        return logits[..., :height, :width]
+
+    def person_logit(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) -> (N, H, W): class 1's logit minus class 0's, all that a loss of two classes needs.
+
+        In training it is much cheaper than the difference of `forward`'s, to which it is equal.
+        """
+        height, width = images.shape[-2:]
+        weight = self.classifier.weight[1:2] - self.classifier.weight[:1]
+        logit = conv_of_upsampled(self._refined(images), weight, self.upsample.factor)
+        return logit[:, 0, :height, :width]
+
+    def _refined(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) -> (N, classes, H/2, W/2) of the padded images."""
         low, high = self.encoder.features(pad_to_multiple(images, SIDE_MULTIPLE_PX))  # at H/8 and at H/4
         coarse = self.norm4(self.upsample(low))  # (N, classes, H/4, W/4)
         refined = self.skip4(high) * self.gate(coarse) + coarse
-        refined = self.norm2(self.upsample(refined))  # (N, classes, H/2, W/2)
-        logits = self.classifier(self.upsample(refined))
-        return logits[..., :height, :width]
+        return self.norm2(self.upsample(refined))
 
 
 class InformationBlocking(nn.Module):

@@ -31,6 +31,27 @@ class BilinearUpsample(nn.Module):
         return (columns @ tall).permute(0, 3, 1, 2)
 
 
+def conv_of_upsampled(x: Tensor, weight: Tensor, factor: int) -> Tensor:
+    """(N, C, H, W), (K, C, 3, 3) -> (N, K, H * factor, W * factor): the map is up-sampled, padded and convolved.
+
+    Rows and columns of up-sampling and convolution change places, so that the large map is made only once and by
+    one matrix product: few channels at full size are what convolutions are slowest at.
+    """
+    _, channels, height, width = x.shape
+    new_height, new_width = height * factor, width * factor
+    above = interpolation_matrix(height, new_height, like=x)
+    beside = interpolation_matrix(width, new_width, like=x)
+    wide = x.contiguous() @ F.pad(beside, (0, 0, 1, 1)).t()  # (N, C, H, W' + 2)
+    across = [  # what each tap adds, for every row of the kernel: (N, K, 3, H, W')
+        weight[:, c, :, j, None, None] * wide[:, None, None, c, :, j : j + new_width]
+        for c in range(channels)
+        for j in range(3)
+    ]
+    rows = F.pad(above, (0, 0, 1, 1))
+    stacked = torch.cat([rows[i : i + new_height] for i in range(3)], dim=1)  # (H', 3 H)
+    return stacked @ sum(across[1:], across[0]).flatten(2, 3)  # (N, K, H', W')
+
+
 def interpolation_matrix(size: int, new_size: int, *, like: Tensor) -> Tensor:
     """(new_size, size), the weights of linear interpolation with align_corners; type and device are those of `like`."""
     step = (size - 1) / max(new_size - 1, 1)
