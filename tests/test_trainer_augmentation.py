@@ -55,6 +55,14 @@ def test_shares_of_a_batch_are_changed_like_the_whole_of_it():
     torch.testing.assert_close(torch.cat([part[1] for part in parts]), whole[1], rtol=0, atol=1e-5)
 
 
+def test_at_half_the_side_a_pixel_is_the_mean_of_four():
+    images, labels = noisy_batch(2, 32)
+    augmenter = Augmenter(AUGMENTATIONS["none"](), torch.Generator().manual_seed(0), CPU)
+    smaller, shares = augmenter(images, labels, side_px=16)
+    torch.testing.assert_close(smaller, F.avg_pool2d(images.float(), 2), rtol=0, atol=1e-3)
+    torch.testing.assert_close(shares, F.avg_pool2d(labels.float() / 255, 2), rtol=0, atol=1e-5)
+
+
 def test_no_augmentation_changes_nothing():
     images, labels = noisy_batch(2, 32)
     same, shares = augment(AUGMENTATIONS["none"](), images, labels)

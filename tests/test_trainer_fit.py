@@ -303,3 +303,38 @@ def test_only_runs_long_enough_to_gain_by_it_are_compiled(
     one_step = ["--epochs", "1", "--batch-size", "48"]
     fit.main(["--manifest", str(manifest.path), "--output", str(tmp_path / "run"), *quick, *one_step])
     assert bool(asked) == compiles
+
+
+def test_pictures_are_small_at_first_and_the_band_with_them(
+    manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    seen, kernels = [], []
+    train_on_batch, make_objective = training.train_on_batch, fit.objective
+    monkeypatch.setattr(
+        training,
+        "train_on_batch",
+        lambda stage, step, images, labels, **choices: (
+            seen.append((*images.shape[2:], *labels.shape[1:]))
+            or train_on_batch(stage, step, images, labels, **choices)
+        ),
+    )
+    monkeypatch.setattr(
+        fit,
+        "objective",
+        lambda *args, **choices: kernels.append(choices["kernel_px"]) or make_objective(*args, **choices),
+    )
+    schedule = [
+        "--size",
+        "64",
+        "--epochs",
+        "4",
+        "--low-res-epochs",
+        "0.5",
+        "--low-res-scale",
+        "0.6",
+        "--batch-size",
+        "48",
+    ]
+    fit.main(["--manifest", str(manifest.path), "--output", str(tmp_path / "run"), *QUICK, *schedule])
+    assert seen == [(32, 32, 32, 32)] * 2 + [(64, 64, 64, 64)] * 2
+    assert kernels == [7, 15]

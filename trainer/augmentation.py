@@ -120,14 +120,16 @@ class Augmenter:
         self._generator = generator
         self._noise = torch.randn(_NOISE_BANK, generator=generator).to(device)
 
-    def __call__(self, images: Tensor, labels: Tensor, *, share: Share = WHOLE) -> tuple[Tensor, Tensor]:
-        """RGB uint8 (N, 3, S, S), person uint8 (N, S, S) -> both float: 0..255 and [0, 1].
+    def __call__(
+        self, images: Tensor, labels: Tensor, *, share: Share = WHOLE, side_px: int | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """RGB uint8 (N, 3, S, S), person uint8 (N, S, S) -> both float, 0..255 and [0, 1], of `side_px` (default: S).
 
         They are the share's rows of a batch: numbers are drawn for all of it, and used for these.
         """
         n = len(images) * share.count
         changes = self.draw(n, values_per_image=images[0].numel()).of(share.rows(n))
-        images, labels = _warp(images, labels, changes.affine)
+        images, labels = _warp(images, labels, changes.affine, side_px or images.shape[-1])
         images = _recolour(images, changes)
         images = _sharpen(images, changes)
         images = _blur(images, changes)
@@ -193,11 +195,11 @@ class Augmenter:
         return torch.rand(n, generator=self._generator) < prob
 
 
-def _warp(images: Tensor, labels: Tensor, affine: Tensor) -> tuple[Tensor, Tensor]:
-    """Image and label together: uint8 (N, 3, S, S) and (N, S, S) -> float in 0..255 and in [0, 1]."""
+def _warp(images: Tensor, labels: Tensor, affine: Tensor, side_px: int) -> tuple[Tensor, Tensor]:
+    """Image and label together: uint8 (N, 3, S, S) and (N, S, S) -> float of `side_px` in 0..255 and in [0, 1]."""
     stacked = torch.cat([images, labels[:, None]], dim=1).float()  # (N, 4, S, S)
     stacked[:, :3] -= BORDER_GREY
-    grid = _affine_grid(affine.to(images.device), images.shape[-1])
+    grid = _affine_grid(affine.to(images.device), side_px)
     warped = F.grid_sample(stacked, grid, align_corners=False)  # outside is 0: border grey, background
     return warped[:, :3] + BORDER_GREY, (warped[:, 3] / 255).clamp(0, 1)
 

@@ -46,7 +46,7 @@ from trainer.resume import Configuration, Progress, load_model, load_optimizer, 
 from trainer.runlog import Line, RunLog
 from trainer.share import Share, check_shares
 from trainer.tensorfile import read_tensors, write_tensors
-from trainer.training import Diverged, Stage, Step, class_weights, stages, train_one_epoch
+from trainer.training import Diverged, Stage, Step, class_weights, odd_px, side_px_of, stages, train_one_epoch
 from trainer.whole_batch import WholeBatch, of_whole_batch
 
 CONFIG = "config.json"
@@ -163,16 +163,14 @@ class Run:
             load_optimizer(self.output, optimizer, average)
         share = Share(self.fabric.global_rank, self.fabric.world_size)
         check_shares(min(stage.batch_size, len(self.train)), share.count)
-        step = Step(
-            self.objective(stage),
-            optimizer,
-            average,
-            self.preprocessing,
-            self.fabric.device,
-            share,
-            self.compositor(),
-        )
+        device, compositor = self.fabric.device, self.compositor()
+        network = self.parallel(stage.network)
+        step = None
         for epoch in range(progress.epoch + 1, stage.epochs + 1):
+            side_px = side_px_of(recipe, stage, epoch, self.configuration.size_px)
+            if step is None or step.side_px != side_px:
+                loss_of = self.objective(stage, network, side_px)
+                step = Step(loss_of, optimizer, average, self.preprocessing, device, share, compositor, side_px)
             progress = self.epoch(stage, step, epoch, progress)
         return progress
 
@@ -240,29 +238,33 @@ class Run:
         }
         return json.dumps(facts, indent=2) + "\n"
 
-    def objective(self, stage: Stage) -> Objective:
+    def parallel(self, network: nn.Module) -> nn.Module:
+        """`network`, and where there are several processes its forward over the rows of all of them."""
+        if self.fabric.world_size == 1:
+            return network
+        # Not fabric.setup_module: its wrapper brings an autocast of its own and wants fabric.backward.
+        return WholeBatch(self.fabric.strategy.setup_module(network))
+
+    def objective(self, stage: Stage, network: nn.Module, side_px: int) -> Objective:
+        """The loss of pictures of that side; `network` is the stage's, or what stands for it in several processes."""
         recipe = self.configuration.recipe
         stage.network.train()
-        several = self.fabric.world_size > 1
-        # Not fabric.setup_module: its wrapper brings an autocast of its own and wants fabric.backward.
-        network = WholeBatch(self.fabric.strategy.setup_module(stage.network)) if several else stage.network
         loss_of = objective(
             network,
             recipe,
             weights=class_weights(self.train, recipe),
-            kernel_px=stage.kernel_px,
+            kernel_px=odd_px(stage.kernel_px * side_px / self.configuration.size_px),
             autocast=self.fabric.autocast,
         )
-        if several:
+        if self.fabric.world_size > 1:
             if self._compiles(stage):  # the exchanges of DDP and of every batch norm would cut the graph to pieces
                 print("torch.compile is for one process; going on without it", flush=True)
             return of_whole_batch(loss_of)
         if not self._compiles(stage):
             return loss_of
-        side, n = self.configuration.size_px, images_per_epoch(self.train, stage.batch_size)
-        n = min(n, stage.batch_size)
-        images = torch.zeros(n, 3, side, side, device=self.fabric.device).contiguous(memory_format=torch.channels_last)
-        labels = torch.zeros(n, side // stage.label_stride, side // stage.label_stride, device=self.fabric.device)
+        n, device = min(images_per_epoch(self.train, stage.batch_size), stage.batch_size), self.fabric.device
+        images = torch.zeros(n, 3, side_px, side_px, device=device).contiguous(memory_format=torch.channels_last)
+        labels = torch.zeros(n, side_px // stage.label_stride, side_px // stage.label_stride, device=device)
         return compiled(loss_of, stage.network, images, labels)
 
     def compositor(self) -> Compositor | None:

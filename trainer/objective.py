@@ -59,7 +59,7 @@ def compiled(loss_of: Objective, network: nn.Module, images: Tensor, labels: Ten
     if images.device.type == "cpu":
         sum_by_rows(network)
     try:
-        fast: Objective = torch.compile(loss_of, options=COMPILE_OPTIONS)
+        fast: Objective = torch.compile(loss_of, options=COMPILE_OPTIONS, dynamic=False)
         fast(images, labels).backward()
     except Exception as error:  # compilers, linkers and generated code fail in any way they like
         reason = str(error).strip().partition("\n")[0]

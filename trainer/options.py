@@ -97,6 +97,8 @@ _RECIPE_NUMBERS: dict[str, Callable[[str], float]] = {
     "batch_size": _count,
     "encoder_batch_size": _count,
     "learning_rate": number(float, 1e-12, "a number above 0"),
+    "low_res_epochs": _share,
+    "low_res_scale": _share,
     "composite_prob": _share,
 }
 

@@ -31,6 +31,8 @@ class Recipe:
     weight_decay: float
     decay_rule: str  # one of DECAY_RULES
     augmentation: str  # one of AUGMENTATIONS
+    low_res_epochs: float  # share of a stage's epochs, the first ones, whose pictures are smaller
+    low_res_scale: float  # of the side, while they are; to the nearest multiple of 32 px
     composite_prob: float  # share of the pictures whose people are put before another background
     ema_decay: float  # 0: no moving average
     clip_norm: float  # of the gradient; 0: no clipping
@@ -56,6 +58,8 @@ def paper() -> Recipe:
         weight_decay=2e-4,
         decay_rule="all",
         augmentation="portraitnet",
+        low_res_epochs=0.0,
+        low_res_scale=0.7,
         composite_prob=0.0,
         ema_decay=0.0,
         clip_norm=0.0,

@@ -56,6 +56,7 @@ class Step:
     device: torch.device
     share: Share = WHOLE  # of every batch: what this process trains on
     compositor: Compositor | None = None
+    side_px: int | None = None  # of the pictures; None: as they are in the cache
 
 
 def stages(model: nn.Module, recipe: Recipe) -> list[Stage]:
@@ -65,6 +66,18 @@ def stages(model: nn.Module, recipe: Recipe) -> list[Stage]:
         Stage(0, "encoder ", encoder, recipe.encoder_epochs, recipe.encoder_batch_size, 8, recipe.encoder_boundary_px),
         Stage(1, "", model, recipe.epochs, recipe.batch_size, 1, recipe.boundary_px),
     ]
+
+
+def side_px_of(recipe: Recipe, stage: Stage, epoch: int, size_px: int) -> int:
+    """The side of an epoch's pictures: at first smaller, where the recipe says so (progressive resizing)."""
+    if epoch > recipe.low_res_epochs * stage.epochs:
+        return size_px
+    return max(32, 32 * round(size_px * recipe.low_res_scale / 32))
+
+
+def odd_px(length: float) -> int:
+    """The nearest odd number: a window needs a middle."""
+    return 2 * round((length - 1) / 2) + 1
 
 
 def train_one_epoch(stage: Stage, step: Step, train: Samples, configuration: Configuration, *, epoch: int) -> float:
@@ -89,7 +102,7 @@ def train_one_epoch(stage: Stage, step: Step, train: Samples, configuration: Con
         images, labels = images.to(step.device), labels.to(step.device)
         if step.compositor:
             images = step.compositor(images, labels, generator, share=step.share)
-        changed, shares = augmenter(images, labels, share=step.share)
+        changed, shares = augmenter(images, labels, share=step.share, side_px=step.side_px)
         wanted = targets(shares, stage.label_stride, soft=recipe.soft_masks)
         losses.append(train_on_batch(stage, step, changed, wanted, rate=rate, clip_norm=recipe.clip_norm))
     found = torch.stack(losses).cpu()

@@ -37,8 +37,9 @@ class RowwiseBatchNorm2d(nn.BatchNorm2d):
         assert self.momentum is not None
         count = x.numel() // x.shape[1]
         # Mean of squares minus square of the mean is exact where the mean is small: so first subtract that of one row.
-        offset = x[0, :, x.shape[2] // 2].mean(dim=1).detach()  # (C,)
-        shifted = x - _of_each_row(offset, x)
+        values = x.to(self.weight.dtype)  # fp32 under autocast too
+        offset = values[0, :, x.shape[2] // 2].mean(dim=1).detach()  # (C,)
+        shifted = values - _of_each_row(offset, x)
         mean = _sum(shifted) / count
         var = (_sum(shifted.square()) / count - mean.square()).clamp(min=0)
         with torch.no_grad():
@@ -46,7 +47,7 @@ class RowwiseBatchNorm2d(nn.BatchNorm2d):
             self.running_var.lerp_(var * (count / (count - 1)), self.momentum)  # the unbiased one, as torch's
             self.num_batches_tracked.add_(1)
         scale = self.weight * (var + self.eps).rsqrt()
-        return shifted * _of_each_row(scale, x) + _of_each_row(self.bias - mean * scale, x)
+        return (shifted * _of_each_row(scale, x) + _of_each_row(self.bias - mean * scale, x)).to(x.dtype)
 
 
 class RowwisePReLU(nn.PReLU):
@@ -55,7 +56,7 @@ class RowwisePReLU(nn.PReLU):
     def forward(self, x: Tensor) -> Tensor:
         if self.num_parameters == 1 or not torch.compiler.is_compiling():
             return super().forward(x)
-        return torch.where(x > 0, x, x * _of_each_row(self.weight, x))
+        return torch.where(x > 0, x, x * _of_each_row(self.weight.to(x.dtype), x))
 
 
 def _sum(x: Tensor) -> Tensor:
