@@ -14,7 +14,7 @@ export GRADIO_ANALYTICS_ENABLED := False
 export HF_HUB_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format bench clean
+.PHONY: help setup run test slow lint format bench clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -33,8 +33,11 @@ run: $(STAMP) ## Label IMAGES=some/folder (or a sample portrait) and open the re
 	$(BIN)/python -m pipeline.generate --images "$$images" && \
 	exec $(BIN)/python -m review_ui --port $(PORT)
 
-test: $(STAMP) ## Run the tests
-	$(BIN)/python -m pytest
+test: $(STAMP) ## Run the tests but the slow ones
+	$(BIN)/python -m pytest -m "not slow"
+
+slow: $(STAMP) ## Run the slow tests: several processes, servers, large networks
+	$(BIN)/python -m pytest -m slow
 
 lint: $(STAMP) ## Check style, types and import rules
 	$(BIN)/ruff check .
