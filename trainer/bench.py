@@ -149,7 +149,7 @@ def in_own_process(
         names = ours.recv()
         yield {name: partial(ask, name) for name in names}, partial(ask, PEAK_BYTES)
     finally:
-        process.terminate()
+        ours.close()  # which is what ends the process
         process.join()
 
 
@@ -157,7 +157,10 @@ def _serve(connection: Connection, build: Callable[..., dict[str, Candidate]], c
     candidates = build(*choices)
     connection.send(list(candidates))
     while True:
-        name = connection.recv()
+        try:
+            name = connection.recv()
+        except EOFError:  # nobody asks any more
+            return
         if name == PEAK_BYTES:
             connection.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
         else:
