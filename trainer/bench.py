@@ -42,6 +42,7 @@ from trainer.ema import MovingAverage
 from trainer.losses import EVEN, segmentation_loss
 from trainer.memory import keep_freed_memory
 from trainer.models import create_model
+from trainer.models.replace import replace_modules
 from trainer.models.upsample import BilinearUpsample
 from trainer.objective import compiled, objective
 from trainer.options import SIZE_PX
@@ -230,10 +231,9 @@ def authors_augmentation(rgb: Pixels, mask: Pixels, rng: random.Random) -> tuple
 def _authors_way(recipe: Recipe, rows: Sequence[AcceptedRow], blobs: BlobStore) -> Candidate:
     """Eager, fp32, contiguous; a pool of threads, as many as torch has, decodes and augments picture by picture."""
     network = create_model("sinet").train()
-    for parent in network.modules():
-        for name, child in parent.named_children():
-            if isinstance(child, BilinearUpsample):
-                setattr(parent, name, nn.UpsamplingBilinear2d(scale_factor=child.factor))
+    replace_modules(
+        network, lambda m: nn.UpsamplingBilinear2d(scale_factor=m.factor) if isinstance(m, BilinearUpsample) else m
+    )
     optimizer = Adam(network.parameters(), lr=1e-3)
     preprocessing, rng = imagenet(SIZE_PX), random.Random(0)
     threads = ThreadPoolExecutor(torch.get_num_threads())

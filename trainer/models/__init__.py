@@ -6,6 +6,7 @@ smp_network.py       every network of segmentation-models-pytorch: `smp:ARCHITEC
 upsample.py          bilinear up-sampling, alone and before a convolution
 padding.py           sides that a network can't halve
 batch_norm.py        batch norm over the batches of several processes
+replace.py           other modules in the place of a network's own
 rowwise.py           batch norm and PReLU whose sums compile well
 
 A new one is a function that returns an `nn.Module`, and a line in MODELS.

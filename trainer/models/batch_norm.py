@@ -9,6 +9,7 @@ from torch.autograd import Function
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from manifests.errors import UserError
+from trainer.models.replace import batch_norm_like, is_plain_batch_norm, replace_modules
 
 
 def synchronise_batch_norms(network: nn.Module) -> None:
@@ -16,28 +17,11 @@ def synchronise_batch_norms(network: nn.Module) -> None:
 
     UserError when there is a norm of another kind, which would see its own process's rows alone.
     """
-    for parent in network.modules():
-        for name, child in parent.named_children():
-            if type(child) is nn.BatchNorm2d and child.affine and child.track_running_stats and child.momentum:
-                setattr(parent, name, SynchronisedBatchNorm2d.like(child))
-            elif isinstance(child, _BatchNorm):
-                raise UserError(
-                    f"expected norms of type BatchNorm2d, which several processes can share, found {child} in "
-                    "this network; train it with --devices 1"
-                )
+    replace_modules(network, _synchronised)
 
 
 class SynchronisedBatchNorm2d(nn.BatchNorm2d):
     """(N, C, H, W) -> (N, C, H, W); in training, mean and variance are those of the rows of all processes."""
-
-    @classmethod
-    def like(cls, norm: nn.BatchNorm2d) -> "SynchronisedBatchNorm2d":
-        """The same numbers in the same tensors."""
-        synchronised = cls(norm.num_features, norm.eps, norm.momentum)
-        synchronised.weight, synchronised.bias = norm.weight, norm.bias
-        synchronised.running_mean, synchronised.running_var = norm.running_mean, norm.running_var
-        synchronised.num_batches_tracked = norm.num_batches_tracked
-        return synchronised.train(norm.training)
 
     def forward(self, images: Tensor) -> Tensor:
         if not self.training:
@@ -88,6 +72,17 @@ class _Normalise(Function):
         means = sums / count
         lower = (upper - _spread(means[0]) - standardised * _spread(means[1])) * _spread(weight * inverse_std)
         return lower.to(images.dtype), own_sums[1], own_sums[0], None  # the parameters' are averaged with all others
+
+
+def _synchronised(module: nn.Module) -> nn.Module:
+    if isinstance(module, nn.BatchNorm2d) and is_plain_batch_norm(module):
+        return batch_norm_like(SynchronisedBatchNorm2d, module)
+    if isinstance(module, _BatchNorm):
+        raise UserError(
+            f"expected norms of type BatchNorm2d, which several processes can share, found {module} in "
+            "this network; train it with --devices 1"
+        )
+    return module
 
 
 def _gathered(vector: Tensor) -> Tensor:

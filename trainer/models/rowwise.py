@@ -8,21 +8,12 @@ same up to rounding. Without a compiler torch's own kernels do better, and they 
 import torch
 from torch import Tensor, nn
 
+from trainer.models.replace import batch_norm_like, is_plain_batch_norm, replace_modules
+
 
 def sum_by_rows(network: nn.Module) -> None:
     """Put the classes below in the place of every BatchNorm2d and PReLU that they can replace: same parameters."""
-    for parent in network.modules():
-        for name, child in parent.named_children():
-            if type(child) is nn.BatchNorm2d and child.affine and child.track_running_stats and child.momentum:
-                norm = RowwiseBatchNorm2d(child.num_features, child.eps, child.momentum)
-                norm.weight, norm.bias = child.weight, child.bias
-                norm.running_mean, norm.running_var = child.running_mean, child.running_var
-                norm.num_batches_tracked = child.num_batches_tracked
-                setattr(parent, name, norm.train(child.training))
-            elif type(child) is nn.PReLU:
-                activation = RowwisePReLU(child.num_parameters)
-                activation.weight = child.weight
-                setattr(parent, name, activation.train(child.training))
+    replace_modules(network, _by_rows)
 
 
 class RowwiseBatchNorm2d(nn.BatchNorm2d):
@@ -57,6 +48,16 @@ class RowwisePReLU(nn.PReLU):
         if self.num_parameters == 1 or not torch.compiler.is_compiling():
             return super().forward(x)
         return torch.where(x > 0, x, x * _of_each_row(self.weight.to(x.dtype), x))
+
+
+def _by_rows(module: nn.Module) -> nn.Module:
+    if isinstance(module, nn.BatchNorm2d) and is_plain_batch_norm(module):
+        return batch_norm_like(RowwiseBatchNorm2d, module)
+    if type(module) is nn.PReLU:
+        activation = RowwisePReLU(module.num_parameters)
+        activation.weight = module.weight
+        return activation.train(module.training)
+    return module
 
 
 def _sum(x: Tensor) -> Tensor:
