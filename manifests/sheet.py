@@ -13,11 +13,16 @@ COLUMNS = 8
 GAP_PX = 6
 SURROUND = 64  # a neutral grey, so that neither dark nor light backgrounds blend into it
 DIMMED = 0.35
+CAPTION_SCALE = 0.5  # of OpenCV's font, whose letters are then about 11 px high
+CAPTION_BAR_PX = 22
+CAPTION_INSET_PX = 6
 CONTOUR_RGB = (255, 214, 0)  # yellow: rare in skin, hair and clothes
 
 
-def contact_sheet(samples: Sequence[tuple[Pixels, Pixels]], *, columns: int = COLUMNS) -> Pixels:
-    """Pairs of RGB (H, W, 3) and mask (H, W) -> one RGB sheet, in reading order."""
+def contact_sheet(
+    samples: Sequence[tuple[Pixels, Pixels]], *, columns: int = COLUMNS, captions: Sequence[str] = ()
+) -> Pixels:
+    """Pairs of RGB (H, W, 3) and mask (H, W) -> one RGB sheet, in reading order; a caption (ASCII) each, or none."""
     columns = min(columns, max(1, len(samples)))
     rows = -(-len(samples) // columns)
     pitch = TILE_PX + GAP_PX
@@ -25,6 +30,8 @@ def contact_sheet(samples: Sequence[tuple[Pixels, Pixels]], *, columns: int = CO
     for index, (rgb, mask) in enumerate(samples):
         row, column = divmod(index, columns)
         tile = _tile(rgb, mask)
+        if captions:
+            _write_caption(tile, captions[index])
         top = GAP_PX + row * pitch + (TILE_PX - tile.shape[0]) // 2
         left = GAP_PX + column * pitch + (TILE_PX - tile.shape[1]) // 2
         sheet[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
@@ -47,3 +54,11 @@ def _tile(rgb: Pixels, mask: Pixels) -> Pixels:
         np.asarray(cv2.resize(rgb, size, interpolation=shrinking), np.uint8),
         np.asarray(cv2.resize(mask, size, interpolation=shrinking), np.uint8),
     )
+
+
+def _write_caption(tile: Pixels, caption: str) -> None:
+    """In place: white on a dimmed bar at the lower edge."""
+    bar = tile[-CAPTION_BAR_PX:]
+    bar[:] = (bar * DIMMED).astype(np.uint8)
+    corner = CAPTION_INSET_PX, tile.shape[0] - CAPTION_INSET_PX
+    cv2.putText(tile, caption, corner, cv2.FONT_HERSHEY_SIMPLEX, CAPTION_SCALE, (255, 255, 255), 1, cv2.LINE_AA)

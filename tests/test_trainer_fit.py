@@ -288,8 +288,8 @@ def test_a_log_forgets_what_was_written_after_the_state_it_resumes_from(tmp_path
 
 
 def test_the_sheet_shows_best_median_and_worst():
-    assert chosen([0.1, 0.9, 0.5, 0.7, 0.3], per_row=1) == [1, 2, 0]
-    assert chosen([0.4], per_row=8) == [0, 0, 0]
+    assert chosen([0.1, 0.9, 0.5, 0.7, 0.3], per_row=1) == [("best", 1), ("median", 2), ("worst", 0)]
+    assert chosen([0.4], per_row=8) == [("best", 0), ("median", 0), ("worst", 0)]
 
 
 @pytest.mark.parametrize(("least_steps", "compiles"), [(2, False), (1, True)])

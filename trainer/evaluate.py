@@ -163,7 +163,10 @@ def _save_sheet(worst: list[tuple[float, int, Pixels, Mask]], path: Path) -> Pat
     """The worst first."""
     ordered = sorted(worst, key=lambda entry: -entry[0])
     path.parent.mkdir(parents=True, exist_ok=True)
-    sheet = contact_sheet([(rgb, predicted.astype(np.uint8) * np.uint8(PERSON)) for _, _, rgb, predicted in ordered])
+    sheet = contact_sheet(
+        [(rgb, predicted.astype(np.uint8) * np.uint8(PERSON)) for _, _, rgb, predicted in ordered],
+        captions=[f"person IoU {-negative:.3f}" for negative, *_ in ordered],
+    )
     Image.fromarray(sheet).save(path)
     return path
 

@@ -39,22 +39,24 @@ def write_report(output: Path, checkpoint: Checkpoint, val: Samples, configurati
     write_replace(output / CARD, model_card(checkpoint, configuration, accumulator).encode())
 
 
-def chosen(person_ious: Sequence[float], per_row: int = PER_ROW) -> list[int]:
-    """Indices of the best, of those around the median, and of the worst, no more of each than there are."""
+def chosen(person_ious: Sequence[float], per_row: int = PER_ROW) -> list[tuple[str, int]]:
+    """Name of the row and index: the best, those around the median, the worst; no more of each than there are."""
     order = np.argsort(person_ious)[::-1].tolist()
     count = min(per_row, len(order))
-    middle = (len(order) - count) // 2
-    return [*order[:count], *order[middle : middle + count], *order[len(order) - count :]]
+    starts = {"best": 0, "median": (len(order) - count) // 2, "worst": len(order) - count}
+    return [(row, index) for row, start in starts.items() for index in order[start : start + count]]
 
 
 def prediction_sheet(checkpoint: Checkpoint, val: Samples, person_ious: Sequence[float]) -> Pixels:
-    """Three rows of predictions: best, median, worst person IoU."""
-    indices = chosen(person_ious)
-    images = val.images[indices]
+    """Three rows of predictions: best, median, worst person IoU, which the captions give."""
+    rows = chosen(person_ious)
+    captions = [f"{row}: {person_ious[index]:.3f}" for row, index in rows]
+    images = val.images[[index for _, index in rows]]
     probs = torch.cat([person_prob(checkpoint.model, some, checkpoint.info.preprocessing) for some in images.split(8)])
     masks = (probs >= PERSON_PROB).numpy().astype(np.uint8) * np.uint8(PERSON)
     rgbs = images.permute(0, 2, 3, 1).numpy()
-    return contact_sheet(list(zip(rgbs, masks, strict=True)), columns=min(PER_ROW, len(person_ious)))
+    columns = min(PER_ROW, len(person_ious))
+    return contact_sheet(list(zip(rgbs, masks, strict=True)), columns=columns, captions=captions)
 
 
 def curves(lines: Sequence[Mapping[str, str]]) -> bytes:
