@@ -16,21 +16,12 @@ from manifests.schema import Origin
 from pipeline import quarantine
 from pipeline.doubt import doubt
 from pipeline.faces import MIN_FACE_PROB, MIN_FACE_PX, Face, FaceDetector, person_share
-from pipeline.quarantine import QuarantineRow
+from pipeline.quarantine import QuarantineRow, Unusable
 from pipeline.roi import portrait_roi, sample_rois
 from pipeline.sources import Origins, Picture
 from pipeline.teachers import Teacher
 
 MIN_FACE_IN_MASK_FRACTION = 0.5  # case 1: a face the mask leaves out is a passer-by nobody labelled, or a bad mask
-
-
-class Unusable(Exception):
-    """A picture goes to quarantine; `reason` is the table's word for it."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.reason = reason
-        self.detail = detail
 
 
 class Labeller:
@@ -46,7 +37,7 @@ class Labeller:
         """The rows of a picture's samples, one per face that passes; or one row for the quarantine table."""
         sha256 = None
         try:
-            data = _read(picture.image)
+            data = picture.read()
             sha256 = sha256_hex(data)
             origins = self._origins
             source = Source(origins.source, picture.uri, sha256, origins.license, origins.attribution)
@@ -117,13 +108,6 @@ class Labeller:
             sizes = f"expected {rgb.shape[1]}x{rgb.shape[0]}, found {values.shape[1]}x{values.shape[0]} in {path}"
             raise Unusable(quarantine.MASK_MISMATCH, sizes)
         return self._origins.encoding.to_mask(values)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise Unusable(quarantine.UNREADABLE, error.strerror or str(error)) from error
 
 
 def _center_inside(face: Face, roi: Box) -> bool:

@@ -27,6 +27,15 @@ BAD_MASK = "unreadable mask"
 QuarantineRow = dict[str, str | None]
 
 
+class Unusable(Exception):
+    """A picture goes to quarantine; `reason` is the table's word for it."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
 def write_quarantine(rows: Sequence[QuarantineRow], path: Path) -> None:
     """Write the table as CSV, for people; whole or not at all."""
     buffer = io.BytesIO()

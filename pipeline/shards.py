@@ -19,7 +19,6 @@ import pyarrow.parquet as pq
 from manifests import __version__, images
 from manifests.atomic import write_replace
 from manifests.blobs import sha256_hex
-from manifests.pictures import source_uri
 from manifests.progress import progress
 from manifests.samples import Row
 from manifests.schema import SCHEMA
@@ -66,12 +65,7 @@ def shard_digest(pictures: Sequence[Picture], *, teacher: str, detector: str, or
         "code_version": __version__,
         "numbers": {f"{module.__name__}.{name}": value for module in _RULES for name, value in _numbers(module)},
     }
-    files = [
-        [source_uri(path), _file_digest(path)]
-        for picture in pictures
-        for path in (picture.image, picture.mask)
-        if path is not None
-    ]
+    files = [[picture.uri, picture.fingerprint(), _file_digest(picture.mask)] for picture in pictures]
     return sha256_hex(json.dumps([settings, files], sort_keys=True).encode())[:32]
 
 
@@ -129,7 +123,7 @@ def _finished(directory: Path, pictures: Sequence[Picture]) -> bool:
         return False
     table = pq.read_table(directory / _QUARANTINE).to_pylist()
     unreadable = {row["source_uri"] for row in table if row["reason"] == quarantine.UNREADABLE}
-    return all(_file_digest(picture.image) is None for picture in pictures if picture.uri in unreadable)
+    return all(picture.fingerprint() is None for picture in pictures if picture.uri in unreadable)
 
 
 def _result(directory: Path, *, resumed: bool) -> ShardResult:
@@ -147,8 +141,8 @@ def _write(table: pa.Table, path: Path) -> None:
     write_replace(path, sink.getvalue().to_pybytes())
 
 
-def _file_digest(path: Path) -> str | None:
+def _file_digest(path: Path | None) -> str | None:
     try:
-        return sha256_hex(path.read_bytes())
+        return sha256_hex(path.read_bytes()) if path else None
     except OSError:  # the labeller will put it into quarantine, with the reason
         return None

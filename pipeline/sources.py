@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
+from manifests.blobs import sha256_hex
 from manifests.errors import UserError
 from manifests.ground_truth import find_pairs
 from manifests.masks import MaskEncoding, find_encoding, read_mask_values
 from manifests.pictures import list_pictures, source_uri
 from manifests.progress import progress
+from pipeline.quarantine import UNREADABLE, Unusable
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,20 @@ class Picture:
     def uri(self) -> str:
         """The manifest's `source_uri`."""
         return source_uri(self.image)
+
+    def read(self) -> bytes:
+        """The file's bytes; Unusable says why there are none."""
+        try:
+            return self.image.read_bytes()
+        except OSError as error:
+            raise Unusable(UNREADABLE, error.strerror or str(error)) from error
+
+    def fingerprint(self) -> str | None:
+        """What changes when the picture's bytes do; None where it can't be read, and may be later."""
+        try:
+            return sha256_hex(self.image.read_bytes())
+        except OSError:
+            return None
 
 
 @dataclass(frozen=True, slots=True)
