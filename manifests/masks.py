@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -20,8 +21,12 @@ from manifests.geometry import Pixels
 from manifests.images import PICTURE_FORMATS
 
 PERSON_LEVEL = 128  # DESIGN: >= 128 is person
+PERSON_PROB = 0.5  # the same, of probabilities: it rounds to 128 of 255
 PERSON = 255
+BOUNDARY_KERNEL_PX = 15  # SINet, section 4: the boundary is dilation minus erosion with a 15x15 square
 MAX_LABELS = 32  # more distinct values than this, up to 255, are grey levels and not labels
+
+Mask = npt.NDArray[np.bool_]
 
 
 def encode_mask(mask: Pixels) -> bytes:
@@ -47,6 +52,12 @@ def decode_mask(data: bytes) -> Pixels:
 def mask_from_prob(person_prob: npt.NDArray[np.float32]) -> Pixels:
     """Person probability float (H, W) in [0, 1] -> mask uint8 (H, W)."""
     return np.rint(person_prob * 255.0).astype(np.uint8)
+
+
+def boundary_band(person: Mask, kernel_px: int = BOUNDARY_KERNEL_PX) -> Mask:
+    """bool (H, W) -> bool (H, W): dilation minus erosion with a square of `kernel_px`."""
+    kernel = np.ones((kernel_px, kernel_px), np.uint8)
+    return cv2.morphologyEx(person.astype(np.uint8), cv2.MORPH_GRADIENT, kernel).astype(bool)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ tell (`group_id`, `split`, `added_in`); `join_dataset` adds those and appends th
 """
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import cv2
@@ -17,10 +17,10 @@ from manifests.blobs import BlobStore
 from manifests.duplicates import Groups, perceptual_hash, split_of
 from manifests.geometry import Box, Pixels
 from manifests.images import encode_jpeg
-from manifests.masks import PERSON, PERSON_LEVEL, encode_mask
+from manifests.masks import PERSON, PERSON_LEVEL, Mask, boundary_band, encode_mask
 from manifests.schema import SCHEMA, Origin
 
-BOUNDARY_KERNEL_PX = 15  # SINet, section 4: the boundary is dilation minus erosion with a 15x15 square
+SPECK_FRACTION = 2e-4  # of the picture: 10 px of 224x224; fewer nobody sees, and threshold noise is full of them
 
 Row = dict[str, Any]
 
@@ -38,11 +38,17 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What the mask says about itself, each in [0, 1]; the first two are None for a mask of 0 and 255 alone."""
+    """What the mask says about itself: the manifest's columns of these names.
+
+    `confidence` and `boundary_uncertainty` are None for a mask of 0 and 255 alone: it holds no probability.
+    """
 
     confidence: float | None
     boundary_uncertainty: float | None
     person_fraction: float
+    components: int  # of the person that are larger than a speck
+    holes: int  # in it, likewise
+    border_fraction: float  # person's share of the left, upper and right border: heads and shoulders rise from below
 
 
 def sample_id(source_sha256: str, roi: Box) -> str:
@@ -51,20 +57,30 @@ def sample_id(source_sha256: str, roi: Box) -> str:
 
 
 def score_mask(mask: Pixels) -> Scores:
-    """Scores of a mask uint8 (H, W): mean max-probability, mean 1 - |2p - 1| in the boundary band, person share."""
+    """Scores of a mask uint8 (H, W): mean max-probability, mean 1 - |2p - 1| in the boundary band, its shape."""
     person = mask >= PERSON_LEVEL
-    person_fraction = float(person.mean())
+    shape = (
+        float(person.mean()),
+        _count_regions(person),
+        _count_regions(np.pad(~person, 1, constant_values=True)) - 1,  # what surrounds the person is no hole
+        float(np.concatenate([person[:, 0], person[0], person[:, -1]]).mean()),
+    )
     if ((mask == 0) | (mask == PERSON)).all():
-        return Scores(None, None, person_fraction)
+        return Scores(None, None, *shape)
     prob = mask.astype(np.float32) / PERSON
     uncertainty = 1.0 - np.abs(2.0 * prob - 1.0)
-    kernel = np.ones((BOUNDARY_KERNEL_PX, BOUNDARY_KERNEL_PX), np.uint8)
-    band = cv2.morphologyEx(person.astype(np.uint8), cv2.MORPH_GRADIENT, kernel).astype(bool)
+    band = boundary_band(person)
     return Scores(
-        confidence=float(np.maximum(prob, 1.0 - prob).mean()),
-        boundary_uncertainty=float(uncertainty[band].mean()) if band.any() else 0.0,
-        person_fraction=person_fraction,
+        float(np.maximum(prob, 1.0 - prob).mean()),
+        float(uncertainty[band].mean()) if band.any() else 0.0,
+        *shape,
     )
+
+
+def _count_regions(region: Mask) -> int:
+    """Connected parts (8 neighbours) of a mask bool (H, W) that are larger than a speck."""
+    count, _, stats, _ = cv2.connectedComponentsWithStats(region.astype(np.uint8), connectivity=8)
+    return int(np.count_nonzero(stats[1:count, cv2.CC_STAT_AREA] >= SPECK_FRACTION * region.size))
 
 
 def store_sample(
@@ -77,13 +93,12 @@ def store_sample(
     origin: Origin,
     teacher: str | None = None,
     scores: Scores | None = None,
-    doubt: float | None = None,
-    face: dict[str, float] | None = None,
+    others: Mapping[str, float | None] | None = None,
 ) -> Row:
     """Write image (H, W, 3) and mask (H, W) of one sample as blobs; its row, as yet without group and split.
 
-    `scores` are the mask's where the caller has them already, `face` holds the `face_*` columns. ValueError when
-    image, mask and ROI differ in size.
+    `scores` are the mask's where the caller has them already; `others` holds columns that only the caller can tell,
+    `face_*` and `doubt` say. ValueError when image, mask and ROI differ in size.
     """
     if not rgb.shape[:2] == mask.shape == (roi.h, roi.w):
         raise ValueError(f"expected image and mask of the ROI's size, found {rgb.shape}, {mask.shape}, {roi}")
@@ -107,13 +122,10 @@ def store_sample(
         "roi_y": roi.y,
         "roi_w": roi.w,
         "roi_h": roi.h,
-        **(face or {}),
+        **(others or {}),
         "origin": origin,
         "teacher": teacher,
-        "confidence": scores.confidence,
-        "boundary_uncertainty": scores.boundary_uncertainty,
-        "person_fraction": scores.person_fraction,
-        "doubt": doubt,
+        **asdict(scores),
         "phash": perceptual_hash(rgb),
         "status": "accepted" if origin == "ground_truth" else "pending",
         "reviewers": [],

@@ -1,10 +1,10 @@
-"""The columns of a manifest (schema version 1) and `validate`, which lists every violation at once.
+"""The columns of a manifest (schema version 2) and `validate`, which lists every violation at once.
 
 One row is one sample: an ROI of a source image with one candidate mask. The meaning of each column is in
 docs/manifest.md; a column's meaning never changes, new needs add columns and raise SCHEMA_VERSION.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, get_args
 
 import pyarrow as pa
@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from manifests.errors import UserError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 2 brought disagreement, face_fraction, components, holes and border_fraction
 
 Origin = Literal["ground_truth", "face_crop", "teacher"]
 Split = Literal["train", "val", "test"]
@@ -51,6 +51,11 @@ SCHEMA = pa.schema(
         pa.field("confidence", pa.float32()),
         pa.field("boundary_uncertainty", pa.float32()),
         pa.field("person_fraction", pa.float32()),
+        pa.field("disagreement", pa.float32()),
+        pa.field("face_fraction", pa.float32()),
+        pa.field("components", pa.int32()),
+        pa.field("holes", pa.int32()),
+        pa.field("border_fraction", pa.float32()),
         pa.field("doubt", pa.float32()),
         _required("phash", pa.string()),
         _required("group_id", pa.string()),
@@ -75,9 +80,12 @@ _HEX_DIGITS = {
     "group_id": 32,
 }
 _WORDS = {"origin": get_args(Origin), "split": get_args(Split), "status": get_args(Status)}
-_UNIT_INTERVAL = ("face_prob", "confidence", "boundary_uncertainty", "person_fraction", "doubt")
+_UNIT_INTERVAL = (
+    "face_prob", "confidence", "boundary_uncertainty", "person_fraction", "disagreement", "face_fraction",
+    "border_fraction", "doubt",
+)  # fmt: skip
 _POSITIVE = ("width", "height", "roi_w", "roi_h", "added_in")
-_NOT_NEGATIVE = ("roi_x", "roi_y", "votes_accept", "votes_reject", "decision_ms")
+_NOT_NEGATIVE = ("roi_x", "roi_y", "votes_accept", "votes_reject", "decision_ms", "components", "holes")
 _Rule = Callable[..., pa.ChunkedArray]  # columns -> which rows break the rule
 _ROWS_NAMED = 3  # of each violation; the count says how many there are
 
@@ -102,6 +110,13 @@ def validate(table: pa.Table) -> None:
     violations += [*_value_violations(table), *_row_violations(table)]
     if violations:
         raise ManifestInvalid(violations)
+
+
+def with_later_columns(table: pa.Table, columns: Sequence[str]) -> pa.Table:
+    """`table`, of this schema version or an older one, with those columns in that order: new ones hold nulls."""
+    for name in set(columns) - set(table.column_names):
+        table = table.append_column(SCHEMA.field(name), pa.nulls(table.num_rows, SCHEMA.field(name).type))
+    return table.select(list(columns))
 
 
 def _column_violations(table: pa.Table) -> list[str]:

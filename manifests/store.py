@@ -23,7 +23,7 @@ from manifests import __version__
 from manifests.atomic import write_exclusive
 from manifests.blobs import sha256_hex
 from manifests.errors import UserError
-from manifests.schema import SCHEMA, SCHEMA_VERSION, validate
+from manifests.schema import SCHEMA, SCHEMA_VERSION, validate, with_later_columns
 
 METADATA_KEY = b"maskfoundry"
 COMMIT_ATTEMPTS = 5  # of `update`; each loss means that another writer got through
@@ -48,6 +48,7 @@ class Manifest:
     created_at: datetime
     code_version: str
     data_root: Path
+    schema_version: int
 
     @classmethod
     def open(cls, path: Path | str, *, data_root: Path | None = None) -> "Manifest":
@@ -80,19 +81,24 @@ class Manifest:
             created_at=datetime.fromisoformat(stored["created_at"]),
             code_version=stored["code_version"],
             data_root=data_root or Path(os.path.normpath(path.parent / stored["data_root"])),
+            schema_version=stored["schema_version"],
         )
 
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
-        """The rows in stored order, without file metadata; all columns or those named. UserError on damage."""
+        """The rows in stored order, without file metadata; all columns or those named. UserError on damage.
+
+        A version of an older schema is read as one of this: what it doesn't have is null.
+        """
+        wanted = list(columns or SCHEMA.names)
         try:
-            table = pq.read_table(
-                self.path, columns=list(columns) if columns else None, page_checksum_verification=True
-            )
+            stored = set(pq.read_schema(self.path).names) if self.schema_version < SCHEMA_VERSION else set(wanted)
+            present = [name for name in wanted if name in stored]
+            table = pq.read_table(self.path, columns=present, page_checksum_verification=True)
         except (pa.ArrowException, OSError) as error:
             raise UserError(
                 f"expected sound rows in {self.path}, found damage ({error}); restore the file from a backup"
             ) from error
-        return table.replace_schema_metadata(None)
+        return with_later_columns(table.replace_schema_metadata(None), wanted)
 
     @cached_property
     def digest(self) -> str:

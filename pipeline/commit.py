@@ -58,7 +58,7 @@ def open_destination(manifests: str, data: str | None) -> tuple[ManifestStore, P
 
 
 def commit_shards(
-    results: Sequence[ShardResult], store: ManifestStore, data_root: Path, *, parameters: Mapping[str, str]
+    results: Sequence[ShardResult], store: ManifestStore, data_root: Path, *, parameters: Mapping[str, object]
 ) -> Generated:
     """Commit the shards' samples as the next version; UserError when there is not one.
 

@@ -5,49 +5,39 @@ Between tasks travel paths, counts and digests, never pixels or networks. One ta
 
 import subprocess
 import sys
-import threading
 from collections.abc import Sequence
-from functools import partial
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
-import cv2
-import torch
 from prefect import flow, get_run_logger, task, unmapped
 from prefect.cache_policies import NO_CACHE
-from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from pydantic import Field
 
-from manifests.blobs import BlobStore
 from manifests.decisions import DecisionLog, sqlite_url
 from manifests.errors import UserError
 from manifests.publish import NothingToPublish, publish
 from manifests.store import ManifestStore
+from pipeline import worker
 from pipeline.commit import Generated, commit_shards, open_destination
-from pipeline.labelling import Labeller
-from pipeline.mtcnn import default_detector
+from pipeline.runners import CORES, DEFAULT_WORKERS, make_runner
 from pipeline.shards import (
     DEFAULT_SHARD_SIZE,
     SHARD_SIZE_LIMIT,
     ShardResult,
-    process_shard,
-    shard_digest,
     split_into_shards,
 )
 from pipeline.sources import Origins, Picture, default_source, find_mask_encoding, find_pictures, without_blobs
-from pipeline.teachers import DEFAULT_TEACHER, load_teacher
-
-# One shard at a time: its pictures are labelled in parallel already.
-ONE_SHARD_AT_A_TIME: TaskRunner[Any] = ThreadPoolTaskRunner[Any](max_workers=1)
-
-_interrupted = threading.Event()  # the flow was, and the thread that labels a shard should stop
+from pipeline.teachers import DEFAULT_TEACHER, TeacherOptions
+from pipeline.worker import Job, run_shard
 
 
-@flow(name="generate-pseudo-labels", task_runner=ONE_SHARD_AT_A_TIME)
+@flow(name="generate-pseudo-labels")
 def generate_pseudo_labels(
     images: str,
     masks: str | None = None,
     teacher: str = DEFAULT_TEACHER,
+    options: TeacherOptions = TeacherOptions(),  # noqa: B008 - it is frozen
     source: str | None = None,
     license: str | None = None,  # noqa: A002 - the column's name
     attribution: str | None = None,
@@ -55,11 +45,16 @@ def generate_pseudo_labels(
     shard_size: Annotated[int, Field(ge=1, le=SHARD_SIZE_LIMIT)] = DEFAULT_SHARD_SIZE,
     manifests: str = "manifests",
     data: str | None = None,
+    runner: str = "thread",
+    address: str | None = None,
+    workers: int = DEFAULT_WORKERS,
 ) -> Generated:
     """Make portraits with masks out of pictures, and a manifest version out of those.
 
-    With `masks` they are cropped ground truth (case 1), without them the teacher's proposals (case 2).
+    With `masks` they are cropped ground truth (case 1), without them the teacher's proposals (case 2). `runner` is
+    one of pipeline.runners; `workers` are the processes of a Dask or Ray cluster that is started for this run.
     """
+    task_runner = make_runner(runner, address=address, workers=workers)
     store, data_root = open_destination(manifests, data)
     pictures = without_blobs(find_pictures(images, masks), data_root)
     origins = Origins(
@@ -67,36 +62,32 @@ def generate_pseudo_labels(
     )
     shards = split_into_shards(pictures, shard_size)
     titles = [f"shard {number}/{len(shards)}" for number in range(1, len(shards) + 1)]
-    _interrupted.clear()
+    worker.interrupted.clear()
+    threads = None if runner == "thread" or address else max(1, CORES // workers)
+    job = Job(origins, None if masks else teacher, options, data_root, threads)
     try:
-        results = label_shard.map(
-            shards, titles, origins=unmapped(origins), teacher=teacher, data_root=unmapped(data_root)
-        ).result()
+        with task_runner:
+            label: Any = label_shard  # Prefect's types allow for asynchronous tasks alone here
+            results = task_runner.map(label, {"pictures": shards, "title": titles, "job": unmapped(job)}).result()
     except BaseException:  # Ctrl-C, or a cancelled run
-        _interrupted.set()
+        worker.interrupted.set()
         raise
-    case = {"masks": masks, "encoding": str(origins.encoding)} if masks else {"teacher": teacher}
-    parameters = {"images": images, "source": origins.source} | case
+    case = {"masks": masks, "encoding": str(origins.encoding)} if masks else {"teacher": teacher, **_changed(options)}
+    parameters = {"images": images, "source": origins.source, **case}
     generated = commit_samples(results, store, data_root, parameters=parameters)
     get_run_logger().info(str(generated))
     return generated
 
 
 @task(cache_policy=NO_CACHE)
-def label_shard(pictures: list[Picture], title: str, *, origins: Origins, teacher: str, data_root: Path) -> ShardResult:
+def label_shard(pictures: list[Picture], title: str, *, job: Job) -> ShardResult:
     """Label one shard, unless it is finished already."""
-    torch.set_num_threads(1)  # pictures are labelled in parallel; threads inside one would fight over the cores
-    cv2.setNumThreads(1)
-    detector, labels_with = default_detector(), load_teacher(teacher)
-    digest = shard_digest(pictures, teacher=labels_with.name, detector=detector.name, origins=origins)
-    make_labeller = partial(Labeller, detector, labels_with, BlobStore(data_root), origins)
-    directory = data_root / "shards" / digest
-    return process_shard(pictures, directory, make_labeller, title=title, stopped=_interrupted.is_set)
+    return run_shard(pictures, title, job=job)
 
 
 @task(cache_policy=NO_CACHE)
 def commit_samples(
-    results: Sequence[ShardResult], store: ManifestStore, data_root: Path, *, parameters: dict[str, str]
+    results: Sequence[ShardResult], store: ManifestStore, data_root: Path, *, parameters: dict[str, object]
 ) -> Generated:
     """Write the version that holds the shards' samples."""
     return commit_shards(results, store, data_root, parameters=parameters)
@@ -130,6 +121,12 @@ def fit_student(
     options = {"--model": model, "--output": output, "--epochs": epochs, "--device": device}
     given = [word for name, value in options.items() if value is not None for word in (name, str(value))]
     return _last_line([sys.executable, "-m", "trainer.fit", "--manifest", path, *given])
+
+
+def _changed(options: TeacherOptions) -> dict[str, object]:
+    """The options that are not as by default."""
+    usual = asdict(TeacherOptions())
+    return {name: value for name, value in asdict(options).items() if value != usual[name]}
 
 
 def _last_line(command: Sequence[str]) -> str:

@@ -11,9 +11,11 @@ import httpx
 from manifests.command import run_command
 from manifests.errors import UserError
 from pipeline.commit import Generated, open_destination
+from pipeline.runners import DEFAULT_WORKERS, RUNNERS
 from pipeline.shards import DEFAULT_SHARD_SIZE, SHARD_SIZE_LIMIT
 from pipeline.sources import find_pictures
-from pipeline.teachers import DEFAULT_TEACHER, TEACHERS, load_teacher
+from pipeline.teachers import DEFAULT_TEACHER, TEACHERS, TeacherOptions, load_teacher
+from pipeline.teachers.options import add_teacher_options, teacher_options
 
 # What Prefect's client says, in a RuntimeError like any other, when there is no server to talk to.
 _NO_SERVER = ("Failed to reach API", "Timed out while attempting to connect to ephemeral Prefect API server")
@@ -24,9 +26,13 @@ def main(arguments: Sequence[str]) -> None:
     _check_text(vars(options))  # what is wrong shows before Prefect has started
     find_pictures(options.images, options.masks)
     open_destination(options.manifests, options.data)
-    teacher = load_teacher(options.teacher)
-    print(f"cropping with {options.masks}" if options.masks else f"labelling with {teacher.name}", file=sys.stderr)
-    generated = _run_flow(vars(options))
+    look = teacher_options(options)
+    if options.masks:
+        print(f"cropping with {options.masks}", file=sys.stderr)
+    else:
+        print(f"labelling with {load_teacher(options.teacher, look).name}", file=sys.stderr)
+    of_flow = {name: value for name, value in vars(options).items() if name not in TeacherOptions.__slots__}
+    generated = _run_flow(of_flow | {"options": look})
     print(generated)
     print(generated.manifest)
 
@@ -63,8 +69,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--teacher",
         default=DEFAULT_TEACHER,
-        help=f"{', '.join(TEACHERS)}, or a path with weights; default: %(default)s",
+        help=f"{', '.join(TEACHERS)}, a directory or file with weights, onnx:FILE, a hub id owner/name, or several "
+        "with + between; default: %(default)s",
     )
+    add_teacher_options(parser)
     parser.add_argument("--source", help="name of the dataset; default: the directory's name")
     parser.add_argument("--license", help="as stated by the source")
     parser.add_argument("--attribution", help="as stated by the source")
@@ -77,6 +85,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--manifests", default="manifests", help="directory of the versions; default: %(default)s")
     parser.add_argument("--data", help="data root; default: the directory data beside the manifests")
+    parser.add_argument(
+        "--runner", choices=RUNNERS, default="thread", help="where shards are labelled; default: %(default)s"
+    )
+    parser.add_argument("--address", help="of a Dask scheduler or Ray cluster; default: one is started on this machine")
+    parser.add_argument(
+        "--workers", type=int, default=DEFAULT_WORKERS, help="processes of such a cluster; default: %(default)s"
+    )
     return parser
 
 

@@ -1,10 +1,11 @@
-"""One picture -> its samples, or the reason why it has none.
+"""One picture -> its samples, or the reason why it has none; in three steps, so that a shard can run them in parallel.
 
 Case 1 (paper, section 3.4): a full-body picture with a mask; image and mask are cropped alike around each face
 that the mask counts as person. Case 2: a raw picture; the teacher proposes a mask for each ROI.
 """
 
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from manifests.blobs import BlobStore, sha256_hex
 from manifests.errors import UserError
@@ -12,36 +13,65 @@ from manifests.geometry import Box, Pixels, crop
 from manifests.images import UnusableImage, decode_image
 from manifests.masks import mask_from_prob, read_mask_values
 from manifests.samples import Row, Source, score_mask, store_sample
-from manifests.schema import Origin
 from pipeline import quarantine
 from pipeline.doubt import doubt
 from pipeline.faces import MIN_FACE_PROB, MIN_FACE_PX, Face, FaceDetector, person_share
 from pipeline.quarantine import QuarantineRow, Unusable
 from pipeline.roi import portrait_roi, sample_rois
 from pipeline.sources import Origins, Picture
-from pipeline.teachers import Teacher
+from pipeline.teachers import Portrait, Teacher
 
 MIN_FACE_IN_MASK_FRACTION = 0.5  # case 1: a face the mask leaves out is a passer-by nobody labelled, or a bad mask
 
 
-class Labeller:
-    """Turns pictures into samples with one detector, one teacher and one blob store. Safe to use from threads."""
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A portrait cut out of a source image: around which face, where, and its mask once there is one."""
 
-    def __init__(self, detector: FaceDetector, teacher: Teacher, blobs: BlobStore, origins: Origins) -> None:
+    portrait: Portrait
+    roi: Box
+    face: Face
+    mask: Pixels | None = None
+    disagreement: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A source image and the portraits in it."""
+
+    source: Source
+    candidates: list[Candidate]
+
+
+Outcome = list[Row] | QuarantineRow
+
+
+class Labeller:
+    """Turns pictures into samples; `teacher` is None in case 1. Safe to use from threads.
+
+    `prepare` reads and cuts, `propose` asks the teacher, `store` writes: a picture passes them in that order.
+    """
+
+    def __init__(self, detector: FaceDetector, teacher: Teacher | None, blobs: BlobStore, origins: Origins) -> None:
+        self.batch_size = teacher.batch_size if teacher else 1
         self._detector = detector
         self._teacher = teacher
         self._blobs = blobs
         self._origins = origins
 
-    def label(self, picture: Picture) -> list[Row] | QuarantineRow:
+    def label(self, picture: Picture) -> Outcome:
         """The rows of a picture's samples, one per face that passes; or one row for the quarantine table."""
+        return self.store(self.propose([self.prepare(picture)])[0])
+
+    def prepare(self, picture: Picture) -> Prepared | QuarantineRow:
+        """Read, decode, find faces, cut portraits out; in case 1 with their masks."""
         sha256 = None
         try:
             data = picture.read()
             sha256 = sha256_hex(data)
             origins = self._origins
             source = Source(origins.source, picture.uri, sha256, origins.license, origins.attribution)
-            return self._samples(decode_image(data), source, picture.mask)
+            return Prepared(source, self._candidates(decode_image(data), picture))
         except (UnusableImage, Unusable) as error:
             return {
                 "source_uri": picture.uri,
@@ -50,64 +80,94 @@ class Labeller:
                 "source_sha256": sha256,
             }
 
-    def _samples(self, rgb: Pixels, source: Source, mask_path: Path | None) -> list[Row]:
+    def propose(self, pictures: Sequence[Prepared | QuarantineRow]) -> list[Prepared | QuarantineRow]:
+        """The same pictures, the teacher's mask with each portrait that has none."""
+        open_ones = [
+            candidate
+            for picture in pictures
+            if isinstance(picture, Prepared)
+            for candidate in picture.candidates
+            if candidate.mask is None
+        ]
+        if not open_ones:
+            return list(pictures)
+        assert self._teacher is not None, "only pictures without masks need a teacher"
+        found = iter(self._teacher.predict([candidate.portrait for candidate in open_ones]))
+
+        def with_mask(candidate: Candidate) -> Candidate:
+            if candidate.mask is not None:
+                return candidate
+            prediction = next(found)
+            return replace(candidate, mask=mask_from_prob(prediction.prob), disagreement=prediction.disagreement)
+
+        return [
+            replace(picture, candidates=[with_mask(candidate) for candidate in picture.candidates])
+            if isinstance(picture, Prepared)
+            else picture
+            for picture in pictures
+        ]
+
+    def store(self, picture: Prepared | QuarantineRow) -> Outcome:
+        """Blobs of every portrait and its mask, and their rows."""
+        if not isinstance(picture, Prepared):
+            return picture
+        return [self._row(candidate, picture.source) for candidate in picture.candidates]
+
+    def _candidates(self, rgb: Pixels, picture: Picture) -> list[Candidate]:
         faces = self._detector.detect(rgb)
         if not faces:
             limits = f"at least {MIN_FACE_PX} px and probability {MIN_FACE_PROB}"
             raise Unusable(quarantine.NO_FACE, f"expected a face of {limits}, found none")
-        if mask_path is None:
-            return self._pseudo_labels(rgb, faces, source)
-        return self._cropped_ground_truth(rgb, self._read_mask(mask_path, rgb), faces, source)
-
-    def _cropped_ground_truth(self, rgb: Pixels, mask: Pixels, faces: list[Face], source: Source) -> list[Row]:
-        """Case 1."""
+        if picture.mask is None:
+            return [_candidate(rgb, roi, face, faces) for roi, face in sample_rois(faces, Box.whole(rgb))]
+        mask = self._read_mask(picture, rgb)
         labelled = [face for face in faces if person_share(mask, face) >= MIN_FACE_IN_MASK_FRACTION]
         if not labelled:
             raise Unusable(
                 quarantine.NO_FACE_IN_MASK,
                 f"expected a face that the mask counts as person, found {len(faces)} outside",
             )
-        rows = []
-        for face in labelled:
-            roi = portrait_roi(face, Box.whole(rgb))
-            rows.append(self._store(crop(rgb, roi), crop(mask, roi), source, roi, face, "face_crop"))
-        return rows
+        cut = [_candidate(rgb, portrait_roi(face, Box.whole(rgb)), face, faces) for face in labelled]
+        return [replace(candidate, mask=crop(mask, candidate.roi)) for candidate in cut]
 
-    def _pseudo_labels(self, rgb: Pixels, faces: list[Face], source: Source) -> list[Row]:
-        """Case 2."""
-        rows = []
-        for roi, face in sample_rois(faces, Box.whole(rgb)):
-            portrait = crop(rgb, roi)
-            inside = [other.seen_from(roi) for other in faces if _center_inside(other, roi)]
-            mask = mask_from_prob(self._teacher.predict(portrait, inside))
-            rows.append(self._store(portrait, mask, source, roi, face, "teacher"))
-        return rows
-
-    def _store(self, rgb: Pixels, mask: Pixels, source: Source, roi: Box, face: Face, origin: Origin) -> Row:
-        scores = score_mask(mask)
+    def _row(self, candidate: Candidate, source: Source) -> Row:
+        mask, roi, face = candidate.mask, candidate.roi, candidate.face
+        assert mask is not None, "a candidate is stored after it was given a mask"
+        scores, face_fraction = score_mask(mask), person_share(mask, face.seen_from(roi))
+        of_teacher = self._teacher is not None
         return store_sample(
             self._blobs,
-            rgb,
+            candidate.portrait.rgb,
             mask,
             source=source,
             roi=roi,
-            origin=origin,
-            teacher=self._teacher.name if origin == "teacher" else None,
+            origin="teacher" if of_teacher else "face_crop",
+            teacher=self._teacher.name if self._teacher is not None else None,
             scores=scores,
-            doubt=doubt(scores, face_share=person_share(mask, face.seen_from(roi))),
-            face=face.columns(),
+            others={
+                **face.columns(),
+                "face_fraction": face_fraction,
+                "disagreement": candidate.disagreement,
+                "doubt": doubt(scores, face_fraction=face_fraction, disagreement=candidate.disagreement),
+            },
         )
 
-    def _read_mask(self, path: Path, rgb: Pixels) -> Pixels:
+    def _read_mask(self, picture: Picture, rgb: Pixels) -> Pixels:
+        assert picture.mask is not None
         assert self._origins.encoding is not None, "case 1 needs the masks' encoding"
         try:
-            values = read_mask_values(path)
+            values = read_mask_values(picture.mask)
         except UserError as error:
             raise Unusable(quarantine.BAD_MASK, str(error)) from error
         if values.shape != rgb.shape[:2]:
-            sizes = f"expected {rgb.shape[1]}x{rgb.shape[0]}, found {values.shape[1]}x{values.shape[0]} in {path}"
-            raise Unusable(quarantine.MASK_MISMATCH, sizes)
+            sizes = f"expected {rgb.shape[1]}x{rgb.shape[0]}, found {values.shape[1]}x{values.shape[0]}"
+            raise Unusable(quarantine.MASK_MISMATCH, f"{sizes} in {picture.mask}")
         return self._origins.encoding.to_mask(values)
+
+
+def _candidate(rgb: Pixels, roi: Box, face: Face, faces: Sequence[Face]) -> Candidate:
+    inside = [other.seen_from(roi) for other in faces if _center_inside(other, roi)]
+    return Candidate(Portrait(crop(rgb, roi), inside), roi, face)
 
 
 def _center_inside(face: Face, roi: Box) -> bool:

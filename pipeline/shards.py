@@ -1,4 +1,4 @@
-"""Shards: a few hundred pictures labelled together, in threads, and remembered when they are finished.
+"""Shards: a few hundred pictures labelled together, and remembered when they are finished.
 
 A shard is known by a digest over its pictures' bytes, the teacher and all settings. Its result is one Parquet
 file of rows and one of quarantined pictures under `data/shards/<digest>/`; the rows are written last, so a shard
@@ -7,9 +7,11 @@ with rows is finished and is never labelled again: the same input and settings g
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from types import ModuleType
 
@@ -23,9 +25,11 @@ from manifests.progress import progress
 from manifests.samples import Row
 from manifests.schema import SCHEMA
 from pipeline import doubt, faces, labelling, quarantine, roi
-from pipeline.labelling import Labeller
+from pipeline.labelling import Labeller, Outcome
 from pipeline.quarantine import QuarantineRow
 from pipeline.sources import Origins, Picture
+from pipeline.stream import in_batches, ordered_map
+from pipeline.teachers import Teacher
 
 DEFAULT_SHARD_SIZE = 512  # pictures; a Prefect task costs about 12 ms, a shard minutes
 SHARD_SIZE_LIMIT = 1024  # more would lose too much work to a crash
@@ -48,18 +52,30 @@ class ShardResult:
     resumed: bool
 
 
-def split_into_shards(pictures: Sequence[Picture], shard_size: int) -> list[list[Picture]]:
-    """Pictures in order, `shard_size` at a time."""
-    return [list(pictures[start : start + shard_size]) for start in range(0, len(pictures), shard_size)]
+def split_into_shards(pictures: Iterable[Picture], shard_size: int) -> list[list[Picture]]:
+    """Pictures in order, `shard_size` at a time or fewer.
+
+    Once a shard is half full its end is where a picture's URI says so (content-defined chunking): a picture that comes
+    or goes changes its own shard and those up to the next such end, not all that follow.
+    """
+    shards: list[list[Picture]] = []
+    full = True
+    for picture in pictures:
+        if full:
+            shards.append([])
+        shards[-1].append(picture)
+        size = len(shards[-1])
+        full = size == shard_size or (size >= shard_size / 2 and _ends_a_shard(picture, shard_size))
+    return shards
 
 
-def shard_digest(pictures: Sequence[Picture], *, teacher: str, detector: str, origins: Origins) -> str:
+def shard_digest(pictures: Sequence[Picture], *, teacher: Teacher | None, detector: str, origins: Origins) -> str:
     """32 hex digits over all that decides a shard's rows.
 
     That is: names and bytes of the pictures, teacher, detector, origins, this program's version and its numbers.
     """
     settings = {
-        "teacher": teacher,
+        "teacher": [teacher.name, teacher.settings] if teacher else None,
         "detector": detector,
         "origins": asdict(origins),
         "code_version": __version__,
@@ -84,13 +100,12 @@ def process_shard(
     """
     if _finished(directory, pictures):
         return _result(directory, resumed=True)
-    labeller = make_labeller()
     rows: list[Row] = []
     quarantined: list[QuarantineRow] = []
-    with ThreadPoolExecutor(threads or os.cpu_count() or 1) as executor:
-        for outcome in progress(executor.map(labeller.label, pictures), title, total=len(pictures)):
+    outcomes = label_all(make_labeller(), pictures, threads=threads or os.cpu_count() or 1)
+    with closing(outcomes):
+        for outcome in progress(outcomes, title, total=len(pictures)):
             if stopped():
-                executor.shutdown(wait=False, cancel_futures=True)
                 raise CancelledError(title)
             if isinstance(outcome, list):
                 rows.extend(outcome)
@@ -99,6 +114,21 @@ def process_shard(
     _write(pa.Table.from_pylist(quarantined, schema=quarantine.SCHEMA), directory / _QUARANTINE)
     _write(pa.Table.from_pylist(rows, schema=ROW_SCHEMA), directory / _ROWS)
     return _result(directory, resumed=False)
+
+
+def label_all(labeller: Labeller, pictures: Iterable[Picture], *, threads: int) -> Generator[Outcome]:
+    """The outcome of every picture, in order; a few pictures a thread are in memory at any time.
+
+    A teacher that wants one portrait at a time works in the threads that read and write; one that wants more has a
+    thread of its own, which feeds the device.
+    """
+    with ThreadPoolExecutor(threads) as workers, ThreadPoolExecutor(1) as feeder:
+        teaching = workers if labeller.batch_size == 1 else feeder
+        prepared = ordered_map(workers, labeller.prepare, pictures, ahead=threads + labeller.batch_size)
+        batches = in_batches(prepared, labeller.batch_size)
+        proposed = ordered_map(teaching, labeller.propose, batches, ahead=threads if teaching is workers else 2)
+        with closing(prepared), closing(proposed):
+            yield from ordered_map(workers, labeller.store, chain.from_iterable(proposed), ahead=threads)
 
 
 def read_rows(results: Sequence[ShardResult]) -> Iterator[Row]:
@@ -110,6 +140,11 @@ def read_rows(results: Sequence[ShardResult]) -> Iterator[Row]:
 def read_quarantine(results: Sequence[ShardResult]) -> list[QuarantineRow]:
     """The quarantined pictures of finished shards, in order."""
     return [row for result in results for row in pq.read_table(Path(result.directory) / _QUARANTINE).to_pylist()]
+
+
+def _ends_a_shard(picture: Picture, shard_size: int) -> bool:
+    """So often that a shard is three quarters full or so."""
+    return int(sha256_hex(picture.uri.encode())[:8], 16) % max(1, shard_size // 4) == 0
 
 
 def _numbers(module: ModuleType) -> list[tuple[str, object]]:

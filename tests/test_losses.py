@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from manifests.masks import boundary_band as numpy_boundary_band
 from trainer.losses import (
     LOSSES,
     boundary_band,
@@ -16,7 +17,6 @@ from trainer.losses import (
     lovasz,
     segmentation_loss,
 )
-from trainer.metrics import boundary_band as numpy_boundary_band
 
 HALF = math.log(2)  # cross-entropy of two equal logits
 

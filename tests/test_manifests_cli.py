@@ -87,7 +87,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
             roi=Box(0, 0, 48, 64),
             origin="teacher",
             teacher="toy@0123456789ab",
-            doubt=0.5,
+            others={"doubt": 0.5},
         )
         for seed, level in ((101, 240), (102, 230))
     ]

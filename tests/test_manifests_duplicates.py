@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -83,7 +84,7 @@ def test_a_sample_keeps_its_id_whatever_mask_name_and_teacher_it_gets(tmp_path: 
 
 
 def test_a_mask_of_0_and_255_alone_has_no_doubt_to_measure() -> None:
-    assert score_mask(np.array([[0, 255], [255, 255]], np.uint8)) == Scores(None, None, 0.75)
+    assert score_mask(np.array([[0, 255], [255, 255]], np.uint8)) == Scores(None, None, 0.75, 1, 0, 4 / 6)
 
 
 def test_the_scores_of_a_soft_mask_by_hand() -> None:
@@ -93,6 +94,40 @@ def test_the_scores_of_a_soft_mask_by_hand() -> None:
     assert scores.boundary_uncertainty == pytest.approx(
         (254 / 255) / 4
     )  # 1 - |2 * 128 / 255 - 1|; all four in the band
+
+
+def disc(*spots: tuple[int, int, int, int], size: int = 200) -> Pixels:
+    """Discs painted one over the other: x, y, radius and level of each."""
+    mask = np.zeros((size, size), np.uint8)
+    for x, y, radius, level in spots:
+        cv2.circle(mask, (x, y), radius, level, -1)
+    return mask
+
+
+@pytest.mark.parametrize(
+    ("mask", "components", "holes"),
+    [
+        (disc((100, 100, 50, 255)), 1, 0),
+        (disc((50, 50, 20, 255), (150, 150, 20, 255)), 2, 0),
+        (disc((100, 100, 50, 255), (100, 100, 10, 0)), 1, 1),
+        (disc((100, 100, 50, 255), (20, 20, 0, 255)), 1, 0),  # a speck of one pixel
+        (disc((100, 100, 60, 255), (80, 100, 10, 0), (120, 100, 10, 0)), 1, 2),
+        (np.zeros((200, 200), np.uint8), 0, 0),
+        (np.full((200, 200), 255, np.uint8), 1, 0),
+        (np.repeat(np.uint8([[0] * 80 + [255] * 40 + [0] * 80]), 200, axis=0), 1, 0),  # background on both sides
+    ],
+)
+def test_parts_and_holes_are_counted_and_specks_are_not(mask: Pixels, components: int, holes: int) -> None:
+    scores = score_mask(mask)
+    assert (scores.components, scores.holes) == (components, holes)
+
+
+def test_the_lower_border_is_no_contact() -> None:
+    mask = np.zeros((100, 100), np.uint8)
+    mask[60:, 20:80] = 255  # rises from below
+    assert score_mask(mask).border_fraction == 0.0
+    mask[:, 0] = 255
+    assert score_mask(mask).border_fraction == pytest.approx((100 + 1) / 300)
 
 
 def test_level_127_is_background() -> None:

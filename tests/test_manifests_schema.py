@@ -66,11 +66,18 @@ def test_scores_may_be_absent() -> None:
     validate(table_of(sample_row(1, person_fraction=None, confidence=None, doubt=None, face_prob=None)))
 
 
-def test_the_columns_are_those_of_the_design(shared: Path) -> None:
+SINCE_VERSION_2 = {"disagreement", "face_fraction", "components", "holes", "border_fraction"}
+
+
+def test_the_columns_are_those_of_the_design_and_of_later_versions(shared: Path) -> None:
     page = (shared / "DESIGN.md").read_text()
     table = page[page.index("| sample_id |") : page.index("Parquet key-value metadata")]
     first_cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("|")]
-    assert [name for cell in first_cells for name in re.findall(r"\w+", cell)] == SCHEMA.names
+    assert [name for cell in first_cells for name in re.findall(r"\w+", cell)] == [
+        name for name in SCHEMA.names if name not in SINCE_VERSION_2
+    ]
+    assert set(SCHEMA.names) > SINCE_VERSION_2
+    assert all(SCHEMA.field(name).nullable for name in SINCE_VERSION_2)  # older rows don't have them
 
 
 @pytest.mark.parametrize(
@@ -115,7 +122,7 @@ def test_every_broken_row_and_column_is_in_one_error() -> None:
     with pytest.raises(UserError) as caught:
         validate(table)
     message = str(caught.value)
-    assert message.startswith("expected a manifest of schema version 1, found 6 violation(s): ")
+    assert message.startswith("expected a manifest of schema version 2, found 6 violation(s): ")
     assert "\n" not in message
     for what in (
         "column doubt is outside",

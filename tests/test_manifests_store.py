@@ -243,7 +243,22 @@ def test_a_newer_schema_is_refused_in_one_line(versions: ManifestStore) -> None:
     stored = json.loads(table.schema.metadata[METADATA_KEY]) | {"schema_version": SCHEMA_VERSION + 1}
     newer = versions.root / "v2.parquet"
     pq.write_table(table.replace_schema_metadata({METADATA_KEY: json.dumps(stored).encode()}), newer)
-    assert_refused_in_one_line(newer, r"expected schema version 1 or older .* found 2; update this program")
+    assert_refused_in_one_line(newer, r"expected schema version 2 or older .* found 3; update this program")
+
+
+def test_a_version_of_an_older_schema_is_read_as_one_of_this_and_goes_on(tmp_path: Path) -> None:
+    versions = ManifestStore(tmp_path / "manifests")
+    metadata = json.loads(pq.read_schema(commit(versions, rows(3), None).path).metadata[METADATA_KEY])
+    old = rows(3).drop_columns(["disagreement", "holes"])
+    versions.path(1).unlink()
+    key = {METADATA_KEY: json.dumps(metadata | {"schema_version": 1}).encode()}
+    pq.write_table(old.replace_schema_metadata(key), versions.path(1))
+
+    first = versions.open(1)
+    assert first.read().equals(rows(3))
+    assert first.read(["holes", "sample_id"]).column_names == ["holes", "sample_id"]
+    second = commit(versions, first.read(), 1)
+    assert (second.schema_version, second.read().num_rows) == (SCHEMA_VERSION, 3)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.9, 0.999])

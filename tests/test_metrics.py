@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from trainer.metrics import Mask, MetricsAccumulator, boundary_band, boundary_f1, confusion_matrix, iou
+from manifests.masks import Mask, boundary_band
+from manifests.metrics import MetricsAccumulator, boundary_f1, confusion_matrix, iou
 
 
 def mask_of(*rows: str) -> Mask:

@@ -23,7 +23,7 @@ from pipeline.labelling import Labeller
 from pipeline.mtcnn import default_detector
 from pipeline.shards import process_shard, read_quarantine, read_rows, shard_digest, split_into_shards
 from pipeline.sources import Origins, Picture, default_source, find_mask_encoding, find_pictures, without_blobs
-from pipeline.teachers import load_teacher
+from pipeline.teachers import TeacherOptions, load_teacher
 
 ORIGINS = Origins("test", "CC0", "somebody")
 
@@ -34,7 +34,8 @@ def blobs(tmp_path: Path) -> BlobStore:
 
 
 def labeller(blobs: BlobStore, origins: Origins = ORIGINS) -> Labeller:
-    return Labeller(default_detector(), load_teacher("grabcut"), blobs, origins)
+    teacher = None if origins.encoding else load_teacher("grabcut")  # with masks nobody is asked
+    return Labeller(default_detector(), teacher, blobs, origins)
 
 
 def rows_of(outcome: list[Row] | dict[str, str | None]) -> list[Row]:
@@ -156,12 +157,14 @@ def test_a_shards_digest_follows_bytes_teacher_and_settings(bad_pictures: Path, 
     picture = Picture(tmp_path / "a.jpg")
     picture.image.write_bytes((bad_pictures / "good.jpg").read_bytes())
 
-    def digest(teacher: str = "t", origins: Origins = ORIGINS) -> str:
+    def digest(options: TeacherOptions = TeacherOptions(), origins: Origins = ORIGINS) -> str:  # noqa: B008
+        teacher = load_teacher("grabcut", options)
         return shard_digest([picture], teacher=teacher, detector="d", origins=origins)
 
     first = digest()
     assert digest() == first
-    assert digest(teacher="other") != first
+    assert digest(TeacherOptions(flip=True)) != first
+    assert digest(TeacherOptions(refine="guided")) not in (first, digest(TeacherOptions(flip=True)))
     assert digest(origins=Origins("other")) != first
     picture.image.write_bytes(picture.image.read_bytes() + b"\0")
     assert digest() != first
@@ -169,16 +172,32 @@ def test_a_shards_digest_follows_bytes_teacher_and_settings(bad_pictures: Path, 
 
 def test_a_shards_digest_follows_the_numbers_in_the_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def digest() -> str:
-        return shard_digest([Picture(tmp_path / "a.jpg")], teacher="t", detector="d", origins=ORIGINS)
+        return shard_digest([Picture(tmp_path / "a.jpg")], teacher=None, detector="d", origins=ORIGINS)
 
     first = digest()
     monkeypatch.setattr(roi, "ABOVE_FACE_HEIGHTS", 1.5)
     assert digest() != first
 
 
-def test_shards_keep_the_order_and_every_picture() -> None:
-    pictures = [Picture(Path(f"{number}.jpg")) for number in range(5)]
-    assert split_into_shards(pictures, 2) == [pictures[:2], pictures[2:4], pictures[4:]]
+def numbered_pictures(count: int) -> list[Picture]:
+    return [Picture(Path(f"/photographs/{number:05}.jpg")) for number in range(count)]
+
+
+@pytest.mark.parametrize("shard_size", [1, 2, 7, 512])
+def test_shards_keep_the_order_and_every_picture_and_their_size(shard_size: int) -> None:
+    pictures = numbered_pictures(3000)
+    shards = split_into_shards(pictures, shard_size)
+    assert [picture for shard in shards for picture in shard] == pictures
+    assert all(1 <= len(shard) <= shard_size for shard in shards)
+    assert len(shards) < 3000 / (0.5 * shard_size) + 1  # not much smaller than asked for, on average
+
+
+def test_a_picture_that_comes_changes_its_own_shard_and_few_others() -> None:
+    pictures = numbered_pictures(20_000)
+    before = split_into_shards(pictures, 100)
+    pictures.insert(4_321, Picture(Path("/photographs/04320_b.jpg")))
+    after = split_into_shards(pictures, 100)
+    assert sum(shard not in before for shard in after) <= 5
 
 
 def test_committing_the_same_shard_twice_adds_nothing(bad_pictures: Path, blobs: BlobStore, tmp_path: Path) -> None:

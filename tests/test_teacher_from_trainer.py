@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from portrait_datasets import import_portraits
 
-from pipeline.teachers import load_teacher
+from pipeline.teachers import Portrait, load_teacher
 from trainer import fit
 from trainer.checkpoint import load_checkpoint
 from trainer.predictors import person_prob
@@ -27,4 +27,4 @@ def test_a_fitted_deeplab_is_a_teacher(tmp_path: Path, portraits: Path, astronau
     checkpoint = load_checkpoint(tmp_path / "run")
     images = torch.tensor(rgb).permute(2, 0, 1)[None]  # (1, 3, 512, 512)
     expected = person_prob(checkpoint.model, images, checkpoint.info.preprocessing)[0].numpy()
-    assert np.abs(teacher.predict(rgb, []) - expected).max() < 1e-3
+    assert np.abs(teacher.predict([Portrait(rgb, [])])[0].prob - expected).max() < 1e-3

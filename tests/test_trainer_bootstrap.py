@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from manifests.metrics import MetricsAccumulator
 from trainer import bootstrap
 from trainer.bootstrap import differences, spreads, stretch
-from trainer.metrics import MetricsAccumulator
 from trainer.per_image import PerImage
 
 N = 60

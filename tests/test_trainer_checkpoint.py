@@ -11,8 +11,8 @@ import torch
 from manifests.atomic import TEMPORARY_PREFIX
 from manifests.blobs import sha256_hex
 from manifests.errors import UserError
+from manifests.metrics import Metrics
 from trainer.checkpoint import BEST, CheckpointInfo, load_checkpoint, save_checkpoint
-from trainer.metrics import Metrics
 from trainer.models import create_model
 from trainer.preprocessing import sinet_authors
 from trainer.tensorfile import digest_of, write_tensors

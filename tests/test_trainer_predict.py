@@ -5,37 +5,25 @@ import pickle
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 import torch
-from onnx import TensorProto, helper
 from PIL import Image
 from portrait_datasets import import_portraits
+from red_network import DESCRIPTION, red_is_person
 
 from manifests.blobs import BlobStore
 from manifests.errors import UserError
 from manifests.geometry import Pixels
 from manifests.images import decode_image
 from manifests.masks import decode_mask
+from manifests.metrics import MetricsAccumulator
+from manifests.onnx_segmenter import OnnxSegmenter
 from manifests.store import Manifest
 from trainer import evaluate, fit, import_weights, predict
 from trainer.checkpoint import load_checkpoint
 from trainer.data import require_rows
-from trainer.metrics import MetricsAccumulator
-from trainer.predictors import OnnxPredictor, open_predictor
+from trainer.predictors import open_predictor
 from trainer.preprocessing import sinet_authors
-
-DESCRIPTION = {
-    "input": {
-        "height": 32,
-        "width": 48,
-        "layout": "nhwc",
-        "colour_order": "rgb",
-        "mean": [0, 0, 0],
-        "std": [255, 255, 255],
-    },
-    "output": {"kind": "probability", "layout": "nhwc", "person_channel": 0},
-}
 
 
 @pytest.fixture(scope="module")
@@ -49,22 +37,6 @@ def authors(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("authors")
     import_weights.main([str(shared / "reference/SINet.pth"), "--output", str(output)])
     return output
-
-
-def red_is_person(path: Path, *, softmax: bool = False) -> Path:
-    """An ONNX network whose person probability, or logits of background and person, come from the red channel."""
-    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 32, 48, 3])]
-    outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)]
-    starts, ends, axes = (
-        helper.make_tensor(name, TensorProto.INT64, [1], [value])
-        for name, value in (("starts", 0), ("ends", 2 if softmax else 1), ("axes", 3))
-    )
-    node = helper.make_node("Slice", ["x", "starts", "ends", "axes"], ["y"])
-    graph = helper.make_graph([node], "red", inputs, outputs, [starts, ends, axes])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
-    onnx.save(model, path)
-    path.with_suffix(".json").write_text(json.dumps(DESCRIPTION))
-    return path
 
 
 def half_red() -> Pixels:
@@ -133,7 +105,7 @@ def test_pictures_of_one_stem_are_refused_before_anything_is_written(authors: Pa
 
 
 def test_an_onnx_network_is_fed_as_its_json_says(tmp_path: Path):
-    prob = OnnxPredictor(red_is_person(tmp_path / "red.onnx")).person_prob(half_red())
+    prob = OnnxSegmenter(red_is_person(tmp_path / "red.onnx")).person_prob(half_red())
     assert prob.shape == (64, 96)
     assert prob[:, :44].max() < 0.01
     assert prob[:, 52:].min() > 0.99
@@ -143,7 +115,7 @@ def test_two_channels_of_logits_pass_a_softmax(tmp_path: Path):
     path = red_is_person(tmp_path / "two.onnx", softmax=True)  # channels: red, green
     stated = {**DESCRIPTION, "output": {"kind": "logits", "layout": "nhwc", "person_channel": 0}}
     path.with_suffix(".json").write_text(json.dumps(stated))
-    prob = OnnxPredictor(path).person_prob(half_red())
+    prob = OnnxSegmenter(path).person_prob(half_red())
     assert prob[:, :44].mean() == pytest.approx(0.5)
     assert prob[:, 52:].mean() == pytest.approx(1 / (1 + np.exp(-1)), abs=1e-3)
 
@@ -153,13 +125,13 @@ def test_everything_wrong_with_a_description_is_listed(tmp_path: Path):
     stated = {"input": {**DESCRIPTION["input"], "layout": "chw", "std": [0, 1, 1]}, "output": DESCRIPTION["output"]}
     path.with_suffix(".json").write_text(json.dumps(stated))
     with pytest.raises(UserError, match=r"input.layout is none of nchw, nhwc; mean and std are not three numbers"):
-        OnnxPredictor(path)
+        OnnxSegmenter(path)
     path.with_suffix(".json").write_text("{}")
     with pytest.raises(UserError, match="no objects called input and output"):
-        OnnxPredictor(path)
+        OnnxSegmenter(path)
     path.with_suffix(".json").unlink()
     with pytest.raises(UserError, match=r"expected .*red.json to describe input and output"):
-        OnnxPredictor(path)
+        OnnxSegmenter(path)
 
 
 def test_a_table_holds_several_networks_rotations_and_a_sheet(

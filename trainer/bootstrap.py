@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trainer.metrics import MetricsAccumulator
+from manifests.metrics import MetricsAccumulator
 from trainer.per_image import PerImage
 
 RESAMPLES = 2000

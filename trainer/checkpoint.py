@@ -17,8 +17,8 @@ from manifests import __version__
 from manifests.atomic import write_replace
 from manifests.blobs import sha256_hex
 from manifests.errors import UserError
+from manifests.metrics import Metrics
 from manifests.store import Manifest
-from trainer.metrics import Metrics
 from trainer.models import create_model
 from trainer.preprocessing import Preprocessing
 from trainer.tensorfile import digest_of, read_tensors, write_tensors

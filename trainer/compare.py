@@ -13,6 +13,7 @@ from pathlib import Path
 
 from manifests.command import run_command
 from manifests.errors import UserError
+from manifests.metrics import MetricsAccumulator
 from manifests.store import Manifest
 from trainer.arms import Arm, WrongArms, read_arms
 from trainer.comparison import Comparison, shared_pictures
@@ -20,7 +21,6 @@ from trainer.comparison_report import TABLE, write_comparison
 from trainer.comparison_run import Run, RunFailed, only_one
 from trainer.data import SPLITS, SplitOrAll, require_rows
 from trainer.device import pick_device
-from trainer.metrics import MetricsAccumulator
 from trainer.options import number
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from manifests.atomic import write_replace
+from manifests.metrics import MetricsAccumulator
 from trainer.bootstrap import RESAMPLES, Difference, Spread
 from trainer.comparison import Comparison, Line
-from trainer.metrics import MetricsAccumulator
 
 TABLE = "table.md"
 CSV = "table.csv"

@@ -13,9 +13,8 @@ from torch import Generator, Tensor
 
 from manifests.errors import UserError
 from manifests.images import UnusableImage, decode_image
-from manifests.masks import PERSON_LEVEL
+from manifests.masks import PERSON_LEVEL, Mask
 from trainer.data import Samples
-from trainer.metrics import Mask
 from trainer.preprocessing import Preprocessing
 from trainer.share import WHOLE, Share
 

@@ -21,11 +21,10 @@ from manifests.blobs import BlobError, BlobStore
 from manifests.errors import UserError
 from manifests.geometry import Pixels
 from manifests.images import decode_image
-from manifests.masks import PERSON_LEVEL, decode_mask
+from manifests.masks import PERSON_LEVEL, Mask, decode_mask
 from manifests.progress import progress
 from manifests.schema import Split
 from manifests.store import Manifest
-from trainer.metrics import Mask
 from trainer.preprocessing import Preprocessing
 from trainer.share import WHOLE, Share
 

@@ -24,15 +24,15 @@ from manifests.command import run_command
 from manifests.errors import UserError
 from manifests.geometry import Pixels
 from manifests.images import decode_image
-from manifests.masks import PERSON, PERSON_LEVEL, decode_mask
+from manifests.masks import PERSON, PERSON_LEVEL, PERSON_PROB, Mask, decode_mask
+from manifests.metrics import Interval, Metrics, MetricsAccumulator
 from manifests.progress import progress
 from manifests.sheet import contact_sheet
 from manifests.store import Manifest
 from trainer.augmentation import BORDER_GREY
 from trainer.data import SPLITS, AcceptedRow, Samples, require_rows
 from trainer.device import pick_device
-from trainer.metrics import Interval, Mask, Metrics, MetricsAccumulator
-from trainer.predictors import PERSON_PROB, Predictor, open_predictor, person_prob, resize_prob
+from trainer.predictors import Predictor, open_predictor, person_prob, resize_prob
 from trainer.preprocessing import Preprocessing
 
 BATCH_SIZE = 16

@@ -23,6 +23,7 @@ from manifests.atomic import write_replace
 from manifests.blobs import BlobStore, sha256_hex
 from manifests.command import run_command
 from manifests.errors import UserError
+from manifests.metrics import Metrics
 from manifests.store import Manifest
 from trainer.cache import cached_samples
 from trainer.checkpoint import BEST, LAST, describe, load_checkpoint, save_checkpoint
@@ -33,7 +34,6 @@ from trainer.engine import first_then_others, launch, on_first, one_voice, open_
 from trainer.evaluate import evaluate
 from trainer.initial import checkpoint_file, open_initial
 from trainer.memory import keep_freed_memory
-from trainer.metrics import Metrics
 from trainer.models import create_model
 from trainer.models.batch_norm import synchronise_batch_norms
 from trainer.models.smp_network import SmpNetwork, save_pretrained

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from manifests.atomic import write_replace
-from trainer.metrics import MetricsAccumulator
+from manifests.metrics import MetricsAccumulator
 
 Numbers = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]

@@ -13,13 +13,13 @@ from PIL import Image
 
 from manifests.atomic import write_replace
 from manifests.geometry import Pixels
-from manifests.masks import PERSON
+from manifests.masks import PERSON, PERSON_PROB
+from manifests.metrics import MetricsAccumulator
 from manifests.sheet import contact_sheet
 from trainer.checkpoint import BEST, Checkpoint
 from trainer.data import Samples
 from trainer.evaluate import accumulate
-from trainer.metrics import MetricsAccumulator
-from trainer.predictors import PERSON_PROB, person_prob
+from trainer.predictors import person_prob
 from trainer.runlog import read_log
 
 CURVES = "curves.png"

@@ -12,7 +12,7 @@ from pathlib import Path
 from torch.utils.tensorboard import SummaryWriter
 
 from manifests.atomic import write_replace
-from trainer.metrics import Metrics
+from manifests.metrics import Metrics
 from trainer.resume import Progress
 
 CSV = "metrics.csv"

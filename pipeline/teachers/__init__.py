@@ -1,55 +1,160 @@
-"""Teachers: what proposes a mask for a portrait without one. `load_teacher` finds one by name or path."""
+"""Teachers: what proposes a mask for a portrait without one. `load_teacher` finds one by name or path.
+
+teacher.py              what a teacher is: portraits -> person probabilities
+grabcut.py              the classical one: no weights
+network.py              torch networks: batches, precision, memory
+smp_weights.py          their weights: segmentation-models-pytorch, the paper's DeepLabv3+ among them
+torchvision_weights.py  their weights: torchvision
+onnx_file.py            somebody's ONNX file
+ensemble.py             the mean of several, and of mirrored pictures
+tiles.py                very large pictures
+refine.py               edges drawn again from the picture's colours
+options.py              what a user may choose
+"""
 
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
+import torch
 
+from manifests.blobs import sha256_hex
 from manifests.errors import UserError
-from manifests.geometry import Pixels
-from pipeline.faces import Face
+from pipeline.teachers.ensemble import Ensemble, Mirrored
 from pipeline.teachers.grabcut import GrabCut
+from pipeline.teachers.network import NetworkTeacher, use_bf16
+from pipeline.teachers.onnx_file import OnnxTeacher
+from pipeline.teachers.options import DEFAULT_INPUT_PX, TeacherOptions
+from pipeline.teachers.refine import Refined
+from pipeline.teachers.teacher import Portrait, Prediction, Teacher
+from pipeline.teachers.tiles import Tiled
+
+__all__ = ["DEFAULT_TEACHER", "TEACHERS", "Portrait", "Prediction", "Teacher", "TeacherOptions", "load_teacher"]
 
 DEFAULT_TEACHER = "grabcut"  # needs no weights
+ONNX_PREFIX = "onnx:"
+
+Load = Callable[[TeacherOptions], list[Teacher]]  # one for each input size
 
 
-class Teacher(Protocol):
-    """Proposes masks. `name` is `kind@12 hex digits` of what decides its output: weights, or settings."""
-
-    name: str
-
-    def predict(self, rgb: Pixels, faces: list[Face]) -> npt.NDArray[np.float32]:
-        """RGB uint8 (H, W, 3) and the faces in it -> person probability float32 (H, W) in [0, 1]."""
-        ...
+def _grabcut(options: TeacherOptions) -> list[Teacher]:
+    _refuse_network_options("grabcut", options)
+    return [GrabCut()]
 
 
-def _deeplabv3plus_without_weights() -> Teacher:
+def _deeplabv3plus(options: TeacherOptions) -> list[Teacher]:
     raise UserError(
         "expected weights for the teacher deeplabv3plus, found none: pass a save_pretrained directory or a "
         ".safetensors file as --teacher PATH, or take --teacher grabcut, which needs no weights"
     )
 
 
-TEACHERS: dict[str, Callable[[], Teacher]] = {
-    "grabcut": GrabCut,
-    "deeplabv3plus": _deeplabv3plus_without_weights,
+def _torchvision(name: str) -> Load:
+    def load(options: TeacherOptions) -> list[Teacher]:
+        from pipeline.teachers.torchvision_weights import VOC_PERSON, load_torchvision  # takes seconds to import
+
+        loaded = load_torchvision(name)
+        person_class = VOC_PERSON if options.person_class is None else options.person_class
+        return _of_sizes(loaded.network, loaded.name, person_class, options)
+
+    return load
+
+
+TEACHERS: dict[str, Load] = {
+    "grabcut": _grabcut,
+    "deeplabv3plus": _deeplabv3plus,
+    "deeplabv3_resnet101": _torchvision("deeplabv3_resnet101"),
+    "lraspp": _torchvision("lraspp"),
 }
 
 
 @lru_cache(maxsize=2)
-def load_teacher(name_or_path: str) -> Teacher:
-    """The teacher of that name, or the one whose weights lie at that path; one per process. UserError otherwise."""
-    if name_or_path in TEACHERS:
-        return TEACHERS[name_or_path]()
-    path = Path(name_or_path)
-    if path.is_dir() or path.suffix == ".safetensors":
-        from pipeline.teachers.deeplabv3plus import DeepLabV3Plus  # takes seconds to import
+def load_teacher(spec: str, options: TeacherOptions = TeacherOptions()) -> Teacher:  # noqa: B008 - it is frozen
+    """The teacher that `spec` names; one per process. UserError when there is none, or it has no such options.
 
-        return DeepLabV3Plus.load(path)
+    A name of TEACHERS, a `save_pretrained` directory or `.safetensors` file, `onnx:FILE`, a hub id `owner/name`; or
+    several of them with + between: their mean.
+    """
+    members = [teacher for part in _parts(spec) for teacher in _load_one(part, options)]
+    if options.flip:
+        members += [Mirrored(member) for member in members]
+    names = sorted({member.name for member in members})
+    name = names[0] if len(names) == 1 else f"ensemble@{sha256_hex(' '.join(names).encode())[:12]}"
+    teacher = members[0] if len(members) == 1 else Ensemble(members, name=name)
+    if options.tile_px:
+        teacher = Tiled(teacher, options.tile_px)
+    if options.refine != "none":
+        teacher = Refined(teacher, options.refine)
+    return teacher
+
+
+def _parts(spec: str) -> list[str]:
+    """The members' specs: `a+b` is two, but a path that has a plus in it is one."""
+    return [spec] if Path(spec.removeprefix(ONNX_PREFIX)).exists() else spec.split("+")
+
+
+def _load_one(spec: str, options: TeacherOptions) -> list[Teacher]:
+    if spec in TEACHERS:
+        return TEACHERS[spec](options)
+    if spec.startswith(ONNX_PREFIX):
+        _refuse_network_options(spec, options)
+        return [OnnxTeacher(Path(spec.removeprefix(ONNX_PREFIX)).expanduser())]
+    path = Path(spec).expanduser()
+    if path.is_dir() or path.suffix == ".safetensors":
+        return _smp(path, options)
+    if spec.count("/") == 1 and all(spec.split("/")) and not path.suffix and not spec.startswith((".", "~")):
+        from pipeline.teachers.smp_weights import fetch_from_hub
+
+        return _smp(fetch_from_hub(spec), options)
     raise UserError(
-        f"expected a teacher out of {', '.join(TEACHERS)}, or a directory or .safetensors file with weights, "
-        f"found {name_or_path!r}"
+        f"expected a teacher out of {', '.join(TEACHERS)}, {ONNX_PREFIX}FILE, a directory or .safetensors file with "
+        f"weights, or a hub id owner/name, found {spec!r}"
     )
+
+
+def _smp(path: Path, options: TeacherOptions) -> list[Teacher]:
+    from pipeline.teachers.smp_weights import load_smp  # takes seconds to import
+
+    loaded = load_smp(path)
+    person_class = options.person_class
+    if person_class is None:
+        if loaded.classes > 2:
+            raise UserError(
+                f"expected --person-class with the {loaded.classes} classes of {path}, found none; "
+                f"say which of 0 to {loaded.classes - 1} is person"
+            )
+        person_class = loaded.classes - 1
+    if not 0 <= person_class < loaded.classes:
+        raise UserError(f"expected a --person-class from 0 to {loaded.classes - 1} for {path}, found {person_class}")
+    return _of_sizes(loaded.network, loaded.name, person_class, options)
+
+
+def _of_sizes(network: torch.nn.Module, name: str, person_class: int, options: TeacherOptions) -> list[Teacher]:
+    """One teacher for each input size; they share the network."""
+    device = _pick_device(options.device)
+    return [
+        NetworkTeacher(
+            network,
+            name=name,
+            person_class=person_class,
+            input_px=input_px,
+            device=device,
+            bf16=use_bf16(options.precision, device),
+            batch_size=options.batch_size,
+        )
+        for input_px in options.input_px or (DEFAULT_INPUT_PX,)
+    ]
+
+
+def _pick_device(name: str) -> torch.device:
+    """UserError when this machine has none such."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cpu" or (name.partition(":")[0] == "cuda" and torch.cuda.is_available()):
+        return torch.device(name)
+    raise UserError(f"expected --device auto, cpu, or cuda where there is a CUDA GPU, found {name!r}; use --device cpu")
+
+
+def _refuse_network_options(spec: str, options: TeacherOptions) -> None:
+    if options.input_px or options.person_class is not None:
+        raise UserError(f"expected --input-px and --person-class with torch networks alone, found the teacher {spec}")

@@ -4,13 +4,16 @@ A person hangs below the face: the face and a strip of neck and chest are certai
 shape probably, what lies beside and above the head certainly not. OpenCV's GrabCut then fits colours to both.
 """
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from manifests.blobs import sha256_hex
 from manifests.geometry import Pixels
+from manifests.masks import Mask
 from pipeline.faces import Face
+from pipeline.teachers.teacher import Portrait, Prediction, Prob
 
 WORK_SIDE_PX = 256  # longer side at which GrabCut runs; larger brings detail it can't use and costs the square
 ITERATIONS = 5
@@ -32,16 +35,19 @@ CLEAR_BESIDE = 1.05  # certain background: beside the head, down to the chin
 
 
 class GrabCut:
-    """The teacher `grabcut`. Its masks are hard: probability 0 or 1. Safe to use from threads."""
+    """The teacher `grabcut`. Its masks are hard: probability 0 or 1."""
+
+    settings = ""
+    batch_size = 1
 
     def __init__(self) -> None:
         self.name = f"grabcut@{_settings_digest()[:12]}"
 
-    def predict(self, rgb: Pixels, faces: list[Face]) -> npt.NDArray[np.float32]:
-        """RGB uint8 (H, W, 3) and the faces in it -> person probability float32 (H, W), 0 or 1.
+    def predict(self, portraits: Sequence[Portrait]) -> list[Prediction]:
+        """Without a face nothing says where the person is: the answer is all 0."""
+        return [Prediction(self._prob(portrait.rgb, portrait.faces)) for portrait in portraits]
 
-        Without a face nothing says where the person is: the answer is all 0.
-        """
+    def _prob(self, rgb: Pixels, faces: list[Face]) -> Prob:
         height, width = rgb.shape[:2]
         if not faces:
             return np.zeros((height, width), np.float32)
@@ -51,6 +57,13 @@ class GrabCut:
         seeds = _seeds(size, [_scaled(face, scale) for face in faces])
         person = _hanging_together(_cut(small, seeds), seeds == cv2.GC_FGD)
         return (cv2.resize(person, (width, height), interpolation=cv2.INTER_LINEAR) >= 0.5).astype(np.float32)
+
+
+def cut_between(rgb: Pixels, *, surely_person: Mask, surely_not: Mask, probably: Mask) -> Pixels:
+    """RGB (H, W, 3) and masks bool (H, W) -> 1 where person (H, W); `probably` counts between the sure ones."""
+    seeds = np.where(probably, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    seeds[surely_person], seeds[surely_not] = cv2.GC_FGD, cv2.GC_BGD
+    return _cut(rgb, seeds)
 
 
 def _settings_digest() -> str:
@@ -70,7 +83,7 @@ def _cut(rgb: Pixels, seeds: Pixels) -> Pixels:
     return np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
 
 
-def _hanging_together(person: Pixels, certain: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+def _hanging_together(person: Pixels, certain: Mask) -> Prob:
     """Without the islands that no certain pixel belongs to, and without specks and threads; 0 or 1 (H, W)."""
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (SPECK_PX, SPECK_PX))
     smooth = cv2.morphologyEx(cv2.morphologyEx(person, cv2.MORPH_CLOSE, kernel), cv2.MORPH_OPEN, kernel)

@@ -8,15 +8,13 @@
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
-BOUNDARY_KERNEL_PX = 15  # SINet, section 4
+from manifests.masks import BOUNDARY_KERNEL_PX, Mask, boundary_band
 
 RESAMPLES = 1000  # of the bootstrap
 
-Mask = npt.NDArray[np.bool_]
 Confusion = npt.NDArray[np.int64]
 Interval = tuple[float, float]
 
@@ -96,9 +94,3 @@ def boundary_f1(predicted: Mask, truth: Mask, kernel_px: int = BOUNDARY_KERNEL_P
     precision = hits / called if called else 1.0
     recall = hits / there if there else 1.0
     return float(2 * precision * recall / (precision + recall)) if hits or not (called or there) else 0.0
-
-
-def boundary_band(truth: Mask, kernel_px: int = BOUNDARY_KERNEL_PX) -> Mask:
-    """bool (H, W) -> bool (H, W): dilation minus erosion with a square of `kernel_px`."""
-    kernel = np.ones((kernel_px, kernel_px), np.uint8)
-    return cv2.morphologyEx(truth.astype(np.uint8), cv2.MORPH_GRADIENT, kernel).astype(bool)

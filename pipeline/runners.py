@@ -1,0 +1,71 @@
+"""Where shards are labelled: in this process, or in the workers of a Dask or Ray cluster."""
+
+import importlib
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from manifests.errors import UserError
+
+if TYPE_CHECKING:
+    from prefect.task_runners import TaskRunner
+
+CORES = os.cpu_count() or 1
+DEFAULT_WORKERS = CORES
+LOOPBACK = "127.0.0.1"  # of a cluster that is started here: nobody else may submit work to it
+
+
+def thread_runner(address: str | None, workers: int) -> "TaskRunner[Any]":
+    """One shard at a time, in this process: its pictures are labelled in parallel already."""
+    if address:
+        raise UserError(f"expected --address with --runner dask or ray alone, found {address!r} with thread")
+    from prefect.task_runners import ThreadPoolTaskRunner  # what Prefect logs is settled before it is imported
+
+    return ThreadPoolTaskRunner[Any](max_workers=1)
+
+
+def dask_runner(address: str | None, workers: int) -> "TaskRunner[Any]":
+    """The Dask cluster whose scheduler is at `address`, `tcp://10.0.0.1:8786` say; without one, `workers` processes."""
+    runner = _import("prefect_dask", "dask").DaskTaskRunner
+    if address:
+        return runner(address=address)
+    return runner(
+        cluster_kwargs={
+            "n_workers": workers,
+            "threads_per_worker": 1,  # one shard at a time in each, as above
+            "host": LOOPBACK,
+            "dashboard_address": None,
+        }
+    )
+
+
+def ray_runner(address: str | None, workers: int) -> "TaskRunner[Any]":
+    """The Ray cluster at `address`, `ray://10.0.0.1:10001` say; without one, `workers` processes."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing phones home
+    runner = _import("prefect_ray", "ray").RayTaskRunner
+    if address:
+        return runner(address=address)
+    return runner(init_kwargs={"num_cpus": workers, "include_dashboard": False, "_node_ip_address": LOOPBACK})
+
+
+RUNNERS: dict[str, Callable[[str | None, int], "TaskRunner[Any]"]] = {
+    "thread": thread_runner,
+    "dask": dask_runner,
+    "ray": ray_runner,
+}
+
+
+def make_runner(name: str, *, address: str | None = None, workers: int) -> "TaskRunner[Any]":
+    """One of RUNNERS; UserError for another name, and where its packages are missing."""
+    if name not in RUNNERS:
+        raise UserError(f"expected --runner out of {', '.join(RUNNERS)}, found {name!r}")
+    if workers < 1:
+        raise UserError(f"expected at least one of --workers, found {workers}")
+    return RUNNERS[name](address, workers)
+
+
+def _import(package: str, extra: str) -> Any:
+    try:
+        return importlib.import_module(package)
+    except ImportError as error:
+        raise UserError(f"expected the package {package}, found none; pip install 'maskfoundry[{extra}]'") from error

@@ -1,0 +1,21 @@
+"""A teacher in an ONNX file, run on the CPU; manifests.onnx_segmenter says what the JSON beside it must hold."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from manifests.onnx_segmenter import OnnxSegmenter
+from pipeline.teachers.teacher import Portrait, Prediction
+
+
+class OnnxTeacher:
+    """Pictures are squeezed to the network's own input size; one thread a picture."""
+
+    batch_size = 1
+
+    def __init__(self, path: Path) -> None:
+        self._segmenter = OnnxSegmenter(path, threads=1)
+        self.name = f"{path.stem}@{self._segmenter.digest[:12]}"
+        self.settings = ""
+
+    def predict(self, portraits: Sequence[Portrait]) -> list[Prediction]:
+        return [Prediction(self._segmenter.person_prob(portrait.rgb)) for portrait in portraits]

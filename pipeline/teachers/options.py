@@ -1,0 +1,59 @@
+"""How a teacher looks at a picture: what its user may choose besides the teacher itself."""
+
+from argparse import ArgumentParser, Namespace
+from dataclasses import dataclass
+
+from manifests.errors import UserError
+from pipeline.teachers.refine import REFINEMENTS
+
+DEFAULT_INPUT_PX = 512
+CPU_BATCH_SIZE = 1  # one picture a thread keeps the cores busier than threads within a batch
+GPU_BATCH_SIZE = 16
+PRECISIONS = ("auto", "fp32", "bf16")
+REFINEMENT_NAMES = ("none", *REFINEMENTS)
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherOptions:
+    """Choices of one run. UserError for one that no teacher has."""
+
+    input_px: tuple[int, ...] = ()  # longer side of a torch network's input; several: their mean. Empty: 512
+    person_class: int | None = None  # of a torch network with more than two classes
+    flip: bool = False  # the mean with the mirrored picture
+    tile_px: int = 0  # pictures with a longer side are looked at in tiles, too; 0: never
+    refine: str = "none"  # one of REFINEMENT_NAMES
+    device: str = "auto"
+    precision: str = "auto"  # one of PRECISIONS; auto: bf16 where the device is fast at it
+    batch_size: int | None = None  # portraits at a time; None: 1 on a CPU, 16 on a GPU
+
+    def __post_init__(self) -> None:
+        if any(not 32 <= side <= 4096 for side in self.input_px):
+            raise UserError(f"expected --input-px from 32 to 4096, found {', '.join(map(str, self.input_px))}")
+        if self.tile_px and self.tile_px < 128:
+            raise UserError(f"expected --tile-px of at least 128, found {self.tile_px}")
+        if self.refine not in REFINEMENT_NAMES:
+            raise UserError(f"expected --refine out of {', '.join(REFINEMENT_NAMES)}, found {self.refine!r}")
+        if self.precision not in PRECISIONS:
+            raise UserError(f"expected --precision out of {', '.join(PRECISIONS)}, found {self.precision!r}")
+        if self.batch_size is not None and self.batch_size < 1:
+            raise UserError(f"expected a --batch-size of at least 1, found {self.batch_size}")
+
+
+def add_teacher_options(parser: ArgumentParser) -> None:
+    """One option of the command line for each field."""
+    add = parser.add_argument_group("how the teacher looks").add_argument
+    add("--input-px", type=int, nargs="+", default=(), metavar="PX", help="longer side of a torch network's input; "
+        f"several: the mean of all. Default: {DEFAULT_INPUT_PX}")  # fmt: skip
+    add("--person-class", type=int, help="of a torch network with more than two classes")
+    add("--flip", action="store_true", help="the mean with the mirrored picture")
+    add("--tile-px", type=int, default=0, help="look at pictures with a longer side in tiles of this side, too")
+    add("--refine", choices=REFINEMENT_NAMES, default="none", help="draw the edge again; default: %(default)s")
+    add("--device", default="auto", help="auto, cpu, cuda or cuda:N; default: %(default)s")
+    add("--precision", choices=PRECISIONS, default="auto", help="auto: bf16 where it is fast; default: %(default)s")
+    add("--batch-size", type=int, help=f"portraits at a time; default: {CPU_BATCH_SIZE}, on a GPU {GPU_BATCH_SIZE}")
+
+
+def teacher_options(parsed: Namespace) -> TeacherOptions:
+    """What was given of them."""
+    given = {name: getattr(parsed, name) for name in TeacherOptions.__slots__}
+    return TeacherOptions(**given | {"input_px": tuple(parsed.input_px)})

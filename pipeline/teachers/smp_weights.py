@@ -1,0 +1,115 @@
+"""Networks of segmentation-models-pytorch from weights on this machine, or from the Hugging Face hub.
+
+The paper's teacher (section 3.4) is DeepLabv3+ (Chen et al. 2018) with an SE-ResNeXt-50 encoder, fine-tuned on about
+2,500 fine-grained person masks. Weights come as a `save_pretrained` directory, whose config.json names network and
+encoder, as a bare `.safetensors` file of the paper's network, or as a hub id, which is fetched.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import segmentation_models_pytorch as smp
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from manifests.blobs import sha256_hex
+from manifests.errors import UserError
+
+PAPER_CONFIG = {"_model_class": "DeepLabV3Plus", "encoder_name": "se_resnext50_32x4d"}
+FILES = ("config.json", "model.safetensors")  # of a save_pretrained directory
+
+_TENSORS_NAMED = 3  # of those missing or left over
+_REASON_LETTERS = 200  # smp's own words can be a list of 500 encoders
+
+
+@dataclass(frozen=True, slots=True)
+class SmpWeights:
+    """A network with its weights; `name` is `architecture@12 hex digits` of the weights."""
+
+    network: nn.Module
+    name: str
+    classes: int
+
+
+def load_smp(path: Path) -> SmpWeights:
+    """From a `save_pretrained` directory or a `.safetensors` file; UserError when it doesn't fit."""
+    weights_path = path / "model.safetensors" if path.is_dir() else path
+    config = _read_config(weights_path.parent / "config.json")
+    try:
+        digest = sha256_hex(weights_path.read_bytes())
+        weights = load_file(weights_path)
+    except FileNotFoundError as error:
+        raise UserError(f"expected teacher weights at {weights_path}, found no file") from error
+    except SafetensorError as error:
+        raise UserError(f"expected a safetensors file at {weights_path}, found: {error}") from error
+    architecture = str(config.pop("_model_class", PAPER_CONFIG["_model_class"]))
+    head = weights.get("segmentation_head.0.weight")
+    classes = head.shape[0] if head is not None else config.get("classes", 1)
+    network = _build(architecture, config, classes, weights, weights_path)
+    return SmpWeights(network, f"{architecture.lower()}@{digest[:12]}", classes)
+
+
+def fetch_from_hub(repository: str) -> Path:
+    """The `save_pretrained` directory of a hub id such as `name/model`; UserError when it can't be had."""
+    from huggingface_hub import snapshot_download  # takes a second to import
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        directory = Path(snapshot_download(repository, allow_patterns=list(FILES)))
+    except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
+        reason = str(error).strip().partition("\n")[0][:_REASON_LETTERS]
+        raise UserError(
+            f"expected to fetch the teacher {repository} from the Hugging Face hub, found no way to it ({reason}); "
+            "give a directory on this machine, or fetch it where there is internet: hf download " + repository
+        ) from error
+    return directory
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return dict(PAPER_CONFIG)
+    try:
+        config = json.loads(path.read_text())
+    except ValueError as error:
+        raise UserError(f"expected JSON in {path}, found: {error}") from error
+    if not isinstance(config, dict):
+        raise UserError(f"expected a JSON object in {path}, found {type(config).__name__}")
+    return config
+
+
+def _build(
+    architecture: str, config: dict[str, Any], classes: int, weights: dict[str, Tensor], path: Path
+) -> nn.Module:
+    known = smp.MODEL_ARCHITECTURES_MAPPING
+    if architecture.lower() not in known:
+        raise UserError(f"expected a network out of {', '.join(known)} in {path.parent}, found {architecture}")
+    if config.get("in_channels", 3) != 3:
+        raise UserError(f"expected a teacher that takes 3 channels (RGB) in {path}, found {config['in_channels']}")
+    settings = {name: value for name, value in config.items() if not name.startswith("_")}
+    # logits and nothing else come out: what makes them probabilities is the teacher's
+    settings |= {"encoder_weights": None, "classes": classes, "activation": None, "aux_params": None}
+    try:
+        network: nn.Module = known[architecture.lower()](**settings)
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        reason = str(error)[:_REASON_LETTERS]
+        raise UserError(f"expected the settings of a {architecture} beside {path}, found: {reason}") from error
+    expected = network.state_dict()
+    wrong = [
+        *(f"{name} is missing" for name in expected.keys() - weights.keys()),
+        *(f"{name} is left over" for name in weights.keys() - expected.keys()),
+        *(
+            f"{name} has shape {tuple(weights[name].shape)}, not {tuple(expected[name].shape)}"
+            for name in expected.keys() & weights.keys()
+            if weights[name].shape != expected[name].shape
+        ),
+    ]
+    if wrong:
+        raise UserError(
+            f"expected the tensors of {architecture} with {settings.get('encoder_name')} in {path}, "
+            f"found {len(wrong)} that differ: {'; '.join(sorted(wrong)[:_TENSORS_NAMED])}"
+        )
+    network.load_state_dict(weights)
+    return network

@@ -1,0 +1,45 @@
+"""What a teacher is: portraits with the faces in them -> a person probability for every pixel of each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from manifests.geometry import Pixels
+from pipeline.faces import Face
+
+Prob = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Portrait:
+    """RGB uint8 (H, W, 3), and the faces in it in its own pixels, the one it was cut around among them."""
+
+    rgb: Pixels
+    faces: list[Face]
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """Person probability (H, W) in [0, 1]; where several opinions were averaged, how far they disagree, in [0, 1]."""
+
+    prob: Prob
+    disagreement: float | None = None
+
+
+class Teacher(Protocol):
+    """Proposes masks. Safe to use from threads.
+
+    `name` is `kind@12 hex digits` of what it knows: weights, or settings. `settings` is all else that decides its
+    output. `batch_size` portraits at a time suit it best.
+    """
+
+    name: str
+    settings: str
+    batch_size: int
+
+    def predict(self, portraits: Sequence[Portrait]) -> list[Prediction]:
+        """One prediction for each portrait, of its size; they may differ in size."""
+        ...
