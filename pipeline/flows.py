@@ -55,13 +55,14 @@ def generate_pseudo_labels(
     shard_size: Annotated[int, Field(ge=1, le=SHARD_SIZE_LIMIT)] = DEFAULT_SHARD_SIZE,
     manifests: str = "manifests",
     data: str | None = None,
+    allow_private_addresses: bool = False,
 ) -> Generated:
     """Make portraits with masks out of pictures, and a manifest version out of those.
 
     With `masks` they are cropped ground truth (case 1), without them the teacher's proposals (case 2).
     """
     store, data_root = open_destination(manifests, data)
-    pictures = without_blobs(find_pictures(images, masks), data_root)
+    pictures = without_blobs(find_pictures(images, masks, allow_private_addresses=allow_private_addresses), data_root)
     origins = Origins(
         source or default_source(images), license, attribution, find_mask_encoding(pictures, person_label)
     )

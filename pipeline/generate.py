@@ -58,7 +58,7 @@ def _check_text(parameters: dict[str, Any]) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m pipeline.generate", description=__doc__)
-    parser.add_argument("--images", required=True, help="directory, glob or file")
+    parser.add_argument("--images", required=True, help="directory, glob or file; URL, tar or list of URLs")
     parser.add_argument("--masks", help="directory of ground-truth masks with the same stems: crop instead of label")
     parser.add_argument(
         "--teacher",
@@ -77,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--manifests", default="manifests", help="directory of the versions; default: %(default)s")
     parser.add_argument("--data", help="data root; default: the directory data beside the manifests")
+    parser.add_argument("--allow-private-addresses", action="store_true", help="fetch URLs of an intranet too")
     return parser
 
 

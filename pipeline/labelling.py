@@ -39,8 +39,7 @@ class Labeller:
         try:
             data = picture.read()
             sha256 = sha256_hex(data)
-            origins = self._origins
-            source = Source(origins.source, picture.uri, sha256, origins.license, origins.attribution)
+            source = self._origins.source_of(picture, sha256)
             return self._samples(decode_image(data), source, picture.mask)
         except (UnusableImage, Unusable) as error:
             return {
