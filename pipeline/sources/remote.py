@@ -146,7 +146,9 @@ def _urls(paths: Iterable[str], fs: Any, url: str, root: str) -> list[str]:
 def _with_protocol(path: str, fs: Any, url: str) -> str:
     """`path` as a URL like the one that was given: that names the host too where paths don't (sftp://host/path)."""
     _, root = url_to_fs(url)
-    if root and url.rstrip("/").endswith(root):
+    if not root.strip("/"):
+        return (url if url.endswith("/") else f"{url}/") + path.lstrip("/")
+    if url.rstrip("/").endswith(root):
         return url.rstrip("/")[: -len(root)] + path
     return str(fs.unstrip_protocol(path))
 

@@ -102,7 +102,7 @@ def _parquet_rows(data: bytes, images: str) -> Iterator[ListRow]:
 
 def _columns(found: Iterable[str], images: str) -> dict[str, str]:
     """Of url, license and attribution those that there are -> as they are written here."""
-    by_name = {name.strip().lower(): name for name in reversed(list(found))}
+    by_name = {name.strip().lower(): name for name in found}
     if "url" not in by_name:
         raise UserError(f"expected a column url in {images}, found {', '.join(by_name) or 'none'}; name it so")
     return {column: by_name[column] for column in COLUMNS if column in by_name}
