@@ -3,9 +3,8 @@
 import ssl
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -21,7 +20,7 @@ class PictureServer:
     robots: bytes | int = ROBOTS  # or a status
     scheme: str = "http"
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
-    running: Counter[str] = field(default_factory=Counter)
+    running: int = 0  # requests for /busy*
     most_running: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
     over: threading.Event = field(default_factory=threading.Event)
@@ -61,15 +60,8 @@ def _handler(state: PictureServer) -> type[BaseHTTPRequestHandler]:
             with state.lock:
                 state.asked.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
                 times = sum(asked == self.path for asked, _ in state.asked)
-                state.running["all"] += 1
-                state.most_running = max(state.most_running, state.running["all"])
-            try:
+            with suppress(OSError):  # the client has gone: it had enough
                 self.answer(path, times)
-            except OSError:  # the client has gone: it had enough
-                pass
-            finally:
-                with state.lock:
-                    state.running["all"] -= 1
 
         def answer(self, path: str, times: int) -> None:
             if path == "/robots.txt":
@@ -80,7 +72,12 @@ def _handler(state: PictureServer) -> type[BaseHTTPRequestHandler]:
             elif path.endswith("good.jpg"):
                 self.send(200, state.picture)
             elif path.startswith("/busy"):
+                with state.lock:
+                    state.running += 1
+                    state.most_running = max(state.most_running, state.running)
                 time.sleep(0.05)
+                with state.lock:
+                    state.running -= 1
                 self.send(200, state.picture)
             elif path == "/lying.jpg":
                 self.send(200, b"<html>not found</html>")

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -25,8 +26,8 @@ from pipeline.sources.fetch import Fetcher
 from pipeline.sources.host_slots import HostSlots
 from pipeline.sources.limits import ROBOTS_MAX_AGE_SECONDS, ROBOTS_MAX_BYTES, ROBOTS_RETRY_SECONDS, FetchRules
 from pipeline.sources.retries import FetchFailure, retry_after_seconds, wait_seconds
-from pipeline.sources.robots import USER_AGENT
-from pipeline.sources.urls import holds_secret, without_credentials
+from pipeline.sources.robots import USER_AGENT, Robots
+from pipeline.sources.urls import holds_secret, redacted, without_credentials
 
 PICTURE = b"\xff\xd8" + bytes(range(256)) * 20
 RULES = FetchRules(allow_private_addresses=True, max_bytes=100_000, total_timeout_seconds=5)
@@ -124,6 +125,7 @@ def test_silence_between_two_pieces_ends_before_the_whole_time(server: PictureSe
         "http://host:0/",
         "http://[::1/a.jpg",
         "http://ho\x00st/a.jpg",
+        "http://[fe80::1%25eth0]é]/a.jpg",
         "javascript:alert(1)",
         "http://" + "a" * 70_000,
     ],
@@ -222,12 +224,12 @@ def test_a_name_is_resolved_once_and_the_checked_address_is_the_one_connected_to
     asked: list[str] = []
 
     def rebinding(host: str, port: int) -> list[str]:
-        """A public address first, this machine's the next time."""
+        """Another address each time."""
         asked.append(host)
-        return ["192.0.2.1"] if len(asked) > 1 else ["127.0.0.1"]
+        return ["127.0.0.77"] if len(asked) > 1 else ["127.0.0.1"]
 
-    rules = replace(RULES, attempts=1, connect_timeout_seconds=0.2)
-    assert failure_of(lambda: fetcher(rules, resolve=rebinding).fetch(server.url("/good.jpg", "photos.test")))
+    failure = failure_of(lambda: fetcher(resolve=rebinding).fetch(server.url("/good.jpg", "photos.test")))
+    assert failure.reason == quarantine.UNREACHABLE
     assert server.paths() == ["/robots.txt"]  # one connection to the first answer, then one to the second
     assert asked == ["photos.test", "photos.test"]
 
@@ -318,6 +320,21 @@ def test_a_host_that_is_not_there_is_left_alone_for_a_while(server: PictureServe
     assert len(hosts) == 2
 
 
+def test_an_error_nobody_foresaw_is_not_remembered_for_ever() -> None:
+    answers = iter([MemoryError(), b"User-agent: *\nDisallow: /secret"])
+
+    def fetch(url: httpx.URL) -> bytes:
+        answer = next(answers)
+        if isinstance(answer, bytes):
+            return answer
+        raise answer
+
+    robots = Robots(fetch, Clock())
+    with pytest.raises(MemoryError):
+        robots.check(httpx.URL("http://photos.test/a.jpg"))
+    robots.check(httpx.URL("http://photos.test/a.jpg"))
+
+
 def test_waits_double_and_a_host_that_asks_for_longer_gets_longer() -> None:
     rules = FetchRules(attempts=4, backoff_seconds=1.0, max_retry_after_seconds=30.0)
 
@@ -395,6 +412,11 @@ def test_slots_are_limited_over_all_hosts_and_given_back() -> None:
 def test_a_url_is_kept_without_its_credentials(url: str, shown: str) -> None:
     assert without_credentials(url) == shown
     assert holds_secret(url) == (url != shown and "secret" in url.partition("#")[0])
+
+
+def test_a_message_of_somebody_else_is_told_without_credentials() -> None:
+    told = redacted("no answer from https://me:hunter2@host/a?sig=hunter2&se=3 (token=hunter2), see https://host/@me")
+    assert told == "no answer from https://host/a?sig=...&se=3 (token=... see https://host/@me"
 
 
 def test_tls_is_checked_against_the_name_and_not_the_address(tmp_path: Path) -> None:

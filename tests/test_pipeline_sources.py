@@ -254,16 +254,18 @@ def test_a_json_beside_a_picture_states_its_license(tmp_path: Path) -> None:
     said = {
         "1": {"license": "CC BY 4.0", "attribution": "Jane", "url": "https://host/1.jpg"},
         "2": {"license": 4, "attribution": None, "url": "https://me:secret@host/2.jpg?token=secret"},
-        "3": {"width": 7},
+        "3": {"width": 7, "license": ""},
+        "5": {"license": "half a \ud83d"},
     }
     members = {f"p/{key}.json": json.dumps(value).encode() for key, value in said.items()}
-    members |= {f"p/{key}.jpg": b"x" for key in "1234"} | {"p/1.face.png": b"x", "1.jpg": b"x"}
+    members |= {f"p/{key}.jpg": b"x" for key in "12345"} | {"p/1.face.png": b"x", "1.jpg": b"x"}
     pictures = find_pictures(str(write_tar(tmp_path / "a.tar", members)))
     assert {picture.uri.partition("!/")[2]: (picture.license, picture.attribution) for picture in pictures} == {
         "p/1.jpg": ("CC BY 4.0", "Jane"),
         "p/2.jpg": ("4", "https://host/2.jpg"),
         "p/3.jpg": (None, None),
         "p/4.jpg": (None, None),
+        "p/5.jpg": ("half a \\ud83d", None),
         "p/1.face.png": ("CC BY 4.0", "Jane"),
         "1.jpg": (None, None),
     }
@@ -609,7 +611,7 @@ def test_of_a_list_the_good_pictures_are_labelled_and_each_other_has_its_reason(
     rules = FetchRules(
         allow_private_addresses=True,
         max_bytes=2**20,
-        total_timeout_seconds=1.5,
+        total_timeout_seconds=3,
         attempts=2,
         backoff_seconds=0.05,
         requests_per_host=4,

@@ -29,7 +29,7 @@ def is_public(address: str) -> bool:
 
 
 def resolve(host: str, port: int) -> list[str]:
-    """The host's addresses, as the system tells them. FetchFailure when it has none."""
+    """The host's addresses, as the system tells them and in the time it takes. FetchFailure when it has none."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:

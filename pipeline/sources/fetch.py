@@ -15,7 +15,7 @@ from pipeline.sources.limits import ROBOTS_MAX_BYTES, FetchRules
 from pipeline.sources.request import ReadBody, Requester, read_beginning, read_picture
 from pipeline.sources.retries import FetchFailure, wait_seconds
 from pipeline.sources.robots import Robots
-from pipeline.sources.urls import parse_web_url
+from pipeline.sources.urls import host_of, parse_web_url
 
 
 class Fetcher:
@@ -69,7 +69,7 @@ class Fetcher:
         seconds_left = self._rules.total_timeout_seconds
         for _ in range(self._rules.max_redirects + 1):
             check(url)
-            with self._slots.slot(url.host):
+            with self._slots.slot(host_of(url)):
                 started = self._clock()
                 answer = self._requester.get(url, read_body, deadline=started + seconds_left)
                 seconds_left -= self._clock() - started

@@ -13,7 +13,7 @@ from pipeline.sources.limits import FetchRules
 from pipeline.sources.picture import Picture
 from pipeline.sources.remote import list_remote_pictures
 from pipeline.sources.tars import is_tar, list_tar_pictures
-from pipeline.sources.urls import holds_secret, parse_web_url, without_credentials
+from pipeline.sources.urls import holds_secret, host_of, parse_web_url, without_credentials
 from pipeline.sources.web_list import LIST_SUFFIXES, WebAddress, list_web_pictures
 
 Kind = Literal["files", "file system", "tars", "web list", "web address"]
@@ -70,7 +70,7 @@ def default_source(images: str) -> str:
     kind = _kind(images)
     if kind == "web address":
         address = parse_web_url(images)
-        return address.host if address else images
+        return host_of(address) if address else images
     if "://" in images:
         path, is_directory = PurePosixPath(images.partition("://")[2]), not _names_files(images)
     else:

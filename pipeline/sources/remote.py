@@ -15,6 +15,7 @@ from manifests.errors import UserError
 from manifests.pictures import PICTURE_SUFFIXES
 from pipeline.quarantine import TOO_LARGE, UNREADABLE, Unusable
 from pipeline.sources.limits import MAX_PICTURE_BYTES
+from pipeline.sources.urls import redacted
 
 # What to install for a protocol, where the package isn't named like it.
 PACKAGES = {
@@ -30,6 +31,21 @@ PACKAGES = {
     "ssh": "paramiko",
     "webdav": "webdav4",
 }
+
+# What a file system's `info` may say of a file's state, the best first. A listing and a look at the one file agree on
+# these; fsspec's own `ukey` hashes all that is said, and they don't agree on that (s3fs).
+STATE_FIELDS = (
+    "ETag",
+    "etag",
+    "md5Hash",
+    "crc32c",
+    "mtime",
+    "modified",
+    "modify",
+    "LastModified",
+    "last_modified",
+    "created",
+)
 
 GLOB_CHARACTERS = "*?["
 
@@ -92,7 +108,7 @@ def list_remote(url: str) -> list[str]:
             return _urls(files, fs, url, _fixed_part(path))
     except Exception as error:  # see above
         raise UserError(f"expected to list {url}, {told(error)}; check the URL, and what lets you in") from error
-    raise UserError(f"expected a directory of pictures at {url}, found nothing there; check the URL")
+    raise UserError(f"expected files at {url}, found nothing there; check the URL")
 
 
 def open_file_system(url: str) -> tuple[Any, str]:
@@ -126,14 +142,16 @@ def remote_key(url: str) -> str | None:
     """What changes when the file does, from the file system alone; None where it can't tell now."""
     try:
         fs, path = url_to_fs(url)
-        return str(fs.ukey(path))
+        info = fs.info(path)
+        field = next((field for field in STATE_FIELDS if info.get(field) is not None), None)
+        return f"{info.get('size')}:{info[field]}" if field else str(fs.ukey(path))
     except Exception:  # see above
         return None
 
 
 def told(error: Exception) -> str:
-    """An error of somebody else's library, in one line."""
-    text = " ".join(str(error).split())
+    """An error of somebody else's library, in one line and without credentials."""
+    text = redacted(" ".join(str(error).split()))
     return f"found {type(error).__name__}: {text}" if text else f"found {type(error).__name__}"
 
 

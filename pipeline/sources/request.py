@@ -19,7 +19,7 @@ from pipeline.sources.addresses import CheckedBackend, Resolve, resolve
 from pipeline.sources.limits import FetchRules
 from pipeline.sources.retries import FetchFailure, retry_after_seconds
 from pipeline.sources.robots import USER_AGENT
-from pipeline.sources.urls import parse_web_url, without_credentials
+from pipeline.sources.urls import host_of, parse_web_url, without_credentials
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 TOO_MANY_REQUESTS = 429
@@ -50,7 +50,7 @@ class Requester:
             detail = f"expected an answer from {shown} in time, {_told(error)}"
             raise FetchFailure(TIMED_OUT, detail, passing=True) from error
         except httpcore.ConnectError as error:  # refused, or no TLS that can be trusted: it will be again
-            raise FetchFailure(UNREACHABLE, f"expected a connection to {url.host}, {_told(error)}") from error
+            raise FetchFailure(UNREACHABLE, f"expected a connection to {host_of(url)}, {_told(error)}") from error
         except (httpcore.NetworkError, httpcore.ProtocolError) as error:
             passing = not isinstance(error, httpcore.LocalProtocolError)
             raise FetchFailure(

@@ -13,6 +13,7 @@ from manifests import __version__
 from pipeline.quarantine import DISALLOWED, Unusable
 from pipeline.sources.limits import ROBOTS_HOSTS, ROBOTS_MAX_AGE_SECONDS, ROBOTS_RETRY_SECONDS
 from pipeline.sources.retries import FetchFailure
+from pipeline.sources.urls import host_of
 
 ROBOTS_NAME = "maskfoundry"  # what a robots.txt calls this program
 USER_AGENT = f"{ROBOTS_NAME}/{__version__} (collects pictures for portrait segmentation; obeys robots.txt)"
@@ -42,19 +43,24 @@ class Robots:
         if answer.problem is not None:
             raise Unusable(*answer.problem)
         if answer.rules is not None and not answer.rules.can_fetch(ROBOTS_NAME, str(url)):
-            raise Unusable(DISALLOWED, f"{url.host} keeps {ROBOTS_NAME} out of {url.path}")
+            raise Unusable(DISALLOWED, f"{host_of(url)} keeps {ROBOTS_NAME} out of {url.path}")
 
     def _answer(self, url: httpx.URL) -> _Answer:
         """The host's answer; of several threads that ask at once one fetches it and the others wait."""
-        host = f"{url.scheme}://{url.host}:{url.port}"
+        host = f"{url.scheme}://{host_of(url)}:{url.port}"
         with self._lock:
             promise = self._answers.get(host)
-            is_new = promise is None or (promise.done() and promise.result().expires <= self._clock())
+            is_new = promise is None or self._is_over(promise)
             if promise is None or is_new:
                 promise = self._remember(host, Future())
         if is_new:
             self._keep(promise, url)
         return promise.result()
+
+    def _is_over(self, promise: Future[_Answer]) -> bool:
+        if not promise.done():
+            return False
+        return promise.exception() is not None or promise.result().expires <= self._clock()
 
     def _remember(self, host: str, promise: Future[_Answer]) -> Future[_Answer]:
         self._answers.pop(host, None)
@@ -79,7 +85,7 @@ class Robots:
                 return _Answer(None, None, self._clock() + ROBOTS_MAX_AGE_SECONDS)
             # Rules that can't be had forbid everything (RFC 9309, 2.3.1.4); a host that isn't there has no pictures.
             reason = DISALLOWED if status else failure.reason
-            detail = f"robots.txt of {url.host}: {failure.detail}"
+            detail = f"robots.txt of {host_of(url)}: {failure.detail}"
             return _Answer(None, (reason, detail), self._clock() + ROBOTS_RETRY_SECONDS)
         return _Answer(rules, None, self._clock() + ROBOTS_MAX_AGE_SECONDS)
 

@@ -186,7 +186,8 @@ def _plain(value: Any) -> str | None:
     """A JSON value as text; None for nothing."""
     if value is None or value == "":
         return None
-    return value if isinstance(value, str) else json.dumps(value)
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text.encode("utf-8", "backslashreplace").decode()  # JSON can spell halves of characters
 
 
 def _open(tar: TarPath) -> IO[bytes]:
