@@ -32,7 +32,7 @@ from pipeline.quarantine import Unusable
 from pipeline.shards import process_shard, read_quarantine, read_rows, shard_digest
 from pipeline.sources import Origins, Picture, default_source, find_pictures, limits, remote, tars
 from pipeline.sources.limits import MAX_PICTURE_BYTES, FetchRules
-from pipeline.sources.remote import PACKAGES
+from pipeline.sources.remote import PACKAGES, RemoteFile
 from pipeline.sources.tars import TarMember, expand_ranges
 from pipeline.sources.web_list import list_web_pictures
 from pipeline.teachers import load_teacher
@@ -215,6 +215,13 @@ def test_a_password_in_the_parameter_is_refused_and_not_repeated(images: str) ->
 def test_chained_urls_are_refused() -> None:
     with pytest.raises(UserError, match="expected a plain URL"):
         find_pictures("simplecache::memory://people")
+
+
+def test_a_files_name_opens_no_other_file_system() -> None:
+    picture = RemoteFile("memory://people/a::file:///etc/b.jpg")
+    with pytest.raises(Unusable, match="expected a plain URL"):
+        picture.read()
+    assert picture.fingerprint() is None
 
 
 def test_a_file_url_is_the_file(tmp_path: Path) -> None:

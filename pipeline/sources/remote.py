@@ -64,7 +64,7 @@ class RemoteFile:
     def read(self) -> bytes:
         """The file's bytes; Unusable says why there are none."""
         try:
-            fs, path = url_to_fs(self.url)
+            fs, path = open_file_system(self.url)
             size_bytes = fs.info(path).get("size") or 0
             if size_bytes <= MAX_PICTURE_BYTES:
                 return bytes(fs.cat_file(path))
@@ -114,7 +114,7 @@ def list_remote(url: str) -> list[str]:
 def open_file_system(url: str) -> tuple[Any, str]:
     """fsspec's file system and the path in it; UserError names the package that is missing."""
     protocol = url.partition("://")[0]
-    if "::" in url:
+    if "::" in url:  # also in a file's name, which fsspec would take for another file system's
         raise UserError(f"expected a plain URL, found the chained {url}; give the directory or file itself")
     try:
         return url_to_fs(url)
@@ -141,7 +141,7 @@ def read_bytes(images: str) -> bytes:
 def remote_key(url: str) -> str | None:
     """What changes when the file does, from the file system alone; None where it can't tell now."""
     try:
-        fs, path = url_to_fs(url)
+        fs, path = open_file_system(url)
         info = fs.info(path)
         field = next((field for field in STATE_FIELDS if info.get(field) is not None), None)
         return f"{info.get('size')}:{info[field]}" if field else str(fs.ukey(path))

@@ -14,8 +14,6 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
-from fsspec.core import url_to_fs
-
 from manifests.blobs import sha256_hex
 from manifests.errors import UserError
 from manifests.pictures import PICTURE_SUFFIXES, source_uri
@@ -199,7 +197,7 @@ def _open(tar: TarPath) -> IO[bytes]:
 
 def _read_range(tar: TarPath, offset: int, size_bytes: int) -> bytes:
     if isinstance(tar, str):
-        fs, path = url_to_fs(tar)
+        fs, path = open_file_system(tar)
         return bytes(fs.cat_file(path, start=offset, end=offset + size_bytes))
     with tar.open("rb") as file:
         file.seek(offset)
