@@ -26,7 +26,7 @@ from pipeline.sources.urls import without_credentials
 
 COMPRESSED_SUFFIXES = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst")
 
-_RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
+_RANGE = re.compile(r"\{([0-9]{1,9})\.\.([0-9]{1,9})\}")
 _INDEXES_KEPT = 4096  # one run lists its pictures twice: before Prefect starts, and in the flow
 
 TarPath = Path | str  # a file of this machine, or a URL

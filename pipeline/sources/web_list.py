@@ -91,13 +91,13 @@ def _csv_rows(data: bytes, images: str) -> Iterator[ListRow]:
 
 def _parquet_rows(data: bytes, images: str) -> Iterator[ListRow]:
     try:
-        table = pq.read_table(pa.BufferReader(data))
+        file = pq.ParquetFile(pa.BufferReader(data))
+        names = _columns(file.schema_arrow.names, images)
+        for batch in file.iter_batches(columns=list(names.values())):
+            for row in batch.to_pylist():
+                yield {column: None if row[name] is None else str(row[name]) for column, name in names.items()}
     except (pa.ArrowException, OSError) as error:
         raise UserError(f"expected a Parquet file at {images}, found {error}; write it again") from error
-    names = _columns(table.column_names, images)
-    for batch in table.select(list(names.values())).to_batches():
-        for row in batch.to_pylist():
-            yield {column: None if row[name] is None else str(row[name]) for column, name in names.items()}
 
 
 def _columns(found: Iterable[str], images: str) -> dict[str, str]:
