@@ -8,6 +8,7 @@ remote.py        a file in a file system that fsspec knows (s3://, gs://, ...)
 tars.py          a member of a tar shard in webdataset's layout, read where it lies
 web_list.py      a list of URLs (.txt, .csv, .parquet), and the picture behind one
 fetch.py         one URL -> bytes or a reason; politely, and never without end
+request.py       one GET request, on a connection of its own
 addresses.py     which addresses may be connected to, checked on the connection itself
 robots.py        what a host's robots.txt allows
 host_slots.py    how many requests run at a time
