@@ -4,6 +4,7 @@ generate.py    `python -m pipeline.generate`: the flow `generate-pseudo-labels`,
 flows.py       the flows, and their tasks; bodies that read like a sentence
 shards.py      a few hundred pictures at a time: label them in threads, remember what is finished
 labelling.py   one picture -> samples (case 1: cropped ground truth; case 2: pseudo-labels) or a reason
+sources/       where pictures come from: files, file systems, tars, lists of URLs
 faces.py       face detection (MTCNN)
 roi.py         face -> portrait ROI, margins as named numbers
 teachers/      what proposes masks: grabcut, deeplabv3plus

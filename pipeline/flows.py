@@ -48,6 +48,7 @@ def generate_pseudo_labels(
     runner: str = "thread",
     address: str | None = None,
     workers: int = DEFAULT_WORKERS,
+    allow_private_addresses: bool = False,
 ) -> Generated:
     """Make portraits with masks out of pictures, and a manifest version out of those.
 
@@ -56,7 +57,7 @@ def generate_pseudo_labels(
     """
     task_runner = make_runner(runner, address=address, workers=workers)
     store, data_root = open_destination(manifests, data)
-    pictures = without_blobs(find_pictures(images, masks), data_root)
+    pictures = without_blobs(find_pictures(images, masks, allow_private_addresses=allow_private_addresses), data_root)
     origins = Origins(
         source or default_source(images), license, attribution, find_mask_encoding(pictures, person_label)
     )

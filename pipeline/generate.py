@@ -64,7 +64,7 @@ def _check_text(parameters: dict[str, Any]) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m pipeline.generate", description=__doc__)
-    parser.add_argument("--images", required=True, help="directory, glob or file")
+    parser.add_argument("--images", required=True, help="directory, glob or file; URL, tar or list of URLs")
     parser.add_argument("--masks", help="directory of ground-truth masks with the same stems: crop instead of label")
     parser.add_argument(
         "--teacher",
@@ -92,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--workers", type=int, default=DEFAULT_WORKERS, help="processes of such a cluster; default: %(default)s"
     )
+    parser.add_argument("--allow-private-addresses", action="store_true", help="fetch URLs of an intranet too")
     return parser
 
 

@@ -36,6 +36,14 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class Opened:
+    """A picture and its bytes as they came."""
+
+    picture: Picture
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Prepared:
     """A source image and the portraits in it."""
 
@@ -49,7 +57,8 @@ Outcome = list[Row] | QuarantineRow
 class Labeller:
     """Turns pictures into samples; `teacher` is None in case 1. Safe to use from threads.
 
-    `prepare` reads and cuts, `propose` asks the teacher, `store` writes: a picture passes them in that order.
+    `read` waits for disk or network, `prepare` decodes, finds faces and cuts, `propose` asks the teacher, `store`
+    writes: a picture passes them in that order, as a row for the quarantine table once something is wrong with it.
     """
 
     def __init__(self, detector: FaceDetector, teacher: Teacher | None, blobs: BlobStore, origins: Origins) -> None:
@@ -61,24 +70,25 @@ class Labeller:
 
     def label(self, picture: Picture) -> Outcome:
         """The rows of a picture's samples, one per face that passes; or one row for the quarantine table."""
-        return self.store(self.propose([self.prepare(picture)])[0])
+        return self.store(self.propose([self.prepare(self.read(picture))])[0])
 
-    def prepare(self, picture: Picture) -> Prepared | QuarantineRow:
-        """Read, decode, find faces, cut portraits out; in case 1 with their masks."""
-        sha256 = None
+    def read(self, picture: Picture) -> Opened | QuarantineRow:
+        """The picture's bytes."""
         try:
-            data = picture.read()
-            sha256 = sha256_hex(data)
-            origins = self._origins
-            source = Source(origins.source, picture.uri, sha256, origins.license, origins.attribution)
-            return Prepared(source, self._candidates(decode_image(data), picture))
+            return Opened(picture, picture.read())
+        except Unusable as error:
+            return _quarantined(picture, error)
+
+    def prepare(self, opened: Opened | QuarantineRow) -> Prepared | QuarantineRow:
+        """The portraits in it; in case 1 with their masks."""
+        if not isinstance(opened, Opened):
+            return opened
+        sha256 = sha256_hex(opened.data)
+        try:
+            candidates = self._candidates(decode_image(opened.data), opened.picture)
         except (UnusableImage, Unusable) as error:
-            return {
-                "source_uri": picture.uri,
-                "reason": error.reason,
-                "detail": error.detail,
-                "source_sha256": sha256,
-            }
+            return _quarantined(opened.picture, error, sha256)
+        return Prepared(self._origins.source_of(opened.picture, sha256), candidates)
 
     def propose(self, pictures: Sequence[Prepared | QuarantineRow]) -> list[Prepared | QuarantineRow]:
         """The same pictures, the teacher's mask with each portrait that has none."""
@@ -163,6 +173,10 @@ class Labeller:
             sizes = f"expected {rgb.shape[1]}x{rgb.shape[0]}, found {values.shape[1]}x{values.shape[0]}"
             raise Unusable(quarantine.MASK_MISMATCH, f"{sizes} in {picture.mask}")
         return self._origins.encoding.to_mask(values)
+
+
+def _quarantined(picture: Picture, error: UnusableImage | Unusable, sha256: str | None = None) -> QuarantineRow:
+    return {"source_uri": picture.uri, "reason": error.reason, "detail": error.detail, "source_sha256": sha256}
 
 
 def _candidate(rgb: Pixels, roi: Box, face: Face, faces: Sequence[Face]) -> Candidate:

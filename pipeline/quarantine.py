@@ -24,6 +24,17 @@ NO_FACE_IN_MASK = "no face in the mask"
 MASK_MISMATCH = "mask and image differ in size"
 BAD_MASK = "unreadable mask"
 
+# What is fetched or lies in another file: a bad URL, a host that doesn't answer, ...
+BAD_URL = "bad URL"
+UNREACHABLE = "unreachable"
+TIMED_OUT = "timed out"
+HTTP_ERROR = "HTTP error"
+TOO_MANY_REDIRECTS = "too many redirects"
+REFUSED_ADDRESS = "refused address"
+DISALLOWED = "disallowed by robots.txt"
+TOO_LARGE = "too large"  # in bytes; manifests.images says it of pixels
+NOT_AN_IMAGE = "not an image"  # by its content type; manifests.images says it of the bytes
+
 QuarantineRow = dict[str, str | None]
 
 

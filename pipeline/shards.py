@@ -34,6 +34,8 @@ from pipeline.teachers import Teacher
 DEFAULT_SHARD_SIZE = 512  # pictures; a Prefect task costs about 12 ms, a shard minutes
 SHARD_SIZE_LIMIT = 1024  # more would lose too much work to a crash
 
+READERS = 16  # as many as pipeline.sources lets ask the network at a time; files as they came are small
+
 DATASET_COLUMNS = ("group_id", "split", "added_in")  # only the whole dataset can tell these
 ROW_SCHEMA = pa.schema([field for field in SCHEMA if field.name not in DATASET_COLUMNS])
 
@@ -119,15 +121,20 @@ def process_shard(
 def label_all(labeller: Labeller, pictures: Iterable[Picture], *, threads: int) -> Generator[Outcome]:
     """The outcome of every picture, in order; a few pictures a thread are in memory at any time.
 
-    A teacher that wants one portrait at a time works in the threads that read and write; one that wants more has a
-    thread of its own, which feeds the device.
+    READERS wait for disks and networks, `threads` work. A teacher that wants one portrait at a time works in those,
+    too; one that wants more has a thread of its own, which feeds the device.
     """
-    with ThreadPoolExecutor(threads) as workers, ThreadPoolExecutor(1) as feeder:
+    with (
+        ThreadPoolExecutor(READERS) as readers,
+        ThreadPoolExecutor(threads) as workers,
+        ThreadPoolExecutor(1) as feeder,
+    ):
         teaching = workers if labeller.batch_size == 1 else feeder
-        prepared = ordered_map(workers, labeller.prepare, pictures, ahead=threads + labeller.batch_size)
+        opened = ordered_map(readers, labeller.read, pictures, ahead=READERS)
+        prepared = ordered_map(workers, labeller.prepare, opened, ahead=threads + labeller.batch_size)
         batches = in_batches(prepared, labeller.batch_size)
         proposed = ordered_map(teaching, labeller.propose, batches, ahead=threads if teaching is workers else 2)
-        with closing(prepared), closing(proposed):
+        with closing(opened), closing(prepared), closing(proposed):
             yield from ordered_map(workers, labeller.store, chain.from_iterable(proposed), ahead=threads)
 
 

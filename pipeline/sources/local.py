@@ -1,0 +1,34 @@
+"""A picture that is a file of this machine."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from manifests.blobs import sha256_hex
+from manifests.pictures import source_uri
+from pipeline.quarantine import UNREADABLE, Unusable
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """A file, known by its bytes."""
+
+    path: Path
+
+    @property
+    def uri(self) -> str:
+        """The manifest's `source_uri`: the absolute path."""
+        return source_uri(self.path)
+
+    def read(self) -> bytes:
+        """The file's bytes; Unusable says why there are none."""
+        try:
+            return self.path.read_bytes()
+        except OSError as error:
+            raise Unusable(UNREADABLE, error.strerror or str(error)) from error
+
+    def fingerprint(self) -> str | None:
+        """The bytes' digest; None where they can't be read now."""
+        try:
+            return sha256_hex(self.path.read_bytes())
+        except OSError:
+            return None

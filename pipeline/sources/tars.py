@@ -1,0 +1,237 @@
+"""Pictures in tar shards of webdataset's layout, read where they lie: nothing is unpacked, nothing is scanned twice.
+
+A shard is listed once, header by header; a member is then read by its offset alone. `000001.json` beside
+`000001.jpg` may state `license`, `attribution` and `url`.
+"""
+
+import json
+import os
+import re
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, cast
+
+from manifests.blobs import sha256_hex
+from manifests.errors import UserError
+from manifests.pictures import PICTURE_SUFFIXES, source_uri
+from manifests.progress import progress
+from pipeline.quarantine import TOO_LARGE, UNREADABLE, Unusable
+from pipeline.sources.limits import MAX_PICTURE_BYTES, MAX_STATEMENT_BYTES, MAX_TAR_HEADER_BYTES, MAX_TARS
+from pipeline.sources.picture import Picture
+from pipeline.sources.remote import list_remote, open_file_system, remote_key, told
+from pipeline.sources.urls import without_credentials
+
+COMPRESSED_SUFFIXES = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst")
+
+_RANGE = re.compile(r"\{([0-9]{1,9})\.\.([0-9]{1,9})\}")
+_INDEXES_KEPT = 4096  # one run lists its pictures twice: before Prefect starts, and in the flow
+
+TarPath = Path | str  # a file of this machine, or a URL
+
+
+@dataclass(frozen=True, slots=True)
+class TarMember:
+    """A file inside a tar, where its bytes lie."""
+
+    tar: TarPath
+    name: str
+    offset: int
+    size_bytes: int
+
+    @property
+    def uri(self) -> str:
+        """The tar's path or URL, `!/`, the member's name."""
+        return f"{_shown(self.tar)}!/{self.name}"
+
+    def read(self) -> bytes:
+        """The member's bytes; Unusable says why there are none."""
+        if self.size_bytes > MAX_PICTURE_BYTES:
+            raise Unusable(TOO_LARGE, f"expected at most {MAX_PICTURE_BYTES} bytes, found {self.size_bytes}")
+        try:
+            data = _read_range(self.tar, self.offset, self.size_bytes)
+        except OSError as error:
+            raise Unusable(UNREADABLE, error.strerror or str(error)) from error
+        except Exception as error:  # file systems raise what their libraries do
+            raise Unusable(UNREADABLE, told(error)) from error
+        if len(data) != self.size_bytes:
+            raise Unusable(UNREADABLE, f"expected {self.size_bytes} bytes, found {len(data)}: the tar has changed")
+        return data
+
+    def fingerprint(self) -> str | None:
+        """The bytes' digest where the tar is a file of this machine, else the tar's own state and the place in it."""
+        if isinstance(self.tar, str):
+            key = remote_key(self.tar)
+            return key and f"{key}:{self.offset}:{self.size_bytes}"
+        try:
+            return sha256_hex(_read_range(self.tar, self.offset, min(self.size_bytes, MAX_PICTURE_BYTES)))
+        except OSError:
+            return None
+
+
+def is_tar(images: str) -> bool:
+    """Whether `--images` names tar shards, by their suffix."""
+    return images.lower().endswith((".tar", *COMPRESSED_SUFFIXES))
+
+
+def list_tar_pictures(images: str) -> list[Picture]:
+    """The pictures in a tar, a range `{000..009}` or a glob of them, in order; UserError names a tar that's no good."""
+    if images.lower().endswith(COMPRESSED_SUFFIXES):
+        raise UserError(f"expected a tar without compression, found {images}; unpack it to .tar")
+    pictures: list[Picture] = []
+    for tar in progress(_find_tars(images), "reading tars"):
+        pictures.extend(_pictures_in(tar, _state(tar)))
+    if not pictures:
+        raise UserError(f"expected pictures ({', '.join(sorted(PICTURE_SUFFIXES))}) in {images}, found none")
+    return pictures
+
+
+def expand_ranges(text: str) -> list[str]:
+    """`a-{08..10}.tar` -> a-08.tar, a-09.tar, a-10.tar; UserError for a range that runs backwards or has no end."""
+    found = _RANGE.search(text)
+    if found is None:
+        return [text]
+    first, last = (int(number) for number in found.groups())
+    if not first <= last < first + MAX_TARS:
+        raise UserError(f"expected a range of 1 to {MAX_TARS} numbers, found {found[0]}")
+    rest = expand_ranges(text[found.end() :])
+    if (last - first + 1) * len(rest) > MAX_TARS:
+        raise UserError(f"expected at most {MAX_TARS} tars, found {(last - first + 1) * len(rest)} in {text}")
+    width = len(found[1])
+    return [f"{text[: found.start()]}{number:0{width}}{end}" for number in range(first, last + 1) for end in rest]
+
+
+def _find_tars(images: str) -> list[TarPath]:
+    tars: list[TarPath] = []
+    for name in expand_ranges(images):
+        tars.extend(list_remote(name) if "://" in name else _local_tars(Path(name).expanduser()))
+    if not tars:
+        raise UserError(f"expected tars at {images}, found none; check the path")
+    return tars
+
+
+def _local_tars(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    if "*" in path.name:
+        return sorted(entry for entry in path.parent.glob(path.name) if entry.is_file())
+    raise UserError(f"expected a tar at {path}, found nothing there; check the path")
+
+
+def _state(tar: TarPath) -> str | None:
+    """What changes when the tar does, without reading it."""
+    if isinstance(tar, str):
+        return remote_key(tar)
+    status = tar.stat()
+    return f"{status.st_mtime_ns}:{status.st_size}:{status.st_ino}"
+
+
+@lru_cache(maxsize=_INDEXES_KEPT)
+def _pictures_in(tar: TarPath, state: str | None) -> tuple[Picture, ...]:
+    """The pictures of one tar in this `state`, each with what its .json states."""
+    try:
+        with _open(tar) as file:
+            members = {member.name: member for member in _members(file)}  # of two with one name the later one counts
+            jsons = {_key(name): member for name, member in members.items() if _suffix(name) == ".json"}
+            stated = {key: _statement(file, tar, member) for key, member in jsons.items()}
+    except UserError:
+        raise
+    except Exception as error:  # on damaged bytes tarfile raises anything, and file systems do
+        raise UserError(f"expected a whole tar without compression at {_shown(tar)}, {told(error)}") from error
+    return tuple(
+        Picture(TarMember(tar, _text(name), member.offset_data, member.size), None, *stated.get(_key(name), ()))
+        for name, member in members.items()
+        if _suffix(name) in PICTURE_SUFFIXES
+    )
+
+
+def _members(file: IO[bytes]) -> Iterator[tarfile.TarInfo]:
+    """The tar's ordinary files; TarError when it is damaged or breaks off.
+
+    tarfile takes a damaged header for the archive's end, so what stands there is looked at; and by a negative size
+    it would go round in circles.
+    """
+    with tarfile.open(fileobj=cast(IO[bytes], _ShortReads(file)), mode="r:") as archive:
+        for member in archive:
+            if member.size < 0:
+                raise tarfile.ReadError(f"a size of {member.size} bytes")
+            if member.isreg() and not member.issparse():
+                yield member
+        file.seek(archive.offset)
+        if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+            raise tarfile.ReadError(f"no header and no end of the archive at byte {archive.offset}")
+
+
+def _statement(file: IO[bytes], tar: TarPath, member: tarfile.TarInfo) -> tuple[str | None, str | None]:
+    """License and attribution out of a .json member; where it names no attribution, its url serves as one."""
+    position = f"{_shown(tar)}!/{_text(member.name)}"
+    if member.size > MAX_STATEMENT_BYTES:
+        raise UserError(f"expected at most {MAX_STATEMENT_BYTES} bytes in {position}, found {member.size}")
+    file.seek(member.offset_data)
+    try:
+        said = json.loads(file.read(member.size))
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"expected JSON in {position}, {told(error)}; mend the tar") from error
+    if not isinstance(said, dict):
+        raise UserError(f"expected a JSON object in {position}, found {type(said).__name__}; mend the tar")
+    url = _plain(said.get("url"))
+    return _plain(said.get("license")), _plain(said.get("attribution")) or (without_credentials(url) if url else None)
+
+
+def _plain(value: Any) -> str | None:
+    """A JSON value as text; None for nothing."""
+    if value is None or value == "":
+        return None
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text.encode("utf-8", "backslashreplace").decode()  # JSON can spell halves of characters
+
+
+def _open(tar: TarPath) -> IO[bytes]:
+    if isinstance(tar, Path):
+        return tar.open("rb")
+    fs, path = open_file_system(tar)
+    return cast(IO[bytes], fs.open(path, "rb"))
+
+
+def _read_range(tar: TarPath, offset: int, size_bytes: int) -> bytes:
+    if isinstance(tar, str):
+        fs, path = open_file_system(tar)
+        return bytes(fs.cat_file(path, start=offset, end=offset + size_bytes))
+    with tar.open("rb") as file:
+        file.seek(offset)
+        return file.read(size_bytes)
+
+
+def _shown(tar: TarPath) -> str:
+    return tar if isinstance(tar, str) else source_uri(tar)
+
+
+def _key(name: str) -> str:
+    """What members of one sample share: the path up to the first dot of the file's name."""
+    directory, slash, file = name.rpartition("/")
+    return directory + slash + file.partition(".")[0]
+
+
+def _suffix(name: str) -> str:
+    return PurePosixPath(name).suffix.lower()
+
+
+def _text(name: str) -> str:
+    """A member's name as text; bytes that are no UTF-8 are written as \\xNN."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+class _ShortReads:
+    """A file for tarfile, which reads a header's extension into memory however long it claims to be."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.seek = file.seek
+        self.tell = file.tell
+
+    def read(self, size: int) -> bytes:
+        if not 0 <= size <= MAX_TAR_HEADER_BYTES:
+            raise tarfile.ReadError(f"a header of {size} bytes")
+        return self._file.read(size)
