@@ -50,7 +50,7 @@ def fold(table: pa.Table, outcomes: Mapping[MaskKey, Outcome]) -> pa.Table | Non
         outcome = outcomes.get(key)
         if outcome is None or origin == "ground_truth":
             continue
-        for name, value in _columns_of(outcome).items():
+        for name, value in verdict_columns(outcome).items():
             changed |= columns[name][row] != value
             columns[name][row] = value
     if not changed:
@@ -61,7 +61,8 @@ def fold(table: pa.Table, outcomes: Mapping[MaskKey, Outcome]) -> pa.Table | Non
     return table
 
 
-def _columns_of(outcome: Outcome) -> dict[str, object]:
+def verdict_columns(outcome: Outcome) -> dict[str, object]:
+    """What the manifest says of a mask on which the log says `outcome`; with nothing standing, of a new one."""
     last = outcome.standing[-1] if outcome.standing else None
     return {
         "status": outcome.status,

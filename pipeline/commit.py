@@ -66,7 +66,7 @@ def commit_shards(
     """
     samples = sum(result.samples for result in results)
     quarantined = read_quarantine(results)
-    table = _write_table(quarantined, results, data_root) if quarantined else None
+    table = write_quarantine_table(quarantined, results, data_root) if quarantined else None
     if samples == 0:
         reasons = ", ".join(sorted({str(row["reason"]) for row in quarantined}))
         raise UserError(
@@ -87,8 +87,10 @@ def commit_shards(
     return Generated(str(path), samples, added, len(quarantined), str(table) if table else None)
 
 
-def _write_table(quarantined: Sequence[QuarantineRow], results: Sequence[ShardResult], data_root: Path) -> Path:
-    """The table's name comes from the shards, so a rerun writes the same file again."""
+def write_quarantine_table(
+    quarantined: Sequence[QuarantineRow], results: Sequence[ShardResult], data_root: Path
+) -> Path:
+    """Write the table under the data root. Its name comes from the shards, so a rerun writes the same file again."""
     digest = sha256_hex("".join(Path(result.directory).name for result in results).encode())[:12]
     path = data_root / "quarantine" / f"{digest}.csv"
     write_quarantine(quarantined, path)

@@ -1,4 +1,4 @@
-"""The flows: generate-pseudo-labels, publish-reviews, fit-student. Their logic lives in functions without Prefect.
+"""The flows: generate-pseudo-labels, relabel-samples, publish-reviews, fit-student. Their logic needs no Prefect.
 
 Between tasks travel paths, counts and digests, never pixels or networks. One task is one shard of pictures.
 """
@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from prefect import flow, get_run_logger, task, unmapped
 from prefect.cache_policies import NO_CACHE
+from prefect.task_runners import TaskRunner
 from pydantic import Field
 
 from manifests.decisions import DecisionLog, sqlite_url
@@ -20,7 +21,8 @@ from manifests.publish import NothingToPublish, publish
 from manifests.store import ManifestStore
 from pipeline import worker
 from pipeline.commit import Generated, commit_shards, open_destination
-from pipeline.runners import CORES, DEFAULT_WORKERS, make_runner
+from pipeline.relabel import Relabelled, RelabelStatus, Sample, commit_relabelled, find_samples
+from pipeline.runners import DEFAULT_WORKERS, make_runner, threads_per_shard
 from pipeline.shards import (
     DEFAULT_SHARD_SIZE,
     SHARD_SIZE_LIMIT,
@@ -29,7 +31,7 @@ from pipeline.shards import (
 )
 from pipeline.sources import Origins, Picture, default_source, find_mask_encoding, find_pictures, without_blobs
 from pipeline.teachers import DEFAULT_TEACHER, TeacherOptions
-from pipeline.worker import Job, run_shard
+from pipeline.worker import Job, RelabelJob, run_relabel_shard, run_shard
 
 
 @flow(name="generate-pseudo-labels")
@@ -61,18 +63,9 @@ def generate_pseudo_labels(
     origins = Origins(
         source or default_source(images), license, attribution, find_mask_encoding(pictures, person_label)
     )
-    shards = split_into_shards(pictures, shard_size)
-    titles = [f"shard {number}/{len(shards)}" for number in range(1, len(shards) + 1)]
-    worker.interrupted.clear()
-    threads = None if runner == "thread" or address else max(1, CORES // workers)
+    threads = threads_per_shard(runner, address, workers)
     job = Job(origins, None if masks else teacher, options, data_root, threads)
-    try:
-        with task_runner:
-            label: Any = label_shard  # Prefect's types allow for asynchronous tasks alone here
-            results = task_runner.map(label, {"pictures": shards, "title": titles, "job": unmapped(job)}).result()
-    except BaseException:  # Ctrl-C, or a cancelled run
-        worker.interrupted.set()
-        raise
+    results = _map_shards(task_runner, label_shard, split_into_shards(pictures, shard_size), job)
     case = {"masks": masks, "encoding": str(origins.encoding)} if masks else {"teacher": teacher, **_changed(options)}
     parameters = {"images": images, "source": origins.source, **case}
     generated = commit_samples(results, store, data_root, parameters=parameters)
@@ -80,10 +73,43 @@ def generate_pseudo_labels(
     return generated
 
 
+@flow(name="relabel-samples")
+def relabel_samples(
+    status: RelabelStatus,
+    teacher: str,
+    options: TeacherOptions = TeacherOptions(),  # noqa: B008 - it is frozen
+    shard_size: Annotated[int, Field(ge=1, le=SHARD_SIZE_LIMIT)] = DEFAULT_SHARD_SIZE,
+    manifests: str = "manifests",
+    data: str | None = None,
+    runner: str = "thread",
+    address: str | None = None,
+    workers: int = DEFAULT_WORKERS,
+) -> Relabelled:
+    """Let a teacher make new masks for the latest version's samples of one status; they are the next version's."""
+    task_runner = make_runner(runner, address=address, workers=workers)
+    store, data_root = open_destination(manifests, data)
+    latest = store.open()
+    shards = split_into_shards(find_samples(latest, status, data_root), shard_size)
+    job = RelabelJob(teacher, options, data_root, threads_per_shard(runner, address, workers))
+    results = _map_shards(task_runner, relabel_shard, shards, job)
+    parameters = {"teacher": teacher, **_changed(options)}
+    relabelled = commit_masks(results, store, data_root, version=latest.version, status=status, parameters=parameters)
+    get_run_logger().info(str(relabelled))
+    if relabelled.complaint:
+        get_run_logger().warning(relabelled.complaint)
+    return relabelled
+
+
 @task(cache_policy=NO_CACHE)
-def label_shard(pictures: list[Picture], title: str, *, job: Job) -> ShardResult:
+def label_shard(shard: list[Picture], title: str, *, job: Job) -> ShardResult:
     """Label one shard, unless it is finished already."""
-    return run_shard(pictures, title, job=job)
+    return run_shard(shard, title, job=job)
+
+
+@task(cache_policy=NO_CACHE)
+def relabel_shard(shard: list[Sample], title: str, *, job: RelabelJob) -> ShardResult:
+    """Make one shard's new masks, unless it is finished already."""
+    return run_relabel_shard(shard, title, job=job)
 
 
 @task(cache_policy=NO_CACHE)
@@ -92,6 +118,20 @@ def commit_samples(
 ) -> Generated:
     """Write the version that holds the shards' samples."""
     return commit_shards(results, store, data_root, parameters=parameters)
+
+
+@task(cache_policy=NO_CACHE)
+def commit_masks(
+    results: Sequence[ShardResult],
+    store: ManifestStore,
+    data_root: Path,
+    *,
+    version: int,
+    status: RelabelStatus,
+    parameters: dict[str, object],
+) -> Relabelled:
+    """Write the version that holds the shards' masks of samples that had `status` in `version`."""
+    return commit_relabelled(results, store, data_root, version=version, status=status, parameters=parameters)
 
 
 @flow(name="publish-reviews")
@@ -122,6 +162,20 @@ def fit_student(
     options = {"--model": model, "--output": output, "--epochs": epochs, "--device": device}
     given = [word for name, value in options.items() if value is not None for word in (name, str(value))]
     return _last_line([sys.executable, "-m", "trainer.fit", "--manifest", path, *given])
+
+
+def _map_shards(
+    task_runner: TaskRunner[Any], task_of_shard: Any, shards: Sequence[object], job: Job | RelabelJob
+) -> list[ShardResult]:
+    """The shards' results, in order. `task_of_shard` is Any: Prefect's types allow for asynchronous tasks alone."""
+    titles = [f"shard {number}/{len(shards)}" for number in range(1, len(shards) + 1)]
+    worker.interrupted.clear()
+    try:
+        with task_runner:
+            return task_runner.map(task_of_shard, {"shard": shards, "title": titles, "job": unmapped(job)}).result()
+    except BaseException:  # Ctrl-C, or a cancelled run
+        worker.interrupted.set()
+        raise
 
 
 def _changed(options: TeacherOptions) -> dict[str, object]:

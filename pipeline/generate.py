@@ -1,16 +1,20 @@
-"""`python -m pipeline.generate`: label pictures and write the next manifest version; the Prefect flow, in process."""
+"""`python -m pipeline.generate`: label pictures and write the next manifest version; the Prefect flow, in process.
+
+With --relabel it makes new masks for samples that the latest version holds already.
+"""
 
 import argparse
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, get_args
 
 import httpx
 
 from manifests.command import run_command
 from manifests.errors import UserError
 from pipeline.commit import Generated, open_destination
+from pipeline.relabel import Relabelled, RelabelStatus, find_samples
 from pipeline.runners import DEFAULT_WORKERS, RUNNERS
 from pipeline.shards import DEFAULT_SHARD_SIZE, SHARD_SIZE_LIMIT
 from pipeline.sources import find_pictures
@@ -20,10 +24,19 @@ from pipeline.teachers.options import add_teacher_options, teacher_options
 # What Prefect's client says, in a RuntimeError like any other, when there is no server to talk to.
 _NO_SERVER = ("Failed to reach API", "Timed out while attempting to connect to ephemeral Prefect API server")
 
+_OF_IMAGES = ("masks", "source", "license", "attribution", "person_label", "allow_private_addresses")
+
 
 def main(arguments: Sequence[str]) -> None:
-    options = _parser().parse_args(arguments)
+    options = _parse(arguments)
     _check_text(vars(options))  # what is wrong shows before Prefect has started
+    if options.relabel:
+        _relabel(options)
+    else:
+        _generate(options)
+
+
+def _generate(options: argparse.Namespace) -> None:
     find_pictures(options.images, options.masks)
     open_destination(options.manifests, options.data)
     look = teacher_options(options)
@@ -31,19 +44,37 @@ def main(arguments: Sequence[str]) -> None:
         print(f"cropping with {options.masks}", file=sys.stderr)
     else:
         print(f"labelling with {load_teacher(options.teacher, look).name}", file=sys.stderr)
-    of_flow = {name: value for name, value in vars(options).items() if name not in TeacherOptions.__slots__}
-    generated = _run_flow(of_flow | {"options": look})
+    left_out = (*TeacherOptions.__slots__, "relabel")
+    of_flow = {name: value for name, value in vars(options).items() if name not in left_out}
+    generated: Generated = _run_flow("generate_pseudo_labels", of_flow | {"options": look})
     print(generated)
     print(generated.manifest)
 
 
-def _run_flow(parameters: dict[str, Any]) -> Generated:
+def _relabel(options: argparse.Namespace) -> None:
+    store, data_root = open_destination(options.manifests, options.data)
+    samples = find_samples(store.open(), options.relabel, data_root)
+    look = teacher_options(options)
+    name = load_teacher(options.teacher, look).name
+    print(f"relabelling {len(samples)} {options.relabel} sample(s) with {name}", file=sys.stderr)
+    left_out = (*TeacherOptions.__slots__, *_OF_IMAGES, "images", "relabel")
+    of_flow = {name: value for name, value in vars(options).items() if name not in left_out}
+    relabelled: Relabelled = _run_flow("relabel_samples", of_flow | {"status": options.relabel, "options": look})
+    if relabelled.complaint:
+        print(relabelled.complaint, file=sys.stderr)
+    if relabelled.manifest is None:
+        raise UserError(f"expected new masks by {name}, found {relabelled}; take another --teacher")
+    print(relabelled)
+    print(relabelled.manifest)
+
+
+def _run_flow(name: Literal["generate_pseudo_labels", "relabel_samples"], parameters: dict[str, Any]) -> Any:
     """The flow in this process; UserError when Prefect's server can't be reached."""
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")  # failures are told in one line, by run_command
-    from pipeline.flows import generate_pseudo_labels
+    from pipeline import flows
 
     try:
-        return generate_pseudo_labels(**parameters)
+        return getattr(flows, name)(**parameters)
     except (RuntimeError, httpx.TransportError) as error:
         if isinstance(error, RuntimeError) and not str(error).startswith(_NO_SERVER):
             raise
@@ -62,15 +93,34 @@ def _check_text(parameters: dict[str, Any]) -> None:
             raise UserError(f"expected --{name} in UTF-8, found {value!a}; rename it, or give a link to it") from error
 
 
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.relabel:
+        given = [f"--{name.replace('_', '-')}" for name in _OF_IMAGES if getattr(options, name) not in (None, False)]
+        if given:
+            parser.error(f"argument --relabel: not allowed with {', '.join(given)}: its samples have theirs already")
+        if options.teacher is None:
+            parser.error("argument --relabel: expected the --teacher that makes the new masks, found none")
+    elif options.teacher is None:
+        options.teacher = DEFAULT_TEACHER
+    return options
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m pipeline.generate", description=__doc__)
-    parser.add_argument("--images", required=True, help="directory, glob or file; URL, tar or list of URLs")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--images", help="directory, glob or file; URL, tar or list of URLs")
+    what.add_argument(
+        "--relabel",
+        choices=get_args(RelabelStatus),
+        help="new masks, by --teacher, for the latest version's samples of this status",
+    )
     parser.add_argument("--masks", help="directory of ground-truth masks with the same stems: crop instead of label")
     parser.add_argument(
         "--teacher",
-        default=DEFAULT_TEACHER,
         help=f"{', '.join(TEACHERS)}, a directory or file with weights, onnx:FILE, a hub id owner/name, or several "
-        "with + between; default: %(default)s",
+        f"with + between; default, with --images: {DEFAULT_TEACHER}",
     )
     add_teacher_options(parser)
     parser.add_argument("--source", help="name of the dataset; default: the directory's name")

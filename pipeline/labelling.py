@@ -6,13 +6,14 @@ that the mask counts as person. Case 2: a raw picture; the teacher proposes a ma
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from manifests.blobs import BlobStore, sha256_hex
 from manifests.errors import UserError
 from manifests.geometry import Box, Pixels, crop
 from manifests.images import UnusableImage, decode_image
 from manifests.masks import mask_from_prob, read_mask_values
-from manifests.samples import Row, Source, score_mask, store_sample
+from manifests.samples import Row, Scores, Source, score_mask, store_sample
 from pipeline import quarantine
 from pipeline.doubt import doubt
 from pipeline.faces import MIN_FACE_PROB, MIN_FACE_PX, Face, FaceDetector, person_share
@@ -92,26 +93,10 @@ class Labeller:
 
     def propose(self, pictures: Sequence[Prepared | QuarantineRow]) -> list[Prepared | QuarantineRow]:
         """The same pictures, the teacher's mask with each portrait that has none."""
-        open_ones = [
-            candidate
-            for picture in pictures
-            if isinstance(picture, Prepared)
-            for candidate in picture.candidates
-            if candidate.mask is None
-        ]
-        if not open_ones:
-            return list(pictures)
-        assert self._teacher is not None, "only pictures without masks need a teacher"
-        found = iter(self._teacher.predict([candidate.portrait for candidate in open_ones]))
-
-        def with_mask(candidate: Candidate) -> Candidate:
-            if candidate.mask is not None:
-                return candidate
-            prediction = next(found)
-            return replace(candidate, mask=mask_from_prob(prediction.prob), disagreement=prediction.disagreement)
-
+        candidates = [each for picture in pictures if isinstance(picture, Prepared) for each in picture.candidates]
+        masked = iter(with_masks(self._teacher, candidates))
         return [
-            replace(picture, candidates=[with_mask(candidate) for candidate in picture.candidates])
+            replace(picture, candidates=list(islice(masked, len(picture.candidates))))
             if isinstance(picture, Prepared)
             else picture
             for picture in pictures
@@ -143,7 +128,7 @@ class Labeller:
     def _row(self, candidate: Candidate, source: Source) -> Row:
         mask, roi, face = candidate.mask, candidate.roi, candidate.face
         assert mask is not None, "a candidate is stored after it was given a mask"
-        scores, face_fraction = score_mask(mask), person_share(mask, face.seen_from(roi))
+        scores = score_mask(mask)
         of_teacher = self._teacher is not None
         return store_sample(
             self._blobs,
@@ -156,9 +141,7 @@ class Labeller:
             scores=scores,
             others={
                 **face.columns(),
-                "face_fraction": face_fraction,
-                "disagreement": candidate.disagreement,
-                "doubt": doubt(scores, face_fraction=face_fraction, disagreement=candidate.disagreement),
+                **doubt_columns(mask, scores, face.seen_from(roi), candidate.disagreement),
             },
         )
 
@@ -173,6 +156,33 @@ class Labeller:
             sizes = f"expected {rgb.shape[1]}x{rgb.shape[0]}, found {values.shape[1]}x{values.shape[0]}"
             raise Unusable(quarantine.MASK_MISMATCH, f"{sizes} in {picture.mask}")
         return self._origins.encoding.to_mask(values)
+
+
+def with_masks(teacher: Teacher | None, candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The same candidates, the teacher's mask with each that has none."""
+    open_ones = [candidate for candidate in candidates if candidate.mask is None]
+    if not open_ones:
+        return list(candidates)
+    assert teacher is not None, "only candidates without masks need a teacher"
+    found = iter(teacher.predict([candidate.portrait for candidate in open_ones]))
+
+    def with_mask(candidate: Candidate) -> Candidate:
+        if candidate.mask is not None:
+            return candidate
+        prediction = next(found)
+        return replace(candidate, mask=mask_from_prob(prediction.prob), disagreement=prediction.disagreement)
+
+    return [with_mask(candidate) for candidate in candidates]
+
+
+def doubt_columns(mask: Pixels, scores: Scores, face: Face, disagreement: float | None) -> dict[str, float | None]:
+    """The manifest's columns on a mask (H, W) around a face, in the mask's pixels, beside its own scores."""
+    face_fraction = person_share(mask, face)
+    return {
+        "face_fraction": face_fraction,
+        "disagreement": disagreement,
+        "doubt": doubt(scores, face_fraction=face_fraction, disagreement=disagreement),
+    }
 
 
 def _quarantined(picture: Picture, error: UnusableImage | Unusable, sha256: str | None = None) -> QuarantineRow:

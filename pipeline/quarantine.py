@@ -22,6 +22,7 @@ UNREADABLE = "unreadable file"
 NO_FACE = "no face"
 NO_FACE_IN_MASK = "no face in the mask"
 MASK_MISMATCH = "mask and image differ in size"
+ROW_MISMATCH = "image and manifest differ in size"
 BAD_MASK = "unreadable mask"
 
 # What is fetched or lies in another file: a bad URL, a host that doesn't answer, ...

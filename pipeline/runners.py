@@ -64,6 +64,11 @@ def make_runner(name: str, *, address: str | None = None, workers: int) -> "Task
     return RUNNERS[name](address, workers)
 
 
+def threads_per_shard(runner: str, address: str | None, workers: int) -> int | None:
+    """Threads of a shard: a share of this machine's cores in a cluster that is started on it, else None: all cores."""
+    return None if runner == "thread" or address else max(1, CORES // workers)
+
+
 def _import(package: str, extra: str) -> Any:
     try:
         return importlib.import_module(package)

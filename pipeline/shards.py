@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
 from types import ModuleType
+from typing import Any, Protocol, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -25,7 +26,7 @@ from manifests.progress import progress
 from manifests.samples import Row
 from manifests.schema import SCHEMA
 from pipeline import doubt, faces, labelling, quarantine, roi
-from pipeline.labelling import Labeller, Outcome
+from pipeline.labelling import Outcome
 from pipeline.quarantine import QuarantineRow
 from pipeline.sources import Origins, Picture
 from pipeline.stream import in_batches, ordered_map
@@ -44,6 +45,35 @@ _ROWS = "rows.parquet"
 _QUARANTINE = "quarantine.parquet"
 
 
+class ShardItem(Protocol):
+    """What a shard is made of: a source image, say."""
+
+    @property
+    def uri(self) -> str:
+        """Its name in the quarantine table; no other item has it."""
+
+    def fingerprint(self) -> str | None:
+        """What changes when its bytes do; None where they can't be read now, and may be later."""
+
+
+Item = TypeVar("Item", bound=ShardItem)
+AnyItem = TypeVar("AnyItem", bound=ShardItem, contravariant=True)
+
+
+class Steps(Protocol[AnyItem]):
+    """What becomes of an item, step by step, as pipeline.labelling.Labeller has it. Safe to use from threads."""
+
+    batch_size: int
+
+    def read(self, item: AnyItem, /) -> Any: ...
+
+    def prepare(self, opened: Any, /) -> Any: ...
+
+    def propose(self, prepared: list[Any], /) -> list[Any]: ...
+
+    def store(self, proposed: Any, /) -> Outcome: ...
+
+
 @dataclass(frozen=True, slots=True)
 class ShardResult:
     """Where a finished shard lies, how much it holds, and whether it was finished before."""
@@ -54,20 +84,20 @@ class ShardResult:
     resumed: bool
 
 
-def split_into_shards(pictures: Iterable[Picture], shard_size: int) -> list[list[Picture]]:
-    """Pictures in order, `shard_size` at a time or fewer.
+def split_into_shards(items: Iterable[Item], shard_size: int) -> list[list[Item]]:
+    """Items in order, `shard_size` at a time or fewer.
 
-    Once a shard is half full its end is where a picture's URI says so (content-defined chunking): a picture that comes
+    Once a shard is half full its end is where an item's URI says so (content-defined chunking): an item that comes
     or goes changes its own shard and those up to the next such end, not all that follow.
     """
-    shards: list[list[Picture]] = []
+    shards: list[list[Item]] = []
     full = True
-    for picture in pictures:
+    for item in items:
         if full:
             shards.append([])
-        shards[-1].append(picture)
+        shards[-1].append(item)
         size = len(shards[-1])
-        full = size == shard_size or (size >= shard_size / 2 and _ends_a_shard(picture, shard_size))
+        full = size == shard_size or (size >= shard_size / 2 and _ends_a_shard(item, shard_size))
     return shards
 
 
@@ -76,37 +106,43 @@ def shard_digest(pictures: Sequence[Picture], *, teacher: Teacher | None, detect
 
     That is: names and bytes of the pictures, teacher, detector, origins, this program's version and its numbers.
     """
+    files = [[picture.uri, picture.fingerprint(), _file_digest(picture.mask)] for picture in pictures]
+    return work_digest(files, teacher=teacher, detector=detector, origins=asdict(origins))
+
+
+def work_digest(work: Sequence[object], *, teacher: Teacher | None, detector: str, **others: object) -> str:
+    """32 hex digits over what is worked on, and over teacher, detector, this program's version and its numbers."""
     settings = {
         "teacher": [teacher.name, teacher.settings] if teacher else None,
         "detector": detector,
-        "origins": asdict(origins),
         "code_version": __version__,
         "numbers": {f"{module.__name__}.{name}": value for module in _RULES for name, value in _numbers(module)},
+        **others,
     }
-    files = [[picture.uri, picture.fingerprint(), _file_digest(picture.mask)] for picture in pictures]
-    return sha256_hex(json.dumps([settings, files], sort_keys=True).encode())[:32]
+    return sha256_hex(json.dumps([settings, work], sort_keys=True).encode())[:32]
 
 
 def process_shard(
-    pictures: Sequence[Picture],
+    items: Sequence[Item],
     directory: Path,
-    make_labeller: Callable[[], Labeller],
+    make_steps: Callable[[], Steps[Item]],
     *,
+    schema: pa.Schema = ROW_SCHEMA,
     title: str = "labelling",
     threads: int | None = None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> ShardResult:
-    """Label the pictures into `directory`, or find that it was done; rows come in the pictures' order.
+    """Label the items into `directory`, or find that it was done; rows of `schema` come in the items' order.
 
     CancelledError soon after `stopped()` turns true: Ctrl-C reaches only the main thread, not the one this runs in.
     """
-    if _finished(directory, pictures):
+    if _finished(directory, items):
         return _result(directory, resumed=True)
     rows: list[Row] = []
     quarantined: list[QuarantineRow] = []
-    outcomes = label_all(make_labeller(), pictures, threads=threads or os.cpu_count() or 1)
+    outcomes = label_all(make_steps(), items, threads=threads or os.cpu_count() or 1)
     with closing(outcomes):
-        for outcome in progress(outcomes, title, total=len(pictures)):
+        for outcome in progress(outcomes, title, total=len(items)):
             if stopped():
                 raise CancelledError(title)
             if isinstance(outcome, list):
@@ -114,12 +150,12 @@ def process_shard(
             else:
                 quarantined.append(outcome)
     _write(pa.Table.from_pylist(quarantined, schema=quarantine.SCHEMA), directory / _QUARANTINE)
-    _write(pa.Table.from_pylist(rows, schema=ROW_SCHEMA), directory / _ROWS)
+    _write(pa.Table.from_pylist(rows, schema=schema), directory / _ROWS)
     return _result(directory, resumed=False)
 
 
-def label_all(labeller: Labeller, pictures: Iterable[Picture], *, threads: int) -> Generator[Outcome]:
-    """The outcome of every picture, in order; a few pictures a thread are in memory at any time.
+def label_all(steps: Steps[Item], items: Iterable[Item], *, threads: int) -> Generator[Outcome]:
+    """The outcome of every item, in order; a few pictures a thread are in memory at any time.
 
     READERS wait for disks and networks, `threads` work. A teacher that wants one portrait at a time works in those,
     too; one that wants more has a thread of its own, which feeds the device.
@@ -129,19 +165,25 @@ def label_all(labeller: Labeller, pictures: Iterable[Picture], *, threads: int) 
         ThreadPoolExecutor(threads) as workers,
         ThreadPoolExecutor(1) as feeder,
     ):
-        teaching = workers if labeller.batch_size == 1 else feeder
-        opened = ordered_map(readers, labeller.read, pictures, ahead=READERS)
-        prepared = ordered_map(workers, labeller.prepare, opened, ahead=threads + labeller.batch_size)
-        batches = in_batches(prepared, labeller.batch_size)
-        proposed = ordered_map(teaching, labeller.propose, batches, ahead=threads if teaching is workers else 2)
+        teaching = workers if steps.batch_size == 1 else feeder
+        opened = ordered_map(readers, steps.read, items, ahead=READERS)
+        prepared = ordered_map(workers, steps.prepare, opened, ahead=threads + steps.batch_size)
+        batches = in_batches(prepared, steps.batch_size)
+        proposed = ordered_map(teaching, steps.propose, batches, ahead=threads if teaching is workers else 2)
         with closing(opened), closing(prepared), closing(proposed):
-            yield from ordered_map(workers, labeller.store, chain.from_iterable(proposed), ahead=threads)
+            yield from ordered_map(workers, steps.store, chain.from_iterable(proposed), ahead=threads)
 
 
 def read_rows(results: Sequence[ShardResult]) -> Iterator[Row]:
     """The rows of finished shards, in order."""
+    for table in read_tables(results):
+        yield from table.to_pylist()
+
+
+def read_tables(results: Sequence[ShardResult]) -> Iterator[pa.Table]:
+    """The rows of finished shards, a table each, in order."""
     for result in results:
-        yield from pq.read_table(Path(result.directory) / _ROWS).to_pylist()
+        yield pq.read_table(Path(result.directory) / _ROWS)
 
 
 def read_quarantine(results: Sequence[ShardResult]) -> list[QuarantineRow]:
@@ -149,9 +191,9 @@ def read_quarantine(results: Sequence[ShardResult]) -> list[QuarantineRow]:
     return [row for result in results for row in pq.read_table(Path(result.directory) / _QUARANTINE).to_pylist()]
 
 
-def _ends_a_shard(picture: Picture, shard_size: int) -> bool:
+def _ends_a_shard(item: ShardItem, shard_size: int) -> bool:
     """So often that a shard is three quarters full or so."""
-    return int(sha256_hex(picture.uri.encode())[:8], 16) % max(1, shard_size // 4) == 0
+    return int(sha256_hex(item.uri.encode())[:8], 16) % max(1, shard_size // 4) == 0
 
 
 def _numbers(module: ModuleType) -> list[tuple[str, object]]:
@@ -159,13 +201,13 @@ def _numbers(module: ModuleType) -> list[tuple[str, object]]:
     return [(name, value) for name, value in vars(module).items() if name.isupper() and not isinstance(value, str)]
 
 
-def _finished(directory: Path, pictures: Sequence[Picture]) -> bool:
+def _finished(directory: Path, items: Sequence[ShardItem]) -> bool:
     """Whether the shard was labelled, and no file that couldn't be read then can be read now."""
     if not (directory / _ROWS).is_file():
         return False
     table = pq.read_table(directory / _QUARANTINE).to_pylist()
     unreadable = {row["source_uri"] for row in table if row["reason"] == quarantine.UNREADABLE}
-    return all(picture.fingerprint() is None for picture in pictures if picture.uri in unreadable)
+    return all(item.fingerprint() is None for item in items if item.uri in unreadable)
 
 
 def _result(directory: Path, *, resumed: bool) -> ShardResult:

@@ -1,19 +1,22 @@
 """What a worker does with one shard, wherever it runs: this process, or one of a Dask or Ray cluster."""
 
 import threading
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import cv2
+import pyarrow as pa
 import torch
 from prefect.concurrency.sync import concurrency
 
 from manifests.blobs import BlobStore
 from pipeline.labelling import Labeller
 from pipeline.mtcnn import default_detector
-from pipeline.shards import ShardResult, process_shard, shard_digest
+from pipeline.relabel import MASK_SCHEMA, Relabeller, Sample, relabel_digest
+from pipeline.shards import ROW_SCHEMA, Item, ShardResult, Steps, process_shard, shard_digest
 from pipeline.sources import Origins, Picture
 from pipeline.teachers import TeacherOptions, load_teacher
 
@@ -33,20 +36,61 @@ class Job:
     threads: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class RelabelJob:
+    """What all shards of a relabelling have in common; `threads` is None for one a core."""
+
+    teacher: str
+    options: TeacherOptions
+    data_root: Path
+    threads: int | None
+
+
 def run_shard(pictures: list[Picture], title: str, *, job: Job) -> ShardResult:
     """Label one shard, unless it is finished already."""
-    torch.set_num_threads(1)  # pictures are labelled in parallel; threads inside one would fight over the cores
-    cv2.setNumThreads(1)
+    _one_thread_a_picture()
     detector, teacher = default_detector(), load_teacher(job.teacher, job.options) if job.teacher else None
     digest = shard_digest(pictures, teacher=teacher, detector=detector.name, origins=job.origins)
     make_labeller = partial(Labeller, detector, teacher, BlobStore(job.data_root), job.origins)
-    directory = job.data_root / "shards" / digest
-    with gpu_slot() if torch.cuda.is_initialized() else nullcontext():  # the teacher is on a GPU
-        return process_shard(
-            pictures, directory, make_labeller, title=title, threads=job.threads, stopped=interrupted.is_set
-        )
+    return _process(pictures, title, digest, make_labeller, job=job, schema=ROW_SCHEMA)
+
+
+def run_relabel_shard(samples: list[Sample], title: str, *, job: RelabelJob) -> ShardResult:
+    """Make one shard's new masks, unless it is finished already."""
+    _one_thread_a_picture()
+    detector, teacher = default_detector(), load_teacher(job.teacher, job.options)
+    digest = relabel_digest(samples, teacher=teacher, detector=detector.name)
+    make_relabeller = partial(Relabeller, detector, teacher, BlobStore(job.data_root))
+    return _process(samples, title, digest, make_relabeller, job=job, schema=MASK_SCHEMA)
 
 
 def gpu_slot() -> AbstractContextManager[None]:
     """One slot of the Prefect concurrency limit GPU_SLOT; free where there is no such limit."""
     return concurrency(GPU_SLOT, occupy=1)
+
+
+def _one_thread_a_picture() -> None:
+    """Pictures are labelled in parallel; threads inside one would fight over the cores."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+
+
+def _process(
+    items: Sequence[Item],
+    title: str,
+    digest: str,
+    make_steps: Callable[[], Steps[Item]],
+    *,
+    job: Job | RelabelJob,
+    schema: pa.Schema,
+) -> ShardResult:
+    with gpu_slot() if torch.cuda.is_initialized() else nullcontext():  # the teacher is on a GPU
+        return process_shard(
+            items,
+            job.data_root / "shards" / digest,
+            make_steps,
+            schema=schema,
+            title=title,
+            threads=job.threads,
+            stopped=interrupted.is_set,
+        )

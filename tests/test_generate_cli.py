@@ -71,7 +71,7 @@ def test_no_face_anywhere_is_one_line(tmp_path: Path, prefect_server: Environmen
         (["--images", "some", "--source", "caf\udce9"], 1, "error: expected --source in UTF-8, found 'caf\\udce9'"),
         (["--images", "some", "--shard-size", "0"], 2, "expected 1 to 1024, found 0"),
         (["--images", "some", "--shard-size", "many"], 2, "expected 1 to 1024, found many"),
-        ([], 2, "required: --images"),
+        ([], 2, "one of the arguments --images --relabel is required"),
     ],
 )
 def test_wrong_input_is_one_clear_line(tmp_path: Path, arguments: list[str], status: int, message: str) -> None:
