@@ -20,17 +20,17 @@ TYPICAL_BORDER = 0.25
 EACH_PIECE = 0.05
 
 
-def doubt(scores: Scores, *, face_fraction: float, disagreement: float | None = None) -> float:
+def doubt(scores: Scores, *, face_fraction: float | None, disagreement: float | None = None) -> float:
     """Doubt about a mask with these scores that covers `face_fraction` of the box of the face it was cut around."""
     return 1.0 - math.prod(1.0 - min(1.0, cue) for cue in cues(scores, face_fraction, disagreement).values())
 
 
-def cues(scores: Scores, face_fraction: float, disagreement: float | None) -> dict[str, float]:
+def cues(scores: Scores, face_fraction: float | None, disagreement: float | None) -> dict[str, float]:
     """By name, each from 0 up; what is above 1 counts as 1."""
     low, high = TYPICAL_FRACTION
     share = scores.person_fraction
     return {
-        "face outside": 1.0 - face_fraction,
+        "face outside": 1.0 - face_fraction if face_fraction is not None else 0.0,
         "unsure": 2.0 * (1.0 - (scores.confidence if scores.confidence is not None else 1.0)),
         "unsure edge": 0.5 * (scores.boundary_uncertainty or 0.0),
         "disagreement": disagreement or 0.0,
