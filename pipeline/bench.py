@@ -58,7 +58,8 @@ def main(arguments: Sequence[str]) -> None:
         if options.memory:
             _report_memory(pictures, options.memory, options.threads)
             return
-        _report_precision(options.seconds / 4)
+        if not options.pipeline_alone:
+            _report_precision(options.seconds / 4)
         teacher = load_teacher(options.teacher, look) if options.teacher else untrained_teacher()
         _report_pipeline(teacher, pictures, Path(directory), options.seconds, options.threads)
 
@@ -209,6 +210,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--images", help="as in pipeline.generate (default: variants of one portrait)")
     parser.add_argument("--limit", type=int, help=f"the first N pictures (default: all, or {VARIANTS} variants)")
     parser.add_argument("--teacher", help="as in pipeline.generate (default: the paper's network, random weights)")
+    parser.add_argument("--pipeline-alone", action="store_true", help="leave the network's precisions out")
     parser.add_argument(
         "--memory", type=int, nargs="+", metavar="N", help="measure peak memory with N pictures instead; several"
     )

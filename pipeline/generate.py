@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--teacher",
         default=DEFAULT_TEACHER,
-        help=f"{', '.join(TEACHERS)}, a directory or file with weights, onnx:FILE, a hub id owner/name, or several "
+        help=f"{', '.join(TEACHERS)}, a directory or file with weights, onnx:FILE, hub:OWNER/NAME, or several "
         "with + between; default: %(default)s",
     )
     add_teacher_options(parser)
