@@ -119,7 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--masks", help="directory of ground-truth masks with the same stems: crop instead of label")
     parser.add_argument(
         "--teacher",
-        help=f"{', '.join(TEACHERS)}, a directory or file with weights, onnx:FILE, a hub id owner/name, or several "
+        help=f"{', '.join(TEACHERS)}, a directory or file with weights, onnx:FILE, hub:OWNER/NAME, or several "
         f"with + between; default, with --images: {DEFAULT_TEACHER}",
     )
     add_teacher_options(parser)

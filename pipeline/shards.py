@@ -30,7 +30,7 @@ from pipeline.labelling import Outcome
 from pipeline.quarantine import QuarantineRow
 from pipeline.sources import Origins, Picture
 from pipeline.stream import in_batches, ordered_map
-from pipeline.teachers import Teacher
+from pipeline.teachers import Teacher, network, refine, tiles
 
 DEFAULT_SHARD_SIZE = 512  # pictures; a Prefect task costs about 12 ms, a shard minutes
 SHARD_SIZE_LIMIT = 1024  # more would lose too much work to a crash
@@ -40,7 +40,7 @@ READERS = 16  # as many as pipeline.sources lets ask the network at a time; file
 DATASET_COLUMNS = ("group_id", "split", "added_in")  # only the whole dataset can tell these
 ROW_SCHEMA = pa.schema([field for field in SCHEMA if field.name not in DATASET_COLUMNS])
 
-_RULES = (faces, roi, doubt, labelling, images)  # modules whose numbers decide what becomes of a picture
+_RULES = (faces, roi, doubt, labelling, images, network, refine, tiles)  # modules whose numbers decide what becomes of a picture
 _ROWS = "rows.parquet"
 _QUARANTINE = "quarantine.parquet"
 

@@ -48,5 +48,5 @@ def _row(blobs: BlobStore, image: Path, doubt: float | None) -> Row:
         source=Source("portraits", image.name, sha256_hex(data)),
         roi=Box.whole(rgb),
         origin="face_crop",
-        doubt=doubt,
+        others={"doubt": doubt},
     )

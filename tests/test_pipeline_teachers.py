@@ -269,7 +269,7 @@ def test_a_teacher_of_fixed_size_refuses_another(red: Path) -> None:
 def test_a_hub_id_without_internet_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(UserError, match=r"from the Hugging Face hub, found no way to it .*hf download nobody/nothing"):
-        load_teacher("nobody/nothing")
+        load_teacher("hub:nobody/nothing")
 
 
 @pytest.mark.slow

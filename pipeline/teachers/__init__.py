@@ -33,6 +33,7 @@ __all__ = ["DEFAULT_TEACHER", "TEACHERS", "Portrait", "Prediction", "Teacher", "
 
 DEFAULT_TEACHER = "grabcut"  # needs no weights
 ONNX_PREFIX = "onnx:"
+HUB_PREFIX = "hub:"  # asked for by name: a mistyped path is not sent anywhere
 
 Load = Callable[[TeacherOptions], list[Teacher]]  # one for each input size
 
@@ -72,7 +73,7 @@ TEACHERS: dict[str, Load] = {
 def load_teacher(spec: str, options: TeacherOptions = TeacherOptions()) -> Teacher:  # noqa: B008 - it is frozen
     """The teacher that `spec` names; one per process. UserError when there is none, or it has no such options.
 
-    A name of TEACHERS, a `save_pretrained` directory or `.safetensors` file, `onnx:FILE`, a hub id `owner/name`; or
+    A name of TEACHERS, a `save_pretrained` directory or `.safetensors` file, `onnx:FILE`, `hub:OWNER/NAME`; or
     several of them with + between: their mean.
     """
     members = [teacher for part in _parts(spec) for teacher in _load_one(part, options)]
@@ -99,16 +100,16 @@ def _load_one(spec: str, options: TeacherOptions) -> list[Teacher]:
     if spec.startswith(ONNX_PREFIX):
         _refuse_network_options(spec, options)
         return [OnnxTeacher(Path(spec.removeprefix(ONNX_PREFIX)).expanduser())]
+    if spec.startswith(HUB_PREFIX):
+        from pipeline.teachers.smp_weights import fetch_from_hub
+
+        return _smp(fetch_from_hub(spec.removeprefix(HUB_PREFIX)), options)
     path = Path(spec).expanduser()
     if path.is_dir() or path.suffix == ".safetensors":
         return _smp(path, options)
-    if spec.count("/") == 1 and all(spec.split("/")) and not path.suffix and not spec.startswith((".", "~")):
-        from pipeline.teachers.smp_weights import fetch_from_hub
-
-        return _smp(fetch_from_hub(spec), options)
     raise UserError(
         f"expected a teacher out of {', '.join(TEACHERS)}, {ONNX_PREFIX}FILE, a directory or .safetensors file with "
-        f"weights, or a hub id owner/name, found {spec!r}"
+        f"weights, or {HUB_PREFIX}OWNER/NAME, found {spec!r}"
     )
 
 

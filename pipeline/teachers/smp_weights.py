@@ -53,7 +53,7 @@ def load_smp(path: Path) -> SmpWeights:
 
 
 def fetch_from_hub(repository: str) -> Path:
-    """The `save_pretrained` directory of a hub id such as `name/model`; UserError when it can't be had."""
+    """The `save_pretrained` directory of a hub id `owner/name`; UserError when it can't be had."""
     from huggingface_hub import snapshot_download  # takes a second to import
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 

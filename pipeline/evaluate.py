@@ -1,0 +1,142 @@
+"""`python -m pipeline.evaluate`: how good teachers are, and how well `doubt` finds their bad masks.
+
+Every teacher labels the portraits of a manifest's accepted rows as it would label new ones; its masks are measured
+against theirs. A mask is bad when its person IoU is below BAD_IOU.
+"""
+
+import argparse
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy.stats import rankdata
+
+from manifests.blobs import BlobStore
+from manifests.command import run_command
+from manifests.errors import UserError
+from manifests.images import decode_image
+from manifests.masks import PERSON_LEVEL, decode_mask, mask_from_prob
+from manifests.metrics import MetricsAccumulator
+from manifests.progress import progress
+from manifests.samples import score_mask
+from manifests.store import Manifest
+from pipeline.doubt import doubt
+from pipeline.faces import FaceDetector, person_share
+from pipeline.mtcnn import default_detector
+from pipeline.stream import ordered_map
+from pipeline.teachers import Portrait, Teacher, load_teacher
+from pipeline.teachers.options import add_teacher_options, teacher_options
+
+BAD_IOU = 0.9
+
+
+@dataclass(slots=True)
+class Outcome:
+    """One teacher's masks, picture by picture."""
+
+    metrics: MetricsAccumulator = field(default_factory=MetricsAccumulator)
+    doubts: list[float] = field(default_factory=list)
+
+    def summary(self) -> dict[str, Any]:
+        """The three metrics, the share of bad masks, and the area under the ROC curve of doubt for them."""
+        bad = np.array(self.metrics.person_ious) < BAD_IOU
+        auc = roc_auc(np.array(self.doubts), bad)
+        return asdict(self.metrics.result()) | {"bad_fraction": float(bad.mean()), "doubt_auc": auc}
+
+
+def main(arguments: Sequence[str]) -> None:
+    options = _parser().parse_args(arguments)
+    look = teacher_options(options)
+    manifest = Manifest.open(options.manifest, data_root=options.data)
+    rows = accepted_rows(manifest, options.split)[: options.limit]
+    teachers = [load_teacher(spec, look) for spec in options.teacher]
+    torch.set_num_threads(1)  # pictures are labelled in parallel, as in the pipeline
+    cv2.setNumThreads(1)
+    head = "".join(f"{name:>26}" for name in MetricsAccumulator.NAMES)
+    print(f"{'teacher':<44}{'images':>7}{head}{'bad':>8}{'doubt AUC':>11}")
+    for spec, teacher in zip(options.teacher, teachers, strict=True):
+        outcome = measure(teacher, default_detector(), rows, BlobStore(manifest.data_root), title=spec[-30:])
+        print(_line(teacher.name, outcome), flush=True)
+        if options.json:
+            print(json.dumps({"teacher": teacher.name, "settings": teacher.settings} | outcome.summary()))
+
+
+def accepted_rows(manifest: Manifest, split: str) -> list[dict[str, Any]]:
+    """UserError when there is none."""
+    columns = ["image", "image_sha256", "mask", "mask_sha256", "split", "status"]
+    rows = [row for row in manifest.read(columns).to_pylist() if row["status"] == "accepted"]
+    chosen = [row for row in rows if split in ("all", row["split"])]
+    if not chosen:
+        raise UserError(f"expected accepted rows in the {split} split of {manifest.path}, found none")
+    return chosen
+
+
+def measure(
+    teacher: Teacher, detector: FaceDetector, rows: Sequence[dict[str, Any]], blobs: BlobStore, *, title: str
+) -> Outcome:
+    """The teacher's masks of the rows' portraits against the rows' own."""
+
+    def one(row: dict[str, Any]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_], float]:
+        rgb = decode_image(blobs.read(row["image"], row["image_sha256"]))
+        truth = decode_mask(blobs.read(row["mask"], row["mask_sha256"]))
+        faces = detector.detect(rgb)
+        [found] = teacher.predict([Portrait(rgb, faces)])
+        mask = mask_from_prob(found.prob)
+        face_fraction = person_share(mask, faces[0]) if faces else None
+        doubtful = doubt(score_mask(mask), face_fraction=face_fraction, disagreement=found.disagreement)
+        return mask >= PERSON_LEVEL, truth >= PERSON_LEVEL, doubtful
+
+    outcome, threads = Outcome(), os.cpu_count() or 1
+    with ThreadPoolExecutor(threads) as executor:
+        found = ordered_map(executor, one, rows, ahead=2 * threads)
+        for predicted, truth, doubtful in progress(found, title, total=len(rows)):
+            outcome.metrics.add(predicted, truth)
+            outcome.doubts.append(doubtful)
+    return outcome
+
+
+def roc_auc(scores: npt.NDArray[np.float64], positive: npt.NDArray[np.bool_]) -> float | None:
+    """Area under the ROC curve: how often a positive's score is above a negative's, ties half; None without both."""
+    positives, negatives = int(positive.sum()), int((~positive).sum())
+    if not positives or not negatives:
+        return None
+    ranks = rankdata(scores)
+    return float((ranks[positive].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+
+
+def _line(name: str, outcome: Outcome) -> str:
+    summary, intervals = outcome.summary(), outcome.metrics.intervals()
+    shown = "".join(
+        f"{f'{summary[metric]:.4f} [{intervals[metric][0]:.4f}, {intervals[metric][1]:.4f}]':>26}"
+        for metric in MetricsAccumulator.NAMES
+    )
+    auc = "-" if summary["doubt_auc"] is None else f"{summary['doubt_auc']:.3f}"
+    return f"{name:<44}{summary['n']:>7}{shown}{summary['bad_fraction']:>8.1%}{auc:>11}"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "python -m pipeline.evaluate",
+        description=f"Measure teachers on a manifest's accepted rows; bad: the share of masks with a person IoU below "
+        f"{BAD_IOU}; doubt AUC: area under the ROC curve of doubt for them.",
+    )
+    parser.add_argument("--manifest", required=True, help="a version's Parquet file")
+    parser.add_argument("--teacher", required=True, nargs="+", help="as in pipeline.generate, several")
+    add_teacher_options(parser)
+    parser.add_argument("--data", type=Path, help="data root; default: the one the manifest names")
+    parser.add_argument("--split", choices=("train", "val", "test", "all"), default="all", help="default: %(default)s")
+    parser.add_argument("--limit", type=int, help="the first N rows alone")
+    parser.add_argument("--json", action="store_true", help="a JSON object after each line")
+    return parser
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,64 @@
+"""Teachers measured against trusted masks, and doubt by the ROC curve."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from portrait_datasets import import_portraits
+from red_network import red_is_person
+
+from manifests.errors import UserError
+from pipeline import bench, evaluate
+from pipeline.evaluate import roc_auc
+
+
+@pytest.mark.parametrize(
+    ("scores", "expected"),
+    [
+        ([0.1, 0.2, 0.8, 0.9], 1.0),
+        ([0.9, 0.8, 0.2, 0.1], 0.0),
+        ([0.5, 0.5, 0.5, 0.5], 0.5),
+        ([0.1, 0.8, 0.2, 0.9], 0.75),  # of four pairs one is the wrong way round
+    ],
+)
+def test_the_area_under_the_curve_by_hand(scores: list[float], expected: float) -> None:
+    assert roc_auc(np.array(scores), np.array([False, False, True, True])) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("positive", [True, False])
+def test_without_both_kinds_there_is_no_curve(positive: bool) -> None:
+    assert roc_auc(np.array([0.1, 0.2]), np.array([positive, positive])) is None
+
+
+def test_teachers_stand_in_one_table(tmp_path: Path, portraits: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    manifest = import_portraits(tmp_path, portraits, 6)
+    red = red_is_person(tmp_path / "red.onnx")
+    evaluate.main(["--manifest", str(manifest.path), "--teacher", "grabcut", f"onnx:{red}", "--json"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[:2] == ["teacher", "images"]
+    found = [json.loads(line) for line in lines if line.startswith("{")]
+    assert [row["teacher"].partition("@")[0] for row in found] == ["grabcut", "red"]
+    assert all(row["n"] == 6 for row in found)
+    assert found[0]["person_iou_per_image"] > 0.6 > found[1]["person_iou_per_image"]
+    assert all(0 <= row["bad_fraction"] <= 1 for row in found)
+
+
+def test_a_split_without_rows_is_one_line(tmp_path: Path, portraits: Path) -> None:
+    manifest = import_portraits(tmp_path, portraits, 1)
+    other = next(name for name in ("train", "val") if manifest.read(["split"])["split"][0].as_py() != name)
+    with pytest.raises(UserError, match=f"expected accepted rows in the {other} split"):
+        evaluate.main(["--manifest", str(manifest.path), "--teacher", "grabcut", "--split", other])
+
+
+def test_the_bench_compares_the_pipeline_with_the_bare_loop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    red = red_is_person(tmp_path / "red.onnx")
+    bench.main(["--seconds", "0", "--threads", "1", "--limit", "8", "--teacher", f"onnx:{red}", "--pipeline-alone"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("labelling with red@")
+    assert [line.split("  ")[1] for line in lines[1:]] == [
+        "decode -> teacher (baseline)",
+        "the pipeline",
+        "the pipeline, by the masks it makes",
+    ]
+    assert lines[1].endswith("1.00x")
