@@ -24,7 +24,8 @@ from pipeline.teachers.options import add_teacher_options, teacher_options
 # What Prefect's client says, in a RuntimeError like any other, when there is no server to talk to.
 _NO_SERVER = ("Failed to reach API", "Timed out while attempting to connect to ephemeral Prefect API server")
 
-_OF_IMAGES = ("masks", "source", "license", "attribution", "person_label", "allow_private_addresses")
+# What is said of pictures; a sample in the dataset has it said already.
+_OF_PICTURES = ("masks", "source", "license", "attribution", "person_label", "allow_private_addresses")
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -57,7 +58,7 @@ def _relabel(options: argparse.Namespace) -> None:
     look = teacher_options(options)
     name = load_teacher(options.teacher, look).name
     print(f"relabelling {len(samples)} {options.relabel} sample(s) with {name}", file=sys.stderr)
-    left_out = (*TeacherOptions.__slots__, *_OF_IMAGES, "images", "relabel")
+    left_out = (*TeacherOptions.__slots__, *_OF_PICTURES, "images", "relabel")
     of_flow = {name: value for name, value in vars(options).items() if name not in left_out}
     relabelled: Relabelled = _run_flow("relabel_samples", of_flow | {"status": options.relabel, "options": look})
     if relabelled.complaint:
@@ -97,9 +98,10 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.relabel:
-        given = [f"--{name.replace('_', '-')}" for name in _OF_IMAGES if getattr(options, name) not in (None, False)]
+        values = ((name, getattr(options, name)) for name in _OF_PICTURES)
+        given = [f"--{name.replace('_', '-')}" for name, value in values if value is not None and value is not False]
         if given:
-            parser.error(f"argument --relabel: not allowed with {', '.join(given)}: its samples have theirs already")
+            parser.error(f"argument --relabel: not allowed with {', '.join(given)}")
         if options.teacher is None:
             parser.error("argument --relabel: expected the --teacher that makes the new masks, found none")
     elif options.teacher is None:
