@@ -1,6 +1,6 @@
 """Prefect flows that make masks: source images -> faces -> ROI -> teacher -> a new manifest version.
 
-generate.py    `python -m pipeline.generate`: the flow `generate-pseudo-labels`, in this process
+generate.py    `python -m pipeline.generate`: the flow `generate-pseudo-labels` or `relabel-samples`, in this process
 evaluate.py    `python -m pipeline.evaluate`: teachers and doubt, measured against trusted masks
 bench.py       `python -m pipeline.bench`: the pipeline's rate and memory
 flows.py       the flows, and their tasks; bodies that read like a sentence
@@ -9,6 +9,7 @@ worker.py      what a worker does with one shard
 shards.py      a few hundred pictures at a time: label them, remember what is finished
 stream.py      work in threads, in order, never much of it at a time
 labelling.py   one picture -> samples (case 1: cropped ground truth; case 2: pseudo-labels) or a reason
+relabel.py     new masks for samples that the dataset has already
 sources/       where pictures come from: files, file systems, tars, lists of URLs
 faces.py       face detection (MTCNN)
 roi.py         face -> portrait ROI, margins as named numbers
