@@ -219,6 +219,17 @@ def test_the_same_mask_of_another_teacher_keeps_its_verdict(
     assert after == before | {"a": before["a"] | {"teacher": load_teacher("onnx:crimson.onnx").name}}
 
 
+def test_a_cropped_mask_that_a_teacher_replaces_is_a_teachers(store: ManifestStore) -> None:
+    def cropped(table: pa.Table | None, _version: int) -> pa.Table:
+        assert table is not None
+        rows = [row | {"origin": "face_crop", "teacher": None} for row in table.to_pylist()]
+        return pa.Table.from_pylist(rows, schema=SCHEMA)
+
+    store.update(cropped, operation="generate", parameters={}, data_root=store.data_root())
+    assert relabel(store, "pending", RED).new_masks == 4
+    assert {row["origin"] for row in rows_of(store.open()).values()} == {"teacher"}
+
+
 def test_ground_truth_is_left_alone(store: ManifestStore, tmp_path: Path, astronaut: Image.Image) -> None:
     for kind, picture in (("true", astronaut.resize((200, 200))), ("masks", Image.new("L", (200, 200), 255))):
         (tmp_path / kind).mkdir()
