@@ -39,7 +39,8 @@ READERS = 16  # as many as pipeline.sources lets ask the network at a time; file
 DATASET_COLUMNS = ("group_id", "split", "added_in")  # only the whole dataset can tell these
 ROW_SCHEMA = pa.schema([field for field in SCHEMA if field.name not in DATASET_COLUMNS])
 
-_RULES = (faces, roi, doubt, labelling, images, network, refine, tiles)  # modules whose numbers decide what becomes of a picture
+# modules whose numbers decide what becomes of a picture
+_RULES = (faces, roi, doubt, labelling, images, network, refine, tiles)
 _ROWS = "rows.parquet"
 _QUARANTINE = "quarantine.parquet"
 
@@ -155,8 +156,12 @@ def _ends_a_shard(picture: Picture, shard_size: int) -> bool:
 
 
 def _numbers(module: ModuleType) -> list[tuple[str, object]]:
-    """A module's named numbers: its capital-letter constants."""
-    return [(name, value) for name, value in vars(module).items() if name.isupper() and not isinstance(value, str)]
+    """A module's named numbers: its capital-letter constants that are numbers, or several of them."""
+    return [
+        (name, value)
+        for name, value in vars(module).items()
+        if name.isupper() and isinstance(value, int | float | tuple)
+    ]
 
 
 def _finished(directory: Path, pictures: Sequence[Picture]) -> bool:
