@@ -40,7 +40,7 @@ READERS = 16  # as many as pipeline.sources lets ask the network at a time; file
 DATASET_COLUMNS = ("group_id", "split", "added_in")  # only the whole dataset can tell these
 ROW_SCHEMA = pa.schema([field for field in SCHEMA if field.name not in DATASET_COLUMNS])
 
-# Modules whose numbers decide what becomes of a picture.
+# modules whose numbers decide what becomes of a picture
 _RULES = (faces, roi, doubt, labelling, images, network, refine, tiles)
 _ROWS = "rows.parquet"
 _QUARANTINE = "quarantine.parquet"
@@ -198,13 +198,12 @@ def _ends_a_shard(item: ShardItem, shard_size: int) -> bool:
 
 
 def _numbers(module: ModuleType) -> list[tuple[str, object]]:
-    """A module's named numbers: its capital-letter constants."""
-    return [(name, value) for name, value in vars(module).items() if name.isupper() and _is_data(value)]
-
-
-def _is_data(value: object) -> bool:
-    """Not a module, `torch.nn.functional as F` say, nor a table of functions."""
-    return all(map(_is_data, value.values())) if isinstance(value, dict) else isinstance(value, int | float | tuple)
+    """A module's named numbers: its capital-letter constants that are numbers, or several of them."""
+    return [
+        (name, value)
+        for name, value in vars(module).items()
+        if name.isupper() and isinstance(value, int | float | tuple)
+    ]
 
 
 def _finished(directory: Path, items: Sequence[ShardItem]) -> bool:
