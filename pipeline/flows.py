@@ -18,7 +18,7 @@ from manifests.decisions import DecisionLog, sqlite_url
 from manifests.errors import UserError
 from manifests.publish import NothingToPublish, publish
 from manifests.store import ManifestStore
-from pipeline import worker
+from pipeline import artifacts, worker
 from pipeline.commit import Generated, commit_shards, open_destination
 from pipeline.runners import CORES, DEFAULT_WORKERS, make_runner
 from pipeline.shards import (
@@ -69,13 +69,15 @@ def generate_pseudo_labels(
     try:
         with task_runner:
             label: Any = label_shard  # Prefect's types allow for asynchronous tasks alone here
-            results = task_runner.map(label, {"pictures": shards, "title": titles, "job": unmapped(job)}).result()
+            futures = task_runner.map(label, {"pictures": shards, "title": titles, "job": unmapped(job)})
+            labelled = artifacts.watch(futures, [len(shard) for shard in shards])
     except BaseException:  # Ctrl-C, or a cancelled run
         worker.interrupted.set()
         raise
     case = {"masks": masks, "encoding": str(origins.encoding)} if masks else {"teacher": teacher, **_changed(options)}
     parameters = {"images": images, "source": origins.source, **case}
-    generated = commit_samples(results, store, data_root, parameters=parameters)
+    generated = commit_samples(labelled.results, store, data_root, parameters=parameters)
+    artifacts.show_report(labelled, generated, data_root)
     get_run_logger().info(str(generated))
     return generated
 

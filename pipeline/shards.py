@@ -21,7 +21,6 @@ import pyarrow.parquet as pq
 from manifests import __version__, images
 from manifests.atomic import write_replace
 from manifests.blobs import sha256_hex
-from manifests.progress import progress
 from manifests.samples import Row
 from manifests.schema import SCHEMA
 from pipeline import doubt, faces, labelling, quarantine, roi
@@ -95,10 +94,12 @@ def process_shard(
     title: str = "labelling",
     threads: int | None = None,
     stopped: Callable[[], bool] = lambda: False,
+    advance: Callable[[], None] = lambda: None,
 ) -> ShardResult:
     """Label the pictures into `directory`, or find that it was done; rows come in the pictures' order.
 
-    CancelledError soon after `stopped()` turns true: Ctrl-C reaches only the main thread, not the one this runs in.
+    `advance()` is called after each picture. CancelledError soon after `stopped()` turns true: Ctrl-C reaches only the
+    main thread, not the one this runs in.
     """
     if _finished(directory, pictures):
         return _result(directory, resumed=True)
@@ -106,13 +107,14 @@ def process_shard(
     quarantined: list[QuarantineRow] = []
     outcomes = label_all(make_labeller(), pictures, threads=threads or os.cpu_count() or 1)
     with closing(outcomes):
-        for outcome in progress(outcomes, title, total=len(pictures)):
+        for outcome in outcomes:
             if stopped():
                 raise CancelledError(title)
             if isinstance(outcome, list):
                 rows.extend(outcome)
             else:
                 quarantined.append(outcome)
+            advance()
     _write(pa.Table.from_pylist(quarantined, schema=quarantine.SCHEMA), directory / _QUARANTINE)
     _write(pa.Table.from_pylist(rows, schema=ROW_SCHEMA), directory / _ROWS)
     return _result(directory, resumed=False)
@@ -142,6 +144,18 @@ def read_rows(results: Sequence[ShardResult]) -> Iterator[Row]:
     """The rows of finished shards, in order."""
     for result in results:
         yield from pq.read_table(Path(result.directory) / _ROWS).to_pylist()
+
+
+def read_columns(results: Sequence[ShardResult], columns: Sequence[str]) -> pa.Table:
+    """Some columns of the same rows, in order."""
+    return pa.concat_tables(
+        [pq.read_table(Path(result.directory) / _ROWS, columns=list(columns)) for result in results]
+    )
+
+
+def run_digest(results: Sequence[ShardResult]) -> str:
+    """12 hex digits over a run's shards: what is named after them is written over by a rerun."""
+    return sha256_hex("".join(Path(result.directory).name for result in results).encode())[:12]
 
 
 def read_quarantine(results: Sequence[ShardResult]) -> list[QuarantineRow]:

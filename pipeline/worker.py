@@ -11,6 +11,7 @@ import torch
 from prefect.concurrency.sync import concurrency
 
 from manifests.blobs import BlobStore
+from pipeline import run_bar
 from pipeline.labelling import Labeller
 from pipeline.mtcnn import default_detector
 from pipeline.shards import ShardResult, process_shard, shard_digest
@@ -43,7 +44,13 @@ def run_shard(pictures: list[Picture], title: str, *, job: Job) -> ShardResult:
     directory = job.data_root / "shards" / digest
     with gpu_slot() if torch.cuda.is_initialized() else nullcontext():  # the teacher is on a GPU
         return process_shard(
-            pictures, directory, make_labeller, title=title, threads=job.threads, stopped=interrupted.is_set
+            pictures,
+            directory,
+            make_labeller,
+            title=title,
+            threads=job.threads,
+            stopped=interrupted.is_set,
+            advance=run_bar.advance,
         )
 
 
