@@ -66,14 +66,14 @@ def generate_pseudo_labels(
     worker.interrupted.clear()
     threads = None if runner == "thread" or address else max(1, CORES // workers)
     job = Job(origins, None if masks else teacher, options, data_root, threads)
-    try:
-        with task_runner:
+    with task_runner:
+        try:
             label: Any = label_shard  # Prefect's types allow for asynchronous tasks alone here
             futures = task_runner.map(label, {"pictures": shards, "title": titles, "job": unmapped(job)})
             labelled = artifacts.watch(futures, [len(shard) for shard in shards])
-    except BaseException:  # Ctrl-C, or a cancelled run
-        worker.interrupted.set()
-        raise
+        except BaseException:  # Ctrl-C, or a cancelled run; the runner is about to wait for the shard at work
+            worker.interrupted.set()
+            raise
     case = {"masks": masks, "encoding": str(origins.encoding)} if masks else {"teacher": teacher, **_changed(options)}
     parameters = {"images": images, "source": origins.source, **case}
     generated = commit_samples(labelled.results, store, data_root, parameters=parameters)
