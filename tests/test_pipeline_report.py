@@ -1,4 +1,4 @@
-"""What a run says of itself when it is over, by hand, on a tiny run that is really finished; without Prefect."""
+"""What a run says of itself when it is over, on a tiny run that is really finished; without a Prefect server."""
 
 import base64
 import io
@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from bad_pictures import EXPECTED_REASON, write_bad_pictures
 from PIL import Image
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from manifests.blobs import BlobError, BlobStore
 from manifests.sheet import COLUMNS, GAP_PX, TILE_PX
 from manifests.store import ManifestStore
-from pipeline import run_bar
+from pipeline import artifacts, run_bar
 from pipeline.commit import Generated, commit_shards
 from pipeline.labelling import Labeller
 from pipeline.mtcnn import default_detector
@@ -142,6 +143,19 @@ def test_no_picture_is_in_the_page_unless_it_was_given(
     embedded = data_url(masks_sheet(labelled.results, BlobStore(data_root)))
     assert "data:image" not in page(summary, SHEET, None)
     assert f"![Contact sheet of masks]({embedded})" in page(summary, SHEET, embedded)
+
+
+@pytest.mark.parametrize(("api_url", "pictures"), [("http://127.0.0.1:4200/api", 1), ("http://10.0.0.7:4200/api", 0)])
+def test_a_server_elsewhere_is_sent_no_picture(
+    finished: tuple[Labelled, Generated, Path], monkeypatch: pytest.MonkeyPatch, api_url: str, pictures: int
+) -> None:
+    sent: list[str] = []
+    monkeypatch.setattr(artifacts, "create_markdown_artifact", lambda markdown, **_: sent.append(markdown))
+    monkeypatch.setattr(artifacts, "create_table_artifact", lambda table, **_: sent.append(str(table)))
+    with temporary_settings({PREFECT_API_URL: api_url}):
+        artifacts.show_report(*finished)
+    assert len(sent) == 2
+    assert "".join(sent).count("data:image") == pictures
 
 
 def test_the_sheet_shows_every_sample_of_a_small_run_as_a_tile(finished: tuple[Labelled, Generated, Path]) -> None:
