@@ -15,6 +15,10 @@ faces.py       face detection (MTCNN)
 roi.py         face -> portrait ROI, margins as named numbers
 teachers/      what proposes masks
 doubt.py       how likely a reviewer rejects a mask
+commit.py      finished shards -> one manifest version
+report.py      what a run made, for people: counts, a page, a contact sheet
+artifacts.py   how far a run is and what it made, on Prefect's pages
+run_bar.py     the same in a terminal: one bar for the whole run
 quarantine.py  the table of pictures that can't be used, each with its reason
 sample.py      a sample portrait for a machine without photographs
 """

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from manifests.blobs import sha256_hex
 from manifests.errors import UserError
 from manifests.samples import join_dataset
 from manifests.store import ManifestStore
 from pipeline.quarantine import QuarantineRow, write_quarantine
-from pipeline.shards import ShardResult, read_quarantine, read_rows
+from pipeline.shards import ShardResult, read_quarantine, read_rows, run_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +90,6 @@ def write_quarantine_table(
     quarantined: Sequence[QuarantineRow], results: Sequence[ShardResult], data_root: Path
 ) -> Path:
     """Write the table under the data root. Its name comes from the shards, so a rerun writes the same file again."""
-    digest = sha256_hex("".join(Path(result.directory).name for result in results).encode())[:12]
-    path = data_root / "quarantine" / f"{digest}.csv"
+    path = data_root / "quarantine" / f"{run_digest(results)}.csv"
     write_quarantine(quarantined, path)
     return path

@@ -19,9 +19,10 @@ from manifests.decisions import DecisionLog, sqlite_url
 from manifests.errors import UserError
 from manifests.publish import NothingToPublish, publish
 from manifests.store import ManifestStore
-from pipeline import worker
+from pipeline import artifacts, worker
 from pipeline.commit import Generated, commit_shards, open_destination
 from pipeline.relabel import Relabelled, RelabelStatus, Sample, commit_relabelled, find_samples
+from pipeline.report import Labelled
 from pipeline.runners import DEFAULT_WORKERS, make_runner, threads_per_shard
 from pipeline.shards import (
     DEFAULT_SHARD_SIZE,
@@ -65,10 +66,11 @@ def generate_pseudo_labels(
     )
     threads = threads_per_shard(runner, address, workers)
     job = Job(origins, None if masks else teacher, options, data_root, threads)
-    results = _map_shards(task_runner, label_shard, split_into_shards(pictures, shard_size), job)
+    labelled = _map_shards(task_runner, label_shard, split_into_shards(pictures, shard_size), job)
     case = {"masks": masks, "encoding": str(origins.encoding)} if masks else {"teacher": teacher, **_changed(options)}
     parameters = {"images": images, "source": origins.source, **case}
-    generated = commit_samples(results, store, data_root, parameters=parameters)
+    generated = commit_samples(labelled.results, store, data_root, parameters=parameters)
+    artifacts.show_report(labelled, generated, data_root)
     get_run_logger().info(str(generated))
     return generated
 
@@ -91,7 +93,7 @@ def relabel_samples(
     latest = store.open()
     shards = split_into_shards(find_samples(latest, status, data_root), shard_size)
     job = RelabelJob(teacher, options, data_root, threads_per_shard(runner, address, workers))
-    results = _map_shards(task_runner, relabel_shard, shards, job)
+    results = _map_shards(task_runner, relabel_shard, shards, job).results
     parameters = {"teacher": teacher, **_changed(options)}
     relabelled = commit_masks(results, store, data_root, version=latest.version, status=status, parameters=parameters)
     get_run_logger().info(str(relabelled))
@@ -165,17 +167,18 @@ def fit_student(
 
 
 def _map_shards(
-    task_runner: TaskRunner[Any], task_of_shard: Any, shards: Sequence[object], job: Job | RelabelJob
-) -> list[ShardResult]:
+    task_runner: TaskRunner[Any], task_of_shard: Any, shards: Sequence[Sequence[object]], job: Job | RelabelJob
+) -> Labelled:
     """The shards' results, in order. `task_of_shard` is Any: Prefect's types allow for asynchronous tasks alone."""
     titles = [f"shard {number}/{len(shards)}" for number in range(1, len(shards) + 1)]
     worker.interrupted.clear()
-    try:
-        with task_runner:
-            return task_runner.map(task_of_shard, {"shard": shards, "title": titles, "job": unmapped(job)}).result()
-    except BaseException:  # Ctrl-C, or a cancelled run
-        worker.interrupted.set()
-        raise
+    with task_runner:
+        try:
+            futures = task_runner.map(task_of_shard, {"shard": shards, "title": titles, "job": unmapped(job)})
+            return artifacts.watch(futures, [len(shard) for shard in shards])
+        except BaseException:  # Ctrl-C, or a cancelled run; the runner is about to wait for the shard at work
+            worker.interrupted.set()
+            raise
 
 
 def _changed(options: TeacherOptions) -> dict[str, object]:

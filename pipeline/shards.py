@@ -22,7 +22,6 @@ import pyarrow.parquet as pq
 from manifests import __version__, images
 from manifests.atomic import write_replace
 from manifests.blobs import sha256_hex
-from manifests.progress import progress
 from manifests.samples import Row
 from manifests.schema import SCHEMA
 from pipeline import doubt, faces, labelling, quarantine, roi
@@ -132,10 +131,12 @@ def process_shard(
     title: str = "labelling",
     threads: int | None = None,
     stopped: Callable[[], bool] = lambda: False,
+    advance: Callable[[], None] = lambda: None,
 ) -> ShardResult:
     """Label the items into `directory`, or find that it was done; rows of `schema` come in the items' order.
 
-    CancelledError soon after `stopped()` turns true: Ctrl-C reaches only the main thread, not the one this runs in.
+    `advance()` is called after each picture. CancelledError soon after `stopped()` turns true: Ctrl-C reaches only the
+    main thread, not the one this runs in.
     """
     if _finished(directory, items):
         return _result(directory, resumed=True)
@@ -143,13 +144,14 @@ def process_shard(
     quarantined: list[QuarantineRow] = []
     outcomes = label_all(make_steps(), items, threads=threads or os.cpu_count() or 1)
     with closing(outcomes):
-        for outcome in progress(outcomes, title, total=len(items)):
+        for outcome in outcomes:
             if stopped():
                 raise CancelledError(title)
             if isinstance(outcome, list):
                 rows.extend(outcome)
             else:
                 quarantined.append(outcome)
+            advance()
     _write(pa.Table.from_pylist(quarantined, schema=quarantine.SCHEMA), directory / _QUARANTINE)
     _write(pa.Table.from_pylist(rows, schema=schema), directory / _ROWS)
     return _result(directory, resumed=False)
@@ -185,6 +187,18 @@ def read_tables(results: Sequence[ShardResult]) -> Iterator[pa.Table]:
     """The rows of finished shards, a table each, in order."""
     for result in results:
         yield pq.read_table(Path(result.directory) / _ROWS)
+
+
+def read_columns(results: Sequence[ShardResult], columns: Sequence[str]) -> pa.Table:
+    """Some columns of the same rows, in order."""
+    return pa.concat_tables(
+        [pq.read_table(Path(result.directory) / _ROWS, columns=list(columns)) for result in results]
+    )
+
+
+def run_digest(results: Sequence[ShardResult]) -> str:
+    """12 hex digits over a run's shards: what is named after them is written over by a rerun."""
+    return sha256_hex("".join(Path(result.directory).name for result in results).encode())[:12]
 
 
 def read_quarantine(results: Sequence[ShardResult]) -> list[QuarantineRow]:

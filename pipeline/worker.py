@@ -13,6 +13,7 @@ import torch
 from prefect.concurrency.sync import concurrency
 
 from manifests.blobs import BlobStore
+from pipeline import run_bar
 from pipeline.labelling import Labeller
 from pipeline.mtcnn import default_detector
 from pipeline.relabel import MASK_SCHEMA, Relabeller, Sample, relabel_digest
@@ -93,4 +94,5 @@ def _process(
             title=title,
             threads=job.threads,
             stopped=interrupted.is_set,
+            advance=run_bar.advance,
         )
