@@ -40,7 +40,7 @@ def dask_runner(address: str | None, workers: int) -> "TaskRunner[Any]":
 
 
 def ray_runner(address: str | None, workers: int) -> "TaskRunner[Any]":
-    """The Ray cluster at `address`, `ray://10.0.0.1:10001` say; without one, `workers` processes."""
+    """The Ray cluster at `address`, `10.0.0.1:6379` say; without one, `workers` processes."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing phones home
     runner = _import("prefect_ray", "ray").RayTaskRunner
     if address:
