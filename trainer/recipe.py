@@ -89,6 +89,7 @@ def default() -> Recipe:
         warmup_fraction=0.05,
         decay_rule="mixing",
         augmentation="mild",
+        low_res_epochs=0.5,
         ema_decay=0.998,
         clip_norm=1.0,
     )
