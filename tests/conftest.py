@@ -11,12 +11,21 @@ from pathlib import Path
 
 import httpx
 import pytest
+import torch
 from PIL import Image
 from skimage import data
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
 SERVER_START_SECONDS = 120  # 7 on a quiet machine
+
+
+@pytest.fixture(autouse=True)
+def threads_as_they_were() -> Iterator[None]:
+    """A test of the pipeline, which takes one thread a picture, doesn't change the sums of the trainer's tests."""
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

@@ -99,6 +99,7 @@ def finished(manifests: tuple[Manifest, Manifest], tmp_path_factory: pytest.Temp
     return Finished(output, words, before, said.getvalue().splitlines())
 
 
+@pytest.mark.slow
 def test_an_interrupted_comparison_goes_on_without_a_refit(finished: Finished):
     assert {path.name for path in finished.before} == {"best.safetensors", "last.safetensors", "resume.safetensors"}
     assert {path.parent.name for path in finished.before} == {"seed0"}
@@ -107,6 +108,7 @@ def test_an_interrupted_comparison_goes_on_without_a_refit(finished: Finished):
     assert after.items() >= finished.before.items()
 
 
+@pytest.mark.slow
 def test_each_run_has_a_line_and_the_last_line_is_the_path_of_the_table(finished: Finished):
     metrics = r"miou 0\.\d{4}  person_iou_per_image 0\.\d{4}  boundary_f1 0\.\d{4}  0\.\d min"
     expected = [
@@ -120,6 +122,7 @@ def test_each_run_has_a_line_and_the_last_line_is_the_path_of_the_table(finished
     assert finished.lines[-1] == str(finished.output / "table.md")
 
 
+@pytest.mark.slow
 def test_the_table_names_data_seeds_and_differences(finished: Finished, manifests: tuple[Manifest, Manifest]):
     page = (finished.output / "table.md").read_text()
     assert page in "\n".join(finished.lines) + "\n"
@@ -134,6 +137,7 @@ def test_the_table_names_data_seeds_and_differences(finished: Finished, manifest
     assert all(len(line) <= 160 for line in page.splitlines() if line.startswith("| "))
 
 
+@pytest.mark.slow
 def test_the_csv_has_a_line_for_each_rotation_arm_and_metric(finished: Finished):
     with (finished.output / "table.csv").open() as file:
         lines = list(csv.DictReader(file))
@@ -147,11 +151,13 @@ def test_the_csv_has_a_line_for_each_rotation_arm_and_metric(finished: Finished)
     assert difference[1] == pytest.approx(100 * (float(lines[3]["mean"]) - float(lines[0]["mean"])), abs=1e-3)
 
 
+@pytest.mark.slow
 def test_the_plot_is_a_picture(finished: Finished):
     with Image.open(finished.output / "table.png") as picture:
         assert picture.width > picture.height > 100
 
 
+@pytest.mark.slow
 def test_a_finished_comparison_is_printed_without_a_process_or_a_prediction(
     finished: Finished, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
@@ -161,6 +167,7 @@ def test_a_finished_comparison_is_printed_without_a_process_or_a_prediction(
     assert capsys.readouterr().out.splitlines()[4:] == finished.lines[4:]
 
 
+@pytest.mark.slow
 def test_a_failing_arm_is_told_marked_and_leaves_the_others(finished: Finished, capsys: pytest.CaptureFixture[str]):
     words = [word for word in finished.arguments if word != "1"]  # of the two seeds the first
     with pytest.raises(UserError, match=r"expected 3 finished runs, found 1 failed: no such source seed 0; the same"):
@@ -177,6 +184,7 @@ def test_a_failing_arm_is_told_marked_and_leaves_the_others(finished: Finished, 
     assert said.out.splitlines()[-1] == str(finished.output / "table.md")
 
 
+@pytest.mark.slow
 def test_a_second_comparison_in_the_same_directory_waits_for_the_first(
     finished: Finished, capsys: pytest.CaptureFixture[str]
 ):
