@@ -44,8 +44,8 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, pictures: Path, prefec
 def start(pictures: Path, root: Path, environment: Environment, *options: str) -> subprocess.Popen[bytes]:
     """The command in a session of its own, so that everything it starts can be killed with it."""
     command = [sys.executable, "-m", "pipeline.generate", "--images", str(pictures), "--shard-size", "2", *options]
-    log = (root / "log").open("ab")
-    return subprocess.Popen(command, cwd=root, env=environment, stdout=log, stderr=log, start_new_session=True)
+    with (root / "log").open("ab") as log:
+        return subprocess.Popen(command, cwd=root, env=environment, stdout=log, stderr=log, start_new_session=True)
 
 
 def dataset(root: Path) -> Dataset:
