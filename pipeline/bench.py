@@ -19,7 +19,6 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-import cv2
 import numpy as np
 import segmentation_models_pytorch as smp
 import torch
@@ -35,7 +34,7 @@ from pipeline.labelling import Labeller
 from pipeline.mtcnn import default_detector
 from pipeline.shards import label_all
 from pipeline.sources import Origins, Picture, find_pictures
-from pipeline.stream import in_batches
+from pipeline.stream import in_batches, one_thread_an_item
 from pipeline.teachers import Portrait, Teacher, load_teacher
 from pipeline.teachers.network import NetworkTeacher, use_bf16
 from pipeline.teachers.options import DEFAULT_INPUT_PX, add_teacher_options, teacher_options
@@ -51,8 +50,7 @@ VARIANTS = 64
 def main(arguments: Sequence[str]) -> None:
     options = _parser().parse_args(arguments)
     look = teacher_options(options)
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
+    one_thread_an_item()
     with tempfile.TemporaryDirectory() as directory:
         pictures = _pictures(options.images, Path(directory), options.limit)
         if options.memory:
@@ -163,8 +161,7 @@ def _report_memory(pictures: list[Picture], counts: list[int], threads: int) -> 
 
 
 def _peak_bytes(pictures: list[Picture], threads: int) -> int:
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
+    one_thread_an_item()
     with tempfile.TemporaryDirectory() as directory:
         labeller = Labeller(default_detector(), load_teacher("grabcut"), BlobStore(Path(directory)), Origins("bench"))
         for _ in label_all(labeller, pictures, threads=threads):

@@ -13,10 +13,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
-import torch
 from scipy.stats import rankdata
 
 from manifests.blobs import BlobStore
@@ -31,7 +29,7 @@ from manifests.store import Manifest
 from pipeline.doubt import doubt
 from pipeline.faces import FaceDetector, person_share
 from pipeline.mtcnn import default_detector
-from pipeline.stream import ordered_map
+from pipeline.stream import one_thread_an_item, ordered_map
 from pipeline.teachers import Portrait, Teacher, load_teacher
 from pipeline.teachers.options import add_teacher_options, teacher_options
 
@@ -58,8 +56,7 @@ def main(arguments: Sequence[str]) -> None:
     manifest = Manifest.open(options.manifest, data_root=options.data)
     rows = accepted_rows(manifest, options.split)[: options.limit]
     teachers = [load_teacher(spec, look) for spec in options.teacher]
-    torch.set_num_threads(1)  # pictures are labelled in parallel, as in the pipeline
-    cv2.setNumThreads(1)
+    one_thread_an_item()
     head = "".join(f"{name:>26}" for name in MetricsAccumulator.NAMES)
     print(f"{'teacher':<44}{'images':>7}{head}{'bad':>8}{'doubt AUC':>11}")
     for spec, teacher in zip(options.teacher, teachers, strict=True):

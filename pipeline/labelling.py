@@ -1,4 +1,4 @@
-"""One picture -> its samples, or the reason why it has none; in three steps, so that a shard can run them in parallel.
+"""One picture -> its samples, or the reason why it has none; in four steps, so that shards run them in parallel.
 
 Case 1 (paper, section 3.4): a full-body picture with a mask; image and mask are cropped alike around each face
 that the mask counts as person. Case 2: a raw picture; the teacher proposes a mask for each ROI.

@@ -6,6 +6,9 @@ from concurrent.futures import Executor, Future
 from itertools import islice
 from typing import TypeVar
 
+import cv2
+import torch
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -28,6 +31,12 @@ def ordered_map(
     finally:
         for future in waiting:
             future.cancel()
+
+
+def one_thread_an_item() -> None:
+    """For this process: items are worked on in parallel, and threads inside one would fight over the cores."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
 
 
 def in_batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import cv2
 import pyarrow as pa
 import torch
 from prefect.concurrency.sync import concurrency
@@ -19,6 +18,7 @@ from pipeline.mtcnn import default_detector
 from pipeline.relabel import MASK_SCHEMA, Relabeller, Sample, relabel_digest
 from pipeline.shards import ROW_SCHEMA, Item, ShardResult, Steps, process_shard, shard_digest
 from pipeline.sources import Origins, Picture
+from pipeline.stream import one_thread_an_item
 from pipeline.teachers import TeacherOptions, load_teacher
 
 GPU_SLOT = "gpu"  # a Prefect concurrency limit of this name, where there is one, says how many shards may use GPUs
@@ -49,7 +49,7 @@ class RelabelJob:
 
 def run_shard(pictures: list[Picture], title: str, *, job: Job) -> ShardResult:
     """Label one shard, unless it is finished already."""
-    _one_thread_a_picture()
+    one_thread_an_item()
     detector, teacher = default_detector(), load_teacher(job.teacher, job.options) if job.teacher else None
     digest = shard_digest(pictures, teacher=teacher, detector=detector.name, origins=job.origins)
     make_labeller = partial(Labeller, detector, teacher, BlobStore(job.data_root), job.origins)
@@ -58,7 +58,7 @@ def run_shard(pictures: list[Picture], title: str, *, job: Job) -> ShardResult:
 
 def run_relabel_shard(samples: list[Sample], title: str, *, job: RelabelJob) -> ShardResult:
     """Make one shard's new masks, unless it is finished already."""
-    _one_thread_a_picture()
+    one_thread_an_item()
     detector, teacher = default_detector(), load_teacher(job.teacher, job.options)
     digest = relabel_digest(samples, teacher=teacher, detector=detector.name)
     make_relabeller = partial(Relabeller, detector, teacher, BlobStore(job.data_root))
@@ -68,12 +68,6 @@ def run_relabel_shard(samples: list[Sample], title: str, *, job: RelabelJob) -> 
 def gpu_slot() -> AbstractContextManager[None]:
     """One slot of the Prefect concurrency limit GPU_SLOT; free where there is no such limit."""
     return concurrency(GPU_SLOT, occupy=1)
-
-
-def _one_thread_a_picture() -> None:
-    """Pictures are labelled in parallel; threads inside one would fight over the cores."""
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
 
 
 def _process(
