@@ -12,8 +12,9 @@ A mask of 0 and 255 alone says nothing of its certainty, so its shape has to:
     in pieces      EACH_PIECE for each component beyond the first, and for each hole
     at the border  person's share of the left, upper and right border beyond one half, half of it
 
-Chosen on 281 portraits and ten teachers by the area under the ROC curve for "person IoU below 0.9"; docs/pipeline.md
-says what they reach on others. Pieces, border and finer limits of size made it worse where there are probabilities.
+Chosen on 281 portraits and ten teachers by the area under the ROC curve for "person IoU below 0.9", which
+`python -m pipeline.evaluate` prints for others. Pieces, border and finer limits of size made it worse where there are
+probabilities.
 """
 
 import math
