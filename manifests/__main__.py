@@ -10,7 +10,7 @@ from PIL import Image
 
 from manifests.blobs import BlobStore
 from manifests.command import run_command
-from manifests.decisions import DecisionLog, sqlite_url
+from manifests.decisions import CONFLICTS, DecisionLog, Policy, sqlite_url
 from manifests.errors import UserError
 from manifests.ground_truth import import_ground_truth
 from manifests.images import decode_image
@@ -77,7 +77,7 @@ def publish_reviews(options: argparse.Namespace) -> None:
     store = ManifestStore(options.manifests)
     data_root = options.data or store.open().data_root
     log = DecisionLog(options.database_url or sqlite_url(data_root))
-    print(publish(store, log).path)
+    print(publish(store, log, Policy(options.votes, options.conflicts)).path)
 
 
 def import_pairs(options: argparse.Namespace) -> None:
@@ -158,6 +158,12 @@ def _parser() -> argparse.ArgumentParser:
     add("verify", verify_version, takes_version=True)
     publishing = add("publish", publish_reviews)
     publishing.add_argument("--database-url", help="decision log; default: SQLite under the data root")
+    publishing.add_argument(
+        "--votes", type=_positive, default=1, help="reviewers who must have judged a mask (default: 1)"
+    )
+    publishing.add_argument(
+        "--conflicts", choices=CONFLICTS, default="keep", help="what becomes of masks they disagree on (default: keep)"
+    )
     importing = add("import", import_pairs)
     importing.add_argument("--images", type=Path, required=True, help="directory, glob or file")
     importing.add_argument("--masks", type=Path, required=True, help="directory, glob or file; same stems")

@@ -3,13 +3,17 @@
 An event names one exact mask, `(sample_id, mask_sha256)`: when a sample is re-labelled, old verdicts do not
 carry over. Nothing is edited: an undo is an event that supersedes another. `append` returns when the events
 are on disk (SQLite: WAL, synchronous=FULL); repeating a decision_id is harmless.
+
+Writers take turns, across processes and hosts (`writing`), so `seq` is the order in which events were committed:
+whoever has read up to some seq reads on from there (`events_after`) and misses none.
 """
 
 import re
 import sqlite3
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,10 +25,17 @@ from manifests.errors import UserError
 
 Verdict = Literal["accept", "reject", "skip"]
 VERDICTS: tuple[Verdict, ...] = ("accept", "reject", "skip")
+Mode = Literal["single", "grid"]  # the view on which a decision was made: one mask, or a page of them
+MODES: tuple[Mode, ...] = ("single", "grid")
+Purpose = Literal["work", "gold", "repeat", "second_look"]
+PURPOSES: tuple[Purpose, ...] = ("work", "gold", "repeat", "second_look")
+VOTING: tuple[Purpose, ...] = ("work", "second_look")  # the others only measure the reviewer
 MaskKey = tuple[str, str]  # (sample_id, mask_sha256)
 
 _UNDO_NAMESPACE = uuid.UUID("6f1d5a52-53f5-4f0e-9a49-5b7b1c9a8d10")  # of the ids that `undo` derives
 _LOCK_TIMEOUT_SECONDS = 10
+_IMMEDIATE = "maskfoundry_writing"  # execution option of a writer's connection
+_WRITER_LOCK = 0x6D61736B  # "mask", the advisory lock's number in a PostgreSQL database
 _MAX_DECISION_MS = 2**31 - 1  # the manifest's column is int32
 
 _METADATA = sa.MetaData()
@@ -41,12 +52,18 @@ _EVENTS = sa.Table(
     sa.Column("reviewer", sa.Text, nullable=False),
     sa.Column("decided_at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("supersedes", sa.String(64)),  # of an undo: the decision_id it takes back
+    sa.Column("mode", sa.String(8), nullable=False, server_default="single"),
+    sa.Column("purpose", sa.String(16), nullable=False, server_default="work"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One reviewer's verdict on one exact mask."""
+    """One reviewer's verdict on one exact mask.
+
+    `purpose` says what the mask was shown for: `work` and `second_look` are votes; `gold` is a mask whose right
+    verdict is known, `repeat` one that was judged before: these two measure the reviewer and are no votes.
+    """
 
     decision_id: str
     sample_id: str
@@ -56,6 +73,8 @@ class Decision:
     decided_at: datetime
     reason: str | None = None
     decision_ms: int | None = None
+    mode: Mode = "single"
+    purpose: Purpose = "work"
 
     def __post_init__(self) -> None:
         """ValueError for what no manifest could hold: one such row in the log would stop every publish."""
@@ -63,15 +82,68 @@ class Decision:
             raise ValueError(f"expected a verdict out of {', '.join(VERDICTS)}, found {self.verdict!r}")
         if self.decision_ms is not None and not 0 <= self.decision_ms <= _MAX_DECISION_MS:
             raise ValueError(f"expected decision_ms in 0..{_MAX_DECISION_MS}, found {self.decision_ms}")
+        if self.mode not in MODES or self.purpose not in PURPOSES:
+            raise ValueError(
+                f"expected a mode out of {', '.join(MODES)} and a purpose out of {', '.join(PURPOSES)}, "
+                f"found {self.mode!r} and {self.purpose!r}"
+            )
+
+    @property
+    def key(self) -> MaskKey:
+        return self.sample_id, self.mask_sha256
+
+    @property
+    def is_vote(self) -> bool:
+        """Whether it counts for the mask: a verdict, and not one that only measures the reviewer."""
+        return self.verdict != "skip" and self.purpose in VOTING
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """That a decision was taken back."""
+
+    decision_id: str
+    sample_id: str
+    mask_sha256: str
 
     @property
     def key(self) -> MaskKey:
         return self.sample_id, self.mask_sha256
 
 
+Event = Decision | Undo
+
+
+class DatabaseAway(UserError):
+    """The database refuses or can't be reached now; the same call may work later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """When a mask is settled.
+
+    `votes` reviewers must have judged it. If they disagree, `conflicts` says what becomes of it: `keep` leaves it
+    a conflict, for a second look; `reject` rejects it; `majority` does as most say, and keeps a tie a conflict.
+    A lead's second look decides alone.
+    """
+
+    votes: int = 1
+    conflicts: Literal["keep", "reject", "majority"] = "keep"
+
+    def __post_init__(self) -> None:
+        if self.votes < 1:
+            raise UserError(f"expected at least 1 vote per mask, found {self.votes}")
+        if self.conflicts not in CONFLICTS:
+            raise UserError(f"expected conflicts out of {', '.join(CONFLICTS)}, found {ascii(self.conflicts)[:60]}")
+
+
+CONFLICTS = ("keep", "reject", "majority")
+ONE_VOTE = Policy()
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the log says about one mask: each reviewer's standing decision, in the order they were made."""
+    """What the log says about one mask: each reviewer's standing vote, in the order they were made."""
 
     standing: tuple[Decision, ...]
 
@@ -83,19 +155,33 @@ class Outcome:
     def votes_reject(self) -> int:
         return sum(decision.verdict == "reject" for decision in self.standing)
 
-    @property
-    def status(self) -> str:
-        if self.votes_accept and self.votes_reject:
-            return "conflict"
-        if self.votes_accept:
-            return "accepted"
-        return "rejected" if self.votes_reject else "pending"
+    def status(self, policy: Policy = ONE_VOTE) -> str:
+        """What becomes of the mask under `policy`: one of the manifest's statuses."""
+        second_looks = [decision for decision in self.standing if decision.purpose == "second_look"]
+        if second_looks:
+            return _STATUS[second_looks[-1].verdict]
+        if len(self.standing) < policy.votes:
+            return "pending"
+        return _settled(self.votes_accept, self.votes_reject, policy.conflicts)
 
     @property
     def reason(self) -> str | None:
         """The last reason given with a standing reject."""
         reasons = [d.reason for d in self.standing if d.verdict == "reject" and d.reason]
         return reasons[-1] if reasons else None
+
+
+_STATUS = {"accept": "accepted", "reject": "rejected"}
+
+
+def _settled(accepts: int, rejects: int, conflicts: str) -> str:
+    if not (accepts or rejects):
+        return "pending"
+    if not (accepts and rejects):
+        return "accepted" if accepts else "rejected"
+    if conflicts == "majority" and accepts != rejects:
+        return "accepted" if accepts > rejects else "rejected"
+    return "rejected" if conflicts == "reject" else "conflict"
 
 
 class DecisionLog:
@@ -110,18 +196,57 @@ class DecisionLog:
             self.engine = sa.create_engine(parsed)
             if parsed.get_backend_name() == "sqlite":
                 sa.event.listen(self.engine, "connect", _make_durable)
-            with self.engine.begin() as connection:  # create_all looks first and then creates: two openers clash
+                sa.event.listen(self.engine, "begin", _begin)
+            with self.writing() as connection:
                 connection.execute(sa.schema.CreateTable(_EVENTS, if_not_exists=True))
-        except (sa.exc.SQLAlchemyError, ImportError) as error:
-            reason = str(error).splitlines()[0]
+                _add_missing_columns(connection)
+        except (sa.exc.SQLAlchemyError, DatabaseAway, ImportError) as error:
+            reason = str(error.__cause__ or error).splitlines()[0]
             shown = re.sub(r"(://[^:/@]*):.*@", r"\1:***@", url)  # the password stays out of logs
             raise UserError(f"expected a database at {shown}, found: {reason}; check --database-url") from error
 
     def close(self) -> None:
         self.engine.dispose()
 
-    def append(self, decisions: Iterable[Decision]) -> list[str]:
-        """Store decisions durably, in order, in one transaction; the ids that are now in the log."""
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """A transaction that no other writer's overlaps: what is read in it still holds when it commits.
+
+        DatabaseAway when the database refuses: nothing of the transaction is kept then.
+        """
+        try:
+            with self.engine.connect().execution_options(**{_IMMEDIATE: True}) as connection, connection.begin():
+                if connection.dialect.name == "postgresql":
+                    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_WRITER_LOCK)))
+                yield connection
+        except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
+            raise DatabaseAway(f"expected to write to the database, found: {_short(error)}; try again") from error
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """A connection to read with; DatabaseAway as `writing`."""
+        try:
+            with self.engine.connect() as connection:
+                yield connection
+        except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
+            raise DatabaseAway(f"expected to read from the database, found: {_short(error)}; try again") from error
+
+    def events_after(self, seq: int, connection: sa.Connection) -> list[tuple[int, Event]]:
+        """What was committed after the event numbered `seq` (0: all), in order, with its own number."""
+        query = sa.select(_EVENTS).where(_EVENTS.c.seq > seq).order_by(_EVENTS.c.seq)
+        events: list[tuple[int, Event]] = []
+        for row in connection.execute(query).mappings():
+            if row["verdict"] == "undo":
+                events.append((row["seq"], Undo(row["supersedes"], row["sample_id"], row["mask_sha256"])))
+            else:
+                events.append((row["seq"], _decision(row)))
+        return events
+
+    def append(self, decisions: Iterable[Decision], connection: sa.Connection | None = None) -> list[str]:
+        """Store decisions durably, in order, in one transaction; the ids that are now in the log.
+
+        With a `connection` of `writing`, they are on disk when that transaction ends.
+        """
         rows: list[dict[str, Any]] = [
             {
                 "decision_id": decision.decision_id,
@@ -132,22 +257,33 @@ class DecisionLog:
                 "decision_ms": decision.decision_ms,
                 "reviewer": decision.reviewer,
                 "decided_at": _utc(decision.decided_at),
+                "mode": decision.mode,
+                "purpose": decision.purpose,
             }
             for decision in decisions
         ]
-        self._insert_new(rows)
+        self._insert_new(rows, connection)
         return [row["decision_id"] for row in rows]
 
-    def undo(self, decision_id: str, *, reviewer: str, now: datetime | None = None) -> Decision | None:
+    def undo(
+        self,
+        decision_id: str,
+        *,
+        reviewer: str,
+        now: datetime | None = None,
+        connection: sa.Connection | None = None,
+    ) -> Decision | None:
         """Take back one of the reviewer's own decisions by a superseding event; the decision taken back.
 
         None when the reviewer has no such decision. Undoing it twice is harmless.
         """
+        if connection is None:
+            with self.writing() as connection:
+                return self.undo(decision_id, reviewer=reviewer, now=now, connection=connection)
         query = sa.select(_EVENTS).where(
             _EVENTS.c.decision_id == decision_id, _EVENTS.c.reviewer == reviewer, _EVENTS.c.verdict != "undo"
         )
-        with self.engine.connect() as connection:
-            found = connection.execute(query).mappings().one_or_none()
+        found = connection.execute(query).mappings().one_or_none()
         if found is None:
             return None
         undo = {name: found[name] for name in ("sample_id", "mask_sha256", "reviewer")} | {
@@ -157,8 +293,10 @@ class DecisionLog:
             "decision_ms": None,
             "decided_at": _utc(now or datetime.now(UTC)),
             "supersedes": decision_id,
+            "mode": found["mode"],
+            "purpose": found["purpose"],
         }
-        self._insert_new([undo])
+        self._insert_new([undo], connection)
         return _decision(found)
 
     def standing(self) -> list[Decision]:
@@ -169,47 +307,41 @@ class DecisionLog:
             .where(_EVENTS.c.verdict != "undo", _EVENTS.c.decision_id.not_in(undone))
             .order_by(_EVENTS.c.seq)
         )
-        with self.engine.connect() as connection:
+        with self.reading() as connection:
             return [_decision(row) for row in connection.execute(query).mappings()]
 
-    def undone_ids(self) -> set[str]:
-        """The decision_ids that were taken back."""
-        with self.engine.connect() as connection:
-            return set(connection.scalars(sa.select(_EVENTS.c.supersedes).where(_EVENTS.c.verdict == "undo")))
-
     def outcomes(self) -> dict[MaskKey, Outcome]:
-        """Per mask that ever got a verdict: the last standing verdict of each reviewer.
+        """Per mask that ever got a vote: the last standing vote of each reviewer.
 
-        A mask whose verdicts were all undone is there with none standing; a skip is no verdict.
+        A mask whose votes were all undone is there with none standing; a skip is no vote, nor is a verdict that
+        only measured the reviewer.
         """
-        by_mask: dict[MaskKey, dict[str, Decision]] = {key: {} for key in self._masks_with_verdict()}
+        by_mask: dict[MaskKey, dict[str, Decision]] = {key: {} for key in self._masks_with_vote()}
         for decision in self.standing():
-            if decision.verdict != "skip":
+            if decision.is_vote:
                 latest = by_mask.setdefault(decision.key, {})  # it may have come in since the first query
-                latest.pop(decision.reviewer, None)  # so that the order is that of the last verdicts
+                latest.pop(decision.reviewer, None)  # so that the order is that of the last votes
                 latest[decision.reviewer] = decision
         return {key: Outcome(tuple(latest.values())) for key, latest in by_mask.items()}
 
-    def _masks_with_verdict(self) -> list[MaskKey]:
+    def _masks_with_vote(self) -> list[MaskKey]:
         query = (
             sa.select(_EVENTS.c.sample_id, _EVENTS.c.mask_sha256)
-            .where(_EVENTS.c.verdict.in_(("accept", "reject")))
+            .where(_EVENTS.c.verdict.in_(("accept", "reject")), _EVENTS.c.purpose.in_(VOTING))
             .distinct()
         )
-        with self.engine.connect() as connection:
+        with self.reading() as connection:
             return [(sample_id, mask_sha256) for sample_id, mask_sha256 in connection.execute(query)]
 
-    def _insert_new(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Insert the rows whose decision_id is not there yet. Raises UserError when the database refuses."""
+    def _insert_new(self, rows: Sequence[dict[str, Any]], connection: sa.Connection | None) -> None:
+        """Insert the rows whose decision_id is not there yet, in order."""
         if not rows:
             return
-        try:
-            with self.engine.begin() as connection:
-                statement = _insert_ignoring_known(connection.dialect.name)
-                for row in rows:
-                    connection.execute(statement, row)
-        except sa.exc.OperationalError as error:
-            raise UserError(f"expected to store {len(rows)} decision(s), found: {error.orig}; try again") from error
+        if connection is None:
+            with self.writing() as connection:
+                self._insert_new(rows, connection)
+        else:
+            connection.execute(_insert_ignoring_known(connection.dialect.name), list(rows))
 
 
 def sqlite_url(data_root: Path) -> str:
@@ -229,7 +361,28 @@ def _insert_ignoring_known(dialect: str) -> sa.Insert:
     raise UserError(f"expected a sqlite or postgresql database URL, found {dialect}")
 
 
+def _add_missing_columns(connection: sa.Connection) -> None:
+    """A log of an earlier release lacks the columns added since."""
+    there = {column["name"] for column in sa.inspect(connection).get_columns(_EVENTS.name)}
+    for column in _EVENTS.columns:
+        if column.name not in there:
+            definition = sa.schema.CreateColumn(column).compile(connection)
+            connection.execute(sa.text(f"ALTER TABLE {_EVENTS.name} ADD COLUMN {definition}"))
+
+
+def _short(error: sa.exc.SQLAlchemyError) -> str:
+    """One line, without the statement and its values."""
+    return str(getattr(error, "orig", None) or error).splitlines()[0]
+
+
+def _begin(connection: sa.Connection) -> None:
+    """Begin a writer's SQLite transaction as one: a reader's can't become one while another writer commits."""
+    immediate = connection.get_execution_options().get(_IMMEDIATE)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
 def _make_durable(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # transactions begin where `_begin` says
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {_LOCK_TIMEOUT_SECONDS * 1000}")
     _write_ahead(cursor)
@@ -265,4 +418,6 @@ def _decision(row: Any) -> Decision:
         decided_at=_utc(row["decided_at"]),
         reason=row["reason"],
         decision_ms=row["decision_ms"],
+        mode=row["mode"],
+        purpose=row["purpose"],
     )

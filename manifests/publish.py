@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 
-from manifests.decisions import DecisionLog, MaskKey, Outcome
+from manifests.decisions import ONE_VOTE, DecisionLog, MaskKey, Outcome, Policy
 from manifests.errors import UserError
 from manifests.schema import SCHEMA
 from manifests.store import Manifest, ManifestStore
@@ -16,19 +16,19 @@ class NothingToPublish(UserError):
     """Every decision in the log is in the latest version already."""
 
 
-def publish(store: ManifestStore, log: DecisionLog) -> Manifest:
-    """Commit the latest version with the log's verdicts; raises NothingToPublish when they change no row.
+def publish(store: ManifestStore, log: DecisionLog, policy: Policy = ONE_VOTE) -> Manifest:
+    """Commit the latest version with the log's votes, settled by `policy`; NothingToPublish when no row changes.
 
     Verdicts apply to the exact mask they were given on, whatever version it was shown from, so publishing
     while others generate or review is safe: what comes later is in the next version.
     """
     latest = store.open()
-    parameters: dict[str, int] = {}
+    parameters: dict[str, object] = {"votes": policy.votes, "conflicts": policy.conflicts}
 
     def change(table: pa.Table | None, _version: int) -> pa.Table | None:
         outcomes = log.outcomes()  # again at each attempt: older ones would take back what another publisher wrote
         parameters["masks_with_verdict"] = len(outcomes)
-        return fold(table, outcomes) if table is not None else None
+        return fold(table, outcomes, policy) if table is not None else None
 
     manifest = store.update(change, operation="review", parameters=parameters, data_root=latest.data_root)
     if manifest is None:
@@ -38,7 +38,7 @@ def publish(store: ManifestStore, log: DecisionLog) -> Manifest:
     return manifest
 
 
-def fold(table: pa.Table, outcomes: Mapping[MaskKey, Outcome]) -> pa.Table | None:
+def fold(table: pa.Table, outcomes: Mapping[MaskKey, Outcome], policy: Policy = ONE_VOTE) -> pa.Table | None:
     """`table` with the folded columns of every mask in `outcomes`; None when no row changes.
 
     Rows of origin ground_truth are trusted and stay as they are.
@@ -50,7 +50,7 @@ def fold(table: pa.Table, outcomes: Mapping[MaskKey, Outcome]) -> pa.Table | Non
         outcome = outcomes.get(key)
         if outcome is None or origin == "ground_truth":
             continue
-        for name, value in verdict_columns(outcome).items():
+        for name, value in verdict_columns(outcome, policy).items():
             changed |= columns[name][row] != value
             columns[name][row] = value
     if not changed:
@@ -61,11 +61,11 @@ def fold(table: pa.Table, outcomes: Mapping[MaskKey, Outcome]) -> pa.Table | Non
     return table
 
 
-def verdict_columns(outcome: Outcome) -> dict[str, object]:
+def verdict_columns(outcome: Outcome, policy: Policy = ONE_VOTE) -> dict[str, object]:
     """What the manifest says of a mask on which the log says `outcome`; with nothing standing, of a new one."""
     last = outcome.standing[-1] if outcome.standing else None
     return {
-        "status": outcome.status,
+        "status": outcome.status(policy),
         "reason": outcome.reason,
         "reviewers": sorted(decision.reviewer for decision in outcome.standing),
         "votes_accept": outcome.votes_accept,

@@ -8,14 +8,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from prefect import flow, get_run_logger, task, unmapped
 from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import TaskRunner
 from pydantic import Field
 
-from manifests.decisions import DecisionLog, sqlite_url
+from manifests.decisions import DecisionLog, Policy, sqlite_url
 from manifests.errors import UserError
 from manifests.publish import NothingToPublish, publish
 from manifests.store import ManifestStore
@@ -137,12 +137,17 @@ def commit_masks(
 
 
 @flow(name="publish-reviews")
-def publish_reviews(manifests: str = "manifests", database_url: str | None = None) -> str | None:
+def publish_reviews(
+    manifests: str = "manifests",
+    database_url: str | None = None,
+    votes: int = 1,
+    conflicts: Literal["keep", "reject", "majority"] = "keep",
+) -> str | None:
     """Fold the decision log into the next manifest version; its path, None when there was nothing new."""
     store = ManifestStore(manifests)
     log = DecisionLog(database_url or sqlite_url(store.open().data_root))
     try:
-        return str(publish(store, log).path)
+        return str(publish(store, log, Policy(votes, conflicts)).path)
     except NothingToPublish as nothing:
         get_run_logger().info(str(nothing))
         return None

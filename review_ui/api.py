@@ -1,26 +1,29 @@
 """The review session over HTTP: the routes of DESIGN.md, with their names, and errors as {"error": one line}.
 
-Beyond DESIGN: /api/next also tells `progress` and `manifest`, and /api/history gives the last decisions, newest
-first, so that undo works after a reload.
+Beyond DESIGN: /api/next also tells `progress` and `manifest`, /api/history gives the last decisions, newest first,
+so that undo works after a reload, /api/me says who is signed in, and /api/release gives back what a tab holds. Who
+asks is in `request.state.reviewer`, put there by the sign-in; without users everybody is the local lead.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import FastAPI, Query, Request
+from fastapi import Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from manifests.blobs import BlobStore
-from manifests.decisions import Decision
+from manifests.decisions import DatabaseAway, Decision, MaskKey, Policy
 from manifests.errors import UserError
 from review_ui.queue import Sample
-from review_ui.session import Handout, Receipt, ReviewSession, UnknownDecision
+from review_ui.reviewer import LOCAL_LEAD, Reviewer
+from review_ui.session import Handout, QueueName, Receipt, ReviewSession, UnknownDecision
 from review_ui.submission import UUID_PATTERN
 
 MAX_BATCH = 1000
 MAX_HANDOUT = 200
+MAX_TAB_CHARACTERS = 64
 MEDIA_HEADERS = {"Cache-Control": "private, max-age=31536000, immutable"}  # a digest's bytes never change
 
 
@@ -32,6 +35,36 @@ class Batch(BaseModel):
 
 class UndoRequest(BaseModel):
     decision_id: str = Field(pattern=UUID_PATTERN)
+    tab: str = Field("", max_length=MAX_TAB_CHARACTERS)
+
+
+class ReleaseRequest(BaseModel):
+    tab: str = Field("", max_length=MAX_TAB_CHARACTERS)
+
+
+class PublishRequest(BaseModel):
+    """The policy; see `manifests.decisions.Policy`."""
+
+    votes: int | None = Field(None, ge=1, le=100)
+    conflicts: Literal["keep", "reject", "majority"] = "keep"
+
+
+def reviewer_of(request: Request) -> Reviewer:
+    """Who asks."""
+    reviewer: Reviewer = getattr(request.state, "reviewer", LOCAL_LEAD)
+    return reviewer
+
+
+def lead_of(request: Request) -> Reviewer:
+    """Who asks, if a lead does; 403 otherwise."""
+    reviewer = reviewer_of(request)
+    if reviewer.role != "lead":
+        raise HTTPException(403, f"expected a lead, found {reviewer.name}, who is a {reviewer.role}; ask a lead")
+    return reviewer
+
+
+Me = Annotated[Reviewer, Depends(reviewer_of)]
+Lead = Annotated[Reviewer, Depends(lead_of)]
 
 
 def create_api(session: ReviewSession, blobs: BlobStore) -> FastAPI:
@@ -41,26 +74,45 @@ def create_api(session: ReviewSession, blobs: BlobStore) -> FastAPI:
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(UserError, _user_error)
 
+    @app.get("/api/me")
+    def me(request: Request, reviewer: Me) -> dict[str, Any]:
+        queues = ["work", "second_look"] if reviewer.role == "lead" else ["work"]
+        signed_in = hasattr(request.state, "reviewer")
+        return {"name": reviewer.name, "role": reviewer.role, "queues": queues, "signed_in": signed_in}
+
     @app.get("/api/next")
-    def next_samples(n: Annotated[int, Query(ge=1, le=MAX_HANDOUT)] = 16) -> dict[str, Any]:
-        return _handout_json(session.next(n))
+    def next_samples(
+        request: Request,
+        reviewer: Me,
+        n: Annotated[int, Query(ge=1, le=MAX_HANDOUT)] = 16,
+        tab: Annotated[str, Query(max_length=MAX_TAB_CHARACTERS)] = "",
+        queue: QueueName = "work",
+    ) -> dict[str, Any]:
+        if queue == "second_look":
+            lead_of(request)
+        return _handout_json(session.next(reviewer, n, tab=tab, queue=queue))
 
     @app.get("/api/history")
-    def history(n: Annotated[int, Query(ge=1, le=MAX_HANDOUT)] = 20) -> dict[str, Any]:
-        return {"decisions": [_decision_json(*entry) for entry in session.history(n)]}
+    def history(reviewer: Me, n: Annotated[int, Query(ge=1, le=MAX_HANDOUT)] = 20) -> dict[str, Any]:
+        return {"decisions": [_decision_json(*entry) for entry in session.history(reviewer, n)]}
 
     @app.post("/api/decisions")
-    def decisions(batch: Batch) -> Receipt:
-        return session.decide(batch.decisions)
+    def decisions(batch: Batch, reviewer: Me) -> Receipt:
+        return session.decide(reviewer, batch.decisions)
 
     @app.post("/api/undo")
-    def undo(request: UndoRequest) -> dict[str, Any]:
-        undone = session.undo(request.decision_id)
+    def undo(request: UndoRequest, reviewer: Me) -> dict[str, Any]:
+        undone = session.undo(reviewer, request.decision_id, tab=request.tab)
         return {"decision_id": undone.decision_id, "sample": _sample_json(undone.sample) if undone.sample else None}
 
+    @app.post("/api/release")
+    def release(request: ReleaseRequest, reviewer: Me) -> dict[str, int]:
+        return {"released": session.release(reviewer, request.tab)}
+
     @app.post("/api/publish")
-    def publish() -> dict[str, Any]:
-        manifest = session.publish()
+    def publish(_lead: Lead, request: PublishRequest | None = None) -> dict[str, Any]:
+        policy = Policy(request.votes or session.policy.votes, request.conflicts) if request else None
+        manifest = session.publish(policy)
         return {"manifest": str(manifest.path), "version": manifest.version}
 
     @app.get("/media/{sha256:path}")
@@ -82,13 +134,22 @@ def create_api(session: ReviewSession, blobs: BlobStore) -> FastAPI:
 
 
 def _handout_json(handout: Handout) -> dict[str, Any]:
-    expires = handout.lease_expires_at.isoformat()
+    expires = {"lease_expires_at": handout.lease_expires_at.isoformat()}
     return {
-        "samples": [_sample_json(sample) | {"lease_expires_at": expires} for sample in handout.samples],
+        "samples": [
+            _sample_json(sample) | expires | _verdicts_json(handout.verdicts, sample) for sample in handout.samples
+        ],
         "remaining": handout.remaining,
         "progress": handout.progress,
         "manifest": handout.manifest,
     }
+
+
+def _verdicts_json(verdicts: dict[MaskKey, list[Decision]], sample: Sample) -> dict[str, Any]:
+    if sample.key not in verdicts:
+        return {}
+    told = [{"reviewer": d.reviewer, "verdict": d.verdict, "reason": d.reason} for d in verdicts[sample.key]]
+    return {"verdicts": told}
 
 
 def _sample_json(sample: Sample) -> dict[str, Any]:
@@ -126,4 +187,5 @@ def _http_error(_request: Request, error: Exception) -> JSONResponse:
 
 
 def _user_error(_request: Request, error: Exception) -> JSONResponse:
-    return JSONResponse({"error": str(error)}, 404 if isinstance(error, UnknownDecision) else 409)
+    status = 404 if isinstance(error, UnknownDecision) else 503 if isinstance(error, DatabaseAway) else 409
+    return JSONResponse({"error": str(error)}, status)

@@ -1,18 +1,29 @@
-"""The review queue: the samples of one version that a person judges, the most doubtful first.
+"""The review queue: the samples of one version that people judge, the most doubtful first.
 
-Rows of origin ground_truth are trusted and never in it. Of two equal doubts the smaller sample_id comes first,
-rows without doubt come last, samples put off (skipped) come after all others, in the order of the skips.
+Rows of origin ground_truth are trusted and never in it. The order is by bands of doubt a tenth wide, so that a
+reviewer never meets a long row of masks that all look alike; within a band it is that of the sample_ids, which are
+digests, so it is as good as random and the same on every server. Rows without doubt come last, samples put off
+(skipped) after all others, in the order of the skips.
+
+A million rows fit: they stay in Arrow, with one small array per state.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from manifests.decisions import MaskKey
 from manifests.store import Manifest
 
+BANDS = 10  # of doubt
 _COLUMNS = ("sample_id", "image_sha256", "mask_sha256", "width", "height", "doubt", "status", "origin")
+_STRIDE = 4096  # rows looked at together for one that is free
+
+Ids = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,55 +43,119 @@ class Sample:
 
 
 class ReviewQueue:
-    """Which samples of a manifest wait; the caller says which are done or put off."""
+    """How many more people each sample wants, and how many hold it now; the caller keeps both up to date."""
 
-    def __init__(self, manifest: Manifest) -> None:
+    def __init__(self, manifest: Manifest, *, votes: int = 1) -> None:
         table = manifest.read(_COLUMNS)
-        table = table.filter(pc.not_equal(table["origin"], "ground_truth"))
-        self._table = table.sort_by([("doubt", "descending"), ("sample_id", "ascending")]).combine_chunks()
-        self._row_of = {sample_id: row for row, sample_id in enumerate(self._table["sample_id"].to_pylist())}
-        self._in_turn = np.asarray(pc.equal(self._table["status"], "pending"), dtype=bool)
+        table = table.filter(pc.not_equal(table["origin"], "ground_truth")).combine_chunks()
+        ids = _short_ids(table["sample_id"])
+        order = np.lexsort((ids, -_bands(table["doubt"])))
+        self._table = table.take(pa.array(order)).combine_chunks()
+        self._by_id = np.argsort(ids[order])  # rows, by their short id
+        self._ids = ids[order][self._by_id]
+        pending = np.asarray(pc.equal(self._table["status"], "pending"), dtype=bool)
+        self._wanted = np.where(pending, votes, 0).astype(np.int8)
+        self._held = np.zeros(len(pending), dtype=np.int8)
+        self._in_turn = np.ones(len(pending), dtype=bool)  # not put off
         self._put_off: dict[int, None] = {}  # rows, in the order of the skips
+        self._waiting = int(pending.sum())
+        self._first_free = 0  # no row before this one is free and in turn
 
     def __len__(self) -> int:
-        """Samples that a person judges, done ones included."""
+        """Samples that people judge, done ones included."""
         return self._table.num_rows
 
     @property
     def waiting(self) -> int:
-        return int(self._in_turn.sum()) + len(self._put_off)
+        """Samples that want somebody's verdict, those that are with somebody now included."""
+        return self._waiting
 
-    def first(self, count: int) -> list[Sample]:
-        """The next `count` samples, fewer when fewer wait."""
-        rows = np.flatnonzero(self._in_turn)[:count].tolist()
-        return [self._sample(row) for row in (rows + list(self._put_off))[:count]]
+    def free(self) -> Iterator[Sample]:
+        """Samples that want one more person than hold them now, in order."""
+        for begin in range(self._first_free, len(self), _STRIDE):
+            window = slice(begin, begin + _STRIDE)
+            rows = np.flatnonzero(self._in_turn[window] & (self._wanted[window] > self._held[window])) + begin
+            if not rows.size and begin == self._first_free:
+                self._first_free += _STRIDE
+            yield from (self._sample(row) for row in rows.tolist())
+        yield from (self._sample(row) for row in list(self._put_off) if self._wanted[row] > self._held[row])
 
     def find(self, sample_id: str) -> Sample | None:
-        row = self._row_of.get(sample_id)
+        row = self._row(sample_id)
         return None if row is None else self._sample(row)
 
     def published_status(self, sample_id: str) -> str:
         """The row's status in the manifest; KeyError for a sample that isn't in the queue."""
-        return self._table["status"][self._row_of[sample_id]].as_py()
+        status: str = self._table["status"][self._known(sample_id)].as_py()
+        return status
 
-    def take_up(self, sample_id: str) -> None:
-        """Let the sample wait in its own place."""
-        self._set(sample_id, in_turn=True)
+    def with_status(self, status: str) -> list[Sample]:
+        """The samples of which the manifest says `status`."""
+        rows = np.flatnonzero(np.asarray(pc.equal(self._table["status"], status), dtype=bool))
+        return [self._sample(row) for row in rows.tolist()]
 
-    def put_off(self, sample_id: str) -> None:
-        """Let the sample wait behind all others."""
-        self._set(sample_id, in_turn=False)
-        self._put_off[self._row_of[sample_id]] = None
-
-    def finish(self, sample_id: str) -> None:
-        """Let the sample wait no longer."""
-        self._set(sample_id, in_turn=False)
-
-    def _set(self, sample_id: str, *, in_turn: bool) -> None:
-        row = self._row_of[sample_id]
-        self._in_turn[row] = in_turn
+    def want(self, sample_id: str, people: int, *, put_off: bool = False) -> None:
+        """Let the sample wait for `people` more verdicts (0: no longer), in its place or behind all others."""
+        row = self._known(sample_id)
+        self._waiting += int(people > 0) - int(self._wanted[row] > 0)
+        self._wanted[row] = min(people, np.iinfo(np.int8).max)
         self._put_off.pop(row, None)
+        self._in_turn[row] = not put_off
+        if put_off and people:
+            self._put_off[row] = None
+        self._first_free = min(self._first_free, row)
+
+    def hold(self, sample_id: str, people: int) -> None:
+        """Note how many people have the sample on their screens."""
+        row = self._known(sample_id)
+        self._held[row] = min(people, np.iinfo(np.int8).max)
+        self._first_free = min(self._first_free, row)
+
+    def place(self, sample_id: str) -> int:
+        """A number that grows along the queue; samples put off have the largest ones."""
+        row = self._known(sample_id)
+        return row if self._in_turn[row] else len(self) + list(self._put_off).index(row)
+
+    def wanted(self, sample_id: str) -> int:
+        return int(self._wanted[self._known(sample_id)])
+
+    def some_doubt(self, seed: str) -> float | None:
+        """The doubt of one of the samples, the same for the same hex digits."""
+        doubt: float | None = self._table["doubt"][int(seed[:16], 16) % len(self)].as_py() if len(self) else None
+        return doubt
+
+    def _known(self, sample_id: str) -> int:
+        row = self._row(sample_id)
+        if row is None:
+            raise KeyError(sample_id)
+        return row
+
+    def _row(self, sample_id: str) -> int | None:
+        try:
+            short = np.uint64(int(sample_id[:16], 16))
+        except ValueError:
+            return None
+        place = int(np.searchsorted(self._ids, short))
+        while place < len(self._ids) and self._ids[place] == short:
+            row = int(self._by_id[place])
+            if self._table["sample_id"][row].as_py() == sample_id:
+                return row
+            place += 1
+        return None
 
     def _sample(self, row: int) -> Sample:
         values = {name: self._table[name][row].as_py() for name in Sample.__slots__}
         return Sample(**values)
+
+
+def _short_ids(sample_ids: pa.ChunkedArray) -> Ids:
+    """The first 16 of each id's 32 hex digits, as a number; two that are equal are told apart by the whole id."""
+    digits = "".join(pc.utf8_slice_codeunits(sample_ids, 0, 16).to_pylist())
+    return np.frombuffer(bytes.fromhex(digits), dtype=">u8").astype(np.uint64)
+
+
+def _bands(doubt: pa.ChunkedArray) -> npt.NDArray[np.int8]:
+    """0 to BANDS; -1 for a row without doubt."""
+    values = doubt.to_numpy().astype(np.float32)  # null: NaN
+    bands = np.rint(np.nan_to_num(values, nan=-1.0) * BANDS)
+    return np.where(np.isnan(values), -1, bands).astype(np.int8)

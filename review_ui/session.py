@@ -1,26 +1,40 @@
-"""The review session: what waits, what a reviewer says about it, and what becomes of it. No web in here.
+"""The review session: what waits, what reviewers say about it, and what becomes of it. No web in here.
 
-The state is a function of one manifest version and the decision log; `publish` moves on to the version it made.
-All methods may be called from several threads. For now there is one reviewer, so no two people can meet on a
-sample and a lease only says until when a sample is meant to be held: asking again hands out the same samples.
+The state is a function of one manifest version and two append-only tables, decisions and leases. Every change is
+one transaction under the database's writer lock: read on to the end of both tables, decide, write. So several
+servers on one database act as one, a restart loses nothing, and no two people get the same sample.
+
+All methods may be called from several threads; `publish` moves on to the version it made.
 """
 
+import random
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from typing import Literal
 
-from manifests.decisions import Decision, DecisionLog, MaskKey
+import sqlalchemy as sa
+
+from manifests.blobs import BlobStore
+from manifests.decisions import Decision, DecisionLog, MaskKey, Policy, Purpose
 from manifests.errors import UserError
 from manifests.publish import publish
 from manifests.store import Manifest, ManifestStore
+from review_ui.gold import GoldSample
+from review_ui.leases import Lease, Leases, ended
+from review_ui.mix import Mix, Rates, as_sample
 from review_ui.queue import ReviewQueue, Sample
+from review_ui.reviewer import Reviewer
 from review_ui.standing import StandingDecisions
-from review_ui.submission import Refused, read_decision, submitted_id
+from review_ui.submission import Refused, Submission, read_submission, submitted_id
 
-LOCAL_REVIEWER = "local"
 LEASE_SECONDS = 600  # long enough for a page's 16 prefetched samples and a coffee
+FLAG = "flag"  # reason of a skip that asks the lead for a second look
+
+QueueName = Literal["work", "second_look"]
 
 
 class UnknownDecision(UserError):
@@ -29,7 +43,7 @@ class UnknownDecision(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Samples that have a verdict, published or not, out of all that a person judges."""
+    """Samples that have a verdict, published or not, out of all that people judge."""
 
     done: int
     total: int
@@ -37,9 +51,13 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Handout:
-    """Samples to judge next, and how many wait in all (these included)."""
+    """Samples to judge next, and how many wait in all (these, and those on other screens, included).
+
+    `verdicts` is what others said about each sample of a second look; empty for work.
+    """
 
     samples: list[Sample]
+    verdicts: dict[MaskKey, list[Decision]]
     remaining: int
     progress: Progress
     lease_expires_at: datetime
@@ -69,7 +87,7 @@ class Undone:
 
 
 class ReviewSession:
-    """One reviewer's work on the dataset in `store`, starting from `manifest`."""
+    """Everybody's work on the dataset in `store`, starting from `manifest`."""
 
     def __init__(
         self,
@@ -77,122 +95,369 @@ class ReviewSession:
         store: ManifestStore,
         log: DecisionLog,
         *,
-        reviewer: str = LOCAL_REVIEWER,
+        votes: int = 1,
+        rates: Rates | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        rng: random.Random | None = None,
     ) -> None:
         self._store = store
         self._log = log
-        self._reviewer = reviewer
+        self._policy = Policy(votes=votes)
         self._now = now
+        self._mix = Mix(rates or Rates(), rng or random.Random())
         self._lock = threading.Lock()
+        with log.writing() as connection:
+            Leases.prepare(connection, now())
         self._load(manifest)
+
+    # For one reviewer -------------------------------------------------------------------------------------------
+
+    def next(self, reviewer: Reviewer, count: int, *, tab: str = "", queue: QueueName = "work") -> Handout:
+        """`count` samples for a tab: those it has already, then new ones. It holds them until the lease expires.
+
+        Once nothing waits, a newer version is looked for and taken up.
+        """
+        with self._lock:
+            if not self._queue.waiting and (self._store.latest() or 0) > self._manifest.version:
+                self._load(self._store.open())
+            until = self._now() + timedelta(seconds=LEASE_SECONDS)
+            with self._writing() as connection:
+                held = self._held(reviewer, tab, queue)[:count]
+                fresh = self._choose(reviewer, count - len(held), queue)
+                if not held and not fresh:  # what the reviewer has in other tabs; one may have been closed
+                    held = self._held(reviewer, None, queue)[:count]
+                leases = [self._renewed(lease, tab, until) for lease, _ in held]
+                leases += [Lease(sample.key, reviewer.name, tab, purpose, until) for sample, purpose in fresh]
+                self._leases.write(connection, [lease for lease in leases if lease.expires_at == until])
+            samples = [sample for _, sample in held] + [sample for sample, _ in fresh]
+            return Handout(
+                samples=samples,
+                verdicts=self._verdicts(samples) if queue == "second_look" else {},
+                remaining=self._queue.waiting if queue == "work" else len(self._second_look),
+                progress=self._progress(reviewer),
+                lease_expires_at=min((lease.expires_at for lease in leases), default=until),
+                manifest=str(self._manifest.path),
+            )
+
+    def decide(self, reviewer: Reviewer, batch: Sequence[object]) -> Receipt:
+        """Store decisions (JSON objects, see DESIGN); on disk when this returns. DatabaseAway when it is not.
+
+        A verdict on a sample that the reviewer has judged replaces it; a decision_id that was stored before
+        changes nothing.
+        """
+        stored, refused = [], []
+        with self._lock, self._writing() as connection:
+            written: list[Decision] = []
+            for raw in batch:
+                try:
+                    submission = read_submission(raw)
+                    if not self._standing.knows(submission.decision_id):
+                        written.append(self._accept(reviewer, submission))
+                    stored.append(submission.decision_id)
+                except Refused as error:
+                    refused.append(Refusal(submitted_id(raw), str(error)))
+            self._log.append(written, connection)
+            leases = [self._leases.last(decision.key, reviewer.name) for decision in written]
+            self._leases.write(connection, [ended(lease) for lease in leases if lease and not lease.ended])
+        return Receipt(stored, refused)
+
+    def undo(self, reviewer: Reviewer, decision_id: str, *, tab: str = "") -> Undone:
+        """Take back one of the reviewer's decisions and those it had replaced: the sample is on the tab again.
+
+        Raises UnknownDecision. Undoing twice is harmless.
+        """
+        with self._lock, self._writing() as connection:
+            named = self._standing.find(decision_id)
+            earlier = self._standing.replaced_by(named) if named and named.reviewer == reviewer.name else []
+            for decision in earlier:
+                self._log.undo(decision.decision_id, reviewer=reviewer.name, now=self._now(), connection=connection)
+            undone = self._log.undo(decision_id, reviewer=reviewer.name, now=self._now(), connection=connection)
+            if undone is None:
+                raise UnknownDecision(
+                    f"expected a decision of {reviewer.name}, found none named {ascii(decision_id)[:60]}"
+                )
+            if named:
+                until = self._now() + timedelta(seconds=LEASE_SECONDS)
+                self._leases.write(connection, [Lease(undone.key, reviewer.name, tab, undone.purpose, until)])
+            return Undone(decision_id, self._shown(undone.key))
+
+    def release(self, reviewer: Reviewer, tab: str) -> int:
+        """Give back what a tab holds, for it goes away; how many samples that were."""
+        with self._lock, self._writing() as connection:
+            held = [lease for lease in self._leases.open_of(reviewer.name) if lease.tab == tab]
+            self._leases.write(connection, map(ended, held))
+        return len(held)
+
+    def history(self, reviewer: Reviewer, count: int) -> list[tuple[Decision, Sample]]:
+        """The reviewer's last word on each of the `count` samples decided last, newest first."""
+        with self._lock:
+            newest = ((decision, self._shown(decision.key)) for decision in self._standing.newest(reviewer.name))
+            return list(islice(((decision, sample) for decision, sample in newest if sample), count))
+
+    # For the lead -----------------------------------------------------------------------------------------------
 
     @property
     def manifest(self) -> Manifest:
         """The version under review."""
         return self._manifest
 
-    def next(self, count: int) -> Handout:
-        """The `count` samples that come next. Once nothing waits, a newer version is looked for and taken up."""
-        with self._lock:
-            if not self._queue.waiting and (self._store.latest() or 0) > self._manifest.version:
-                self._load(self._store.open())
-            return Handout(
-                samples=self._queue.first(count),
-                remaining=self._queue.waiting,
-                progress=Progress(done=len(self._queue) - self._queue.waiting, total=len(self._queue)),
-                lease_expires_at=self._now() + timedelta(seconds=LEASE_SECONDS),
-                manifest=str(self._manifest.path),
-            )
+    @property
+    def policy(self) -> Policy:
+        """When a mask leaves the queue."""
+        return self._policy
 
-    def decide(self, batch: Sequence[object]) -> Receipt:
-        """Store decisions (JSON objects, see DESIGN); on disk when this returns. UserError when the log refuses.
-
-        A verdict on a sample that has one replaces it; a decision_id that was stored before changes nothing.
-        """
-        accepted, refused = [], []
-        with self._lock:
-            for raw in batch:
-                try:
-                    accepted.append(self._check(read_decision(raw, reviewer=self._reviewer, decided_at=self._now())))
-                except Refused as error:
-                    refused.append(Refusal(submitted_id(raw), str(error)))
-            stored = self._log.append(accepted)
-            for decision in accepted:
-                if self._standing.add(decision):
-                    self._settle(decision.key)
-        return Receipt(stored, refused)
-
-    def undo(self, decision_id: str) -> Undone:
-        """Take back one of the reviewer's decisions and those it had replaced: the sample waits again.
-
-        Raises UnknownDecision. Undoing twice is harmless.
-        """
-        with self._lock:
-            named = self._standing.find(decision_id)
-            earlier = self._standing.replaced_by(named) if named else []
-            for decision in earlier:  # oldest first: when this is cut short, the same call finishes it
-                self._take_back(decision.decision_id)
-            undone = self._take_back(decision_id)
-            return Undone(decision_id, self._current(undone.key))
-
-    def history(self, count: int) -> list[tuple[Decision, Sample]]:
-        """The reviewer's last word on each of the `count` samples decided last, newest first."""
-        with self._lock:
-            newest = ((decision, self._current(decision.key)) for decision in self._standing.newest(self._reviewer))
-            return list(islice(((decision, sample) for decision, sample in newest if sample), count))
-
-    def publish(self) -> Manifest:
+    def publish(self, policy: Policy | None = None) -> Manifest:
         """Make the next version from the log and move on to it; NothingToPublish when it would be the same."""
-        manifest = publish(self._store, self._log)
+        manifest = publish(self._store, self._log, policy or self._policy)
+        queue = self._queue_of(manifest)  # takes a while; the others go on
         with self._lock:
-            self._load(manifest)
+            self._load(manifest, queue)
         return manifest
 
-    def _load(self, manifest: Manifest) -> None:
+    def preview(self, policy: Policy) -> dict[str, int]:
+        """How many masks that people voted on would have each status."""
+        with self._lock:
+            keys = {vote.key for vote in self._standing.votes}
+            statuses = [self._standing.outcome(key).status(policy) for key in keys if self._current(key)]
+        return {status: statuses.count(status) for status in ("accepted", "rejected", "conflict", "pending")}
+
+    def decisions(self) -> list[Decision]:
+        """Everybody's decisions that stand, oldest first."""
+        with self._lock:
+            with self._log.reading() as connection:
+                self._catch_up(connection)
+            return self._standing.all()
+
+    def gold(self) -> Mapping[MaskKey, GoldSample]:
+        return self._mix.gold
+
+    def use_gold(self, gold: Mapping[MaskKey, GoldSample]) -> None:
+        """Mix these into the stream from now on."""
+        self._mix.gold = gold
+
+    def remaining(self) -> int:
+        """Samples that want a verdict; those waiting for a second look not counted."""
+        with self._lock:
+            return self._queue.waiting
+
+    def second_look(self) -> int:
+        """Samples on which reviewers disagree, or that one flagged."""
+        with self._lock:
+            return len(self._second_look)
+
+    def problems(self) -> list[str]:
+        """Samples that were set aside, with the reason."""
+        with self._lock:
+            return list(self._set_aside.values())
+
+    # Inside -----------------------------------------------------------------------------------------------------
+
+    def _load(self, manifest: Manifest, queue: ReviewQueue | None = None) -> None:
+        """Start from `manifest`: its rows, then everything the two tables say."""
         self._manifest = manifest
-        self._queue = ReviewQueue(manifest)
-        self._standing = StandingDecisions(self._log)
-        for key in self._standing.masks():
+        self._queue = queue or self._queue_of(manifest)
+        self._astray = False
+        self._blobs = BlobStore(manifest.data_root)
+        self._second_look = {sample.key: sample for sample in self._queue.with_status("conflict")}
+        self._set_aside: dict[MaskKey, str] = {}
+        self._standing = StandingDecisions()
+        self._leases = Leases()
+        self._seq = 0
+        with self._log.reading() as connection:
+            self._catch_up(connection)
+
+    def _queue_of(self, manifest: Manifest) -> ReviewQueue:
+        return ReviewQueue(manifest, votes=self._policy.votes)
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        """A transaction that begins with everything others wrote; what is written in it is in memory afterwards."""
+        if self._astray:
+            self._load(self._manifest)
+        self._astray = True  # until the transaction is through: memory may hold what the database then refuses
+        with self._log.writing() as connection:
+            self._catch_up(connection)
+            yield connection
+            self._catch_up(connection)
+        self._astray = False
+
+    def _catch_up(self, connection: sa.Connection) -> None:
+        changed: dict[MaskKey, None] = {}
+        for seq, event in self._log.events_after(self._seq, connection):
+            self._seq = seq
+            self._standing.apply(event)
+            changed.pop(event.key, None)  # so that the order is that of the last events
+            changed[event.key] = None
+        for key in changed:
             self._settle(key)
+        late = self._leases.run_out(self._now())
+        for key in {*self._leases.catch_up(connection), *(lease.key for lease in late)}:
+            self._count_holders(key)
 
     def _settle(self, key: MaskKey) -> None:
         """Put a mask's sample where the standing decisions want it."""
-        if not self._current(key):
+        sample = self._current(key)
+        if sample is None or key in self._set_aside:
             return
-        sample_id = key[0]
-        last = self._standing.last(key)
-        if (self._standing.status(key) or self._queue.published_status(sample_id)) != "pending":
-            self._queue.finish(sample_id)
-        elif last and last.verdict == "skip":
-            self._queue.put_off(sample_id)
+        outcome, last = self._standing.outcome(key), self._standing.last(key)
+        status = outcome.status(self._policy) if self._standing.judged(key) else None
+        status = status or self._queue.published_status(sample.sample_id)
+        flagged = last is not None and last.verdict == "skip" and last.reason == FLAG
+        self._second_look.pop(key, None)
+        if status == "conflict" or (flagged and status == "pending"):
+            self._second_look[key] = sample
+            self._queue.want(sample.sample_id, 0)
+        elif status == "pending":
+            skipped = last is not None and last.verdict == "skip"
+            self._queue.want(sample.sample_id, self._policy.votes - len(outcome.standing), put_off=skipped)
         else:
-            self._queue.take_up(sample_id)
+            self._queue.want(sample.sample_id, 0)
 
-    def _take_back(self, decision_id: str) -> Decision:
-        undone = self._log.undo(decision_id, reviewer=self._reviewer, now=self._now())
-        if undone is None:
-            raise UnknownDecision(
-                f"expected a decision of {self._reviewer}, found none named {ascii(decision_id)[:60]}"
-            )
-        self._standing.remove(undone)
-        self._settle(undone.key)
-        return undone
+    def _count_holders(self, key: MaskKey) -> None:
+        if self._current(key):
+            holders = [lease for lease in self._leases.holders(key, self._now()) if lease.purpose == "work"]
+            self._queue.hold(key[0], len(holders))
 
-    def _check(self, decision: Decision) -> Decision:
-        """The decision, if it is about a mask that is in the queue now; Refused otherwise."""
-        sample = self._queue.find(decision.sample_id)
+    def _renewed(self, lease: Lease, tab: str, until: datetime) -> Lease:
+        """The lease itself while more than half of its time is left."""
+        fresh_enough = lease.expires_at > until - timedelta(seconds=LEASE_SECONDS / 2)
+        return lease if fresh_enough and lease.tab == tab else replace(lease, tab=tab, expires_at=until)
+
+    def _held(self, reviewer: Reviewer, tab: str | None, queue: QueueName) -> list[tuple[Lease, Sample]]:
+        """What the tab (None: any) has already, in the queue's order; what measures stays before the same work."""
+        held = []
+        place = len(self._queue) * 2
+        for lease in reversed(list(self._leases.open_of(reviewer.name))):
+            sample = self._shown(lease.key)
+            if tab in (None, lease.tab) and sample and (lease.purpose == "second_look") == (queue == "second_look"):
+                place = self._queue.place(sample.sample_id) if lease.purpose == "work" else place
+                held.append((place, lease.purpose == "work", lease, sample))
+        return [(lease, sample) for _, _, lease, sample in sorted(held, key=lambda entry: entry[:2])]
+
+    def _choose(self, reviewer: Reviewer, count: int, queue: QueueName) -> list[tuple[Sample, Purpose]]:
+        """New samples for a reviewer, with what each is shown for."""
+        if queue == "second_look":
+            free = (sample for key, sample in self._second_look.items() if not self._is_looked_at(key))
+            return [(sample, "second_look") for sample in islice(free, count)]
+        chosen: list[tuple[Sample, Purpose]] = []
+        for sample in self._work(reviewer):
+            if len(chosen) >= count:
+                break
+            measuring = self._measuring(reviewer, {shown.key for shown, _ in chosen})
+            chosen += [measuring, (sample, "work")] if measuring else [(sample, "work")]
+        return chosen[:count]
+
+    def _work(self, reviewer: Reviewer) -> Iterator[Sample]:
+        """Free samples that the reviewer has neither judged nor on a screen; broken ones are set aside."""
+        for sample in self._queue.free():
+            said = self._standing.last_of(reviewer.name, sample.key)
+            if said is not None and said.verdict != "skip":
+                continue
+            if any(lease.reviewer == reviewer.name for lease in self._leases.holders(sample.key, self._now())):
+                continue
+            if self._is_whole(sample):
+                yield sample
+
+    def _measuring(self, reviewer: Reviewer, chosen: set[MaskKey]) -> tuple[Sample, Purpose] | None:
+        """With the mix's chances, a sample that measures the reviewer."""
+        purpose = self._mix.purpose()
+        if purpose == "work":
+            return None
+        on_screen = {lease.key for lease in self._leases.open_of(reviewer.name)}
+        seen = self._standing.measured(reviewer.name) | on_screen | chosen
+        if purpose == "gold":
+            gold = self._mix.choose_gold(seen)
+            return (self._disguised(gold), "gold") if gold else None
+        vote = self._mix.choose_repeat(reviewer.name, self._standing, seen)
+        sample = self._current(vote.key) if vote else None
+        return (sample, "repeat") if sample else None
+
+    def _is_looked_at(self, key: MaskKey) -> bool:
+        return any(lease.purpose == "second_look" for lease in self._leases.holders(key, self._now()))
+
+    def _is_whole(self, sample: Sample) -> bool:
+        """Whether both files are there; a sample that lacks one waits no longer and is named to the lead."""
+        for what, digest in (("photograph", sample.image_sha256), ("mask", sample.mask_sha256)):
+            if self._blobs.find(digest) is None:
+                self._set_aside[sample.key] = (
+                    f"{sample.sample_id}: expected its {what} {digest[:12]} in {self._blobs.root}, found no such file"
+                )
+                self._queue.want(sample.sample_id, 0)
+                return False
+        return True
+
+    def _accept(self, reviewer: Reviewer, submission: Submission) -> Decision:
+        """The decision, noted in memory, so that the rest of its batch is judged after it; Refused if it can't be."""
+        lease = self._leases.last(submission.key, reviewer.name)
+        self._check(reviewer, submission, lease)
+        purpose = self._purpose(reviewer, submission.key, lease)
+        decision = submission.by(reviewer.name, self._now(), purpose)
+        self._standing.apply(decision)
+        self._settle(decision.key)
+        return decision
+
+    def _purpose(self, reviewer: Reviewer, key: MaskKey, lease: Lease | None) -> Purpose:
+        """What the mask was shown to the reviewer for."""
+        if lease:
+            return lease.purpose
+        said = self._standing.last_of(reviewer.name, key)
+        if said:
+            return said.purpose
+        return "gold" if key in self._mix.gold else "work"
+
+    def _check(self, reviewer: Reviewer, submission: Submission, lease: Lease | None) -> None:
+        """Refused unless the decision is about a mask that is under review now, and the reviewer's to judge."""
+        key = submission.key
         version = f"v{self._manifest.version}"
+        if key in self._mix.gold:
+            return
+        sample = self._queue.find(submission.sample_id)
         if sample is None:
-            raise Refused(f"expected a sample under review in {version}, found {ascii(decision.sample_id)[:60]}")
-        if sample.mask_sha256 != decision.mask_sha256:
+            raise Refused(f"expected a sample under review in {version}, found {ascii(submission.sample_id)[:60]}")
+        if sample.mask_sha256 != submission.mask_sha256:
             raise Refused(
                 f"expected a verdict on mask {sample.mask_sha256[:12]} of sample {sample.sample_id} in {version}, "
-                f"found one on {ascii(decision.mask_sha256)[:14]}; look at the new mask"
+                f"found one on {ascii(submission.mask_sha256)[:14]}; look at the new mask"
             )
-        return decision
+        if (lease and lease.is_live(self._now())) or self._standing.last_of(reviewer.name, key):
+            return
+        if lease and lease.purpose != "work":
+            return  # it came too late to be anybody else's
+        others = [holder.reviewer for holder in self._leases.holders(key, self._now()) if holder.purpose == "work"]
+        if self._queue.wanted(sample.sample_id) <= len(others):
+            judged = [decision.reviewer for decision in self._standing.outcome(key).standing]
+            found = f"{_names(others)} looking at it" if others else f"it judged by {_names(judged)}"
+            raise Refused(
+                f"expected sample {sample.sample_id} to be yours to judge, found {found}; your lease had ended"
+            )
+
+    def _verdicts(self, samples: list[Sample]) -> dict[MaskKey, list[Decision]]:
+        return {sample.key: [d for d in self._standing.on(sample.key) if _tells(d)] for sample in samples}
+
+    def _progress(self, reviewer: Reviewer) -> Progress:
+        """Gold and repeats count, in both numbers: the reviewer can't tell them by a number that stands still."""
+        measured = len(self._standing.measured(reviewer.name))
+        total = len(self._queue) - len(self._set_aside)
+        return Progress(done=total - self._queue.waiting + measured, total=total + measured)
 
     def _current(self, key: MaskKey) -> Sample | None:
         """The sample, if the queue has it with exactly this mask."""
         sample = self._queue.find(key[0])
         return sample if sample and sample.key == key else None
+
+    def _shown(self, key: MaskKey) -> Sample | None:
+        """The sample as a reviewer sees it, gold too."""
+        gold = self._mix.gold.get(key)
+        return self._disguised(gold) if gold else self._current(key)
+
+    def _disguised(self, gold: GoldSample) -> Sample:
+        return as_sample(gold, self._queue.some_doubt(gold.sample_id))
+
+
+def _names(reviewers: Sequence[str]) -> str:
+    return ", ".join(reviewers) or "others"
+
+
+def _tells(decision: Decision) -> bool:
+    """Whether a lead wants to see it at the second look: a vote, or a flag."""
+    return decision.is_vote or decision.reason == FLAG

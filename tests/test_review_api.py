@@ -139,9 +139,10 @@ def test_a_full_disk_stores_nothing_and_says_so(client, log):
     batch = [decision(client, decision_id=str(uuid.uuid4()), reason="x" * 200) for _ in range(200)]
     sa.event.listen(log.engine, "checkout", lambda connection, *_: connection.execute("PRAGMA max_page_count = 1"))
     answer = client.post("/api/decisions", json={"decisions": batch})
-    assert answer.status_code == 409
+    assert answer.status_code == 503
     assert "disk is full" in answer.json()["error"]
     assert client.get("/api/next").json()["remaining"] == 6
+    assert client.get("/api/history").json()["decisions"] == []
 
 
 def test_media_serves_the_blob_for_ever_to_one_browser(client, tmp_path):
