@@ -191,6 +191,8 @@ class DecisionLog:
         """UserError when the URL makes no sense or the database can't be opened."""
         try:
             parsed = sa.make_url(url)
+            if parsed.drivername == "postgresql":
+                parsed = parsed.set(drivername="postgresql+psycopg")  # the driver of the extra "postgres"
             if parsed.get_backend_name() == "sqlite" and parsed.database:
                 Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
             self.engine = sa.create_engine(parsed)
@@ -203,7 +205,10 @@ class DecisionLog:
         except (sa.exc.SQLAlchemyError, DatabaseAway, ImportError) as error:
             reason = str(error.__cause__ or error).splitlines()[0]
             shown = re.sub(r"(://[^:/@]*):.*@", r"\1:***@", url)  # the password stays out of logs
-            raise UserError(f"expected a database at {shown}, found: {reason}; check --database-url") from error
+            remedy = "check --database-url"
+            if isinstance(error, ModuleNotFoundError) and error.name == "psycopg":
+                remedy = "install its driver: pip install 'maskfoundry[postgres]'"
+            raise UserError(f"expected a database at {shown}, found: {reason}; {remedy}") from error
 
     def close(self) -> None:
         self.engine.dispose()
