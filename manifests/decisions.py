@@ -55,6 +55,7 @@ _EVENTS = sa.Table(
     sa.Column("mode", sa.String(8), nullable=False, server_default="single"),
     sa.Column("purpose", sa.String(16), nullable=False, server_default="work"),
 )
+_AFTER = sa.select(_EVENTS).where(_EVENTS.c.seq > sa.bindparam("seq")).order_by(_EVENTS.c.seq)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,9 +239,8 @@ class DecisionLog:
 
     def events_after(self, seq: int, connection: sa.Connection) -> list[tuple[int, Event]]:
         """What was committed after the event numbered `seq` (0: all), in order, with its own number."""
-        query = sa.select(_EVENTS).where(_EVENTS.c.seq > seq).order_by(_EVENTS.c.seq)
         events: list[tuple[int, Event]] = []
-        for row in connection.execute(query).mappings():
+        for row in connection.execute(_AFTER, {"seq": seq}).mappings():
             if row["verdict"] == "undo":
                 events.append((row["seq"], Undo(row["supersedes"], row["sample_id"], row["mask_sha256"])))
             else:

@@ -145,21 +145,17 @@ class ReviewSession:
         A verdict on a sample that the reviewer has judged replaces it; a decision_id that was stored before
         changes nothing.
         """
-        stored, refused = [], []
+        return self.decide_all([(reviewer, batch)])[0]
+
+    def decide_all(self, requests: Sequence[tuple[Reviewer, Sequence[object]]]) -> list[Receipt]:
+        """`decide` for several people, in one transaction."""
+        written: list[Decision] = []
         with self._lock, self._writing() as connection:
-            written: list[Decision] = []
-            for raw in batch:
-                try:
-                    submission = read_submission(raw)
-                    if not self._standing.knows(submission.decision_id):
-                        written.append(self._accept(reviewer, submission))
-                    stored.append(submission.decision_id)
-                except Refused as error:
-                    refused.append(Refusal(submitted_id(raw), str(error)))
+            receipts = [self._note(reviewer, batch, written) for reviewer, batch in requests]
             self._log.append(written, connection)
-            leases = [self._leases.last(decision.key, reviewer.name) for decision in written]
+            leases = [self._leases.last(decision.key, decision.reviewer) for decision in written]
             self._leases.write(connection, [ended(lease) for lease in leases if lease and not lease.ended])
-        return Receipt(stored, refused)
+        return receipts
 
     def undo(self, reviewer: Reviewer, decision_id: str, *, tab: str = "") -> Undone:
         """Take back one of the reviewer's decisions and those it had replaced: the sample is on the tab again.
@@ -328,8 +324,10 @@ class ReviewSession:
         held = []
         place = len(self._queue) * 2
         for lease in reversed(list(self._leases.open_of(reviewer.name))):
+            if tab not in (None, lease.tab) or (lease.purpose == "second_look") != (queue == "second_look"):
+                continue
             sample = self._shown(lease.key)
-            if tab in (None, lease.tab) and sample and (lease.purpose == "second_look") == (queue == "second_look"):
+            if sample:
                 place = self._queue.place(sample.sample_id) if lease.purpose == "work" else place
                 held.append((place, lease.purpose == "work", lease, sample))
         return [(lease, sample) for _, _, lease, sample in sorted(held, key=lambda entry: entry[:2])]
@@ -385,6 +383,19 @@ class ReviewSession:
                 self._queue.want(sample.sample_id, 0)
                 return False
         return True
+
+    def _note(self, reviewer: Reviewer, batch: Sequence[object], written: list[Decision]) -> Receipt:
+        """What becomes of a batch; decisions that are new are added to `written`."""
+        stored, refused = [], []
+        for raw in batch:
+            try:
+                submission = read_submission(raw)
+                if not self._standing.knows(submission.decision_id):
+                    written.append(self._accept(reviewer, submission))
+                stored.append(submission.decision_id)
+            except Refused as error:
+                refused.append(Refusal(submitted_id(raw), str(error)))
+        return Receipt(stored, refused)
 
     def _accept(self, reviewer: Reviewer, submission: Submission) -> Decision:
         """The decision, noted in memory, so that the rest of its batch is judged after it; Refused if it can't be."""
