@@ -1,8 +1,8 @@
 """`python -m review_ui.bench`: the review page's speed on this machine, as ratios against named baselines.
 
-    load    fifty reviewers at once over HTTP; the baseline is the database alone, one decision a transaction
-    keys    from key to painted sample in a real browser; the baseline is a plain Gradio page with a button
-    start   from the command to the first sample on the screen with a million samples waiting, and the memory
+load    fifty reviewers at once over HTTP; the baseline is the database alone, one decision a transaction
+keys    from key to painted sample in a real browser; the baseline is a plain Gradio page with a button
+start   from the command to the first sample on the screen with a million samples waiting, and the memory
 """
 
 import argparse
