@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 from portrait_datasets import commit_pending
@@ -15,12 +16,13 @@ from test_review_session import FALLING, submission
 
 from manifests.blobs import BlobStore
 from manifests.decisions import DatabaseAway, DecisionLog, Policy, sqlite_url
+from manifests.schema import SCHEMA
 from manifests.store import ManifestStore
 from review_ui.gold import GoldSample
 from review_ui.mix import REPEAT_AFTER, Rates
 from review_ui.queue import Sample
 from review_ui.reviewer import Reviewer
-from review_ui.session import LEASE_SECONDS, ReviewSession
+from review_ui.session import LEASE_SECONDS, LOOK_SECONDS, ReviewSession
 
 ANA, BO, LEA = Reviewer("ana", "reviewer"), Reviewer("bo", "reviewer"), Reviewer("lea", "lead")
 MANY = 40
@@ -258,6 +260,35 @@ def test_a_flagged_sample_goes_to_the_lead_and_to_nobody_else(server: Servers) -
     session.decide(ANA, [submission(sample, "skip", reason="flag")])
     assert sample not in session.next(BO, MANY).samples
     assert session.next(LEA, 1, queue="second_look").samples == [sample]
+
+
+def test_what_a_lead_skips_waits_for_another_second_look_behind_the_others(server: Servers) -> None:
+    session = server()
+    first, second = session.next(ANA, 2).samples
+    session.decide(ANA, [submission(first, "skip", reason="flag"), submission(second, "skip", reason="flag")])
+    assert session.next(LEA, 1, queue="second_look").samples == [first]
+    session.decide(LEA, [submission(first, "skip")])
+    assert session.next(LEA, 2, queue="second_look").samples == [second, first]
+    assert first not in session.next(BO, MANY).samples
+
+
+def test_a_sample_labelled_anew_is_shown_with_its_new_mask_soon(server: Servers, tmp_path: Path, clock: Clock) -> None:
+    session = server()
+    sample, other = session.next(ANA, 2).samples
+
+    def relabel(table: pa.Table | None, _version: int) -> pa.Table:
+        rows = table.to_pylist()
+        for row in rows:
+            if row["sample_id"] == sample.sample_id:
+                row["mask_sha256"] = other.mask_sha256
+        return pa.Table.from_pylist(rows, schema=SCHEMA)
+
+    store = ManifestStore(tmp_path / "manifests")
+    store.update(relabel, operation="relabel", parameters={}, data_root=tmp_path / "data")
+    clock.pass_seconds(LOOK_SECONDS)
+    assert sample.key not in {shown.key for shown in session.next(ANA, MANY).samples}
+    assert (sample.sample_id, other.mask_sha256) in {shown.key for shown in session.next(ANA, MANY).samples}
+    assert "look at the new mask" in session.decide(ANA, [submission(sample)]).refused[0].error
 
 
 def test_a_sample_that_lacks_a_file_is_set_aside_and_named(server: Servers, tmp_path: Path) -> None:
