@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> None:
         BlobStore(manifest.data_root),
         host_name=options.host,
         dataset=dataset_name(store.root, database_url),
-        doorkeeper=Doorkeeper(users, log.engine) if users else None,
+        doorkeeper=Doorkeeper(users, log) if users else None,
         public_names=options.public_name,
     )
     _warn(options.host, users)

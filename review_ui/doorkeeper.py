@@ -9,8 +9,7 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-import sqlalchemy as sa
-
+from manifests.decisions import DecisionLog
 from manifests.errors import UserError
 from review_ui.password import matches
 from review_ui.reviewer import Reviewer
@@ -38,14 +37,14 @@ class TooManyTries(UserError):
 
 
 class Doorkeeper:
-    """The users of a file and their sign-ins in a database. Safe to use from threads."""
+    """The users of a file, and their sign-ins beside a decision log. Safe to use from threads."""
 
     def __init__(
-        self, users: UsersFile, engine: sa.Engine, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self, users: UsersFile, log: DecisionLog, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self._users = users
         self._now = now
-        self._tokens = Tokens(engine, now=now)
+        self._tokens = Tokens(log, now=now)
         self._throttle = Throttle()
         self._remembered: dict[str, tuple[SignInRecord, datetime]] = {}  # by digest; until when
         self._lock = threading.Lock()

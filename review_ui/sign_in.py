@@ -10,11 +10,11 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from manifests.decisions import DatabaseAway
 from review_ui.doorkeeper import Doorkeeper
 from review_ui.reviewer import Reviewer
 from review_ui.sign_in_cookie import token_of
 from review_ui.sign_in_form import SignInForm
-from review_ui.tokens import DatabaseAway
 
 _NOT_A_LEAD = "expected a lead, found a reviewer; ask a lead to do it"
 _SHARED = ("public", "s-maxage")  # directives that let a shared cache keep an answer

@@ -5,6 +5,7 @@ A token is 256 random bits that only the browser has; the table has its SHA-256.
 used, and 7 days after it was issued whatever happens.
 """
 
+import contextlib
 import hashlib
 import secrets
 from collections.abc import Callable
@@ -13,14 +14,13 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
-from manifests.errors import UserError
+from manifests.decisions import DatabaseAway, DecisionLog
 
 IDLE_LIMIT = timedelta(hours=12)  # a working day, lunch and all
 AGE_LIMIT = timedelta(days=7)
 EXTEND_EVERY = timedelta(minutes=1)  # not a write per request
 
 _TOKEN_BYTES = 32
-_CREATE_TRIES = 3
 
 _SIGN_INS = sa.Table(
     "sign_ins",
@@ -31,10 +31,6 @@ _SIGN_INS = sa.Table(
     sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
 )
-
-
-class DatabaseAway(UserError):
-    """The table can't be read or written just now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +44,12 @@ class SignInRecord:
 
 
 class Tokens:
-    """The table behind an engine; made when it is missing. Safe to use from threads. Raises DatabaseAway."""
+    """The table beside a decision log; made when it is missing. Safe to use from threads. Raises DatabaseAway."""
 
-    def __init__(self, engine: sa.Engine, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self._engine = engine
+    def __init__(self, log: DecisionLog, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._log = log
         self._now = now
-        _create_table(engine)
+        self._write(sa.schema.CreateTable(_SIGN_INS, if_not_exists=True))
 
     def issue(self, name: str, password_fingerprint: str) -> str:
         """A new token; rows that have expired go."""
@@ -77,7 +73,8 @@ class Tokens:
         extended = min(now + IDLE_LIMIT, record.created_at + AGE_LIMIT)
         if extended - record.expires_at >= EXTEND_EVERY:
             row = _SIGN_INS.c.token_sha256 == digest
-            self._write(sa.update(_SIGN_INS).where(row).values(expires_at=extended))
+            with contextlib.suppress(DatabaseAway):  # a full disk keeps nobody from looking; it holds as it is
+                self._write(sa.update(_SIGN_INS).where(row).values(expires_at=extended))
         return record
 
     def end(self, token: str) -> None:
@@ -85,44 +82,20 @@ class Tokens:
 
     def _read(self, digest: str) -> SignInRecord | None:
         query = sa.select(_SIGN_INS).where(_SIGN_INS.c.token_sha256 == digest)
-        try:
-            with self._engine.connect() as connection:
-                row = connection.execute(query).mappings().one_or_none()
-        except sa.exc.SQLAlchemyError as error:
-            raise _away(error) from error
+        with self._log.reading() as connection:
+            row = connection.execute(query).mappings().one_or_none()
         if row is None:
             return None
         return SignInRecord(row["name"], row["password_fingerprint"], _utc(row["created_at"]), _utc(row["expires_at"]))
 
     def _write(self, *statements: sa.Executable) -> None:
-        try:
-            with self._engine.begin() as connection:
-                for statement in statements:
-                    connection.execute(statement)
-        except sa.exc.SQLAlchemyError as error:
-            raise _away(error) from error
+        with self._log.writing() as connection:
+            for statement in statements:
+                connection.execute(statement)
 
 
 def digest_of(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
-
-
-def _create_table(engine: sa.Engine) -> None:
-    for tries_left in reversed(range(_CREATE_TRIES)):
-        try:
-            with engine.begin() as connection:
-                connection.execute(sa.schema.CreateTable(_SIGN_INS, if_not_exists=True))
-            return
-        except (
-            sa.exc.SQLAlchemyError
-        ) as error:  # PostgreSQL: of two servers that start at once, one is told "duplicate"
-            if not tries_left:
-                raise _away(error) from error
-
-
-def _away(error: sa.exc.SQLAlchemyError) -> DatabaseAway:
-    reason = next(iter(str(getattr(error, "orig", error)).splitlines()), "") or type(error).__name__
-    return DatabaseAway(f"expected the database with the sign-ins to answer, found: {reason}; try again")
 
 
 def _utc(moment: datetime) -> datetime:

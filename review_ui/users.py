@@ -20,8 +20,9 @@ from pathlib import Path
 from manifests.atomic import write_replace
 from manifests.errors import UserError
 from review_ui.password import PasswordHash, read_hash
-from review_ui.reviewer import ROLES, Role
+from review_ui.reviewer import Role
 
+ROLES: tuple[Role, ...] = ("reviewer", "lead")
 NAME_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 _HEADER = "# Who may sign in to the review page; python -m review_ui users --help. Comments are not kept.\n"

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from manifests.errors import UserError
 from review_ui.password import MAX_CHARACTERS, check_new, hash_password
-from review_ui.reviewer import ROLES
-from review_ui.users import NAME_PATTERN, User, read_users, write_users
+from review_ui.users import NAME_PATTERN, ROLES, User, read_users, write_users
 
 DEFAULT_PATH = Path("users.toml")
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from manifests.errors import UserError
+from review_ui import users_command
 from review_ui.password import check_new, hash_password, matches, read_hash
 from review_ui.throttle import FORGOTTEN_AFTER_SECONDS, FREE_TRIES_PER_NAME, MAX_DELAY_SECONDS, Throttle
 from review_ui.users import User, UsersFile, read_users, write_users
@@ -101,8 +102,10 @@ def test_what_goes_wrong_is_one_line_and_changes_nothing(
         [],
     ],
 )
-def test_wrong_arguments_are_status_2(tmp_path: Path, arguments: list[str]) -> None:
-    assert run(*arguments, typed=PASSWORD, cwd=tmp_path).returncode == 2
+def test_wrong_arguments_are_status_2(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        users_command.main(arguments)
+    assert caught.value.code == 2
 
 
 @pytest.mark.parametrize(("again", "status"), [(PASSWORD, 0), ("something else", 1)])
