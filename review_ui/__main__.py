@@ -3,6 +3,7 @@
 import argparse
 import ipaddress
 import os
+import re
 import sys
 import webbrowser
 from collections.abc import Sequence
@@ -56,6 +57,13 @@ def port(text: str) -> int:
     if not 0 <= number <= 65535:
         raise argparse.ArgumentTypeError(f"expected a port from 0 to 65535, found {number}")
     return number
+
+
+def host_name(text: str) -> str:
+    """A name as browsers send it in Host, without scheme and port; any other would never match."""
+    if not re.fullmatch(r"[A-Za-z0-9._-]+", text):
+        raise argparse.ArgumentTypeError(f"expected a host name such as reviews.example.org, found {ascii(text)[:80]}")
+    return text
 
 
 def _open(options: argparse.Namespace) -> tuple[Manifest, ManifestStore]:
@@ -131,7 +139,7 @@ def _parser() -> argparse.ArgumentParser:
         "--users", type=Path, metavar="PATH", help="users file: only those in it may do anything (default: no sign-in)"
     )
     parser.add_argument(
-        "--public-name", action="append", default=[], metavar="NAME",
+        "--public-name", action="append", default=[], type=host_name, metavar="NAME",
         help="name under which a proxy shows the page to browsers; may be given several times",
     )  # fmt: skip
     parser.add_argument("--no-browser", action="store_true", help="don't open a browser window")

@@ -35,7 +35,7 @@ from review_ui.reviewer import Role
 from review_ui.server import create_app
 from review_ui.session import ReviewSession
 from review_ui.sign_in import SignIn
-from review_ui.sign_in_form import MAX_FORM_BYTES
+from review_ui.sign_in_form import MAX_FORM_BYTES, MAX_WAITING
 from review_ui.throttle import FREE_TRIES_PER_NAME
 from review_ui.users import User, UsersFile, write_users
 
@@ -646,6 +646,24 @@ def test_a_form_without_end_is_413_before_it_ends(server: Server) -> None:
         connection.sendall(f"{head}Content-Type: application/x-www-form-urlencoded\r\n\r\n".encode())
         connection.sendall((b"3e8\r\n" + b"x" * 1000 + b"\r\n") * 6)
         assert connection.recv(12) == b"HTTP/1.1 413"
+
+
+def test_a_rush_of_sign_ins_is_turned_away_and_leaves_the_server_well(server: Server) -> None:
+    def come_from(n: int) -> dict[str, str]:
+        return {"X-Forwarded-For": f"10.0.0.{n}"}
+
+    async def rush() -> list[int]:
+        limits = httpx.Limits(max_connections=None)
+        async with httpx.AsyncClient(base_url=server.url, limits=limits, timeout=60) as client:
+            forms = [{"name": f"nobody{n}", "password": "x"} for n in range(100)]
+            tries = [client.post("/sign-in", data=form, headers=come_from(n)) for n, form in enumerate(forms)]
+            return [answer.status_code for answer in await asyncio.gather(*tries)]
+
+    statuses = asyncio.run(rush())
+    assert set(statuses) == {401, 503}
+    assert statuses.count(401) >= MAX_WAITING
+    with httpx.Client(base_url=server.url) as browser:
+        assert sign_in(browser, "ann").status_code == 303
 
 
 def test_a_sign_in_holds_in_another_process_too(server: Server, second_server: Server) -> None:
