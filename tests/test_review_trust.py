@@ -105,7 +105,8 @@ def test_rates_come_from_gold_and_the_accept_rate_from_work_alone():
     log = [
         decision("a"), decision("b"), decision("c", "reject"), decision("d", "skip"),
         decision("a", "reject", purpose="repeat"), decision("c", purpose="second_look"),
-        decision("g0", purpose="gold"), decision("g1", "reject", purpose="gold"), decision("g2", "skip", purpose="gold"),
+        decision("g0", purpose="gold"), decision("g1", "reject", purpose="gold"),
+        decision("g2", "skip", purpose="gold"),
         decision("g3", "reject", purpose="gold"), decision("g4", purpose="gold"),
         decision("elsewhere", purpose="gold"),
     ]  # fmt: skip
