@@ -76,8 +76,10 @@ def _shifted(person: Mask, wanted_iou: float, generator: np.random.Generator) ->
     def moved(distance_px: float) -> Mask:
         matrix = np.array([[1, 0, distance_px * np.cos(angle)], [0, 1, distance_px * np.sin(angle)]])
         size = (person.shape[1], person.shape[0])
-        borders = {"flags": cv2.INTER_NEAREST, "borderMode": cv2.BORDER_REPLICATE}
-        return cv2.warpAffine(person.astype(np.uint8), matrix, size, **borders).astype(bool)
+        shifted = cv2.warpAffine(
+            person.astype(np.uint8), matrix, size, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE
+        )
+        return np.asarray(shifted, dtype=bool)
 
     near, far = 0.0, float(max(person.shape))
     for _ in range(_BISECTIONS):

@@ -75,7 +75,7 @@ def reviewers_table(figures: Sequence[ReviewerFigures], with_self: Mapping[str, 
             [
                 line.mode or line.reviewer or EVERYBODY,
                 with_note(f"{of.verdicts:,}", f"{of.skips:,} skips") if of.skips else f"{of.verdicts:,}",
-                "" if line.mode else _hours(of.hours),  # who changes views often works on both at once
+                _hours(line.hours) if line.mode is None else "",
                 _seconds(of.seconds),
                 _percent(of.accepted.value),
                 _rate(of.false_accept),

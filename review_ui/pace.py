@@ -1,9 +1,13 @@
 """Pace: stretches of work without a long pause, decisions per minute over time, and how long the rest will take."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from operator import attrgetter
+
+import numpy as np
 
 from manifests.decisions import Decision
 
@@ -15,20 +19,15 @@ MAX_BINS = 60  # on a chart
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """One reviewer's decisions without a pause of more than PAUSE, skips too, oldest first."""
+    """So many decisions of one reviewer, skips too, without a pause of more than PAUSE between two of them.
+
+    It starts when the first mask came on screen, as far as its decision_ms tells.
+    """
 
     reviewer: str
-    decisions: tuple[Decision, ...]
-
-    @property
-    def start(self) -> datetime:
-        """When the first mask came on screen, as far as its decision_ms tells."""
-        first = self.decisions[0]
-        return first.decided_at - timedelta(milliseconds=min(first.decision_ms or 0, PAUSE / timedelta(milliseconds=1)))
-
-    @property
-    def end(self) -> datetime:
-        return self.decisions[-1].decided_at
+    decisions: int
+    start: datetime
+    end: datetime
 
     @property
     def hours(self) -> float:
@@ -66,16 +65,22 @@ def stretches(decisions: Sequence[Decision]) -> list[Stretch]:
         by_reviewer[decision.reviewer].append(decision)
     found = []
     for reviewer in sorted(by_reviewer):
-        ordered = sorted(by_reviewer[reviewer], key=lambda decision: decision.decided_at)
-        begins = [0, *(i for i in range(1, len(ordered)) if ordered[i].decided_at - ordered[i - 1].decided_at > PAUSE)]
-        ends = [*begins[1:], len(ordered)]
-        found += [Stretch(reviewer, tuple(ordered[i:j])) for i, j in zip(begins, ends, strict=True)]
+        ordered = sorted(by_reviewer[reviewer], key=attrgetter("decided_at"))
+        seconds = np.array([decision.decided_at.timestamp() for decision in ordered])
+        begins = [0, *(np.flatnonzero(np.diff(seconds) > PAUSE.total_seconds()) + 1).tolist(), len(ordered)]
+        for i, j in pairwise(begins):
+            looking = timedelta(milliseconds=ordered[i].decision_ms or 0)
+            start = ordered[i].decided_at - min(looking, PAUSE)
+            found.append(Stretch(reviewer, j - i, start, ordered[j - 1].decided_at))
     return found
 
 
-def hours_of_work(decisions: Sequence[Decision]) -> float:
-    """All reviewers' hours together, pauses left out."""
-    return sum(stretch.hours for stretch in stretches(decisions))
+def hours_by_reviewer(decisions: Sequence[Decision]) -> dict[str, float]:
+    """Hours of work, pauses left out."""
+    hours: dict[str, float] = defaultdict(float)
+    for stretch in stretches(decisions):
+        hours[stretch.reviewer] += stretch.hours
+    return dict(hours)
 
 
 def pace(decisions: Sequence[Decision]) -> list[PaceBin]:
@@ -85,17 +90,19 @@ def pace(decisions: Sequence[Decision]) -> list[PaceBin]:
     worked = stretches(decisions)
     span = max(stretch.end for stretch in worked) - min(stretch.start for stretch in worked)
     width = next((width for width in BINS if span / width < MAX_BINS), BINS[-1])
-    counts: dict[tuple[str, datetime], int] = defaultdict(int)
-    minutes: dict[tuple[str, datetime], float] = defaultdict(float)
+    width_seconds = width.total_seconds()  # a bin's number is the time over this: bins begin at midnight UTC
+    counts = Counter((d.reviewer, int(d.decided_at.timestamp() // width_seconds)) for d in decisions)
+    minutes: dict[tuple[str, int], float] = defaultdict(float)
     for stretch in worked:
-        for decision in stretch.decisions:
-            counts[stretch.reviewer, round_down(decision.decided_at, width)] += 1
-        begin = round_down(stretch.start, width)
-        while begin <= stretch.end:
-            overlap = min(stretch.end, begin + width) - max(stretch.start, begin)
-            minutes[stretch.reviewer, begin] += overlap / timedelta(minutes=1)
-            begin += width
-    return [PaceBin(*key, width, counts[key] / minutes[key]) for key in sorted(counts) if minutes[key] > 0]
+        start, end = stretch.start.timestamp(), stretch.end.timestamp()
+        for number in range(int(start // width_seconds), int(end // width_seconds) + 1):
+            inside = min(end, (number + 1) * width_seconds) - max(start, number * width_seconds)
+            minutes[stretch.reviewer, number] += inside / 60
+    return [
+        PaceBin(reviewer, datetime.fromtimestamp(number * width_seconds, UTC), width, counts[reviewer, number] / spent)
+        for (reviewer, number), spent in sorted(minutes.items())
+        if spent > 0
+    ]
 
 
 def round_down(moment: datetime, width: timedelta) -> datetime:
@@ -106,7 +113,7 @@ def round_down(moment: datetime, width: timedelta) -> datetime:
 
 def forecast(decisions: Sequence[Decision], votes_left: int, now: datetime) -> Forecast:
     """After the reviewers' whole time so far: what gold, repeats, skips and undone work cost is in it."""
-    hours = hours_of_work(decisions)
+    hours = sum(hours_by_reviewer(decisions).values())
     votes = sum(decision.is_vote for decision in decisions)
     at_work = len({decision.reviewer for decision in decisions if now - decision.decided_at <= AT_WORK})
     votes_per_hour = votes / hours if hours and votes else None

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from manifests.decisions import Decision, MaskKey, Outcome, Policy
+from manifests.decisions import Decision, Outcome, Policy
 from manifests.store import Manifest
 from review_ui.trust import verdicts
 
@@ -42,47 +42,42 @@ def tally(manifest: Manifest, decisions: Sequence[Decision], policy: Policy) -> 
     votes = [decision for decision in verdicts(decisions) if decision.is_vote]
     status = pc.index_in(table["status"], value_set=pa.array(STATUSES)).to_numpy().copy()
     votes_of = np.zeros(table.num_rows, dtype=np.int64)
-    for row, outcome in _outcomes_by_row(table, votes).items():
-        status[row] = STATUSES.index(outcome.status(policy))
-        votes_of[row] = len(outcome.standing)
+    settled: dict[tuple[tuple[str, str], ...], int] = {}  # few kinds of outcomes, and a million rows
+    rows = pc.index_in(pa.array([vote.sample_id for vote in votes], pa.string()), value_set=table["sample_id"])
+    for row, standing in _standing_by_row(table, votes, rows).items():
+        kind = tuple((vote.verdict, vote.purpose) for vote in standing)
+        if kind not in settled:
+            settled[kind] = STATUSES.index(Outcome(standing).status(policy))
+        status[row], votes_of[row] = settled[kind], len(standing)
     pending = status == STATUSES.index("pending")
     return Tally(
         total=_count(status),
         by_source=_by_source(table["source"].combine_chunks(), status),
         by_doubt=_by_doubt(table["doubt"].to_numpy(), status),
         votes_left=int(np.maximum(policy.votes - votes_of, 0)[pending].sum()),
-        reasons=_reasons(table, votes),
+        reasons=_reasons(table, votes, rows),
     )
 
 
-def _outcomes_by_row(table: pa.Table, votes: Sequence[Decision]) -> dict[int, Outcome]:
-    """The standing votes on the very masks that the rows have now."""
-    by_mask: dict[MaskKey, dict[str, Decision]] = defaultdict(dict)
-    for decision in votes:
-        by_mask[decision.key].pop(decision.reviewer, None)  # a second look replaces the same person's first
-        by_mask[decision.key][decision.reviewer] = decision
-    rows = _rows_of(table, [sample_id for sample_id, _ in by_mask])
-    masks = table["mask_sha256"].take(rows).to_pylist()  # null where the row is
-    return {
-        row: Outcome(tuple(latest.values()))
-        for row, mask, ((_, judged_mask), latest) in zip(rows.to_pylist(), masks, by_mask.items(), strict=True)
-        if mask == judged_mask
-    }
+def _standing_by_row(table: pa.Table, votes: Sequence[Decision], rows: pa.Array) -> dict[int, tuple[Decision, ...]]:
+    """Each reviewer's last vote on the very mask that the row has now; `rows`: each vote's, null for none."""
+    judged = pa.array([vote.mask_sha256 for vote in votes], pa.string())
+    current = pc.equal(table["mask_sha256"].take(rows), judged).to_pylist()
+    by_row: dict[int, dict[str, Decision]] = defaultdict(dict)
+    for vote, row, is_current in zip(votes, rows.to_pylist(), current, strict=True):
+        if is_current:
+            by_row[row].pop(vote.reviewer, None)  # a second look replaces the same person's first
+            by_row[row][vote.reviewer] = vote
+    return {row: tuple(latest.values()) for row, latest in by_row.items()}
 
 
-def _reasons(table: pa.Table, votes: Sequence[Decision]) -> dict[str, Counter[str]]:
+def _reasons(table: pa.Table, votes: Sequence[Decision], rows: pa.Array) -> dict[str, Counter[str]]:
     """Of rejects, older masks' too: what the teacher got wrong remains worth knowing."""
-    rejects = [decision for decision in votes if decision.verdict == "reject"]
     found: dict[str, Counter[str]] = defaultdict(Counter)
-    sources = table["source"].take(_rows_of(table, [decision.sample_id for decision in rejects])).to_pylist()
-    for decision, source in zip(rejects, sources, strict=True):
-        if source is not None:  # its sample is in this version
-            found[source][decision.reason or NO_REASON] += 1
+    for vote, source in zip(votes, table["source"].take(rows).to_pylist(), strict=True):
+        if vote.verdict == "reject" and source is not None:  # null: its sample is not in this version
+            found[source][vote.reason or NO_REASON] += 1
     return {source: Counter(dict(found[source].most_common())) for source in sorted(found)}
-
-
-def _rows_of(table: pa.Table, sample_ids: Sequence[str]) -> pa.Array:
-    return pc.index_in(pa.array(sample_ids, pa.string()), value_set=table["sample_id"])
 
 
 def _by_doubt(doubt: np.ndarray, status: np.ndarray) -> dict[str, Counts]:

@@ -14,7 +14,7 @@ import numpy as np
 from manifests.decisions import MODES, Decision, MaskKey, Mode, Purpose
 from review_ui.error_rates import Rate, SlippedThrough, slipped_through
 from review_ui.gold import GoldSample
-from review_ui.pace import hours_of_work
+from review_ui.pace import hours_by_reviewer
 
 Gold = Mapping[MaskKey, GoldSample]
 
@@ -38,7 +38,6 @@ class Figures:
     false_accept    accepts out of the gold that must be rejected
     false_reject    rejects out of the gold that must be accepted
     slipped         wrong masks among those accepted at work; None without gold
-    hours           of work, pauses of more than five minutes left out
     """
 
     verdicts: int
@@ -49,16 +48,19 @@ class Figures:
     false_accept: Rate
     false_reject: Rate
     slipped: SlippedThrough | None
-    hours: float
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewerFigures:
-    """`reviewer` None: all reviewers together; `mode` None: both views."""
+    """`reviewer` None: all reviewers together; `mode` None: both views.
+
+    `hours` of work, pauses left out; None for one view, for who changes views works on both at once.
+    """
 
     reviewer: str | None
     mode: Mode | None
     figures: Figures
+    hours: float | None
 
 
 def reviewer_figures(decisions: Sequence[Decision], gold: Gold, *, seed: int) -> list[ReviewerFigures]:
@@ -66,34 +68,39 @@ def reviewer_figures(decisions: Sequence[Decision], gold: Gold, *, seed: int) ->
 
     `decisions` are all standing ones, oldest first; `seed` is that of the intervals' Monte Carlo.
     """
-    found = []
-    for reviewer in (None, *sorted({decision.reviewer for decision in decisions})):
-        of_reviewer = [decision for decision in decisions if reviewer in (None, decision.reviewer)]
-        used = [mode for mode in MODES if any(decision.mode == mode for decision in of_reviewer)]
-        views = (None, *(used if len(used) > 1 else ()))
-        found += [ReviewerFigures(reviewer, mode, figures(of_reviewer, gold, seed=seed, mode=mode)) for mode in views]
+    skips = [decision for decision in decisions if decision.verdict == "skip"]
+    said = [*verdicts(decisions), *skips]
+    hours = hours_by_reviewer(decisions)
+    found = [
+        ReviewerFigures(None, mode, figures(chosen, gold, seed=seed), None if mode else sum(hours.values()))
+        for mode, chosen in _by_view(said)
+    ]
+    for reviewer in sorted(hours):
+        own = _by_view([decision for decision in said if decision.reviewer == reviewer])
+        found += [
+            ReviewerFigures(reviewer, mode, figures(chosen, gold, seed=seed), None if mode else hours[reviewer])
+            for mode, chosen in own
+        ]
     return found
 
 
-def figures(decisions: Sequence[Decision], gold: Gold, *, seed: int, mode: Mode | None = None) -> Figures:
-    """Of these decisions alone, or of those among them that were made on one view."""
-    judged = [decision for decision in verdicts(decisions) if mode in (None, decision.mode)]
+def figures(decisions: Sequence[Decision], gold: Gold, *, seed: int) -> Figures:
+    """Of these decisions alone."""
+    judged = verdicts(decisions)
     accepted = _accept_rate([decision for decision in judged if decision.purpose == "work"])
     on_gold = _on_gold(judged, gold)
     on_bad = _accept_rate([d for d in on_gold if gold[d.key].right_verdict == "reject"])
     on_good = _accept_rate([d for d in on_gold if gold[d.key].right_verdict == "accept"])
     false_reject = Rate(on_good.n - on_good.hits, on_good.n)
-    in_mode = [decision for decision in decisions if mode in (None, decision.mode)]
     return Figures(
         verdicts=len(judged),
-        skips=sum(decision.verdict == "skip" for decision in in_mode),
+        skips=sum(decision.verdict == "skip" for decision in decisions),
         seconds=_seconds(judged),
         seconds_of_accepts=_seconds([decision for decision in judged if decision.verdict == "accept"]),
         accepted=accepted,
         false_accept=on_bad,
         false_reject=false_reject,
         slipped=slipped_through(accepted, on_bad, false_reject, seed=seed),
-        hours=hours_of_work(in_mode),
     )
 
 
@@ -110,13 +117,19 @@ def false_accepts_by_damage(decisions: Sequence[Decision], gold: Gold) -> dict[s
 
 def verdicts(decisions: Sequence[Decision]) -> list[Decision]:
     """Each reviewer's last accept or reject of each mask for each purpose, in the order of these last ones."""
-    latest: dict[tuple[str, MaskKey, Purpose], Decision] = {}
+    latest: dict[tuple[str, str, str, Purpose], Decision] = {}
     for decision in decisions:
         if decision.verdict != "skip":
-            place = (decision.reviewer, decision.key, decision.purpose)
+            place = (decision.reviewer, decision.sample_id, decision.mask_sha256, decision.purpose)
             latest.pop(place, None)
             latest[place] = decision
     return list(latest.values())
+
+
+def _by_view(decisions: Sequence[Decision]) -> list[tuple[Mode | None, Sequence[Decision]]]:
+    """All of them, and those of each view when both were used."""
+    by_mode = [(mode, [decision for decision in decisions if decision.mode == mode]) for mode in MODES]
+    return [(None, decisions), *(by_mode if all(chosen for _, chosen in by_mode) else ())]
 
 
 def _on_gold(judged: Sequence[Decision], gold: Gold) -> list[Decision]:

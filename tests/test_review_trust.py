@@ -11,7 +11,7 @@ from manifests.decisions import Decision, Verdict
 from review_ui.agreement import agreements, cohen_kappa, self_agreements
 from review_ui.error_rates import Rate, clopper_pearson, slipped_through
 from review_ui.gold import GoldSample, GoldSamples
-from review_ui.pace import forecast, hours_of_work, pace, stretches
+from review_ui.pace import forecast, hours_by_reviewer, pace, stretches
 from review_ui.trust import false_accepts_by_damage, figures, reviewer_figures, verdicts
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -151,7 +151,8 @@ def test_figures_come_in_total_then_by_reviewer_and_by_view_where_both_were_used
 
 
 def test_a_verdict_changed_on_the_other_view_counts_there_only():
-    log = [decision("g0", mode="grid", purpose="gold"), decision("g0", "reject", purpose="gold"), decision("b")]
+    log = [decision("g0", mode="grid", purpose="gold"), decision("g0", "reject", purpose="gold")]
+    log += [decision("a", mode="grid"), decision("b")]
     by_mode = {line.mode: line.figures for line in reviewer_figures(log, gold_of(True), seed=SEED) if line.reviewer}
     assert by_mode["grid"].false_accept == Rate(0, 0)
     assert by_mode["single"].false_accept == Rate(0, 1)
@@ -159,7 +160,7 @@ def test_a_verdict_changed_on_the_other_view_counts_there_only():
 
 def test_no_decision_at_all_gives_empty_figures():
     (line,) = reviewer_figures([], GoldSamples(), seed=SEED)
-    assert (line.reviewer, line.figures.verdicts, line.figures.hours, line.figures.slipped) == (None, 0, 0, None)
+    assert (line.reviewer, line.figures.verdicts, line.hours, line.figures.slipped) == (None, 0, 0, None)
 
 
 def test_false_accepts_are_told_by_damage():
@@ -269,18 +270,21 @@ def at(minutes: float, **changes: object) -> Decision:
 
 def test_a_pause_of_more_than_five_minutes_is_no_work():
     log = [at(1), at(2), at(6.9), at(12), at(13)]
-    assert [len(stretch.decisions) for stretch in stretches(log)] == [3, 2]
-    assert hours_of_work(log) == pytest.approx((5.9 + 1 + 2 / 60) / 60)  # a second of looking before each first one
+    assert [stretch.decisions for stretch in stretches(log)] == [3, 2]
+    assert hours_by_reviewer(log)["ada"] == pytest.approx(
+        (5.9 + 1 + 2 / 60) / 60
+    )  # a second of looking before each first one
 
 
 def test_reviewers_hours_add_up_and_one_decision_takes_its_own_time():
     log = [at(0, reviewer="ada"), at(0, reviewer="bob", decision_ms=3000), at(1, reviewer="bob")]
-    assert hours_of_work(log) == pytest.approx((1 + 60 + 3) / 3600)
-    assert hours_of_work([]) == 0
+    assert hours_by_reviewer(log) == {"ada": pytest.approx(1 / 3600), "bob": pytest.approx(63 / 3600)}
+    (total, _, _) = reviewer_figures(log, GoldSamples(), seed=SEED)
+    assert total.hours == pytest.approx(64 / 3600)
 
 
 def test_an_absurd_decision_time_lengthens_no_stretch_beyond_a_pause():
-    assert hours_of_work([at(0, decision_ms=2**31 - 1)]) == pytest.approx(5 / 60)
+    assert hours_by_reviewer([at(0, decision_ms=2**31 - 1)])["ada"] == pytest.approx(5 / 60)
 
 
 def test_pace_is_decisions_per_minute_of_work_in_each_bin():
