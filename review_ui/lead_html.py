@@ -12,7 +12,7 @@ from review_ui.pace import PaceBin, round_down
 STATUS_COLORS = {"accepted": "#2f9e62", "rejected": "#d1503f", "conflict": "#e0a021", "pending": "#98a2b3"}
 COLORS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#7a6ff0", "#8a8a8a")  # Okabe and Ito
 STYLE = """
-font-size: 14px; line-height: 1.45; color: var(--body-text-color);
+margin: 0 -12px; font-size: 14px; line-height: 1.45; color: var(--body-text-color);
 h1 { font-size: 20px; font-weight: 600; margin: 0; }
 h2 { font-size: 15px; font-weight: 600; margin: 20px 0 6px; }
 p { margin: 6px 0; max-width: 75em; }
