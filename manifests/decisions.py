@@ -55,6 +55,7 @@ _EVENTS = sa.Table(
     sa.Column("mode", sa.String(8), nullable=False, server_default="single"),
     sa.Column("purpose", sa.String(16), nullable=False, server_default="work"),
 )
+_AFTER = sa.select(_EVENTS).where(_EVENTS.c.seq > sa.bindparam("seq")).order_by(_EVENTS.c.seq)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +192,8 @@ class DecisionLog:
         """UserError when the URL makes no sense or the database can't be opened."""
         try:
             parsed = sa.make_url(url)
+            if parsed.drivername == "postgresql":
+                parsed = parsed.set(drivername="postgresql+psycopg")  # the driver of the extra "postgres"
             if parsed.get_backend_name() == "sqlite" and parsed.database:
                 Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
             self.engine = sa.create_engine(parsed)
@@ -203,7 +206,10 @@ class DecisionLog:
         except (sa.exc.SQLAlchemyError, DatabaseAway, ImportError) as error:
             reason = str(error.__cause__ or error).splitlines()[0]
             shown = re.sub(r"(://[^:/@]*):.*@", r"\1:***@", url)  # the password stays out of logs
-            raise UserError(f"expected a database at {shown}, found: {reason}; check --database-url") from error
+            remedy = "check --database-url"
+            if isinstance(error, ModuleNotFoundError) and error.name == "psycopg":
+                remedy = "install its driver: pip install 'maskfoundry[postgres]'"
+            raise UserError(f"expected a database at {shown}, found: {reason}; {remedy}") from error
 
     def close(self) -> None:
         self.engine.dispose()
@@ -233,9 +239,8 @@ class DecisionLog:
 
     def events_after(self, seq: int, connection: sa.Connection) -> list[tuple[int, Event]]:
         """What was committed after the event numbered `seq` (0: all), in order, with its own number."""
-        query = sa.select(_EVENTS).where(_EVENTS.c.seq > seq).order_by(_EVENTS.c.seq)
         events: list[tuple[int, Event]] = []
-        for row in connection.execute(query).mappings():
+        for row in connection.execute(_AFTER, {"seq": seq}).mappings():
             if row["verdict"] == "undo":
                 events.append((row["seq"], Undo(row["supersedes"], row["sample_id"], row["mask_sha256"])))
             else:

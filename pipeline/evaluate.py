@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
+from manifests.accepted import SPLITS, AcceptedRow, require_rows
 from manifests.blobs import BlobStore
 from manifests.command import run_command
-from manifests.errors import UserError
 from manifests.images import decode_image
 from manifests.masks import PERSON_LEVEL, decode_mask, mask_from_prob
 from manifests.metrics import MetricsAccumulator
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str]) -> None:
     options = _parser().parse_args(arguments)
     look = teacher_options(options)
     manifest = Manifest.open(options.manifest, data_root=options.data)
-    rows = accepted_rows(manifest, options.split)[: options.limit]
+    rows = require_rows(manifest, options.split)[: options.limit]
     teachers = [load_teacher(spec, look) for spec in options.teacher]
     one_thread_an_item()
     head = "".join(f"{name:>26}" for name in MetricsAccumulator.NAMES)
@@ -66,24 +66,14 @@ def main(arguments: Sequence[str]) -> None:
             print(json.dumps({"teacher": teacher.name, "settings": teacher.settings} | outcome.summary()))
 
 
-def accepted_rows(manifest: Manifest, split: str) -> list[dict[str, Any]]:
-    """UserError when there is none."""
-    columns = ["image", "image_sha256", "mask", "mask_sha256", "split", "status"]
-    rows = [row for row in manifest.read(columns).to_pylist() if row["status"] == "accepted"]
-    chosen = [row for row in rows if split in ("all", row["split"])]
-    if not chosen:
-        raise UserError(f"expected accepted rows in the {split} split of {manifest.path}, found none")
-    return chosen
-
-
 def measure(
-    teacher: Teacher, detector: FaceDetector, rows: Sequence[dict[str, Any]], blobs: BlobStore, *, title: str
+    teacher: Teacher, detector: FaceDetector, rows: Sequence[AcceptedRow], blobs: BlobStore, *, title: str
 ) -> Outcome:
     """The teacher's masks of the rows' portraits against the rows' own."""
 
-    def one(row: dict[str, Any]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_], float]:
-        rgb = decode_image(blobs.read(row["image"], row["image_sha256"]))
-        truth = decode_mask(blobs.read(row["mask"], row["mask_sha256"]))
+    def one(row: AcceptedRow) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_], float]:
+        rgb = decode_image(blobs.read(row.image, row.image_sha256))
+        truth = decode_mask(blobs.read(row.mask, row.mask_sha256))
         faces = detector.detect(rgb)
         [found] = teacher.predict([Portrait(rgb, faces)])
         mask = mask_from_prob(found.prob)
@@ -129,7 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--teacher", required=True, nargs="+", help="as in pipeline.generate, several")
     add_teacher_options(parser)
     parser.add_argument("--data", type=Path, help="data root; default: the one the manifest names")
-    parser.add_argument("--split", choices=("train", "val", "test", "all"), default="all", help="default: %(default)s")
+    parser.add_argument("--split", choices=SPLITS, default="all", help="default: %(default)s")
     parser.add_argument("--limit", type=int, help="the first N rows alone")
     parser.add_argument("--json", action="store_true", help="a JSON object after each line")
     return parser

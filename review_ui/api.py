@@ -5,6 +5,7 @@ so that undo works after a reload, /api/me says who is signed in, and /api/relea
 asks is in `request.state.reviewer`, put there by the sign-in; without users everybody is the local lead.
 """
 
+import asyncio
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, FastAPI, Query, Request
@@ -16,6 +17,7 @@ from starlette.exceptions import HTTPException
 from manifests.blobs import BlobStore
 from manifests.decisions import DatabaseAway, Decision, MaskKey, Policy
 from manifests.errors import UserError
+from review_ui.desk import Desk
 from review_ui.queue import Sample
 from review_ui.reviewer import LOCAL_LEAD, Reviewer
 from review_ui.session import Handout, QueueName, Receipt, ReviewSession, UnknownDecision
@@ -49,15 +51,15 @@ class PublishRequest(BaseModel):
     conflicts: Literal["keep", "reject", "majority"] = "keep"
 
 
-def reviewer_of(request: Request) -> Reviewer:
+async def reviewer_of(request: Request) -> Reviewer:
     """Who asks."""
     reviewer: Reviewer = getattr(request.state, "reviewer", LOCAL_LEAD)
     return reviewer
 
 
-def lead_of(request: Request) -> Reviewer:
+async def lead_of(request: Request) -> Reviewer:
     """Who asks, if a lead does; 403 otherwise."""
-    reviewer = reviewer_of(request)
+    reviewer = await reviewer_of(request)
     if reviewer.role != "lead":
         raise HTTPException(403, f"expected a lead, found {reviewer.name}, who is a {reviewer.role}; ask a lead")
     return reviewer
@@ -74,14 +76,16 @@ def create_api(session: ReviewSession, blobs: BlobStore) -> FastAPI:
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(UserError, _user_error)
 
+    desk = Desk(session)
+
     @app.get("/api/me")
-    def me(request: Request, reviewer: Me) -> dict[str, Any]:
+    async def me(request: Request, reviewer: Me) -> dict[str, Any]:
         queues = ["work", "second_look"] if reviewer.role == "lead" else ["work"]
         signed_in = hasattr(request.state, "reviewer")
         return {"name": reviewer.name, "role": reviewer.role, "queues": queues, "signed_in": signed_in}
 
     @app.get("/api/next")
-    def next_samples(
+    async def next_samples(
         request: Request,
         reviewer: Me,
         n: Annotated[int, Query(ge=1, le=MAX_HANDOUT)] = 16,
@@ -89,30 +93,30 @@ def create_api(session: ReviewSession, blobs: BlobStore) -> FastAPI:
         queue: QueueName = "work",
     ) -> dict[str, Any]:
         if queue == "second_look":
-            lead_of(request)
-        return _handout_json(session.next(reviewer, n, tab=tab, queue=queue))
+            await lead_of(request)
+        return _handout_json(await desk.call(session.next, reviewer, n, tab=tab, queue=queue))
 
     @app.get("/api/history")
-    def history(reviewer: Me, n: Annotated[int, Query(ge=1, le=MAX_HANDOUT)] = 20) -> dict[str, Any]:
-        return {"decisions": [_decision_json(*entry) for entry in session.history(reviewer, n)]}
+    async def history(reviewer: Me, n: Annotated[int, Query(ge=1, le=MAX_HANDOUT)] = 20) -> dict[str, Any]:
+        return {"decisions": [_decision_json(*entry) for entry in await desk.call(session.history, reviewer, n)]}
 
     @app.post("/api/decisions")
-    def decisions(batch: Batch, reviewer: Me) -> Receipt:
-        return session.decide(reviewer, batch.decisions)
+    async def decisions(batch: Batch, reviewer: Me) -> Receipt:
+        return await desk.decide(reviewer, batch.decisions)
 
     @app.post("/api/undo")
-    def undo(request: UndoRequest, reviewer: Me) -> dict[str, Any]:
-        undone = session.undo(reviewer, request.decision_id, tab=request.tab)
+    async def undo(request: UndoRequest, reviewer: Me) -> dict[str, Any]:
+        undone = await desk.call(session.undo, reviewer, request.decision_id, tab=request.tab)
         return {"decision_id": undone.decision_id, "sample": _sample_json(undone.sample) if undone.sample else None}
 
     @app.post("/api/release")
-    def release(request: ReleaseRequest, reviewer: Me) -> dict[str, int]:
-        return {"released": session.release(reviewer, request.tab)}
+    async def release(request: ReleaseRequest, reviewer: Me) -> dict[str, int]:
+        return {"released": await desk.call(session.release, reviewer, request.tab)}
 
     @app.post("/api/publish")
-    def publish(_lead: Lead, request: PublishRequest | None = None) -> dict[str, Any]:
+    async def publish(_lead: Lead, request: PublishRequest | None = None) -> dict[str, Any]:
         policy = Policy(request.votes or session.policy.votes, request.conflicts) if request else None
-        manifest = session.publish(policy)
+        manifest = await asyncio.to_thread(session.publish, policy)  # takes a while; the others go on
         return {"manifest": str(manifest.path), "version": manifest.version}
 
     @app.get("/media/{sha256:path}")

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from manifests.decisions import MaskKey, Purpose
 
 KEEP = timedelta(days=7)  # a lease that ended still tells what its mask was shown for: an answer may come late
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 _METADATA = sa.MetaData()
 _LEASES = sa.Table(
@@ -29,6 +30,7 @@ _LEASES = sa.Table(
     sa.Column("ended", sa.Boolean, nullable=False),  # decided, or given back
     sqlite_autoincrement=True,  # numbers of rows that were forgotten are not given again
 )
+_AFTER = sa.select(_LEASES).where(_LEASES.c.seq > sa.bindparam("seq")).order_by(_LEASES.c.seq)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,8 @@ class Leases:
     def __init__(self) -> None:
         self._seq = 0
         self._by_mask: dict[MaskKey, dict[str, Lease]] = {}
-        self._open: dict[tuple[str, MaskKey], Lease] = {}  # by reviewer: not ended, live or run out; oldest first
+        self._open: dict[tuple[str, MaskKey], Lease] = {}  # neither ended nor known to have run out; oldest first
+        self._next_end = _NEVER  # of the open ones, or earlier
 
     @staticmethod
     def prepare(connection: sa.Connection, now: datetime) -> None:
@@ -62,9 +65,8 @@ class Leases:
 
     def catch_up(self, connection: sa.Connection) -> set[MaskKey]:
         """Read on; the masks whose leases changed."""
-        query = sa.select(_LEASES).where(_LEASES.c.seq > self._seq).order_by(_LEASES.c.seq)
         changed = set()
-        for row in connection.execute(query).mappings():
+        for row in connection.execute(_AFTER, {"seq": self._seq}).mappings():
             self._seq = row["seq"]
             changed.add(self._apply(_lease(row)))
         return changed
@@ -99,9 +101,13 @@ class Leases:
         return (lease for (name, _), lease in list(self._open.items()) if name == reviewer)
 
     def run_out(self, now: datetime) -> list[Lease]:
-        """Leases that ran out and were not asked for before; each is told once."""
+        """Leases that ran out; each is told once."""
+        if now < self._next_end:
+            return []
         late = [name for name, lease in self._open.items() if not lease.is_live(now)]
-        return [self._open.pop(name) for name in late]
+        gone = [self._open.pop(name) for name in late]
+        self._next_end = min((lease.expires_at for lease in self._open.values()), default=_NEVER)
+        return gone
 
     def _apply(self, lease: Lease) -> MaskKey:
         name = (lease.reviewer, lease.key)
@@ -110,6 +116,7 @@ class Leases:
             self._open.pop(name, None)
         else:
             self._open[name] = lease
+            self._next_end = min(self._next_end, lease.expires_at)
         return lease.key
 
 

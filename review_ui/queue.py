@@ -10,6 +10,7 @@ A million rows fit: they stay in Arrow, with one small array per state.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,7 @@ from manifests.store import Manifest
 
 BANDS = 10  # of doubt
 _COLUMNS = ("sample_id", "image_sha256", "mask_sha256", "width", "height", "doubt", "status", "origin")
+_KEPT = 65536  # samples at hand as Python objects: those on screens are asked for again and again
 _STRIDE = 4096  # rows looked at together for one that is free
 
 Ids = npt.NDArray[np.uint64]
@@ -60,6 +62,8 @@ class ReviewQueue:
         self._put_off: dict[int, None] = {}  # rows, in the order of the skips
         self._waiting = int(pending.sum())
         self._first_free = 0  # no row before this one is free and in turn
+        self._row = lru_cache(_KEPT)(self._find_row)
+        self._sample = lru_cache(_KEPT)(self._read_sample)
 
     def __len__(self) -> int:
         """Samples that people judge, done ones included."""
@@ -130,7 +134,7 @@ class ReviewQueue:
             raise KeyError(sample_id)
         return row
 
-    def _row(self, sample_id: str) -> int | None:
+    def _find_row(self, sample_id: str) -> int | None:
         try:
             short = np.uint64(int(sample_id[:16], 16))
         except ValueError:
@@ -143,7 +147,7 @@ class ReviewQueue:
             place += 1
         return None
 
-    def _sample(self, row: int) -> Sample:
+    def _read_sample(self, row: int) -> Sample:
         values = {name: self._table[name][row].as_py() for name in Sample.__slots__}
         return Sample(**values)
 

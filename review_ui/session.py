@@ -32,6 +32,7 @@ from review_ui.standing import StandingDecisions
 from review_ui.submission import Refused, Submission, read_submission, submitted_id
 
 LEASE_SECONDS = 600  # long enough for a page's 16 prefetched samples and a coffee
+LOOK_SECONDS = 30  # between two looks for a newer version while samples wait
 FLAG = "flag"  # reason of a skip that asks the lead for a second look
 
 QueueName = Literal["work", "second_look"]
@@ -115,11 +116,10 @@ class ReviewSession:
     def next(self, reviewer: Reviewer, count: int, *, tab: str = "", queue: QueueName = "work") -> Handout:
         """`count` samples for a tab: those it has already, then new ones. It holds them until the lease expires.
 
-        Once nothing waits, a newer version is looked for and taken up.
+        A version that came since is taken up, at the latest when nothing waits.
         """
         with self._lock:
-            if not self._queue.waiting and (self._store.latest() or 0) > self._manifest.version:
-                self._load(self._store.open())
+            self._look_for_newer()
             until = self._now() + timedelta(seconds=LEASE_SECONDS)
             with self._writing() as connection:
                 held = self._held(reviewer, tab, queue)[:count]
@@ -145,21 +145,18 @@ class ReviewSession:
         A verdict on a sample that the reviewer has judged replaces it; a decision_id that was stored before
         changes nothing.
         """
-        stored, refused = [], []
+        return self.decide_all([(reviewer, batch)])[0]
+
+    def decide_all(self, requests: Sequence[tuple[Reviewer, Sequence[object]]]) -> list[Receipt]:
+        """`decide` for several people, in one transaction."""
+        written: list[Decision] = []
         with self._lock, self._writing() as connection:
-            written: list[Decision] = []
-            for raw in batch:
-                try:
-                    submission = read_submission(raw)
-                    if not self._standing.knows(submission.decision_id):
-                        written.append(self._accept(reviewer, submission))
-                    stored.append(submission.decision_id)
-                except Refused as error:
-                    refused.append(Refusal(submitted_id(raw), str(error)))
+            receipts = [self._note(reviewer, batch, written) for reviewer, batch in requests]
             self._log.append(written, connection)
-            leases = [self._leases.last(decision.key, reviewer.name) for decision in written]
+            judged = dict.fromkeys((decision.key, decision.reviewer) for decision in written)
+            leases = [self._leases.last(key, reviewer) for key, reviewer in judged]
             self._leases.write(connection, [ended(lease) for lease in leases if lease and not lease.ended])
-        return Receipt(stored, refused)
+        return receipts
 
     def undo(self, reviewer: Reviewer, decision_id: str, *, tab: str = "") -> Undone:
         """Take back one of the reviewer's decisions and those it had replaced: the sample is on the tab again.
@@ -172,14 +169,12 @@ class ReviewSession:
             for decision in earlier:
                 self._log.undo(decision.decision_id, reviewer=reviewer.name, now=self._now(), connection=connection)
             undone = self._log.undo(decision_id, reviewer=reviewer.name, now=self._now(), connection=connection)
-            if undone is None:
-                raise UnknownDecision(
-                    f"expected a decision of {reviewer.name}, found none named {ascii(decision_id)[:60]}"
-                )
-            if named:
+            if undone and named:
                 until = self._now() + timedelta(seconds=LEASE_SECONDS)
                 self._leases.write(connection, [Lease(undone.key, reviewer.name, tab, undone.purpose, until)])
-            return Undone(decision_id, self._shown(undone.key))
+        if undone is None:
+            raise UnknownDecision(f"expected a decision of {reviewer.name}, found none named {ascii(decision_id)[:60]}")
+        return Undone(decision_id, self._shown(undone.key))
 
     def release(self, reviewer: Reviewer, tab: str) -> int:
         """Give back what a tab holds, for it goes away; how many samples that were."""
@@ -255,6 +250,8 @@ class ReviewSession:
     def _load(self, manifest: Manifest, queue: ReviewQueue | None = None) -> None:
         """Start from `manifest`: its rows, then everything the two tables say."""
         self._manifest = manifest
+        self._newest = max(manifest.version, self._store.latest() or 0)
+        self._look_again = self._now() + timedelta(seconds=LOOK_SECONDS)
         self._queue = queue or self._queue_of(manifest)
         self._astray = False
         self._blobs = BlobStore(manifest.data_root)
@@ -266,6 +263,15 @@ class ReviewSession:
         with self._log.reading() as connection:
             self._catch_up(connection)
 
+    def _look_for_newer(self) -> None:
+        """Take up a version that was committed since the last look: its samples may have other masks."""
+        if self._queue.waiting and self._now() < self._look_again:
+            return
+        self._look_again = self._now() + timedelta(seconds=LOOK_SECONDS)
+        newest = self._store.latest() or 0
+        if newest > self._newest:
+            self._load(self._store.open(newest))
+
     def _queue_of(self, manifest: Manifest) -> ReviewQueue:
         return ReviewQueue(manifest, votes=self._policy.votes)
 
@@ -274,9 +280,9 @@ class ReviewSession:
         """A transaction that begins with everything others wrote; what is written in it is in memory afterwards."""
         if self._astray:
             self._load(self._manifest)
-        self._astray = True  # until the transaction is through: memory may hold what the database then refuses
         with self._log.writing() as connection:
             self._catch_up(connection)
+            self._astray = True  # until the transaction is through: memory may hold what the database then refuses
             yield connection
             self._catch_up(connection)
         self._astray = False
@@ -302,7 +308,7 @@ class ReviewSession:
         outcome, last = self._standing.outcome(key), self._standing.last(key)
         status = outcome.status(self._policy) if self._standing.judged(key) else None
         status = status or self._queue.published_status(sample.sample_id)
-        flagged = last is not None and last.verdict == "skip" and last.reason == FLAG
+        flagged = any(decision.verdict == "skip" and decision.reason == FLAG for decision in self._standing.on(key))
         self._second_look.pop(key, None)
         if status == "conflict" or (flagged and status == "pending"):
             self._second_look[key] = sample
@@ -328,11 +334,19 @@ class ReviewSession:
         held = []
         place = len(self._queue) * 2
         for lease in reversed(list(self._leases.open_of(reviewer.name))):
+            if tab not in (None, lease.tab) or (lease.purpose == "second_look") != (queue == "second_look"):
+                continue
             sample = self._shown(lease.key)
-            if tab in (None, lease.tab) and sample and (lease.purpose == "second_look") == (queue == "second_look"):
+            if sample and self._is_open(lease):
                 place = self._queue.place(sample.sample_id) if lease.purpose == "work" else place
                 held.append((place, lease.purpose == "work", lease, sample))
         return [(lease, sample) for _, _, lease, sample in sorted(held, key=lambda entry: entry[:2])]
+
+    def _is_open(self, lease: Lease) -> bool:
+        """Whether its mask still wants what it was handed out for."""
+        if lease.purpose == "work":
+            return self._queue.wanted(lease.key[0]) > 0
+        return lease.purpose != "second_look" or lease.key in self._second_look
 
     def _choose(self, reviewer: Reviewer, count: int, queue: QueueName) -> list[tuple[Sample, Purpose]]:
         """New samples for a reviewer, with what each is shown for."""
@@ -385,6 +399,19 @@ class ReviewSession:
                 self._queue.want(sample.sample_id, 0)
                 return False
         return True
+
+    def _note(self, reviewer: Reviewer, batch: Sequence[object], written: list[Decision]) -> Receipt:
+        """What becomes of a batch; decisions that are new are added to `written`."""
+        stored, refused = [], []
+        for raw in batch:
+            try:
+                submission = read_submission(raw)
+                if not self._standing.knows(submission.decision_id):
+                    written.append(self._accept(reviewer, submission))
+                stored.append(submission.decision_id)
+            except Refused as error:
+                refused.append(Refusal(submitted_id(raw), str(error)))
+        return Receipt(stored, refused)
 
     def _accept(self, reviewer: Reviewer, submission: Submission) -> Decision:
         """The decision, noted in memory, so that the rest of its batch is judged after it; Refused if it can't be."""

@@ -13,6 +13,7 @@ import httpx
 import pytest
 import torch
 from PIL import Image
+from postgres_server import postgres_server
 from skimage import data
 
 ROOT = Path(__file__).parents[1]
@@ -46,6 +47,13 @@ def portraits(shared: Path) -> Path:
 def astronaut() -> Image.Image:
     """A real portrait that ships with scikit-image (Eileen Collins, NASA, public domain), 512x512 RGB."""
     return Image.fromarray(data.astronaut())
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The URL of a real PostgreSQL database; tests that need one are skipped where it isn't installed."""
+    with postgres_server() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

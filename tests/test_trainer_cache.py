@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import torch
 
+from manifests.accepted import AcceptedRow
 from manifests.blobs import BlobError, BlobStore
 from manifests.errors import UserError
 from manifests.images import encode_jpeg
 from manifests.masks import encode_mask
 from trainer.cache import IMAGES, cached_samples
-from trainer.data import AcceptedRow, load_samples
+from trainer.data import load_samples
 from trainer.preprocessing import imagenet
 
 SIZE = imagenet(64)

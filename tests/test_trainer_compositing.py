@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from manifests.accepted import AcceptedRow
 from manifests.errors import UserError
 from trainer.compositing import Compositor, backgrounds_in, largest_free_square, own_backgrounds
-from trainer.data import AcceptedRow, Samples
+from trainer.data import Samples
 from trainer.preprocessing import imagenet
 from trainer.share import Share
 

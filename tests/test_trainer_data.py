@@ -9,12 +9,13 @@ import pytest
 import torch
 from portrait_datasets import import_portraits
 
+from manifests.accepted import accepted_rows, require_rows
 from manifests.blobs import BlobError, BlobStore
 from manifests.errors import UserError
 from manifests.images import decode_image
 from manifests.masks import decode_mask
 from manifests.store import Manifest, ManifestStore
-from trainer.data import Samples, accepted_rows, batches, load_samples, require_rows, steps_per_epoch
+from trainer.data import Samples, batches, load_samples, steps_per_epoch
 from trainer.preprocessing import Preprocessing, imagenet, sinet_authors
 
 ROWS = 24

@@ -11,6 +11,7 @@ from PIL import Image
 from portrait_datasets import import_portraits
 from red_network import DESCRIPTION, red_is_person
 
+from manifests.accepted import require_rows
 from manifests.blobs import BlobStore
 from manifests.errors import UserError
 from manifests.geometry import Pixels
@@ -21,7 +22,6 @@ from manifests.onnx_segmenter import OnnxSegmenter
 from manifests.store import Manifest
 from trainer import evaluate, fit, import_weights, predict
 from trainer.checkpoint import load_checkpoint
-from trainer.data import require_rows
 from trainer.predictors import open_predictor
 from trainer.preprocessing import sinet_authors
 

@@ -32,6 +32,7 @@ from PIL import Image, ImageEnhance
 from torch import Generator, Tensor, nn
 from torch.optim import Adam
 
+from manifests.accepted import AcceptedRow
 from manifests.blobs import BlobStore
 from manifests.command import run_command
 from manifests.geometry import Pixels
@@ -39,7 +40,7 @@ from manifests.images import encode_jpeg
 from manifests.masks import encode_mask
 from trainer.augmentation import AUGMENTATIONS, Augmenter
 from trainer.cache import cached_samples
-from trainer.data import AcceptedRow, batches
+from trainer.data import batches
 from trainer.ema import MovingAverage
 from trainer.losses import EVEN, segmentation_loss
 from trainer.memory import keep_freed_memory

@@ -19,10 +19,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from manifests.accepted import AcceptedRow
 from manifests.atomic import TEMPORARY_PREFIX
 from manifests.blobs import BlobStore
 from manifests.errors import UserError
-from trainer.data import AcceptedRow, Samples, TrueMask, decoded
+from trainer.data import Samples, TrueMask, decoded
 from trainer.preprocessing import Preprocessing
 
 IMAGES, LABELS, MASKS, INDEX = "images.u8", "labels.u8", "masks.u8", "index.json"

@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from manifests.accepted import SPLITS, SplitOrAll, require_rows
 from manifests.command import run_command
 from manifests.errors import UserError
 from manifests.metrics import MetricsAccumulator
@@ -19,7 +20,6 @@ from trainer.arms import Arm, WrongArms, read_arms
 from trainer.comparison import Comparison, shared_pictures
 from trainer.comparison_report import TABLE, write_comparison
 from trainer.comparison_run import Run, RunFailed, only_one
-from trainer.data import SPLITS, SplitOrAll, require_rows
 from trainer.device import pick_device
 from trainer.options import number
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from manifests.accepted import SplitOrAll, accepted_rows
 from manifests.store import Manifest
 from trainer.arms import Arm
 from trainer.bootstrap import Difference, Spread, differences, spreads
-from trainer.data import SplitOrAll, accepted_rows
 from trainer.per_image import PerImage
 
 

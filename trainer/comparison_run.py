@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from manifests.accepted import AcceptedRow, SplitOrAll
 from manifests.atomic import write_replace
 from manifests.blobs import BlobStore, sha256_hex
 from manifests.store import Manifest
 from trainer.arms import Arm
 from trainer.checkpoint import BEST
-from trainer.data import AcceptedRow, SplitOrAll
 from trainer.device import pick_device
 from trainer.evaluate import measure
 from trainer.per_image import PerImage

@@ -9,41 +9,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.compute as pc
 import torch
 from torch import Generator, Tensor
 
+from manifests.accepted import AcceptedRow
 from manifests.blobs import BlobError, BlobStore
 from manifests.errors import UserError
 from manifests.geometry import Pixels
 from manifests.images import decode_image
 from manifests.masks import PERSON_LEVEL, Mask, decode_mask
 from manifests.progress import progress
-from manifests.schema import Split
-from manifests.store import Manifest
 from trainer.preprocessing import Preprocessing
 from trainer.share import WHOLE, Share
 
 Decoded = tuple[int, Pixels, Pixels, "TrueMask"]
-SplitOrAll = Split | Literal["all"]
-SPLITS: tuple[str, ...] = (*get_args(Split), "all")
 
 _CHUNK = 64  # rows decoded at a time
-
-
-@dataclass(frozen=True, slots=True)
-class AcceptedRow:
-    """Where one accepted sample's pixels lie: blob paths and digests. `source` is the dataset's name."""
-
-    image: str
-    image_sha256: str
-    mask: str
-    mask_sha256: str
-    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,29 +55,6 @@ class Samples:
 
     def __len__(self) -> int:
         return len(self.rows)
-
-
-def accepted_rows(manifest: Manifest, split: SplitOrAll) -> list[AcceptedRow]:
-    """The accepted rows of one split, or of all, in the order of their sample ids."""
-    columns = ["image", "image_sha256", "mask", "mask_sha256", "source"]
-    table = manifest.read(["sample_id", "split", "status", *columns])
-    table = table.filter(pc.field("status") == "accepted").sort_by("sample_id")
-    if split != "all":
-        table = table.filter(pc.field("split") == split)
-    return [AcceptedRow(**row) for row in table.select(columns).to_pylist()]
-
-
-def require_rows(manifest: Manifest, split: SplitOrAll) -> list[AcceptedRow]:
-    """As `accepted_rows`; UserError when there are none."""
-    rows = accepted_rows(manifest, split)
-    if not rows:
-        where = "any split" if split == "all" else f"the {split} split"
-        counts = ", ".join(f"{count} {what}" for what, count in manifest.counts.items())
-        raise UserError(
-            f"expected accepted rows in {where} of {manifest.path}, found none ({counts}); "
-            "review or import more samples"
-        )
-    return rows
 
 
 def load_samples(rows: Sequence[AcceptedRow], blobs: BlobStore, preprocessing: Preprocessing) -> Samples:

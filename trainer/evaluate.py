@@ -19,6 +19,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from manifests.accepted import SPLITS, AcceptedRow, require_rows
 from manifests.blobs import BlobStore
 from manifests.command import run_command
 from manifests.errors import UserError
@@ -30,7 +31,7 @@ from manifests.progress import progress
 from manifests.sheet import contact_sheet
 from manifests.store import Manifest
 from trainer.augmentation import BORDER_GREY
-from trainer.data import SPLITS, AcceptedRow, Samples, require_rows
+from trainer.data import Samples
 from trainer.device import pick_device
 from trainer.predictors import Predictor, open_predictor, person_prob, resize_prob
 from trainer.preprocessing import Preprocessing

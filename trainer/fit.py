@@ -19,6 +19,7 @@ from torch import nn
 from torch.optim import Adam
 
 from manifests import __version__
+from manifests.accepted import AcceptedRow, accepted_rows, require_rows
 from manifests.atomic import write_replace
 from manifests.blobs import BlobStore, sha256_hex
 from manifests.command import run_command
@@ -28,7 +29,7 @@ from manifests.store import Manifest
 from trainer.cache import cached_samples
 from trainer.checkpoint import BEST, LAST, describe, load_checkpoint, save_checkpoint
 from trainer.compositing import Compositor, backgrounds_in, own_backgrounds
-from trainer.data import AcceptedRow, Samples, accepted_rows, images_per_epoch, require_rows, steps_per_epoch
+from trainer.data import Samples, images_per_epoch, steps_per_epoch
 from trainer.ema import MovingAverage
 from trainer.engine import first_then_others, launch, on_first, one_voice, open_fabric
 from trainer.evaluate import evaluate

@@ -149,11 +149,13 @@ def _of_sizes(network: torch.nn.Module, name: str, person_class: int, options: T
 
 def _pick_device(name: str) -> torch.device:
     """UserError when this machine has none such."""
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name == "cpu" or (name.partition(":")[0] == "cuda" and torch.cuda.is_available()):
+        return torch.device("cuda" if gpus else "cpu")
+    kind, _, index = name.partition(":")
+    if name == "cpu" or (kind == "cuda" and (index or "0").isdecimal() and int(index or 0) < gpus):
         return torch.device(name)
-    raise UserError(f"expected --device auto, cpu, or cuda where there is a CUDA GPU, found {name!r}; use --device cpu")
+    raise UserError(f"expected --device auto, cpu, or cuda:N with N below {gpus}, found {name!r}; use --device cpu")
 
 
 def _refuse_network_options(spec: str, options: TeacherOptions) -> None:
