@@ -34,9 +34,6 @@ class Board(Protocol):
     def problems(self) -> list[str]:
         """One line for each sample that was set aside, with the reason."""
 
-    def preview(self, policy: Policy) -> dict[str, int]:
-        """Masks that people voted on, by status, as publishing now would leave them."""
-
     def publish(self, policy: Policy) -> Manifest:
         """Make the next version; UserError when there is nothing to publish or the log refuses."""
 

@@ -17,6 +17,7 @@ from review_ui.board import Board, Snapshot, take_snapshot
 from review_ui.lead_html import STYLE
 from review_ui.lead_tables import status_summary
 from review_ui.lead_tabs import TABS, heading
+from review_ui.tally import tally
 
 REFRESH_SECONDS = 120  # of 200,000 decisions on a million rows the figures take seconds
 CONFLICT_CHOICES = [
@@ -88,21 +89,22 @@ def _publish_tab(board: Board) -> tuple[tuple[gr.Number, gr.Radio], gr.HTML]:
 
 def _preview(board: Board, votes: int | None, conflicts: str) -> str:
     try:
-        counts = board.preview(_policy(votes, conflicts))
+        return f"<p>Published now, the masks under review would be:</p>{_counts(board, _policy(votes, conflicts))}"
     except UserError as error:
         return _error(error)
-    return f"<p>Published now, the masks that people judged would be:</p>{status_summary(counts)}"
 
 
 def _publish(board: Board, votes: int | None, conflicts: str) -> str:
     try:
         policy = _policy(votes, conflicts)
-        manifest = board.publish(policy)
-        counts = board.preview(policy)
+        path = escape(str(board.publish(policy).path))
+        return f'<p role="status"><b>Published {path}.</b> The masks under review are:</p>{_counts(board, policy)}'
     except UserError as error:
         return _error(error)
-    path = escape(str(manifest.path))
-    return f'<p role="status"><b>Published {path}.</b> The masks that people judged are:</p>{status_summary(counts)}'
+
+
+def _counts(board: Board, policy: Policy) -> str:
+    return status_summary(tally(board.manifest, board.decisions(), policy).total)
 
 
 def _policy(votes: int | None, conflicts: Any) -> Policy:

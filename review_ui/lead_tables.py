@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from review_ui.agreement import Agreement
-from review_ui.error_rates import Rate, SlippedThrough
+from review_ui.error_rates import Interval, Rate, SlippedThrough
 from review_ui.lead_html import STATUS_COLORS, Cell, Html, cards, colors_of, key, keys, stacked_bar, table, with_note
 from review_ui.pace import Forecast
 from review_ui.tally import STATUSES, Counts, Tally
@@ -97,18 +97,17 @@ def agreement_table(agreements: Sequence[Agreement]) -> Html:
 
 def damage_table(by_damage: Mapping[str, Rate]) -> Html:
     """A row for each kind of damage: which of them get past the reviewers."""
-    rows = [[damage, f"{rate.n:,}", _rate(rate)] for damage, rate in by_damage.items()]
-    return table(["damage", "judged", "accepted"], rows)
+    rows = [
+        [damage, f"{rate.n:,}", f"{rate.hits:,}", _percent(rate.value), _interval(rate.interval)]
+        for damage, rate in by_damage.items()
+    ]
+    return table(["damage", "judged", "accepted", "share", "95 % interval"], rows)
 
 
-def status_summary(counts: Mapping[str, int]) -> Html:
+def status_summary(counts: Counts) -> Html:
     """One bar of the statuses and the counts below it."""
-    total = sum(counts.values())
-    if not total:
-        return Html("<p>No mask has a vote yet.</p>")
-    shown = {status: counts.get(status, 0) for status in STATUSES}
-    legend = {f"{count:,} {status}": STATUS_COLORS[status] for status, count in shown.items()}
-    return Html(stacked_bar(shown, STATUS_COLORS, full=total) + keys(legend))
+    legend = {f"{count:,} {status}": STATUS_COLORS[status] for status, count in counts.items()}
+    return Html(stacked_bar(counts, STATUS_COLORS, full=max(1, sum(counts.values()))) + keys(legend))
 
 
 def _seconds(seconds: Seconds | None) -> Cell:
@@ -118,18 +117,21 @@ def _seconds(seconds: Seconds | None) -> Cell:
 
 
 def _rate(rate: Rate) -> Cell:
-    if rate.interval is None:
+    if not rate.n:
         return ABSENT
-    low, high = rate.interval
-    return with_note(_percent(rate.value), f"{100 * low:.1f} to {100 * high:.1f}; {rate.hits:,} of {rate.n:,}")
+    return with_note(_percent(rate.value), f"{_interval(rate.interval)}; {rate.hits:,} of {rate.n:,}")
 
 
 def _slipped(slipped: SlippedThrough | None) -> Cell:
     if slipped is None:
         return ABSENT
-    low, high = slipped.share_interval
-    note = f"{100 * low:.1f} to {100 * high:.1f}; {slipped.count:,.0f} of {slipped.accepted:,}"
+    note = f"{_interval(slipped.share_interval)}; {slipped.count:,.0f} of {slipped.accepted:,}"
     return with_note(_percent(slipped.share), note)
+
+
+def _interval(interval: Interval | None) -> str:
+    """In per cent, without the sign."""
+    return ABSENT if interval is None else f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f}"
 
 
 def _percent(share: float | None) -> str:

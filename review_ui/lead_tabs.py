@@ -58,9 +58,8 @@ def _reviewers(snapshot: Snapshot) -> str:
     return (
         reviewers_table(figures, self_agreements(judged))
         + (_EXPLANATION if shown_gold else _NO_GOLD)
-        + f'<div class="columns"><section><h2>Decisions per minute</h2>{pace_chart(pace(snapshot.decisions))}</section>'
-        + f"<section><h2>Agreement of two reviewers</h2>{between}</section>"
-        + f"<section>{_by_damage(snapshot)}</section></div>"
+        + f'<div class="columns"><section><h2>Decisions per minute</h2>{pace_chart(pace(snapshot.decisions))}'
+        + f"<h2>Agreement of two reviewers</h2>{between}</section><section>{_by_damage(snapshot)}</section></div>"
     )
 
 

@@ -291,16 +291,16 @@ def test_publishing_follows_the_policy_chosen(page, url, store):
 def test_more_verdicts_than_given_leave_masks_pending(page, url):
     page.goto(url)
     open_tab(page, "Publish")
-    shown(page, "0 pending")
+    shown(page, "5 pending")
     page.get_by_label("Verdicts a mask needs").fill("2")
     page.keyboard.press("Tab")
-    shown(page, "3 pending")
+    shown(page, "8 pending")
 
 
 def test_no_number_of_verdicts_is_said_in_one_line(page, url):
     page.goto(url)
     open_tab(page, "Publish")
-    shown(page, "0 pending")
+    shown(page, "5 pending")
     page.get_by_label("Verdicts a mask needs").fill("")
     page.keyboard.press("Tab")
     shown(page, "expected at least 1 vote per mask, found 0")
