@@ -1,0 +1,94 @@
+"""Shares with their uncertainty, and the estimate of how many wrong masks were accepted."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+INTERVAL = 0.95
+DRAWS = 20_000  # Monte Carlo: the interval's ends then vary by about 1 % of its width from seed to seed
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """`hits` out of `n`."""
+
+    hits: int
+    n: int
+
+    @property
+    def value(self) -> float | None:
+        return self.hits / self.n if self.n else None
+
+    @property
+    def interval(self) -> Interval | None:
+        """Of 95 % (Clopper-Pearson); None without any observation."""
+        return clopper_pearson(self.hits, self.n) if self.n else None
+
+
+@dataclass(frozen=True, slots=True)
+class SlippedThrough:
+    """Wrong masks among the accepted ones: share and number, each with a 95 % interval."""
+
+    share: float
+    share_interval: Interval
+    accepted: int
+
+    @property
+    def count(self) -> float:
+        return self.share * self.accepted
+
+    @property
+    def count_interval(self) -> Interval:
+        return self.share_interval[0] * self.accepted, self.share_interval[1] * self.accepted
+
+
+@lru_cache(maxsize=4096)
+def clopper_pearson(hits: int, n: int) -> Interval:
+    """The exact 95 % interval of a binomial share (Clopper and Pearson 1934); n at least 1."""
+    from scipy.special import betaincinv  # here: it takes 0.2 s to load
+
+    tail = (1 - INTERVAL) / 2
+    low = float(betaincinv(hits, n - hits + 1, tail)) if hits else 0.0
+    high = float(betaincinv(hits + 1, n - hits, 1 - tail)) if hits < n else 1.0
+    return low, high
+
+
+def slipped_through(
+    accepted: Rate, false_accept: Rate, false_reject: Rate, *, seed: int, draws: int = DRAWS
+) -> SlippedThrough | None:
+    """How many of the masks accepted at work are wrong, after the error rates on gold.
+
+    The share of wrong masks in the work follows from the accept rate (Rogan and Gladen 1978); of these
+    `false_accept` got through. None when nothing was accepted, when there is no gold of either kind, or when the
+    verdicts on gold are no better than chance. The interval is for these very masks: Beta posteriors of the three
+    rates with Jeffreys' prior, and then the luck of which masks were accepted.
+    """
+    if not (accepted.hits and false_accept.n and false_reject.n):
+        return None
+    rates = (accepted, false_accept, false_reject)
+    observed = [np.array([rate.hits / rate.n]) for rate in rates]
+    if observed[1][0] + observed[2][0] >= 1:
+        return None
+    generator = np.random.default_rng(seed)
+    chance = _wrong_among_accepted(*(_posterior(rate, generator, draws) for rate in rates))
+    wrong = generator.binomial(accepted.hits, chance)  # of the very masks that were accepted
+    tail = (1 - INTERVAL) / 2
+    low, high = np.quantile(wrong / accepted.hits, (tail, 1 - tail))
+    share = float(_wrong_among_accepted(*observed)[0])
+    return SlippedThrough(share, (min(float(low), share), max(float(high), share)), accepted.hits)
+
+
+def _wrong_among_accepted(accept: np.ndarray, false_accept: np.ndarray, false_reject: np.ndarray) -> np.ndarray:
+    """The share, of three rates of any one shape."""
+    better_than_chance = 1 - false_reject - false_accept
+    safe = np.where(better_than_chance > 0, better_than_chance, 1.0)
+    wrong = np.clip((1 - false_reject - accept) / safe, 0.0, 1.0)
+    wrong = np.where(better_than_chance > 0, wrong, 1.0)  # such a reviewer rules nothing out
+    return np.minimum(wrong * false_accept / accept, 1.0)
+
+
+def _posterior(rate: Rate, generator: np.random.Generator, draws: int) -> np.ndarray:
+    return generator.beta(rate.hits + 0.5, rate.n - rate.hits + 0.5, draws)
