@@ -28,7 +28,10 @@ REASONS = (  # of a reject; the keys 1 to 9, in this order
     "other",
 )
 
-_HEAD = '<link rel="stylesheet" href="/viewer/review.css"><link rel="modulepreload" href="/viewer/review.js">'
+_STYLES = ("review.css", "panels.css")
+_HEAD = "".join(f'<link rel="stylesheet" href="/viewer/{name}">' for name in _STYLES) + "".join(
+    f'<link rel="modulepreload" href="/viewer/{path.name}">' for path in sorted(STATIC.glob("*.js"))
+)
 _START = 'import("/viewer/review.js").then((viewer) => viewer.start(element.querySelector("#review")))'
 _SYSTEM_FONTS = ["system-ui", "sans-serif"]  # Gradio's own fonts would come over the network
 
