@@ -5,6 +5,7 @@ import ipaddress
 import os
 import re
 import sys
+import threading
 import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,9 +17,17 @@ from manifests.errors import UserError
 from manifests.store import Manifest, ManifestStore
 from review_ui import users_command
 from review_ui.doorkeeper import Doorkeeper
+from review_ui.gold import GoldSamples, prepare_gold
+from review_ui.mix import Rates
 from review_ui.server import create_app, dataset_name, listen, serve, url_of
 from review_ui.session import ReviewSession
 from review_ui.users import UsersFile
+
+TEAM_RATES = Rates(gold=0.02, repeat=0.01)  # 8 hours at 1.25 s: 460 gold samples
+    gold=0.02, repeat=0.01
+)  # of 8 hours at 1.25 s: 460 gold samples, a false-accept rate to about 2 points
+GOLD_SAMPLES = 400
+GOLD_SEED = 0  # the same on every server, so that they make the same ones
 
 _TEAM = """who may sign in:
   python -m review_ui users add NAME [--role reviewer|lead] [--password-stdin] [--users PATH]
@@ -38,7 +47,10 @@ def main(arguments: Sequence[str]) -> None:
     url = url_of(listener)
     database_url = options.database_url or sqlite_url(manifest.data_root.resolve())
     log = DecisionLog(database_url)
-    session = ReviewSession(manifest, store, log)
+    rates = _rates(options)
+    session = ReviewSession(manifest, store, log, votes=options.votes, rates=rates)
+    if rates.gold:
+        threading.Thread(target=_bring_gold, args=(session, manifest, log, options.gold), daemon=True).start()
     app = create_app(
         session,
         BlobStore(manifest.data_root),
@@ -49,6 +61,30 @@ def main(arguments: Sequence[str]) -> None:
     )
     _warn(options.host, users)
     serve(app, listener, on_ready=lambda: _announce(url, manifest, browser=not options.no_browser))
+
+
+def _rates(options: argparse.Namespace) -> Rates:
+    """Those asked for; a team is measured unless told otherwise, who works alone isn't."""
+    team = options.users is not None
+    gold = TEAM_RATES.gold if team else 0.0
+    repeat = TEAM_RATES.repeat if team else 0.0
+    return Rates(
+        gold=gold if options.gold_rate is None else options.gold_rate,
+        repeat=repeat if options.repeat_rate is None else options.repeat_rate,
+    )
+
+
+def _bring_gold(session: ReviewSession, manifest: Manifest, log: DecisionLog, count: int) -> None:
+    """Make the gold samples that are missing and mix them in; the page is open meanwhile."""
+    try:
+        prepare_gold(manifest, BlobStore(manifest.data_root), log, count=count, seed=GOLD_SEED)
+        gold = GoldSamples.load(log)
+    except (UserError, OSError) as error:
+        print(f"warning: no gold samples are mixed in: {error}", file=sys.stderr)
+        return
+    session.use_gold(gold)
+    if not gold:
+        print("warning: no gold samples are mixed in: the version has no usable ground_truth rows", file=sys.stderr)
 
 
 def port(text: str) -> int:
@@ -64,6 +100,13 @@ def host_name(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9._-]+", text):
         raise argparse.ArgumentTypeError(f"expected a host name such as reviews.example.org, found {ascii(text)[:80]}")
     return text
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected at least 1, found {number}")
+    return number
 
 
 def _open(options: argparse.Namespace) -> tuple[Manifest, ManifestStore]:
@@ -142,6 +185,20 @@ def _parser() -> argparse.ArgumentParser:
         "--public-name", action="append", default=[], type=host_name, metavar="NAME",
         help="name under which a proxy shows the page to browsers; may be given several times",
     )  # fmt: skip
+    parser.add_argument(
+        "--votes", type=_positive, default=1, metavar="N", help="people who judge each mask (default: 1)"
+    )
+    parser.add_argument(
+        "--gold-rate", type=float, metavar="SHARE",
+        help=f"share of gold samples in the stream (default: {TEAM_RATES.gold} with --users, else 0)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--repeat-rate", type=float, metavar="SHARE",
+        help=f"share of masks judged before (default: {TEAM_RATES.repeat} with --users, else 0)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--gold", type=_positive, default=GOLD_SAMPLES, metavar="N", help="gold samples to make (default: %(default)s)"
+    )
     parser.add_argument("--no-browser", action="store_true", help="don't open a browser window")
     return parser
 
