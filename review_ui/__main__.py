@@ -24,8 +24,6 @@ from review_ui.session import ReviewSession
 from review_ui.users import UsersFile
 
 TEAM_RATES = Rates(gold=0.02, repeat=0.01)  # 8 hours at 1.25 s: 460 gold samples
-    gold=0.02, repeat=0.01
-)  # of 8 hours at 1.25 s: 460 gold samples, a false-accept rate to about 2 points
 GOLD_SAMPLES = 400
 GOLD_SEED = 0  # the same on every server, so that they make the same ones
 

@@ -27,7 +27,7 @@ REASONS = (  # of a reject; the keys 1 to 9, in this order
     "other",
 )
 
-_STYLES = ("review.css", "panels.css")
+_STYLES = ("page.css", "review.css", "panels.css")
 _FRESH = {"Cache-Control": "no-cache"}  # asked about each time, so that scripts of two releases never mix
 
 

@@ -30,9 +30,10 @@ from manifests.store import ManifestStore
 from review_ui import tokens
 from review_ui.doorkeeper import CACHE_SECONDS, Doorkeeper
 from review_ui.guard import Guard
+from review_ui.lead_page import lead_app
 from review_ui.password import hash_password, read_hash
 from review_ui.reviewer import Role
-from review_ui.server import create_app
+from review_ui.server import LEAD_PATH, create_app
 from review_ui.session import ReviewSession
 from review_ui.sign_in import SignIn
 from review_ui.sign_in_form import MAX_FORM_BYTES, MAX_WAITING
@@ -141,8 +142,8 @@ def rows(log: DecisionLog) -> list[dict[str, object]]:
 @pytest.fixture(scope="module")
 def whole_app(
     tmp_path_factory: pytest.TempPathFactory, portraits: Path, hashes: dict[str, str]
-) -> Iterator[tuple[ASGIApp, FastAPI]]:
-    """What `python -m review_ui --users` serves, and the app with the routes in the middle of it."""
+) -> Iterator[tuple[ASGIApp, list]]:
+    """What `python -m review_ui --users` serves, and the routes in the middle of it: the API's, and the lead's."""
     root = tmp_path_factory.mktemp("whole")
     store = commit_pending(root, portraits, [0.5, 0.4])
     users = root / "users.toml"
@@ -151,11 +152,12 @@ def whole_app(
     session, blobs = ReviewSession(store.open(), ManifestStore(root / "manifests"), log), BlobStore(root / "data")
     doorkeeper = Doorkeeper(UsersFile(users), log)
 
-    async def create() -> Guard:
-        return create_app(session, blobs, host_name="127.0.0.1", dataset="x", doorkeeper=doorkeeper)
+    async def create_lead() -> FastAPI:
+        return lead_app(session, LEAD_PATH)
 
-    app = asyncio.run(create())  # without a loop that runs, Gradio makes some and never closes them
-    yield app, app._app._app
+    app = create_app(session, blobs, host_name="127.0.0.1", dataset="x", doorkeeper=doorkeeper)
+    lead = asyncio.run(create_lead())  # without a loop that runs, Gradio makes some and never closes them
+    yield app, [*app._app._app._app.routes, *lead.routes]
     log.close()
 
 
@@ -172,13 +174,14 @@ def paths_of(routes: list, prefix: str = "") -> Iterator[str]:
             yield re.sub(r"\{[^}]*\}", "x", path) + "/review.js"
 
 
-def test_every_route_without_sign_in_is_401(whole_app: tuple[ASGIApp, FastAPI]) -> None:
+def test_every_route_without_sign_in_is_401(whole_app: tuple[ASGIApp, list]) -> None:
     app, routes = whole_app
     client = TestClient(app, base_url=ADDRESS, follow_redirects=False)
-    paths = {*paths_of(routes.routes), "/nowhere", "/lead", "/lead/config", "/sign-out", "/sign-in/", "//", "/api/me"}
+    paths = {*paths_of(routes), "/nowhere", "/lead", "/lead/config", "/sign-out", "/sign-in/", "//", "/api/me"}
     assert paths >= {
-        "/", "/api/next", "/api/decisions", "/api/publish", "/media/x", "/healthz", "/config", "/viewer/review.js",
-        "/gradio_api/queue/join", "/gradio_api/file=x", "/gradio_api/upload", "/login", "/monitoring",
+        "/", "/api/next", "/api/decisions", "/api/publish", "/media/x", "/healthz", "/viewer/review.js",
+        "/lead/config", "/lead/gradio_api/queue/join", "/lead/gradio_api/file=x", "/lead/gradio_api/upload",
+        "/lead/login", "/lead/monitoring",
     }  # fmt: skip
     answers = {(method, path): client.request(method, path) for path in sorted(paths) for method in METHODS}
     assert {key: answer.status_code for key, answer in answers.items() if answer.status_code != 401} == {}
@@ -186,11 +189,11 @@ def test_every_route_without_sign_in_is_401(whole_app: tuple[ASGIApp, FastAPI]) 
     assert problems == {'{"error":"expected a signed-in reviewer, found none; sign in at /"}'}
 
 
-def test_every_route_lets_those_signed_in_pass(whole_app: tuple[ASGIApp, FastAPI]) -> None:
+def test_every_route_lets_those_signed_in_pass(whole_app: tuple[ASGIApp, list]) -> None:
     client = TestClient(whole_app[0], base_url=ADDRESS, follow_redirects=False)
     sign_in(client, "bo")
     sample = client.get("/api/next").json()["samples"][0]
-    for path in ("/", "/healthz", "/viewer/review.js", "/config", "/api/history", sample["image_url"]):
+    for path in ("/", "/healthz", "/viewer/review.js", "/api/history", sample["image_url"]):
         answer = client.get(path)
         assert answer.status_code == 200
         assert answer.headers["cache-control"].startswith("private")
