@@ -3,6 +3,7 @@
 import argparse
 import ipaddress
 import os
+import re
 import sys
 import threading
 import webbrowser
