@@ -24,7 +24,7 @@ from review_ui.session import ReviewSession
 from review_ui.users import UsersFile
 
 TEAM_RATES = Rates(gold=0.02, repeat=0.01)  # 8 hours at 1.25 s: 460 gold samples
-GOLD_SAMPLES = 400
+GOLD_SAMPLES = 1000  # each reviewer meets each once; fewer where there is less ground truth
 GOLD_SEED = 0  # the same on every server, so that they make the same ones
 
 _TEAM = """who may sign in:
