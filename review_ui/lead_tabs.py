@@ -20,7 +20,7 @@ from review_ui.trust import false_accepts_by_damage, reviewer_figures, verdicts
 SEED = 0  # of the intervals' Monte Carlo: figures change when the log does, and not by looking again
 _NOBODY = Html("<p>Nobody has judged a mask yet.</p>")
 _EXPLANATION = """
-<p>Small print: 95 % intervals; of seconds, the middle half. <b>False accepts</b> are damaged gold masks that were
+<p>In small print: 95 % intervals, and of seconds the middle half. <b>False accepts</b> are damaged gold masks that were
 accepted, <b>false rejects</b> good ones that were rejected. <b>Wrong among accepted</b> is what slipped through at
 work, estimated from both. <b>Agrees with self</b>: Cohen's κ over masks judged twice.</p>
 """

@@ -154,8 +154,10 @@ def test_asking_for_more_keeps_what_is_there(forty, log):
     assert Counter(sample.right_verdict for sample in after.values()) == {"accept": 8, "reject": 8}
 
 
-def test_servers_that_start_together_make_one_set_of_gold(forty, tmp_path):
-    logs = [DecisionLog(sqlite_url(tmp_path)) for _ in range(4)]
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_servers_that_start_together_make_one_set_of_gold(forty, tmp_path, request, database):
+    url = sqlite_url(tmp_path) if database == "sqlite" else request.getfixturevalue("postgres_url")
+    logs = [DecisionLog(url) for _ in range(4)]
     added: list[int] = []
     threads = [threading.Thread(target=lambda log=log: added.append(prepare(forty, log))) for log in logs]
     for thread in threads:
