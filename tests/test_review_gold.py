@@ -127,6 +127,13 @@ def test_half_of_the_gold_is_damaged_and_the_rest_is_good(forty, log):
         assert (iou(original, shown) > 0.98) == (sample.right_verdict == "accept")
 
 
+def test_no_kind_of_damage_is_left_out(forty, log):
+    prepare(forty, log, count=32, damaged_fraction=1)
+    damages = Counter(sample.damage for sample in GoldSamples.load(log).values())
+    assert damages.keys() == DAMAGES.keys()
+    assert max(damages.values()) <= 6
+
+
 def test_no_edge_tells_gold_by_its_hardness(forty, log):
     prepare(forty, log)
     blobs = BlobStore(forty.data_root)
