@@ -1,9 +1,11 @@
-"""`python -m review_ui`: open the review page on a manifest version."""
+"""`python -m review_ui`: open the review page on a manifest version; `python -m review_ui users`: who may sign in."""
 
 import argparse
 import ipaddress
 import os
+import re
 import sys
+import threading
 import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,25 +15,74 @@ from manifests.command import run_command
 from manifests.decisions import DecisionLog, sqlite_url
 from manifests.errors import UserError
 from manifests.store import Manifest, ManifestStore
+from review_ui import users_command
+from review_ui.doorkeeper import Doorkeeper
+from review_ui.gold import GoldSamples, prepare_gold
+from review_ui.mix import Rates
 from review_ui.server import create_app, dataset_name, listen, serve, url_of
 from review_ui.session import ReviewSession
+from review_ui.users import UsersFile
+
+TEAM_RATES = Rates(gold=0.02, repeat=0.01)  # 8 hours at 1.25 s: 460 gold samples
+GOLD_SAMPLES = 400
+GOLD_SEED = 0  # the same on every server, so that they make the same ones
+
+_TEAM = """who may sign in:
+  python -m review_ui users add NAME [--role reviewer|lead] [--password-stdin] [--users PATH]
+  python -m review_ui users password NAME
+  python -m review_ui users remove NAME
+  python -m review_ui users list"""
 
 
 def main(arguments: Sequence[str]) -> None:
+    if arguments[:1] == ["users"]:
+        users_command.main(arguments[1:])
+        return
     options = _parser().parse_args(arguments)
+    users = UsersFile(options.users) if options.users else None
     listener = listen(options.host, options.port)
     manifest, store = _open(options)
     url = url_of(listener)
     database_url = options.database_url or sqlite_url(manifest.data_root.resolve())
-    session = ReviewSession(manifest, store, DecisionLog(database_url))
+    log = DecisionLog(database_url)
+    rates = _rates(options)
+    session = ReviewSession(manifest, store, log, votes=options.votes, rates=rates)
+    if rates.gold:
+        threading.Thread(target=_bring_gold, args=(session, manifest, log, options.gold), daemon=True).start()
     app = create_app(
         session,
         BlobStore(manifest.data_root),
         host_name=options.host,
         dataset=dataset_name(store.root, database_url),
+        doorkeeper=Doorkeeper(users, log) if users else None,
+        public_names=options.public_name,
     )
-    _warn_if_open(options.host)
+    _warn(options.host, users)
     serve(app, listener, on_ready=lambda: _announce(url, manifest, browser=not options.no_browser))
+
+
+def _rates(options: argparse.Namespace) -> Rates:
+    """Those asked for; a team is measured unless told otherwise, who works alone isn't."""
+    team = options.users is not None
+    gold = TEAM_RATES.gold if team else 0.0
+    repeat = TEAM_RATES.repeat if team else 0.0
+    return Rates(
+        gold=gold if options.gold_rate is None else options.gold_rate,
+        repeat=repeat if options.repeat_rate is None else options.repeat_rate,
+    )
+
+
+def _bring_gold(session: ReviewSession, manifest: Manifest, log: DecisionLog, count: int) -> None:
+    """Make the gold samples that are missing and mix them in; the page is open meanwhile."""
+    try:
+        prepare_gold(manifest, BlobStore(manifest.data_root), log, count=count, seed=GOLD_SEED)
+        gold = GoldSamples.load(log)
+    except (UserError, OSError) as error:
+        print(f"warning: no gold samples are mixed in: {error}", file=sys.stderr)
+        return
+    session.use_gold(gold)
+    if not gold:
+        print("warning: no gold samples are mixed in: the version has no usable ground_truth rows", file=sys.stderr)
 
 
 def port(text: str) -> int:
@@ -39,6 +90,20 @@ def port(text: str) -> int:
     number = int(text)
     if not 0 <= number <= 65535:
         raise argparse.ArgumentTypeError(f"expected a port from 0 to 65535, found {number}")
+    return number
+
+
+def host_name(text: str) -> str:
+    """A name as browsers send it in Host, without scheme and port; any other would never match."""
+    if not re.fullmatch(r"[A-Za-z0-9._-]+", text):
+        raise argparse.ArgumentTypeError(f"expected a host name such as reviews.example.org, found {ascii(text)[:80]}")
+    return text
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected at least 1, found {number}")
     return number
 
 
@@ -68,18 +133,37 @@ def _has_screen() -> bool:
     return sys.stdout.isatty() and desktop
 
 
-def _warn_if_open(host: str) -> None:
-    try:
-        private = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        private = False
-    if not private:
+def _warn(host: str, users: UsersFile | None) -> None:
+    """Say what the operator may not have meant."""
+    if not _is_loopback(host) and users:
+        print(
+            f"warning: passwords travel to {host} in clear; put TLS in front of it, see docs/team.md", file=sys.stderr
+        )
+    elif not _is_loopback(host):
         print(f"warning: whoever reaches {host} can see and judge the pictures; nobody signs in", file=sys.stderr)
+    if users and all(user.role != "lead" for user in users.users().values()):
+        print("warning: no user is a lead, so nobody can publish; set a role by hand or add one", file=sys.stderr)
+    if not users and users_command.DEFAULT_PATH.exists():
+        print(
+            f"warning: nobody signs in; for those in {users_command.DEFAULT_PATH} to do so, "
+            f"start with --users {users_command.DEFAULT_PATH}",
+            file=sys.stderr,
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m review_ui", description="Open the page on which a person accepts or rejects each mask."
+        prog="python -m review_ui",
+        description="Open the page on which a person accepts or rejects each mask.",
+        epilog=_TEAM,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--manifest", type=Path, metavar="PATH", help="version to review (default: the latest)")
     parser.add_argument(
@@ -91,6 +175,27 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=port, default=7860, help="port to listen on, 0 for any (default: 7860)")
     parser.add_argument(
         "--database-url", metavar="URL", help="decision log (default: decisions.sqlite3 in the data root)"
+    )
+    parser.add_argument(
+        "--users", type=Path, metavar="PATH", help="users file: only those in it may do anything (default: no sign-in)"
+    )
+    parser.add_argument(
+        "--public-name", action="append", default=[], type=host_name, metavar="NAME",
+        help="name under which a proxy shows the page to browsers; may be given several times",
+    )  # fmt: skip
+    parser.add_argument(
+        "--votes", type=_positive, default=1, metavar="N", help="people who judge each mask (default: 1)"
+    )
+    parser.add_argument(
+        "--gold-rate", type=float, metavar="SHARE",
+        help=f"share of gold samples in the stream (default: {TEAM_RATES.gold} with --users, else 0)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--repeat-rate", type=float, metavar="SHARE",
+        help=f"share of masks judged before (default: {TEAM_RATES.repeat} with --users, else 0)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--gold", type=_positive, default=GOLD_SAMPLES, metavar="N", help="gold samples to make (default: %(default)s)"
     )
     parser.add_argument("--no-browser", action="store_true", help="don't open a browser window")
     return parser

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import FileResponse, JSONResponse, Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
@@ -18,6 +18,7 @@ from manifests.blobs import BlobStore
 from manifests.decisions import DatabaseAway, Decision, MaskKey, Policy
 from manifests.errors import UserError
 from review_ui.desk import Desk
+from review_ui.download import as_csv, as_parquet, decisions_table
 from review_ui.queue import Sample
 from review_ui.reviewer import LOCAL_LEAD, Reviewer
 from review_ui.session import Handout, QueueName, Receipt, ReviewSession, UnknownDecision
@@ -118,6 +119,16 @@ def create_api(session: ReviewSession, blobs: BlobStore) -> FastAPI:
         policy = Policy(request.votes or session.policy.votes, request.conflicts) if request else None
         manifest = await asyncio.to_thread(session.publish, policy)  # takes a while; the others go on
         return {"manifest": str(manifest.path), "version": manifest.version}
+
+    @app.get("/api/decisions.parquet")
+    async def decisions_parquet(_lead: Lead) -> Response:
+        table = decisions_table(await desk.call(session.decisions))
+        return Response(await asyncio.to_thread(as_parquet, table), media_type="application/vnd.apache.parquet")
+
+    @app.get("/api/decisions.csv")
+    async def decisions_csv(_lead: Lead) -> Response:
+        table = decisions_table(await desk.call(session.decisions))
+        return Response(await asyncio.to_thread(as_csv, table), media_type="text/csv; charset=utf-8")
 
     @app.get("/media/{sha256:path}")
     def media(sha256: str) -> FileResponse:

@@ -17,8 +17,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 RESPONSE_HEADERS = {
     "Content-Security-Policy": "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
-    "style-src 'self' 'unsafe-inline'; frame-ancestors 'none'",  # Gradio's front end needs inline and eval
-    "Referrer-Policy": "no-referrer",
+    "style-src 'self' 'unsafe-inline'; form-action 'self'; base-uri 'self'; "
+    "frame-ancestors 'none'",  # Gradio's front end needs inline and eval
+    "Referrer-Policy": "same-origin",  # with no-referrer, browsers send the sign-in form with Origin: null
     "X-Content-Type-Options": "nosniff",
 }
 
@@ -34,7 +35,8 @@ class Guard:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        problem = self._problem(scope.get("method", "GET"), Headers(scope=scope))
+        method = scope.get("method", "CONNECT")  # a websocket has none, and may change anything
+        problem = self._problem(method, Headers(scope=scope))
         if problem:
             await _forbid(scope, send, problem)
             return
@@ -49,7 +51,10 @@ class Guard:
     def _problem(self, method: str, headers: Headers) -> str | None:
         host, origin = headers.get("host", ""), headers.get("origin")
         if not self._is_ours(host):
-            return f"expected this server's own name as Host, found {ascii(host)[:60]}; start with --host to allow it"
+            return (
+                f"expected this server's own name as Host, found {ascii(host)[:60]}; "
+                "start with --public-name to allow it"
+            )
         if method in READING_METHODS:
             return None
         if origin is not None and urlsplit(origin).netloc.lower() != host.lower():

@@ -1,6 +1,7 @@
 """A part of the site that is built when somebody first asks for it.
 
 Gradio takes five seconds to import, and only the lead's page needs it: reviewers get their first sample meanwhile.
+A browser that comes for the page while it is being built is shown a line that says so, and comes again by itself.
 """
 
 import asyncio
@@ -8,7 +9,18 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 from fastapi import FastAPI
+from starlette.datastructures import Headers
+from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+_SOON = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8"><meta http-equiv="refresh" content="1"><meta name="color-scheme" content="light dark">
+<title>One moment</title>
+<p style="margin: 40vh auto; text-align: center; font: 18px system-ui, sans-serif" role="status">
+One moment: the page is being prepared.</p>
+</html>
+"""
 
 
 class LatePage:
@@ -18,7 +30,7 @@ class LatePage:
         self._app = app
         self._path = path
         self._build = build
-        self._page: asyncio.Task[FastAPI] | None = None
+        self._building: asyncio.Task[FastAPI] | None = None
         self._running = AsyncExitStack()  # the page's own start and end
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -26,17 +38,22 @@ class LatePage:
             async with self._running:
                 await self._app(scope, receive, send)
         elif self._is_below(scope["path"]):
-            await (await self._ready())(scope, receive, send)
+            answer = await self._page(scope)
+            await answer(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
     def _is_below(self, path: str) -> bool:
         return path == self._path or path.startswith(f"{self._path}/")
 
-    async def _ready(self) -> FastAPI:
-        if self._page is None or (self._page.done() and self._page.exception()):  # a build that failed is tried again
-            self._page = asyncio.create_task(self._start())
-        return await asyncio.shield(self._page)  # who asked may go away; the page is built all the same
+    async def _page(self, scope: Scope) -> ASGIApp:
+        """The page; while it is being built, for who comes to look at it, the line that says so."""
+        if self._building is None or (self._building.done() and self._building.exception()):  # failed: try again
+            self._building = asyncio.create_task(self._start())
+        wants_html = scope["type"] == "http" and "text/html" in Headers(scope=scope).get("accept", "")
+        if wants_html and not self._building.done():
+            return HTMLResponse(_SOON, headers={"Cache-Control": "no-store"})
+        return await asyncio.shield(self._building)  # who asked may go away; the page is built all the same
 
     async def _start(self) -> FastAPI:
         page = await asyncio.to_thread(self._build)

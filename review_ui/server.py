@@ -3,18 +3,24 @@
 import contextlib
 import hashlib
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import uvicorn
+from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from manifests.blobs import BlobStore
 from manifests.errors import UserError
 from review_ui.api import create_api
+from review_ui.doorkeeper import Doorkeeper
 from review_ui.guard import Guard
+from review_ui.late_page import LatePage
+from review_ui.page import mount_page
 from review_ui.session import ReviewSession
+from review_ui.sign_in import SignIn
 
+LEAD_PATH = "/lead"
 SHUTDOWN_SECONDS = 2  # an open page keeps a connection to Gradio alive; don't wait for it longer
 
 
@@ -40,13 +46,33 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def create_app(session: ReviewSession, blobs: BlobStore, *, host_name: str, dataset: str) -> ASGIApp:
-    """Routes, page and guard. `dataset` tells apart what browsers keep for different queues on one address."""
-    from review_ui.page import mount_page  # here: gradio takes 5 s to load, wanted only once all else is well
+def create_app(
+    session: ReviewSession,
+    blobs: BlobStore,
+    *,
+    host_name: str,
+    dataset: str,
+    doorkeeper: Doorkeeper | None = None,
+    public_names: Collection[str] = (),
+) -> ASGIApp:
+    """Routes, page, sign-in and guard. Without a doorkeeper nobody signs in.
 
+    `dataset` tells apart what browsers keep for different queues on one address; `public_names` are those under
+    which a proxy shows the page.
+    """
     app = create_api(session, blobs)
     mount_page(app, dataset)
-    return Guard(app, host_names={host_name.lower()})
+    site = LatePage(app, LEAD_PATH, lambda: _lead_app(session))
+    return Guard(
+        SignIn(site, doorkeeper) if doorkeeper else site,
+        host_names={name.lower() for name in (host_name, *public_names)},
+    )
+
+
+def _lead_app(session: ReviewSession) -> FastAPI:
+    from review_ui.lead_page import lead_app  # here: it imports gradio
+
+    return lead_app(session, LEAD_PATH)
 
 
 def dataset_name(manifests_root: Path, database_url: str) -> str:

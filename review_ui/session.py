@@ -209,13 +209,6 @@ class ReviewSession:
             self._load(manifest, queue)
         return manifest
 
-    def preview(self, policy: Policy) -> dict[str, int]:
-        """How many masks that people voted on would have each status."""
-        with self._lock:
-            keys = {vote.key for vote in self._standing.votes}
-            statuses = [self._standing.outcome(key).status(policy) for key in keys if self._current(key)]
-        return {status: statuses.count(status) for status in ("accepted", "rejected", "conflict", "pending")}
-
     def decisions(self) -> list[Decision]:
         """Everybody's decisions that stand, oldest first."""
         with self._lock:
@@ -229,11 +222,6 @@ class ReviewSession:
     def use_gold(self, gold: Mapping[MaskKey, GoldSample]) -> None:
         """Mix these into the stream from now on."""
         self._mix.gold = gold
-
-    def remaining(self) -> int:
-        """Samples that want a verdict; those waiting for a second look not counted."""
-        with self._lock:
-            return self._queue.waiting
 
     def second_look(self) -> int:
         """Samples on which reviewers disagree, or that one flagged."""

@@ -1,5 +1,6 @@
 """The review page in a real browser, served by a real `python -m review_ui`, on real photographs."""
 
+import json
 import re
 import shutil
 import signal
@@ -9,67 +10,38 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pyarrow.parquet as pq
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect
 from portrait_datasets import commit_pending
+from review_browser import (
+    START_SECONDS,
+    Server,
+    act,
+    chromium,
+    handed_out,
+    new_page,
+    on_screen,
+    open_page,
+    saved,
+)
 
-BROWSER_ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 DOUBTS = tuple(1 - index / 12 for index in range(12))
-START_SECONDS = 60
-expect.set_options(timeout=15_000)  # a shared machine may be slow
 HOLD = "**/media/**"
-
-
-class Server:
-    """`python -m review_ui` in a process of its own."""
-
-    def __init__(self, root: Path, port: int = 0) -> None:
-        self.root = root
-        command = [sys.executable, "-m", "review_ui", "--manifests", str(root / "manifests"), "--port", str(port)]
-        self._process = subprocess.Popen([*command, "--no-browser"], stdout=subprocess.PIPE, text=True)
-        assert self._process.stdout
-        self.announcement = self._process.stdout.readline()
-        self.url = re.search(r"http://127\.0\.0\.1:\d+", self.announcement)[0]
-
-    @property
-    def port(self) -> int:
-        return urlsplit(self.url).port
-
-    def get(self, path: str) -> dict:
-        return httpx.get(self.url + path).raise_for_status().json()
-
-    def decided(self) -> list[tuple[str, str, str | None]]:
-        """(sample_id, verdict, reason), newest first."""
-        history = self.get("/api/history?n=100")["decisions"]
-        return [(entry["sample"]["sample_id"], entry["verdict"], entry["reason"]) for entry in history]
-
-    def stop(self, number: int = signal.SIGTERM) -> None:
-        self._process.send_signal(number)
-        self._process.wait(START_SECONDS)
-        self._process.stdout.close()
+UUID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if not chromium:
-        pytest.skip("needs a Chromium, which is not on PATH; on Debian: apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=BROWSER_ARGUMENTS)
-        yield browser
-        browser.close()
+    yield from chromium()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    yield from new_page(browser)
 
 
 @pytest.fixture(scope="module")
@@ -105,52 +77,23 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory, portraits: Path) -> 
     server.stop()
 
 
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A tab of a browser that never saw the page before."""
-    context = browser.new_context(viewport={"width": 1280, "height": 720})
-    yield context.new_page()
-    context.close()
-
-
-def open_page(page: Page, server: Server) -> str:
-    page.goto(server.url)
-    return on_screen(page)
-
-
-def on_screen(page: Page) -> str:
-    """The sample that has been painted."""
-    expect(page.locator("#sample")).to_have_attribute("data-painted", "true", timeout=20_000)
-    return page.locator("#sample").get_attribute("data-sample-id")
-
-
-def act(page: Page, key_or_button: str) -> str:
-    """Press a key, or click a button named by its #id; the sample on screen afterwards."""
-    before = on_screen(page)
-    if key_or_button.startswith("#"):
-        page.click(key_or_button)
-    else:
-        page.keyboard.press(key_or_button)
-    expect(page.locator("#sample")).not_to_have_attribute("data-sample-id", before)
-    return on_screen(page)
-
-
-def saved(page: Page) -> None:
-    expect(page.locator("#unsaved")).to_be_hidden(timeout=20_000)
-
-
 def test_a_review_by_keys_and_buttons_ends_in_a_published_version(page, start):
     complaints, hosts = [], set()
     page.on(
-        "console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None
+        "console",
+        lambda message: (
+            complaints.append(message.text)
+            if message.type in ("error", "warning") and not message.location["url"].endswith("/api/me")
+            else None
+        ),
     )
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("request", lambda request: hosts.add(urlsplit(request.url).hostname))
     server = start()
-    ids = [sample["sample_id"] for sample in server.get("/api/next?n=100")["samples"]]
+    ids = [sample["sample_id"] for sample in handed_out(page, server)]
     progress, message = page.locator("#progress"), page.locator("#message")
 
-    assert open_page(page, server) == ids[0]
+    assert on_screen(page) == ids[0]
     expect(progress).to_have_text("0 / 12")
     assert act(page, "a") == ids[1]
     expect(progress).to_have_text(re.compile(r"^1 / 12 · \d+\.\d s per mask$"))
@@ -209,10 +152,10 @@ def test_a_review_by_keys_and_buttons_ends_in_a_published_version(page, start):
 
 def test_a_killed_server_loses_no_acknowledged_decision_and_the_page_sends_the_rest(page, start):
     server = start()
-    first = open_page(page, server)
+    fourth = handed_out(page, server)[3]
+    first = on_screen(page)
     second = act(page, "a")
     saved(page)
-    fourth = server.get("/api/next?n=3")["samples"][2]
     decision = {"decision_id": str(uuid.uuid4()), "verdict": "reject", "decision_ms": 5}
     decision |= {name: fourth[name] for name in ("sample_id", "mask_sha256")}
     httpx.post(f"{server.url}/api/decisions", json={"decisions": [decision]}).raise_for_status()
@@ -250,13 +193,14 @@ def test_no_key_acts_before_the_picture_is_painted(page, shared_server):
     page.route(HOLD, lambda _route: None)  # neither answered nor refused: a slow network
     page.goto(shared_server.url)
     expect(page.locator("#progress")).not_to_have_text("…")
-    before = shared_server.get("/api/next")["remaining"]
+    before = shared_server.decided()
     for key in ("a", "x", " "):
         page.keyboard.press(key)
     expect(page.locator("#accept")).to_be_disabled()
     page.unroute(HOLD)  # what was held goes on
     on_screen(page)
-    assert shared_server.get("/api/next")["remaining"] == before
+    saved(page)
+    assert shared_server.decided() == before
 
 
 def test_other_keys_decide_nothing(page, shared_server):
@@ -278,15 +222,14 @@ def test_no_key_decides_while_the_help_is_open(page, shared_server):
 
 
 def test_a_key_held_down_decides_once(page, shared_server):
-    open_page(page, shared_server)
-    done = shared_server.get("/api/next")["progress"]["done"]
+    sample = open_page(page, shared_server)
+    before = shared_server.decided()
     for _ in range(3):  # the second and third are the keyboard's auto-repeat
         page.keyboard.down("a")
         on_screen(page)
     page.keyboard.up("a")
-    expect(page.locator("#progress")).to_contain_text(f"{done + 1} / ")
     saved(page)
-    assert shared_server.get("/api/next")["progress"]["done"] == done + 1
+    assert shared_server.decided() == [(sample, "accept", None), *before]
 
 
 def test_a_button_reached_with_tab_is_pressed_by_space(page, shared_server):
@@ -298,9 +241,10 @@ def test_a_button_reached_with_tab_is_pressed_by_space(page, shared_server):
 
 
 def test_a_missing_picture_can_only_be_skipped(page, shared_server):
-    sample = shared_server.get("/api/next?n=1")["samples"][0]
+    sample = handed_out(page, shared_server)[0]
     page.route(f"**{sample['image_url']}", lambda route: route.fulfill(status=404))
-    assert open_page(page, shared_server) == sample["sample_id"]
+    page.reload()
+    assert on_screen(page) == sample["sample_id"]
     expect(page.locator(".notice p")).to_contain_text("is missing on the server")
     page.keyboard.press("a")
     expect(page.locator("#accept")).to_be_disabled()
@@ -309,17 +253,139 @@ def test_a_missing_picture_can_only_be_skipped(page, shared_server):
     assert shared_server.decided()[0] == (sample["sample_id"], "skip", None)
 
 
-def test_a_refused_decision_is_shown(page, shared_server):
-    refusal = {"stored": [], "refused": [{"decision_id": None, "error": "look at the new mask"}]}
-    page.route("**/api/decisions", lambda route: route.fulfill(json=refusal))
+def test_a_refused_decision_stays_in_a_list_until_it_is_dismissed(page, shared_server):
+    def refuse(route: Route) -> None:
+        refused = [
+            {"decision_id": decision["decision_id"], "error": "look at the new mask"}
+            for decision in route.request.post_data_json["decisions"]
+        ]
+        route.fulfill(json={"stored": [], "refused": refused})
+
+    page.route("**/api/decisions", refuse)
+    sample = open_page(page, shared_server)
+    act(page, "x")
+    expect(page.locator("#message")).to_have_text("Not stored: look at the new mask")
+    expect(page.locator(".strip button")).to_have_count(len(shared_server.decided()[:10]))
+    page.reload()
+    on_screen(page)
+    expect(page.locator("#refused summary")).to_have_text("1 not stored")
+    page.click("#refused summary")
+    expect(page.locator("#refused li span")).to_have_text(f"rejected on {sample[:8]}: look at the new mask")
+    page.click("#refused li button")
+    expect(page.locator("#refused")).to_be_hidden()
+
+
+# What the page sends while it goes away is seen by nobody outside of it.
+NOTE_REQUESTS = """
+const send = window.fetch;
+window.fetch = (url, options) => {
+  if (options?.method === "POST") localStorage[`sent:${performance.now()}`] = JSON.stringify([url, options.body]);
+  return send(url, options);
+};
+"""
+
+
+def test_decisions_carry_one_id_per_tab_and_a_page_that_goes_gives_its_samples_back(page, shared_server):
+    asked, hosts = [], set()
+    page.on("request", lambda request: hosts.add(urlsplit(request.url).hostname))
+    page.on("request", lambda request: asked.append(request.url) if "/api/next" in request.url else None)
+    page.add_init_script(NOTE_REQUESTS)
     open_page(page, shared_server)
     act(page, "a")
-    expect(page.locator("#message")).to_have_text("Not stored: look at the new mask")
+    saved(page)
+    page.reload()
+    on_screen(page)
+    noted = page.evaluate(
+        "Object.keys(localStorage).filter((key) => key.startsWith('sent:')).map((key) => localStorage[key])"
+    )
+    sent = {url: json.loads(body) for url, body in map(json.loads, noted)}
+    [decision] = sent["/api/decisions"]["decisions"]
+    assert UUID.match(decision["tab"])
+    assert decision["mode"] == "single"
+    assert sent["/api/release"] == {"tab": decision["tab"]}
+    assert {tab for url in asked for tab in parse_qs(urlsplit(url).query)["tab"]} == {decision["tab"]}
+    assert hosts <= {"127.0.0.1", None}
+
+
+def test_a_duplicated_tab_has_an_id_of_its_own(page, shared_server):
+    def tab_of(tab: Page, opened: str) -> str:
+        with tab.expect_request(lambda request: "/api/next" in request.url) as asked:
+            tab.goto(opened)
+        return parse_qs(urlsplit(asked.value.url).query)["tab"][0]
+
+    first = tab_of(page, shared_server.url)
+    with page.expect_popup() as popup:  # it starts with a copy of sessionStorage, as a duplicated tab does
+        page.evaluate("window.open('/healthz')")
+    assert tab_of(popup.value, shared_server.url) != first
+
+
+def test_decisions_made_while_signed_out_are_kept_and_sent_after_the_next_sign_in(page, shared_server):
+    sample = open_page(page, shared_server)
+    signed_out = {"status": 401, "json": {"error": "sign in"}}
+    page.route("**/api/**", lambda route: route.fulfill(**signed_out))
+    act(page, "a")
+    expect(page.locator("#message")).to_contain_text("Signed out: sign in again, your decisions are kept")
+    expect(page.locator("#message a")).to_have_attribute("href", "/")
+    expect(page.locator("#unsaved")).to_have_text("1 unsaved")
+    page.unroute("**/api/**")
+    saved(page)
+    expect(page.locator("#message")).to_be_hidden()
+    assert shared_server.decided()[0] == (sample, "accept", None)
+
+
+def test_somebody_else_who_signs_in_does_not_get_the_decisions_of_the_one_before(page, shared_server):
+    me = {"name": "ana", "role": "reviewer", "queues": ["work"], "signed_in": True}
+    page.route("**/api/me", lambda route: route.fulfill(json=me))
+    sent = []
+    page.on("request", lambda request: sent.append(request.post_data_json) if "/api/decisions" in request.url else None)
+    open_page(page, shared_server)
+    expect(page.locator("#who")).to_have_text("ana")
+    expect(page.locator("#publish")).to_be_hidden()
+    expect(page.locator("#lead")).to_be_hidden()
+    page.route("**/api/decisions", lambda route: route.fulfill(status=401, json={"error": "sign in"}))
+    act(page, "a")
+    expect(page.locator("#message")).to_contain_text("Signed out")
+    sent.clear()
+    me["name"] = "bo"
+    page.unroute("**/api/decisions")
+    expect(page.locator("#who")).to_have_text("bo")  # the page began anew
+    on_screen(page)
+    expect(page.locator("#unsaved")).to_be_hidden()
+    assert sent == []
+    me["name"] = "ana"
+    with page.expect_response("**/api/decisions"):
+        page.reload()
+    saved(page)
+
+
+def test_a_lead_sees_the_others_verdicts_in_the_second_look(page, shared_server):
+    me = {"name": "zoe", "role": "lead", "queues": ["work", "second_look"], "signed_in": True}
+    verdicts = [
+        {"reviewer": "ana", "verdict": "accept", "reason": None},
+        {"reviewer": "bo", "verdict": "reject", "reason": "hair"},
+    ]
+
+    def second_look(route: Route) -> None:
+        answer = route.fetch(url=route.request.url.replace("second_look", "work")).json()
+        route.fulfill(json=answer | {"samples": [sample | {"verdicts": verdicts} for sample in answer["samples"]]})
+
+    page.route("**/api/me", lambda route: route.fulfill(json=me))
+    page.route("**/api/next?**queue=second_look**", second_look)
+    open_page(page, shared_server)
+    expect(page.locator(".caption")).to_be_hidden()
+    page.click("[data-queue=second_look]")
+    expect(page.locator(".caption")).to_have_text(re.compile("ana: accept · bo: reject \\(hair\\)"))
+    on_screen(page)
+    expect(page.locator("#lead")).to_have_attribute("href", "/lead")
+    expect(page.locator("#grid")).to_be_disabled()
+    page.click("[data-queue=work]")
+    on_screen(page)
+    expect(page.locator(".caption")).to_be_hidden()
 
 
 def test_a_version_without_anything_to_review_says_so(page, shared_server):
     empty = {"samples": [], "remaining": 0, "progress": {"done": 0, "total": 0}, "manifest": "manifests/v1.parquet"}
-    page.route("**/api/next*", lambda route: route.fulfill(json=empty))
+    page.route("**/api/next?**", lambda route: route.fulfill(json=empty))
     page.goto(shared_server.url)
     expect(page.locator(".notice h2")).to_have_text("Nothing to review")
 
@@ -333,41 +399,6 @@ def test_everything_is_in_view_without_scrolling(page, shared_server):
             assert box["x"] >= 0
             assert box["x"] + box["width"] <= width
             assert box["y"] + box["height"] <= height
-
-
-def test_the_overlay_tints_the_background_and_leaves_the_person_alone(page, shared_server):
-    open_page(page, shared_server)
-    sample = shared_server.get("/api/next?n=1")["samples"][0]
-    differences = page.evaluate(COMPARE_WITH_PHOTOGRAPH, [sample["image_url"], sample["mask_url"]])
-    assert differences["person"] < 4
-    assert differences["background"] > 40
-
-
-# Mean difference (0..255) between canvas and photograph, inside the mask and outside of it, away from its edge.
-COMPARE_WITH_PHOTOGRAPH = """
-async ([imageUrl, maskUrl]) => {
-  const overlay = document.querySelector(".overlay");
-  const pixels = (source) => {
-    const context = new OffscreenCanvas(60, 80).getContext("2d");
-    context.imageSmoothingQuality = "high";
-    context.drawImage(source, 0, 0, 60, 80);
-    return context.getImageData(0, 0, 60, 80).data;
-  };
-  const load = async (url) => createImageBitmap(await (await fetch(url)).blob());
-  const sources = [overlay, await load(imageUrl), await load(maskUrl)];
-  const [shown, photo, mask] = sources.map(pixels);
-  const sums = { person: [0, 0], background: [0, 0] };
-  for (let i = 0; i < mask.length; i += 4) {
-    const around = [-4, 0, 4, -240, 240, -8, 8, -480, 480].map((step) => mask[i + step]);
-    const whole = [["person", 255], ["background", 0]].find(([, level]) => around.every((found) => found === level));
-    if (!whole) continue;
-    const side = whole[0];
-    for (const channel of [0, 1, 2]) sums[side][0] += Math.abs(shown[i + channel] - photo[i + channel]);
-    sums[side][1] += 3;
-  }
-  return { person: sums.person[0] / sums.person[1], background: sums.background[0] / sums.background[1] };
-}
-"""
 
 
 @pytest.mark.parametrize("path", ["/monitoring/summary", "/gradio_api/runs", "/docs", "/openapi.json"])

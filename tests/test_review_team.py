@@ -15,7 +15,7 @@ from portrait_datasets import commit_pending
 from test_review_session import FALLING, submission
 
 from manifests.blobs import BlobStore
-from manifests.decisions import DatabaseAway, DecisionLog, Policy, sqlite_url
+from manifests.decisions import DatabaseAway, DecisionLog, sqlite_url
 from manifests.schema import SCHEMA
 from manifests.store import ManifestStore
 from review_ui.gold import GoldSample
@@ -238,7 +238,7 @@ def test_who_disagree_make_a_conflict_that_a_leads_second_look_settles(server: S
         ("ana", "accept", None),
         ("bo", "reject", "hair"),
     ]
-    assert session.preview(Policy(votes=2)) == {"accepted": 0, "rejected": 0, "conflict": 1, "pending": 0}
+    assert session.second_look() == 1
     session.decide(LEA, [submission(sample, "reject")])
     assert session.next(LEA, 16, queue="second_look").samples == []
     row = next(r for r in session.publish().read().to_pylist() if r["sample_id"] == sample.sample_id)

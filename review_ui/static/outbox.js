@@ -1,24 +1,24 @@
 // Decisions and undos on their way to the server, in order. Each is kept in localStorage from the key press until
 // the server acknowledged it, so that neither a reload nor a server away loses one. Sending one twice is harmless.
 
+import { newId } from "./id.js";
 import { request } from "./request.js";
 
 const RETRY_MS = [500, 1000, 2000, 4000];
-const MAX_BATCH = 100;
+const MAX_BATCH = 50; // what a browser still sends when the page goes is 64 KiB
 
-/** A random UUID (version 4). crypto.randomUUID is missing on pages that came over plain HTTP from another machine. */
-export function newId() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  bytes[6] = (bytes[6] & 0x0f) | 0x40;
-  bytes[8] = (bytes[8] & 0x3f) | 0x80;
-  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  return hex.replace(/(.{8})(.{4})(.{4})(.{4})(.{12})/, "$1-$2-$3-$4-$5");
-}
+export const SIGNED_OUT_PROBLEM = "signed out";
 
 export class Outbox {
-  /** `onChange()` after every change of `size` or `problem`; `onRefused({decision_id, error})` per refusal. */
-  constructor(dataset, { onChange, onRefused }) {
-    this.prefix = `review:${dataset}:`;
+  /**
+   * For one reviewer on one queue. `onChange()` after every change of `size` or `problem`; `onRefused(refusal, decision)`
+   * per refusal {decision_id, error}; `isStillMe()` is asked after the server said 401: false when somebody else has
+   * signed in, whose decisions these are not.
+   */
+  constructor(dataset, reviewer, { onChange, onRefused, isStillMe }) {
+    this.prefix = `review:${dataset}:${encodeURIComponent(reviewer)}:`;
+    this.isStillMe = isStillMe;
+    this.isSignedOut = false;
     this.onChange = onChange;
     this.onRefused = onRefused;
     this.items = storedItems(this.prefix);
@@ -65,9 +65,12 @@ export class Outbox {
     while (this.size > 0) {
       const batch = this.nextBatch();
       try {
+        if (this.isSignedOut && !(await this.isStillMe())) return;
+        this.isSignedOut = false;
         await this.send(batch);
       } catch (error) {
-        this.problem = error.message;
+        this.isSignedOut ||= error.status === 401;
+        this.problem = this.isSignedOut ? SIGNED_OUT_PROBLEM : error.message;
         this.timer = setTimeout(() => this.deliver(), RETRY_MS[Math.min(this.failures++, RETRY_MS.length - 1)]);
         this.onChange();
         return;
@@ -94,7 +97,8 @@ export class Outbox {
     }
     const body = { decisions: batch.map((item) => item.decision) };
     const receipt = await request("/api/decisions", body, { keepalive: true });
-    receipt.refused.forEach(this.onRefused);
+    const sent = new Map(batch.map(({ decision }) => [decision.decision_id, decision]));
+    for (const refusal of receipt.refused) this.onRefused(refusal, sent.get(refusal.decision_id));
   }
 
   forget(batch) {

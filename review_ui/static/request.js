@@ -1,5 +1,7 @@
 // One call of the server's API.
 
+export const SIGNED_OUT = "review:signed-out"; // an event on document: the server no longer knows who this is
+
 /** Fetch JSON; rejects with an Error whose `status` is the HTTP status, 0 when the server can't be reached. */
 export async function request(url, body, options = {}) {
   const init = body === undefined ? {} : { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
@@ -9,7 +11,12 @@ export async function request(url, body, options = {}) {
   } catch {
     throw Object.assign(new Error("the server can't be reached"), { status: 0 });
   }
+  noteSignedOut(answer);
   const found = await answer.json().catch(() => ({}));
   if (!answer.ok) throw Object.assign(new Error(found.error ?? `server error ${answer.status}`), { status: answer.status });
   return found;
+}
+
+export function noteSignedOut({ status }) {
+  if (status === 401) document.dispatchEvent(new Event(SIGNED_OUT));
 }

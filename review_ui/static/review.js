@@ -1,165 +1,160 @@
-// The viewer: what keys and buttons do, and which sample comes next. A key decides and paints the next sample at
-// once from pictures prepared ahead; the decision goes out in the background (outbox.js).
+// The viewer: what is on screen, and what a decision does. A key decides and paints the next sample at once from
+// pictures prepared ahead; the decision goes out in the background (outbox.js).
 
-import { Outbox, newId } from "./outbox.js";
-import { request } from "./request.js";
-import { Stage, prepare } from "./stage.js";
-import { PAST_TENSE, Status } from "./status.js";
+import { askWho, showAccount, whoAmI } from "./account.js";
+import { listen } from "./controls.js";
+import { Feed } from "./feed.js";
+import { newId } from "./id.js";
+import { Journal } from "./journal.js";
+import { Outbox } from "./outbox.js";
+import { Refusals } from "./refusals.js";
+import { SIGNED_OUT, request } from "./request.js";
+import { Screen } from "./screen.js";
+import { Settings } from "./settings.js";
+import { Status, inWords } from "./status.js";
+import { release, tabId } from "./tab.js";
 
-const PREFETCH = 16; // samples asked for, DESIGN
-const REFILL_BELOW = 12; // samples held ready
-const HISTORY = 20; // decisions that can be undone
-const RETRY_MS = 2000;
-
-const KEYS = { a: "accept", x: "reject", " ": "skip", Backspace: "undo", "?": "help" };
+const RECALLED = 100; // decisions asked for after a reload: 20 steps, some of them pages of the grid
+const SIGN_IN_MS = 3000; // between two looks whether somebody is signed in again
 
 /** Bring the viewer under `root` to life. */
-export function start(root) {
-  return new Viewer(root).open();
+export async function start(root) {
+  const status = new Status(root);
+  const me = await whoAmI((problem) => status.warn(`Waiting for the server: ${problem}`, { stays: true }));
+  status.hush();
+  return new Viewer(root, me, status).open();
 }
 
 class Viewer {
-  constructor(root) {
+  constructor(root, me, status) {
     this.root = root;
-    this.upcoming = []; // items {sample, picture, ready, error}; the first one is on screen
-    this.history = []; // {decision_id, verdict, reason, decision_ms, item}, oldest first
-    this.rejected = null; // the history entry that a reason key is about
-    this.progress = { done: 0, total: 0 };
-    this.remaining = null; // as the server last said; null when that no longer holds
-    this.refilling = null; // while the server makes up its answer: the samples decided meanwhile
-    this.problem = null; // why the last question what comes next failed
+    this.me = me;
+    this.status = status;
+    this.settings = new Settings();
+    this.journal = new Journal();
     this.published = null; // the version just made, until the next decision
-    this.status = new Status(root);
-    this.stage = new Stage(root, () => this.enable());
-    this.outbox = new Outbox(root.dataset.dataset, {
+    this.screen = new Screen(this, root, this.settings, {
+      onPick: (entry) => (entry === this.screen.picked ? this.back() : this.pick(entry)),
+    });
+    this.refusals = new Refusals(root, `review-refused:${root.dataset.dataset}:${encodeURIComponent(me.name)}`);
+    this.tab = tabId();
+    this.outbox = new Outbox(root.dataset.dataset, me.name, {
       onChange: () => this.outboxChanged(),
-      onRefused: (refusal) => this.refuse(refusal),
+      onRefused: (refusal, decision) => this.refuse(refusal, decision),
+      isStillMe: () => this.isStillMe(),
+    });
+    this.feed = new Feed(this.tab, this.outbox, {
+      look: () => this.screen.look,
+      onAnswer: () => this.fed(),
+      onProblem: () => this.screen.isEmpty && this.screen.show(),
     });
   }
 
   async open() {
-    this.listen();
+    showAccount(this.root, this.me);
+    listen(this, this.root);
+    document.addEventListener(SIGNED_OUT, () => this.signedOut());
+    document.addEventListener("visibilitychange", () => document.hidden || this.feed.refill()); // leases may have ended
+    window.addEventListener("pagehide", () => release(this.tab)); // the outbox has sent its own by now
+    this.outboxChanged();
     await this.outbox.deliver();
-    await Promise.all([this.refill(), this.recall()]);
-  }
-
-  // Keys and buttons ------------------------------------------------------------------------------------------
-
-  listen() {
-    const actions = {
-      "#accept": (event) => this.decide("accept", event),
-      "#reject": (event) => this.decide("reject", event),
-      "#skip": (event) => this.decide("skip", event),
-      "#undo": () => this.undo(),
-      "#publish, [data-action=publish]": () => this.publish(),
-      "#help, [data-action=close-help]": () => this.toggleHelp(),
-      "[data-reason]": (event) => this.giveReason(event.currentTarget.dataset.reason),
-    };
-    for (const [selector, act] of Object.entries(actions)) {
-      for (const button of this.root.querySelectorAll(selector)) {
-        button.addEventListener("click", act);
-        button.addEventListener("mousedown", (event) => event.preventDefault()); // focus, and so space, stays put
-      }
-    }
-    document.addEventListener("keydown", (event) => this.press(event));
-  }
-
-  press(event) {
-    if (event.ctrlKey || event.altKey || event.metaKey || event.isComposing || isTyping(event.target)) return;
-    const onButton = event.target.matches?.("button, a") && (event.key === " " || event.key === "Enter");
-    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-    if (event.repeat) {
-      if (onButton || key in KEYS) event.preventDefault(); // a key held down decides once
-    } else if (onButton) {
-      // reached with Tab: the key presses the button
-    } else if (key in KEYS) {
-      event.preventDefault();
-      this.act(KEYS[key], event);
-    } else if (/^[1-9]$/.test(key) && !this.helpIsOpen) {
-      this.giveReason(this.root.querySelectorAll("[data-reason]")[key - 1]?.dataset.reason);
-    }
-  }
-
-  act(action, event) {
-    if (action === "help") this.toggleHelp();
-    else if (this.helpIsOpen) return;
-    else if (action === "undo") this.undo();
-    else this.decide(action, event);
-  }
-
-  get helpIsOpen() {
-    return this.root.querySelector("#keys").open;
-  }
-
-  toggleHelp() {
-    const dialog = this.root.querySelector("#keys");
-    if (dialog.open) dialog.close();
-    else dialog.showModal();
-  }
-
-  enable() {
-    const item = this.stage.paintedAt === null ? null : this.stage.item;
-    for (const id of ["#accept", "#reject"]) this.root.querySelector(id).disabled = !item || Boolean(item.error);
-    this.root.querySelector("#skip").disabled = !item;
-    this.root.querySelector("#undo").disabled = this.history.length === 0;
+    await Promise.all([this.feed.refill(), this.recall()]);
   }
 
   // Deciding --------------------------------------------------------------------------------------------------
 
-  decide(verdict, event) {
-    const { item, paintedAt } = this.stage;
-    if (!item || paintedAt === null || (item.error && verdict !== "skip")) return;
-    const entry = { verdict, reason: null, decision_ms: Math.max(0, Math.round(event.timeStamp - paintedAt)), item };
-    this.upcoming.shift();
-    this.remaining = null;
-    this.history = [...this.history, entry].slice(-HISTORY);
-    this.rejected = verdict === "reject" ? entry : null;
-    this.count(verdict, 1);
-    this.show();
-    this.post(entry);
-    this.say(PAST_TENSE[verdict]);
-    if (this.upcoming.length < REFILL_BELOW) this.refill();
+  decide(verdict, event, reason = null) {
+    const { stage, inGrid, clock } = this.screen;
+    const { item } = stage;
+    if (inGrid || !item || !stage.isPainted || (item.error && verdict !== "skip")) return;
+    const entry = { verdict, reason, decision_ms: clock.read(event.timeStamp), mode: "single", item };
+    if (this.screen.picked) this.replace(this.screen.picked, entry);
+    else this.feed.remove([item]);
+    this.settle([entry], event);
+    if (verdict === "reject") this.journal.rejected = entry;
+    this.status.showReasons(this.journal.rejected);
+    this.sayDone(inWords(entry));
   }
 
-  /** The reject just made, once more with a reason: the later decision replaces the earlier one. */
+  /** The whole page of the grid: what isn't marked is accepted. */
+  confirmPage(event) {
+    const { grid, inGrid, clock } = this.screen;
+    if (!inGrid || !grid.isPainted) return;
+    const { verdicts } = grid;
+    const decision_ms = Math.round(clock.read(event.timeStamp) / verdicts.length);
+    const entries = verdicts.map(([item, verdict]) => ({ verdict, reason: null, decision_ms, mode: "grid", item }));
+    this.feed.remove(grid.items);
+    this.settle(entries, event);
+    const bad = entries.filter((entry) => entry.verdict === "reject").length;
+    this.sayDone(`page of ${entries.length} confirmed, ${bad} rejected`);
+  }
+
+  /** Another verdict on a mask that has one: the later decision replaces the earlier one. */
+  replace(old, entry) {
+    if (entry.verdict === "skip" && old.verdict !== "skip") this.outbox.add({ undo: old.decision_id }); // a skip replaces nothing
+    this.journal.remove(old);
+    this.count(old, -1);
+    this.screen.picked = null;
+  }
+
+  settle(entries, event) {
+    this.screen.decidedAt = event.timeStamp;
+    this.journal.add(entries, newId());
+    for (const entry of entries) this.count(entry, 1);
+    this.screen.show();
+    for (const entry of entries) this.post(entry);
+    this.journal.keepSteps();
+    this.feed.refillIfLow();
+  }
+
+  /** The reject just made, once more with a reason. */
   giveReason(reason) {
-    if (!this.rejected || !reason) return;
-    this.rejected.reason = reason;
-    this.post(this.rejected);
-    this.status.showLast(this.rejected, this.rejected);
-    this.say(`rejected: ${reason}`);
+    const entry = this.journal.rejected;
+    if (!entry || !reason) return;
+    entry.reason = reason;
+    this.post(entry);
+    this.journal.keepSteps();
+    if (this.screen.picked) this.back();
+    else this.screen.showState();
+    this.sayDone(inWords(entry));
   }
 
   post(entry) {
     entry.decision_id = newId();
-    const { decision_id, verdict, reason, decision_ms, item } = entry;
+    const { decision_id, verdict, reason, decision_ms, mode, item } = entry;
     const { sample_id, mask_sha256 } = item.sample;
     this.published = null;
-    this.refilling?.add(sample_id);
-    this.outbox.add({ decision: { decision_id, sample_id, mask_sha256, verdict, reason, decision_ms } });
+    this.feed.noteDecided(sample_id);
+    this.outbox.add({ decision: { decision_id, sample_id, mask_sha256, verdict, reason, decision_ms, mode, tab: this.tab } });
   }
 
   undo() {
-    const entry = this.history.pop();
-    if (!entry) return;
-    const { sample_id } = entry.item.sample;
-    this.rejected = null;
+    if (this.screen.picked) return this.back();
+    const taken = this.journal.takeBack();
+    if (taken.length === 0) return;
     this.published = null;
-    this.remaining = null;
-    this.count(entry.verdict, -1);
-    this.upcoming = [prepare(entry.item), ...this.upcoming.filter((item) => item.sample.sample_id !== sample_id)];
-    this.show();
-    this.outbox.add({ undo: entry.decision_id });
-    this.say("undone");
+    for (const entry of taken) {
+      this.count(entry, -1);
+      entry.item.isBad = entry.mode === "grid" && entry.verdict === "reject";
+    }
+    this.feed.putBack(taken.map((entry) => entry.item));
+    this.screen.showAnother();
+    for (const entry of taken.reverse()) this.outbox.add({ undo: entry.decision_id });
+    this.sayDone(taken.length > 1 ? `page of ${taken.length} undone` : "undone");
   }
 
-  /** The server would not store a decision: say so, and ask it anew what waits. */
-  refuse({ decision_id, error }) {
-    const entry = this.history.find((candidate) => candidate.decision_id === decision_id);
-    if (entry) this.count(entry.verdict, -1);
-    this.history = this.history.filter((candidate) => candidate !== entry);
-    this.status.warn(`Not stored: ${error}`);
-    this.refill();
+  /** The server would not store a decision: say so, keep it to be read, and ask anew what waits. */
+  refuse(refusal, decision) {
+    const entry = this.journal.find(refusal.decision_id);
+    if (entry) {
+      this.count(entry, -1);
+      this.journal.remove(entry);
+      if (this.screen.picked === entry) this.back();
+    }
+    this.refusals.add(refusal, decision);
+    this.status.warn(`Not stored: ${refusal.error}`);
+    this.screen.showState();
+    this.feed.refill();
   }
 
   async publish() {
@@ -168,90 +163,117 @@ class Viewer {
       if (!(await this.outbox.deliver())) throw new Error(`${this.outbox.size} decisions are not saved yet`);
       const { manifest } = await request("/api/publish", {});
       this.published = manifest;
-      this.upcoming = []; // the new version may hold other masks
-      this.show();
-      await this.refill();
+      this.turnTo(this.feed.queue); // the new version may hold other masks
       this.status.tell(`Published ${manifest}`);
     } catch (error) {
       this.status.warn(`Not published: ${error.message}`);
     }
   }
 
-  outboxChanged() {
-    this.status.showUnsaved(this.outbox.size, this.outbox.problem);
-    if (this.upcoming.length === 0) this.show();
+  // Past decisions --------------------------------------------------------------------------------------------
+
+  /** Bring a past decision back on stage, to be changed. */
+  pick(entry) {
+    this.screen.picked = entry;
+    this.journal.rejected = entry.verdict === "reject" ? entry : null; // so that a reason can be given late
+    this.screen.showAnother();
+    this.say(`${inWords(entry)}; decide again, or Escape`);
   }
 
-  // What waits ------------------------------------------------------------------------------------------------
-
-  /** Ask the server what comes next and append what isn't here yet. */
-  async refill() {
-    if (this.refilling) return;
-    clearTimeout(this.timer);
-    const settled = this.outbox.size === 0;
-    this.refilling = this.outbox.decided; // these it may not have heard of
-    try {
-      this.take(await request(`/api/next?n=${PREFETCH + this.refilling.size}`), settled);
-      this.problem = null;
-    } catch (error) {
-      this.problem = error.message;
-      this.timer = setTimeout(() => this.refill(), RETRY_MS);
-    }
-    this.refilling = null;
-    if (!this.stage.item) this.show();
+  /** Out of the zoom, or away from a past decision; false when there was neither. */
+  back() {
+    if (this.screen.stage.zoom) return this.screen.toggleZoom();
+    if (!this.screen.picked) return false;
+    this.screen.picked = this.journal.rejected = null;
+    this.screen.showAnother();
+    this.say("back");
   }
 
-  take({ samples, remaining, progress, manifest }, settled) {
-    const here = new Set([...this.refilling, ...this.upcoming.map((item) => item.sample.sample_id)]);
-    const fresh = samples.filter((sample) => !here.has(sample.sample_id)).slice(0, PREFETCH);
-    this.upcoming.push(...fresh.map((sample) => prepare({ sample })));
-    this.remaining = remaining;
-    if (settled && this.refilling.size === 0) this.progress = progress; // else it lacks what was counted here
-    this.root.querySelector(".version").textContent = manifest;
-    this.status.showProgress(this.progress, this.history);
-  }
-
-  /** After a reload: the last decisions, so that they can be undone. */
+  /** After a reload: the last decisions, so that they can be seen, changed and undone. */
   async recall() {
-    const { decisions } = await request(`/api/history?n=${HISTORY}`).catch(() => ({ decisions: [] }));
-    const entries = decisions.reverse().map(({ sample, ...entry }) => ({ ...entry, item: { sample } }));
-    this.history = [...entries, ...this.history].slice(-HISTORY);
-    this.showState();
+    const { decisions } = await request(`/api/history?n=${RECALLED}`).catch(() => ({ decisions: [] }));
+    this.journal.recall(decisions.reverse().map(({ sample, ...entry }) => ({ mode: "single", ...entry, item: { sample } })));
+    this.screen.showState();
+    await this.screen.firstPaint;
+    await this.screen.strip.complete(this.journal.entries);
   }
 
-  show() {
-    const item = this.upcoming[0] ?? null;
-    this.stage.show(item);
-    this.showState();
-    if (item) return;
-    if (this.remaining === 0 && this.outbox.size === 0) this.showEnd();
-    else if (this.problem ?? this.outbox.problem)
-      this.stage.notice("Waiting for the server", `${this.problem ?? this.outbox.problem}. Your decisions are kept in this browser.`);
-    else if (this.outbox.size === 0) this.refill(); // else the acknowledgement of what is on its way comes here again
+  // The server ------------------------------------------------------------------------------------------------
+
+  /** An answer to what comes next. */
+  fed() {
+    const { manifest } = this.feed;
+    const version = this.root.querySelector(".version");
+    version.textContent = manifest.split("/").at(-1).replace(".parquet", "");
+    version.title = `Version under review: ${manifest}`;
+    if (this.screen.isEmpty) this.screen.show();
+    else this.screen.showState();
+    this.screen.drawAhead();
   }
 
-  showEnd() {
-    const { done, total } = this.progress;
-    if (total === 0) this.stage.notice("Nothing to review", "This version has no masks that a person judges.");
-    else if (this.published) this.stage.notice("All reviewed and published", `${this.published} holds ${done} verdicts. Undo still works.`);
-    else this.stage.notice("All reviewed", `${done} of ${total} masks have a verdict. Publish writes them as the next version; undo still works.`, { publish: true });
+  outboxChanged() {
+    this.status.showUnsaved(this.outbox.size, this.outbox.problem, this.outbox.isSignedOut);
+    if (this.screen.isEmpty) this.screen.show();
   }
 
-  showState() {
-    this.status.showProgress(this.progress, this.history);
-    this.status.showLast(this.history.at(-1), this.rejected);
-    this.enable();
+  /** Turn to a queue, from its beginning. */
+  turnTo(queue) {
+    this.screen.picked = null;
+    this.feed.clear(queue);
+    for (const button of this.root.querySelectorAll("[data-queue]")) button.ariaPressed = String(button.dataset.queue === queue);
+    this.screen.grid.hide();
+    this.screen.showAnother();
+    this.feed.refill();
   }
 
-  count(verdict, difference) {
-    if (verdict !== "skip") this.progress = { ...this.progress, done: this.progress.done + difference };
+  signedOut() {
+    this.status.showSignedOut();
+    clearTimeout(this.signInTimer);
+    this.signInTimer = setTimeout(() => this.isStillMe().catch(() => this.signedOut()), SIGN_IN_MS);
+  }
+
+  /** Signed in again: false, and the page starts anew, when it is somebody else. Rejects while nobody is. */
+  async isStillMe() {
+    const { name } = await askWho();
+    clearTimeout(this.signInTimer);
+    if (name !== this.me.name) {
+      location.reload();
+      return false;
+    }
+    if (!this.outbox.problem) this.status.hush();
+    return true;
+  }
+
+  async signOut() {
+    await this.outbox.deliver(); // what can't be sent stays in this browser until the next sign-in
+    try {
+      await request("/sign-out", {});
+    } catch (error) {
+      if (error.status !== 401) return this.status.warn(`Not signed out: ${error.message}`);
+    }
+    location.assign("/");
+  }
+
+  toggleHelp() {
+    const dialog = this.root.querySelector("#keys");
+    if (dialog.open) dialog.close();
+    else dialog.showModal();
+  }
+
+  get helpIsOpen() {
+    return this.root.querySelector("#keys").open;
+  }
+
+  count({ verdict }, difference) {
+    if (verdict !== "skip") this.feed.count(difference);
+  }
+
+  sayDone(text) {
+    const { done, total } = this.feed.progress;
+    this.say(`${text}, ${done} of ${total}`);
   }
 
   say(text) {
-    this.status.say(`${text}, ${this.progress.done} of ${this.progress.total}`);
+    this.status.say(text);
   }
-}
-
-function isTyping(target) {
-  return target.isContentEditable || Boolean(target.matches?.("input, textarea, select"));
 }

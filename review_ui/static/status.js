@@ -1,16 +1,25 @@
-// What the page says beside the picture: progress and pace, the last decision and its reasons, what is unsaved.
-
-import { drawThumb } from "./picture.js";
+// What the page says beside the picture: progress and pace, the reasons of the last reject, what is unsaved.
 
 const PACE_OVER = 20; // decisions whose median is the pace shown
 const MESSAGE_MS = 6000;
 
-export const PAST_TENSE = { accept: "✓ accepted", reject: "✕ rejected", skip: "⇥ skipped" };
+export const MARKS = { accept: "✓", reject: "✕", skip: "⇥", flag: "⚑" };
+export const VERDICT_WORDS = { accept: "accepted", reject: "rejected", skip: "skipped" };
+export const FLAG = "flag"; // the reason of a skip that asks the lead to look
+
+/** A decision in words: "rejected: hair". */
+export function inWords({ verdict, reason }) {
+  if (verdict === "skip" && reason === FLAG) return "flagged for the lead";
+  return VERDICT_WORDS[verdict] + (reason ? `: ${reason}` : "");
+}
 
 export class Status {
   constructor(root) {
     this.root = root;
     this.message = root.querySelector("#message");
+    this.text = this.message.querySelector("span");
+    this.link = this.message.querySelector("a");
+    this.reasons = [...root.querySelectorAll("[data-reason]")];
     this.stays = false;
   }
 
@@ -18,39 +27,42 @@ export class Status {
     return this.root.querySelector(selector);
   }
 
-  /** `history` is oldest first. */
-  showProgress({ done, total }, history) {
-    const times = history.map((entry) => entry.decision_ms).filter((time) => time !== null).slice(-PACE_OVER);
+  /** `entries` of the journal, oldest first. */
+  showProgress({ done, total }, entries) {
+    const times = entries.map((entry) => entry.decision_ms).filter((time) => time !== null).slice(-PACE_OVER);
     const pace = times.length ? ` · ${(median(times) / 1000).toFixed(1)} s per mask` : "";
     this.find("#progress").textContent = `${done} / ${total}${pace}`;
     Object.assign(this.find("progress"), { value: done, max: Math.max(1, total) });
   }
 
-  /** The last decision; `rejected` is the one that a reason may be given for, or null. */
-  showLast(last, rejected) {
-    this.find(".last span").textContent = last ? PAST_TENSE[last.verdict] : "";
-    const thumb = this.find(".thumb");
-    thumb.hidden = !last?.item.ready;
-    if (last?.item.ready) drawThumb(last.item.ready, thumb);
+  /** `rejected` is the entry that a reason may be given for, or null. */
+  showReasons(rejected) {
     this.find(".reasons").classList.toggle("asked", Boolean(rejected));
-    for (const button of this.root.querySelectorAll("[data-reason]")) {
+    for (const button of this.reasons) {
       button.disabled = !rejected;
       button.ariaPressed = String(rejected?.reason === button.dataset.reason);
     }
   }
 
-  showUnsaved(count, problem) {
+  showUnsaved(count, problem, isSignedOut) {
     const mark = this.find("#unsaved");
     mark.hidden = count === 0;
     mark.textContent = `${count} unsaved`;
     mark.classList.toggle("bad", Boolean(problem));
-    if (problem) this.warn(`Not saved yet: ${problem}. Your decisions are kept in this browser and sent again.`, { stays: true });
+    if (isSignedOut) this.showSignedOut();
+    else if (problem) this.warn(`Not saved yet: ${problem}. Your decisions are kept in this browser and sent again.`, { stays: true });
     else if (this.stays) this.hush();
   }
 
-  tell(text, { bad = false, stays = false } = {}) {
-    this.message.textContent = text;
+  showSignedOut() {
+    this.warn("Signed out: sign in again, your decisions are kept.", { stays: true, signIn: true });
+  }
+
+  tell(text, { bad = false, stays = false, signIn = false } = {}) {
+    if (this.text.textContent !== text) this.text.textContent = text; // said aloud once
     this.message.hidden = false;
+    this.link.hidden = !signIn;
+    this.link.textContent = signIn ? "Sign in" : "";
     this.message.classList.toggle("bad", bad);
     this.stays = stays;
     clearTimeout(this.timer);
@@ -64,6 +76,7 @@ export class Status {
   hush() {
     this.stays = false;
     this.message.hidden = true;
+    this.text.textContent = this.link.textContent = "";
   }
 
   /** For screen readers. */

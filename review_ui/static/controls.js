@@ -1,0 +1,147 @@
+// What the reviewer does, keys, buttons, swipes, wheel and drags, as calls of the viewer.
+
+import { listenForKeys } from "./keys.js";
+import { FLAG } from "./status.js";
+import { listenForSwipes } from "./swipe.js";
+
+const SWIPES = { right: "accept", left: "reject", up: "skip" };
+const SWIPE_WORDS = { right: "✓ Accept", left: "✕ Reject", up: "⇥ Skip" };
+
+// What an action of keys.js does; one that returns false leaves the key to the browser.
+const EVERYWHERE = {
+  undo: (viewer) => viewer.undo(),
+  view: (viewer, event) => viewer.say(viewer.screen.tools.turn(event.shiftKey ? -1 : 1)),
+  fainter: (viewer) => viewer.say(`tint ${viewer.screen.tools.fade(-1)} per cent`),
+  stronger: (viewer) => viewer.say(`tint ${viewer.screen.tools.fade(1)} per cent`),
+  hide: (viewer) => viewer.screen.hideMask(true),
+  grid: (viewer) => viewer.screen.toggleGrid(),
+};
+const ON_STAGE = {
+  accept: (viewer, event) => viewer.decide("accept", event),
+  reject: (viewer, event) => viewer.decide("reject", event),
+  skip: (viewer, event) => viewer.decide("skip", event),
+  flag: (viewer, event) => viewer.decide("skip", event, FLAG),
+  zoom: (viewer) => viewer.screen.toggleZoom(),
+  inset: (viewer) => viewer.screen.toggle("inset"),
+  left: (viewer) => viewer.screen.travel(-1),
+  up: (viewer) => viewer.screen.travel(-1),
+  right: (viewer) => viewer.screen.travel(1),
+  down: (viewer) => viewer.screen.travel(1),
+  back: (viewer) => viewer.back(),
+};
+const IN_GRID = {
+  reject: ({ screen: { grid } }) => grid.toggle(),
+  skip: ({ screen: { grid } }) => grid.toggle(), // space marks what has the focus, as it does everywhere else
+  left: ({ screen: { grid } }) => grid.move(-1, 0),
+  right: ({ screen: { grid } }) => grid.move(1, 0),
+  up: ({ screen: { grid } }) => grid.move(0, -1),
+  down: ({ screen: { grid } }) => grid.move(0, 1),
+  confirm: (viewer, event) => viewer.confirmPage(event),
+};
+
+export function listen(viewer, root) {
+  listenForKeys(viewer.settings, {
+    act: (action, event) => act(viewer, action, event),
+    release: () => viewer.screen.hideMask(false),
+  });
+  listenForClicks(viewer, root);
+  holdToHide(viewer, root.querySelector("#hide"));
+  lookCloser(viewer.screen, root.querySelector(".panes"));
+  swipeToDecide(viewer, root);
+  keepTime(viewer.screen.clock);
+}
+
+function act(viewer, action, event) {
+  if (action === "help") return viewer.toggleHelp();
+  if (viewer.helpIsOpen) return false;
+  const reason = /^reason(\d)$/.exec(action);
+  if (reason) return viewer.giveReason(viewer.status.reasons[reason[1] - 1]?.dataset.reason);
+  const here = { ...EVERYWHERE, ...(viewer.screen.inGrid ? IN_GRID : ON_STAGE) };
+  return here[action] ? here[action](viewer, event) : false;
+}
+
+function listenForClicks(viewer, root) {
+  const actions = {
+    "#accept": (event) => viewer.decide("accept", event),
+    "#reject": (event) => viewer.decide("reject", event),
+    "#skip": (event) => viewer.decide("skip", event),
+    "#flag": (event) => viewer.decide("skip", event, FLAG),
+    "#undo": () => viewer.undo(),
+    "#confirm": (event) => viewer.confirmPage(event),
+    "#back": () => viewer.back(),
+    "#publish, [data-action=publish]": () => viewer.publish(),
+    "#help, [data-action=close-help]": () => viewer.toggleHelp(),
+    "#sign-out": () => viewer.signOut(),
+    "#zoom": () => viewer.screen.toggleZoom(),
+    "#inset": () => viewer.screen.toggle("inset"),
+    "#grid": () => viewer.screen.toggleGrid(),
+    "#fainter": () => viewer.screen.tools.fade(-1),
+    "#stronger": () => viewer.screen.tools.fade(1),
+    "[data-view]": (event) => viewer.screen.tools.choose(event.currentTarget.dataset.view),
+    "[data-queue]": (event) => viewer.turnTo(event.currentTarget.dataset.queue),
+    "[data-reason]": (event) => viewer.giveReason(event.currentTarget.dataset.reason),
+  };
+  for (const [selector, click] of Object.entries(actions)) {
+    for (const button of root.querySelectorAll(selector)) {
+      button.addEventListener("click", click);
+      button.addEventListener("mousedown", (event) => event.preventDefault()); // focus, and so space, stays put
+    }
+  }
+  root.querySelector("#shortcuts").addEventListener("change", () => viewer.screen.toggle("shortcuts"));
+}
+
+function holdToHide(viewer, button) {
+  const isPress = (event) => event.key === " " || event.key === "Enter";
+  button.addEventListener("pointerdown", () => viewer.screen.hideMask(true));
+  for (const name of ["pointerup", "pointerleave", "pointercancel", "blur"]) button.addEventListener(name, () => viewer.screen.hideMask(false));
+  button.addEventListener("keydown", (event) => isPress(event) && viewer.screen.hideMask(true));
+  button.addEventListener("keyup", (event) => isPress(event) && viewer.screen.hideMask(false));
+  button.addEventListener("contextmenu", (event) => event.preventDefault()); // a long touch
+}
+
+/** In the zoom the wheel travels along the edge and the pointer drags the picture. */
+function lookCloser({ stage }, panes) {
+  panes.addEventListener("wheel", (event) => {
+    if (!stage.zoom) return;
+    event.preventDefault();
+    stage.scroll(event.deltaMode === WheelEvent.DOM_DELTA_PIXEL ? event.deltaY : 30 * event.deltaY);
+  }, { passive: false });
+  let last = null; // where the pointer that drags was
+  panes.addEventListener("pointerdown", (event) => {
+    if (!stage.zoom) return;
+    panes.setPointerCapture(event.pointerId);
+    last = event;
+  });
+  panes.addEventListener("pointermove", (event) => {
+    if (!stage.zoom || last?.pointerId !== event.pointerId) return;
+    stage.drag(event.clientX - last.clientX, event.clientY - last.clientY);
+    last = event;
+  });
+  for (const name of ["pointerup", "pointercancel"]) panes.addEventListener(name, () => (last = null));
+}
+
+function swipeToDecide(viewer, root) {
+  const [panes, hint] = [root.querySelector(".panes"), root.querySelector(".swipe")];
+  const isStill = window.matchMedia("(prefers-reduced-motion: reduce)");
+  listenForSwipes(root.querySelector(".scene"), {
+    isWanted: () => !viewer.screen.inGrid && !viewer.screen.stage.zoom && !viewer.helpIsOpen,
+    onMove: (dx, dy, direction) => {
+      panes.style.transform = isStill.matches || (dx === 0 && dy === 0) ? "" : `translate(${dx}px, ${Math.min(0, dy)}px)`;
+      hint.hidden = direction === null;
+      hint.textContent = direction ? SWIPE_WORDS[direction] : "";
+      hint.dataset.verdict = direction ? SWIPES[direction] : "";
+    },
+    onSwipe: (direction, event) => viewer.decide(SWIPES[direction], event),
+  });
+}
+
+/** Every sign of a person counts; the time out of sight doesn't. */
+function keepTime(clock) {
+  for (const name of ["keydown", "pointerdown", "pointermove", "wheel"]) {
+    document.addEventListener(name, (event) => clock.input(event.timeStamp), { capture: true, passive: true });
+  }
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) clock.hide(performance.now());
+    else clock.unhide(performance.now());
+  });
+}

@@ -1,0 +1,45 @@
+// An item: a sample {sample} and what is made of it here: `ready` or `error`, `picture` (a promise of either), `thumb`,
+// and what was drawn ahead of its turn (`frame`).
+
+import { loadPicture, releasePicture } from "./picture.js";
+
+/**
+ * Start loading an item's picture unless it is here or on its way; `ready` or `error` is set when it is done. With a
+ * look, it is drawn for that look at once.
+ */
+export function prepare(item, look = null) {
+  if (item.picture && !item.error) return item;
+  item.error = null;
+  item.picture = loadPicture(item.sample, look).then(
+    ({ frame, ...picture }) => {
+      item.frame = frame;
+      item.thumb = picture.thumb;
+      item.ready = picture;
+    },
+    (error) => (item.error = error.message),
+  );
+  return item;
+}
+
+/** Give an item's memory back, but for its thumb; `prepare` loads it again. */
+export function unload(item) {
+  if (!item.ready) return;
+  releasePicture(item.ready, item.frame);
+  item.ready = item.picture = item.frame = null;
+}
+
+/** The thumb of an item that isn't loaded; resolves when it is there or can't be had. */
+export async function loadThumb(item) {
+  if (item.thumb) return;
+  const picture = await loadPicture(item.sample, null).catch(() => null);
+  if (picture) releasePicture(picture, null);
+  item.thumb ??= picture?.thumb;
+}
+
+/** Draw an item's thumb, or nothing while there is none; whether it was drawn. */
+export function drawThumb({ thumb }, canvas) {
+  const context = canvas.getContext("2d");
+  context.clearRect(0, 0, canvas.width, canvas.height);
+  if (thumb) context.drawImage(thumb, 0, 0, canvas.width, canvas.height);
+  return Boolean(thumb);
+}

@@ -1,0 +1,46 @@
+// The keyboard: which key asks for what. Single characters can be switched off (WCAG 2.1.4); arrows, Enter and Escape stay.
+
+const SHORTCUTS = {
+  a: "accept", x: "reject", " ": "skip", f: "flag", Backspace: "undo",
+  v: "view", "[": "fainter", "]": "stronger", h: "hide", z: "zoom", i: "inset", g: "grid", "?": "help",
+};
+const NAVIGATION = {
+  ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down", Enter: "confirm", Escape: "back",
+};
+const REPEATING = new Set(["left", "right", "up", "down", "fainter", "stronger"]); // held down, these go on
+
+/**
+ * Calls `act(action, event)` when a key asks for something; an action is a value of the tables above, or "reason1" to
+ * "reason9". `act` returns false when it had no use for it: the key then does what it does elsewhere.
+ * `release()` is called when the key of "hide" goes up, or nobody can tell any more.
+ */
+export function listenForKeys(settings, { act, release }) {
+  document.addEventListener("keydown", (event) => {
+    const action = actionOf(event, settings);
+    if (!action) return;
+    if (event.repeat && !REPEATING.has(action)) event.preventDefault(); // a key held down decides once
+    else if (act(action, event) !== false) event.preventDefault();
+  });
+  document.addEventListener("keyup", (event) => event.key.toLowerCase() === "h" && release());
+  window.addEventListener("blur", release);
+}
+
+function actionOf(event, settings) {
+  const isAltGr = event.getModifierState("AltGraph"); // [ and ] on many keyboards
+  if (((event.ctrlKey || event.altKey) && !isAltGr) || event.metaKey || event.isComposing || isTyping(event.target)) return null;
+  if (pressesItself(event)) return null;
+  if (event.key in NAVIGATION) return NAVIGATION[event.key];
+  if (!settings.shortcuts) return null;
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  return SHORTCUTS[key] ?? (/^[1-9]$/.test(key) ? `reason${key}` : null);
+}
+
+/** Whether the key presses the control that has the focus; in a cell of the grid, Enter confirms the page instead. */
+function pressesItself({ key, target, repeat }) {
+  if (repeat || !target.matches?.("button, a, summary, input")) return false;
+  return key === " " || (key === "Enter" && !target.matches(".grid button"));
+}
+
+function isTyping(target) {
+  return target.isContentEditable || Boolean(target.matches?.("input:not([type=checkbox]), textarea, select"));
+}

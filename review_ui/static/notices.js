@@ -1,0 +1,25 @@
+// What stands in the picture's place when there is none: {title, text, publish}, in words for a person.
+
+/** `published` is the version just made, or null. Null while an answer is awaited. */
+export function noticeFor({ feed, outbox, published, isLead }) {
+  const problem = feed.problem ?? outbox.problem;
+  if (feed.remaining === 0 && outbox.size === 0) return endOf(feed, published, isLead);
+  if (problem !== null) return { title: "Waiting for the server", text: `${problem}. Your decisions are kept in this browser.` };
+  return null;
+}
+
+function endOf({ queue, progress: { done, total } }, published, isLead) {
+  if (queue === "second_look") return { title: "No second look wanted", text: "Masks on which verdicts differ come up here." };
+  if (total === 0) return { title: "Nothing to review", text: "This version has no masks that a person judges." };
+  if (published) return { title: "All reviewed and published", text: `${published} holds ${done} verdicts. Undo still works.` };
+  const text = `${done} of ${total} masks have a verdict.`;
+  if (!isLead) return { title: "All reviewed", text: `${text} Undo still works.` };
+  return { title: "All reviewed", text: `${text} Publish writes them as the next version; undo still works.`, publish: true };
+}
+
+/** What is said above the picture: about a past decision on stage, or the others' verdicts at a second look; or "". */
+export function captionFor(picked, sample, inWords) {
+  if (picked) return `You ${inWords(picked)}. A new verdict replaces that.`;
+  const said = sample?.verdicts ?? [];
+  return said.map(({ reviewer, verdict, reason }) => `${reviewer}: ${verdict}${reason ? ` (${reason})` : ""}`).join(" · ");
+}

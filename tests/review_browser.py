@@ -1,0 +1,105 @@
+"""The review page in a real Chromium, served by a real `python -m review_ui`: what its tests have in common."""
+
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+BROWSER_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+START_SECONDS = 60
+LANDSCAPE = {"width": 1280, "height": 720}
+expect.set_options(timeout=15_000)  # a shared machine may be slow
+
+
+class Server:
+    """`python -m review_ui` in a process of its own."""
+
+    def __init__(self, root: Path, port: int = 0) -> None:
+        self.root = root
+        command = [sys.executable, "-m", "review_ui", "--manifests", str(root / "manifests"), "--port", str(port)]
+        self._process = subprocess.Popen([*command, "--no-browser"], stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout
+        self.announcement = self._process.stdout.readline()
+        self.url = re.search(r"http://127\.0\.0\.1:\d+", self.announcement)[0]
+
+    @property
+    def port(self) -> int:
+        return urlsplit(self.url).port
+
+    def decided(self) -> list[tuple[str, str, str | None]]:
+        """(sample_id, verdict, reason), newest first."""
+        history = httpx.get(f"{self.url}/api/history?n=200").raise_for_status().json()["decisions"]
+        return [(entry["sample"]["sample_id"], entry["verdict"], entry["reason"]) for entry in history]
+
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        self._process.send_signal(number)
+        self._process.wait(START_SECONDS)
+        self._process.stdout.close()
+
+
+def chromium() -> Iterator[Browser]:
+    """The body of a fixture."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not path:
+        pytest.skip("needs a Chromium, which is not on PATH; on Debian: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=BROWSER_ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+def new_page(browser: Browser, **options: Any) -> Iterator[Page]:
+    """The body of a fixture: a tab of a browser that never saw the page before."""
+    context = browser.new_context(**{"viewport": LANDSCAPE, **options})
+    yield context.new_page()
+    context.close()
+
+
+def open_page(page: Page, server: Server) -> str:
+    page.goto(server.url)
+    return on_screen(page)
+
+
+def handed_out(page: Page, server: Server) -> list[dict[str, Any]]:
+    """Open the page; the samples that its tab got, in their order."""
+    with page.expect_response(lambda response: "/api/next" in response.url) as answer:
+        page.goto(server.url)
+    return answer.value.json()["samples"]
+
+
+def on_screen(page: Page) -> str:
+    """The sample that has been painted."""
+    expect(page.locator("#sample")).to_have_attribute("data-painted", "true", timeout=20_000)
+    return page.locator("#sample").get_attribute("data-sample-id")
+
+
+def act(page: Page, key_or_button: str) -> str:
+    """Press a key, or click a button named by its #id; the sample on screen afterwards."""
+    before = on_screen(page)
+    if key_or_button.startswith("#"):
+        page.click(key_or_button)
+    else:
+        page.keyboard.press(key_or_button)
+    expect(page.locator("#sample")).not_to_have_attribute("data-sample-id", before)
+    return on_screen(page)
+
+
+def saved(page: Page) -> None:
+    expect(page.locator("#unsaved")).to_be_hidden(timeout=20_000)
