@@ -6,6 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,7 +15,6 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
 import uvicorn
-from fastapi import FastAPI
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from portrait_datasets import commit_pending, import_portraits
 
@@ -198,17 +198,11 @@ def session(store: ManifestStore, log: DecisionLog, waiting: list[dict]) -> Revi
     for key in gold:
         row = dict(zip(("sample_id", "mask_sha256"), key, strict=True))
         decided += [decision(row, purpose="gold"), decision(row, purpose="gold", reviewer="bob", mode="grid")]
-    log.append(
-        Decision(**{name: getattr(d, name) for name in DECISIONS_SCHEMA.names} | {"decided_at": NOON + _seconds(i)})
-        for i, d in enumerate(decided)
-    )
+    begin = datetime.now(UTC) - timedelta(minutes=1)  # they are at work
+    log.append(replace(d, decided_at=begin + timedelta(seconds=2 * i)) for i, d in enumerate(decided))
     session = ReviewSession(manifest, store, log)
     session.use_gold(gold)
     return session
-
-
-def _seconds(number: int) -> timedelta:
-    return timedelta(seconds=2 * number)
 
 
 @pytest.fixture
@@ -218,17 +212,9 @@ def url(session: ReviewSession) -> Iterator[str]:
 
 
 def serve(session: ReviewSession) -> Iterator[str]:
-    import gradio as gr
+    from review_ui.lead_page import lead_app  # here: it imports gradio, which takes seconds
 
-    from review_ui.lead import lead_blocks
-
-    app = FastAPI()
-    blocks = lead_blocks(session, now=lambda: NOON + timedelta(minutes=1))
-    theme = gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["monospace"])
-    gr.mount_gradio_app(
-        app, blocks, path="/lead", theme=theme, footer_links=[], run_history=False, enable_monitoring=False,
-        ssr_mode=False, show_error=False,
-    )  # fmt: skip
+    app = lead_app(session, "/lead")
     app.add_api_route("/favicon.ico", lambda: None)
     listener = listen("127.0.0.1", 0)
     server = uvicorn.Server(uvicorn.Config(Guard(app), log_level="warning", timeout_graceful_shutdown=2))
@@ -267,6 +253,7 @@ def test_every_tab_shows_its_figures_and_nothing_comes_from_elsewhere(page, url,
     expect(page.get_by_role("link", name="Open the second look")).to_have_attribute("href", "/?queue=second_look")
     open_tab(page, "Problems")
     shown(page, "No sample was set aside.")
+    expect(page.get_by_role("link", name="photograph")).to_have_count(3)  # of damaged gold that both accepted
     open_tab(page, "Download")
     expect(page.get_by_role("link", name="decisions.csv")).to_have_attribute("href", "/api/decisions.csv")
     assert complaints == []
