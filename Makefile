@@ -52,6 +52,7 @@ format: $(STAMP) ## Rewrite the code in the house format
 bench: $(STAMP) ## Measure speed and memory as ratios against named baselines
 	$(BIN)/python -m trainer.bench
 	$(BIN)/python -m pipeline.bench
+	$(BIN)/python -m review_ui.bench
 
 clean: ## Remove caches and the virtual environment; data and manifests stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build *.egg-info

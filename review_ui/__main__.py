@@ -48,7 +48,7 @@ def main(arguments: Sequence[str]) -> None:
     rates = _rates(options)
     session = ReviewSession(manifest, store, log, votes=options.votes, rates=rates)
     if rates.gold:
-        threading.Thread(target=_bring_gold, args=(session, manifest, log, options.gold), daemon=True).start()
+        threading.Thread(target=_bring_gold, args=(session, manifest, log, options), daemon=True).start()
     app = create_app(
         session,
         BlobStore(manifest.data_root),
@@ -72,16 +72,16 @@ def _rates(options: argparse.Namespace) -> Rates:
     )
 
 
-def _bring_gold(session: ReviewSession, manifest: Manifest, log: DecisionLog, count: int) -> None:
+def _bring_gold(session: ReviewSession, manifest: Manifest, log: DecisionLog, options: argparse.Namespace) -> None:
     """Make the gold samples that are missing and mix them in; the page is open meanwhile."""
     try:
-        prepare_gold(manifest, BlobStore(manifest.data_root), log, count=count, seed=GOLD_SEED)
+        prepare_gold(manifest, BlobStore(manifest.data_root), log, count=options.gold, seed=GOLD_SEED)
         gold = GoldSamples.load(log)
     except (UserError, OSError) as error:
         print(f"warning: no gold samples are mixed in: {error}", file=sys.stderr)
         return
     session.use_gold(gold)
-    if not gold:
+    if not gold and options.gold_rate:  # else a team that just has none
         print("warning: no gold samples are mixed in: the version has no usable ground_truth rows", file=sys.stderr)
 
 

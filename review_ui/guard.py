@@ -15,10 +15,14 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_POLICY = (
+    "default-src 'self' data: blob:; script-src {scripts}; style-src 'self' 'unsafe-inline'; form-action 'self'; "
+    "base-uri 'self'; frame-ancestors 'none'"
+)
+OWN_SCRIPTS = _POLICY.format(scripts="'self'")
+GRADIO_SCRIPTS = _POLICY.format(scripts="'self' 'unsafe-inline' 'unsafe-eval'")  # its front end needs both
+LEAD_PATH = "/lead"  # the Gradio page
 RESPONSE_HEADERS = {
-    "Content-Security-Policy": "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
-    "style-src 'self' 'unsafe-inline'; form-action 'self'; base-uri 'self'; "
-    "frame-ancestors 'none'",  # Gradio's front end needs inline and eval
     "Referrer-Policy": "same-origin",  # with no-referrer, browsers send the sign-in form with Origin: null
     "X-Content-Type-Options": "nosniff",
 }
@@ -43,7 +47,8 @@ class Guard:
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(RESPONSE_HEADERS)
+                policy = GRADIO_SCRIPTS if scope["path"].startswith(LEAD_PATH) else OWN_SCRIPTS
+                MutableHeaders(scope=message).update(RESPONSE_HEADERS | {"Content-Security-Policy": policy})
             await send(message)
 
         await self._app(scope, receive, send_guarded)

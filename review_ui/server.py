@@ -14,13 +14,12 @@ from manifests.blobs import BlobStore
 from manifests.errors import UserError
 from review_ui.api import create_api
 from review_ui.doorkeeper import Doorkeeper
-from review_ui.guard import Guard
+from review_ui.guard import LEAD_PATH, Guard
 from review_ui.late_page import LatePage
 from review_ui.page import mount_page
 from review_ui.session import ReviewSession
 from review_ui.sign_in import SignIn
 
-LEAD_PATH = "/lead"
 SHUTDOWN_SECONDS = 2  # an open page keeps a connection to Gradio alive; don't wait for it longer
 
 

@@ -29,11 +29,11 @@ from manifests.decisions import DecisionLog, sqlite_url
 from manifests.store import ManifestStore
 from review_ui import tokens
 from review_ui.doorkeeper import CACHE_SECONDS, Doorkeeper
-from review_ui.guard import Guard
+from review_ui.guard import LEAD_PATH, Guard
 from review_ui.lead_page import lead_app
 from review_ui.password import hash_password, read_hash
 from review_ui.reviewer import Role
-from review_ui.server import LEAD_PATH, create_app
+from review_ui.server import create_app
 from review_ui.session import ReviewSession
 from review_ui.sign_in import SignIn
 from review_ui.sign_in_form import MAX_FORM_BYTES, MAX_WAITING

@@ -4,6 +4,7 @@ import { prepare, unload } from "./item.js";
 import { request } from "./request.js";
 
 const RETRY_MS = 2000;
+const LOOK_AGAIN_MS = 5000; // while all that waits is on other screens
 const RENEW_FRACTION = 0.5; // of a lease's time: then it is renewed
 
 export class Feed {
@@ -43,6 +44,7 @@ export class Feed {
     const ids = new Set(items.map((item) => item.sample.sample_id));
     this.upcoming = [...items.map((item) => prepare(item, this.look())), ...this.upcoming.filter((item) => !ids.has(item.sample.sample_id))];
     this.remaining = null;
+    this.areElsewhere = false;
     for (const item of this.upcoming.slice(2 * this.ahead)) unload(item);
     this.upcoming = this.upcoming.slice(0, 2 * this.ahead); // the rest comes again
   }
@@ -90,9 +92,11 @@ export class Feed {
     this.upcoming.push(...fresh.map((sample) => prepare({ sample }, this.look())));
     this.problem = null;
     this.remaining = remaining;
+    this.areElsewhere = remaining > 0 && this.upcoming.length === 0 && this.asking.size === 0;
     this.manifest = manifest;
     if (settled && this.asking.size === 0) this.progress = progress; // else it lacks what was counted here
-    this.renewInTime(samples);
+    if (this.areElsewhere) this.timer = setTimeout(() => this.refill(), LOOK_AGAIN_MS);
+    else this.renewInTime(samples);
   }
 
   /** Ask again before the leases end. The server's clock may be another one: at most every minute. */

@@ -4,8 +4,14 @@
 export function noticeFor({ feed, outbox, published, isLead }) {
   const problem = feed.problem ?? outbox.problem;
   if (feed.remaining === 0 && outbox.size === 0) return endOf(feed, published, isLead);
+  if (problem === null && feed.areElsewhere && outbox.size === 0) return elsewhere(feed);
   if (problem !== null) return { title: "Waiting for the server", text: `${problem}. Your decisions are kept in this browser.` };
   return null;
+}
+
+function elsewhere({ remaining }) {
+  const masks = remaining === 1 ? "1 mask is" : `${remaining} masks are`;
+  return { title: "Nothing for you right now", text: `${masks} on other screens, or waiting for somebody else's verdict. This page looks again every few seconds.` };
 }
 
 function endOf({ queue, progress: { done, total } }, published, isLead) {
