@@ -48,8 +48,11 @@ def lead_blocks(board: Board, *, now: Callable[[], datetime] = lambda: datetime.
             with gr.Tab("Download"):
                 _html(_DOWNLOADS)
 
-        def show() -> list[str]:
-            snapshot = take_snapshot(board, now())
+        def show() -> list[Any]:
+            try:
+                snapshot = take_snapshot(board, now())
+            except UserError as error:  # the figures stay as they were
+                return [_error(error), *([gr.update()] * (len(shown) - 1))]
             return [view(snapshot) for view in shown.values()]
 
         timer = gr.Timer(REFRESH_SECONDS)

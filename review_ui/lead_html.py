@@ -3,6 +3,7 @@
 Text is escaped here; cells that are HTML already come as `Html`.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from html import escape
@@ -28,6 +29,7 @@ small { display: block; font-size: 12px; opacity: 0.72; white-space: nowrap; }
 .number { text-align: right; }
 td.number { white-space: nowrap; }
 .scroll { overflow-x: auto; }
+[role="alert"] { font-weight: 600; color: var(--error-text-color); }
 .wide { width: 38%; }
 th:first-child { min-width: 120px; }
 .bar { display: flex; height: 16px; margin-top: 3px; gap: 1px; overflow: hidden; border-radius: 3px; }
@@ -166,7 +168,7 @@ def _horizontal(y: float, label: str) -> str:
 
 def _round_up(value: float) -> float:
     """To a number that is easy to read."""
-    return next((top for top in _TOPS if value <= top), value)
+    return next((top for top in _TOPS if value <= top), math.ceil(value / _TOPS[-1]) * _TOPS[-1])
 
 
 def _cells(tag: str, cells: Sequence[Cell], classes: Sequence[str]) -> str:

@@ -1,6 +1,7 @@
 """The lead's page on a real session in a real browser; what its tables count; the log as a file."""
 
 import io
+import re
 import shutil
 import threading
 import time
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
+import sqlalchemy as sa
 import uvicorn
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from portrait_datasets import commit_pending, import_portraits
@@ -24,6 +26,8 @@ from manifests.store import ManifestStore
 from review_ui.download import DECISIONS_SCHEMA, as_csv, as_parquet, decisions_table
 from review_ui.gold import GoldSamples, prepare_gold
 from review_ui.guard import Guard
+from review_ui.lead_html import pace_chart
+from review_ui.pace import PaceBin
 from review_ui.server import listen, url_of
 from review_ui.session import ReviewSession
 from review_ui.tally import tally
@@ -166,6 +170,21 @@ def test_an_empty_log_is_a_file_with_columns():
     assert as_csv(table).decode().count("\n") == 1
 
 
+# Charts
+
+
+@pytest.mark.parametrize(("per_minute", "top"), [(0.5, "2"), (17, "20"), (399, "400"), (1650, "2000")])
+def test_the_axis_of_the_pace_ends_at_a_round_number(per_minute, top):
+    chart = pace_chart([PaceBin("ada", NOON, timedelta(minutes=5), per_minute)])
+    assert re.findall(r'text-anchor="end">([^<]*)<', chart)[-1] == top
+
+
+def test_lines_break_where_somebody_was_away():
+    width = timedelta(minutes=5)
+    bins = [PaceBin("ada", NOON + i * width, width, 30) for i in (0, 1, 5, 6, 7)]
+    assert pace_chart(bins).count("<polyline") == 2
+
+
 # The page
 
 
@@ -299,6 +318,18 @@ def test_refresh_shows_what_was_decided_since(page, url, log, waiting):
     log.append([decision(waiting[5])])
     page.get_by_role("button", name="Refresh").click()
     shown(page, "5 of 9")
+
+
+def test_a_database_that_is_away_is_said_and_the_figures_stay(page, url, log):
+    page.goto(url)
+    shown(page, "4 of 9")
+    with log.writing() as connection:
+        connection.execute(sa.text("ALTER TABLE decision_events RENAME TO elsewhere"))
+    page.get_by_role("button", name="Refresh").click()
+    expect(page.get_by_role("alert").locator("visible=true").first).to_contain_text(
+        "expected to read from the database"
+    )
+    shown(page, "4 of 9")
 
 
 def test_a_name_that_is_code_is_shown_as_text(page, url, log, waiting):
