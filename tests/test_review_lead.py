@@ -288,6 +288,7 @@ def test_publishing_follows_the_policy_chosen(page, url, store):
     shown(page, "1 rejected")
     page.get_by_role("button", name="Publish").click()
     shown(page, f"Published {store.path(3)}.")
+    shown(page, f"{store.path(3)} at ")  # the heading
     assert store.open().parameters["conflicts"] == "reject"
     assert store.open().counts == {"rows": 21, "accepted": 15, "rejected": 1, "pending": 5}
     page.get_by_role("button", name="Publish").click()
