@@ -185,7 +185,7 @@ class ReviewSession:
 
     def history(self, reviewer: Reviewer, count: int) -> list[tuple[Decision, Sample]]:
         """The reviewer's last word on each of the `count` samples decided last, newest first."""
-        with self._lock:
+        with self._reading():
             newest = ((decision, self._shown(decision.key)) for decision in self._standing.newest(reviewer.name))
             return list(islice(((decision, sample) for decision, sample in newest if sample), count))
 
@@ -211,9 +211,7 @@ class ReviewSession:
 
     def decisions(self) -> list[Decision]:
         """Everybody's decisions that stand, oldest first."""
-        with self._lock:
-            with self._log.reading() as connection:
-                self._catch_up(connection)
+        with self._reading():
             return self._standing.all()
 
     def gold(self) -> Mapping[MaskKey, GoldSample]:
@@ -225,7 +223,7 @@ class ReviewSession:
 
     def second_look(self) -> int:
         """Samples on which reviewers disagree, or that one flagged."""
-        with self._lock:
+        with self._reading():
             return len(self._second_look)
 
     def problems(self) -> list[str]:
@@ -265,15 +263,24 @@ class ReviewSession:
 
     @contextmanager
     def _writing(self) -> Iterator[sa.Connection]:
-        """A transaction that begins with everything others wrote; what is written in it is in memory afterwards."""
+        """A transaction that begins with everything that was written before; what it writes itself, the next reads."""
         if self._astray:
             self._load(self._manifest)
         with self._log.writing() as connection:
             self._catch_up(connection)
             self._astray = True  # until the transaction is through: memory may hold what the database then refuses
             yield connection
-            self._catch_up(connection)
         self._astray = False
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """The session to oneself, with everything that was written before."""
+        with self._lock:
+            if self._astray:
+                self._load(self._manifest)
+            with self._log.reading() as connection:
+                self._catch_up(connection)
+            yield
 
     def _catch_up(self, connection: sa.Connection) -> None:
         changed: dict[MaskKey, None] = {}
