@@ -1,8 +1,8 @@
 """Damaged copies of a good mask: what a careful reviewer must reject.
 
 Each kind of damage looks like a mistake that teachers make. A copy's IoU with the good mask lies in IOU_RANGE:
-visible, and not ridiculous. `softened` gives every mask, good or damaged, an edge like that of a teacher's
-mask, so that the edge doesn't tell which masks are tests.
+visible, and not ridiculous. `softened` gives every mask, good or damaged, one and the same soft edge, for a
+teacher's masks have soft ones: a hard edge, or one that only damaged masks have, would tell which are tests.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from manifests.geometry import Pixels
 from manifests.masks import PERSON, PERSON_LEVEL, Mask
 
 IOU_RANGE = (0.75, 0.97)
-EDGE_BLUR_PX = 1.5  # sigma; a teacher's edge at 240x320 goes from background to person within about 5 px
+EDGE_BLUR_PX = 1.5  # sigma: no step is left, and the edge at half height stays where it was
 PERSON_FRACTIONS = (0.12, 0.90)  # of the picture: in between there is room for damage, and damage is wide enough to see
 
 _WANTED_IOU = (0.85, 0.955)  # a part gone or added is seen early

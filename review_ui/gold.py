@@ -5,7 +5,7 @@ live in a table of the decision log's database, so that all servers of one queue
 """
 
 import hashlib
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
@@ -127,7 +127,7 @@ def _make(
     for row in _candidates(manifest, {sample.sample_id for sample in there}, seed):
         if len(made) == wanted:
             break
-        sample = _gold_sample(row, blobs, verdicts[len(made)], seed)
+        sample = _gold_sample(row, blobs, verdicts[len(made)], seed, turn=len(there) + len(made))
         if sample:
             made.append(sample)
     return made
@@ -150,7 +150,13 @@ def _candidates(manifest: Manifest, taken: set[str], seed: int) -> Iterator[_Row
     return (row for row in chain.from_iterable(in_turn) if row)
 
 
-def _gold_sample(row: _Row, blobs: BlobStore, verdict: Literal["accept", "reject"], seed: int) -> GoldSample | None:
+def _gold_sample(
+    row: _Row, blobs: BlobStore, verdict: Literal["accept", "reject"], seed: int, *, turn: int
+) -> GoldSample | None:
+    """With the kind of damage whose turn it is, or the next one for which the mask has room; None without any.
+
+    A good mask without room for damage is none either: both kinds of gold come from the same kind of photographs.
+    """
     try:
         mask = decode_mask(blobs.read(row["mask"], row["mask_sha256"]))
     except UserError:
@@ -158,7 +164,9 @@ def _gold_sample(row: _Row, blobs: BlobStore, verdict: Literal["accept", "reject
     if mask.shape != (row["height"], row["width"]) or not blobs.find(row["image_sha256"]):
         return None
     generator = np.random.default_rng(_number(seed, row["sample_id"]))
-    for damage in generator.permutation(list(DAMAGES)).tolist():
+    kinds = deque(DAMAGES)
+    kinds.rotate(-turn)
+    for damage in kinds:
         damaged = damaged_copy(mask, damage, generator)
         if damaged is None:
             continue

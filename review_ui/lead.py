@@ -44,16 +44,20 @@ def lead_blocks(board: Board, *, now: Callable[[], datetime] = lambda: datetime.
                 with gr.Tab(label):
                     shown[_html()] = view
             with gr.Tab("Publish"):
-                choices, outcome = _publish_tab(board)
+                choices, outcome, published = _publish_tab(board)
             with gr.Tab("Download"):
                 _html(_DOWNLOADS)
 
-        def show() -> list[str]:
-            snapshot = take_snapshot(board, now())
+        def show() -> list[Any]:
+            try:
+                snapshot = take_snapshot(board, now())
+            except UserError as error:  # the figures stay as they were
+                return [_error(error), *([gr.update()] * (len(shown) - 1))]
             return [view(snapshot) for view in shown.values()]
 
         timer = gr.Timer(REFRESH_SECONDS)
-        gr.on([blocks.load, refresh.click, timer.tick], show, outputs=list(shown), show_progress="hidden")
+        for happening in (blocks.load, refresh.click, timer.tick, published.then):
+            happening(show, outputs=list(shown), show_progress="hidden")
         gr.on(
             [blocks.load, refresh.click, *(choice.change for choice in choices)],
             lambda votes, conflicts: _preview(board, votes, conflicts),
@@ -68,8 +72,8 @@ def _html(value: str = "") -> gr.HTML:
     return gr.HTML(value, css_template=STYLE, apply_default_css=False)
 
 
-def _publish_tab(board: Board) -> tuple[tuple[gr.Number, gr.Radio], gr.HTML]:
-    """The policy's two choices, and where counts, result or error are shown."""
+def _publish_tab(board: Board) -> tuple[tuple[gr.Number, gr.Radio], gr.HTML, Any]:
+    """The policy's two choices, where counts, result or error are shown, and the event of having published."""
     default = board.policy
     with gr.Row():
         votes = gr.Number(
@@ -81,10 +85,10 @@ def _publish_tab(board: Board) -> tuple[tuple[gr.Number, gr.Radio], gr.HTML]:
         )  # fmt: skip
     outcome = _html()
     publish = gr.Button("Publish", variant="primary", elem_id="publish-version", scale=0, min_width=200)
-    publish.click(
+    published = publish.click(
         lambda votes, conflicts: _publish(board, votes, conflicts), inputs=[votes, conflicts], outputs=outcome
     )
-    return (votes, conflicts), outcome
+    return (votes, conflicts), outcome, published
 
 
 def _preview(board: Board, votes: int | None, conflicts: str) -> str:

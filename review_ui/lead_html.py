@@ -3,6 +3,7 @@
 Text is escaped here; cells that are HTML already come as `Html`.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from html import escape
@@ -25,7 +26,10 @@ td { border-bottom: 1px solid var(--border-color-primary); font-variant-numeric:
 small { display: block; font-size: 12px; opacity: 0.72; white-space: nowrap; }
 .part td { border-bottom-style: dotted; }
 .part td:first-child { padding-left: 1.2em; opacity: 0.8; }
-.number { text-align: right; white-space: nowrap; }
+.number { text-align: right; }
+td.number { white-space: nowrap; }
+.scroll { overflow-x: auto; }
+[role="alert"] { font-weight: 600; color: var(--error-text-color); }
 .wide { width: 38%; }
 th:first-child { min-width: 120px; }
 .bar { display: flex; height: 16px; margin-top: 3px; gap: 1px; overflow: hidden; border-radius: 3px; }
@@ -41,7 +45,8 @@ svg .grid { stroke: var(--border-color-primary); }
 """
 
 _CHART = (620, 220)  # px at full size: width, height
-_MARGINS = (38, 10, 12, 24)  # px: left, right, top, bottom
+_MARGINS = (38, 24, 12, 24)  # px: left, right, top, bottom
+_TOPS = (2, 4, 6, 10, 20, 30, 40, 50, 60, 80, 100, 120, 160, 200, 300, 400)  # of the axis: half of it is a number too
 _TIME_LABELS = 7  # at most
 _TIME_STEPS = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 30, 60, 120, 240, 480, 1440, 2880, 10080))
 
@@ -67,7 +72,7 @@ def table(
     lines = [_cells("td", row, classes) for row in rows]
     marks = [' class="part"' if part else "" for part in parts] or [""] * len(lines)
     body = "".join(f"<tr{mark}>{line}</tr>" for mark, line in zip(marks, lines, strict=True))
-    return Html(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
+    return Html(f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>')
 
 
 def stacked_bar(counts: Mapping[str, int], colors: Mapping[str, str], *, full: int) -> Html:
@@ -162,8 +167,8 @@ def _horizontal(y: float, label: str) -> str:
 
 
 def _round_up(value: float) -> float:
-    """To an even number that is easy to read."""
-    return next((step for step in (2, 4, 10, 20, 40, 60, 80, 100, 120, 160, 200, 300, 400) if value <= step), value)
+    """To a number that is easy to read."""
+    return next((top for top in _TOPS if value <= top), math.ceil(value / _TOPS[-1]) * _TOPS[-1])
 
 
 def _cells(tag: str, cells: Sequence[Cell], classes: Sequence[str]) -> str:

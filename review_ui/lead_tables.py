@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from review_ui.agreement import Agreement
 from review_ui.error_rates import Interval, Rate, SlippedThrough
+from review_ui.gold import GoldSample
 from review_ui.lead_html import STATUS_COLORS, Cell, Html, cards, colors_of, key, keys, stacked_bar, table, with_note
 from review_ui.pace import Forecast
 from review_ui.tally import STATUSES, Counts, Tally
@@ -102,6 +103,21 @@ def damage_table(by_damage: Mapping[str, Rate]) -> Html:
         for damage, rate in by_damage.items()
     ]
     return table(["damage", "judged", "accepted", "share", "95 % interval"], rows)
+
+
+def disputed_table(disputed: Sequence[tuple[GoldSample, Rate]]) -> Html:
+    """A row for each gold sample on which reviewers are of another opinion, with links to its two files."""
+    rows: list[list[Cell]] = [
+        [
+            gold.sample_id,
+            gold.damage or "none",
+            gold.right_verdict,
+            f"{rate.hits:,} of {rate.n:,}",
+            Html(f'<a href="/media/{gold.image_sha256}">photograph</a> <a href="/media/{gold.mask_sha256}">mask</a>'),
+        ]
+        for gold, rate in disputed
+    ]
+    return table(["gold sample", "damage", "right verdict", "judged otherwise", "look at it"], rows)
 
 
 def status_summary(counts: Counts) -> Html:

@@ -9,18 +9,19 @@ from review_ui.lead_html import Html, pace_chart
 from review_ui.lead_tables import (
     agreement_table,
     damage_table,
+    disputed_table,
     headline,
     progress_table,
     reasons_table,
     reviewers_table,
 )
 from review_ui.pace import pace
-from review_ui.trust import false_accepts_by_damage, reviewer_figures, verdicts
+from review_ui.trust import disputed_gold, false_accepts_by_damage, reviewer_figures, verdicts
 
 SEED = 0  # of the intervals' Monte Carlo: figures change when the log does, and not by looking again
 _NOBODY = Html("<p>Nobody has judged a mask yet.</p>")
 _EXPLANATION = """
-<p>Small print: 95 % intervals; of seconds, the middle half. <b>False accepts</b> are damaged gold masks that were
+<p>In small print: 95 % intervals, and of seconds the middle half. <b>False accepts</b> are damaged gold masks that were
 accepted, <b>false rejects</b> good ones that were rejected. <b>Wrong among accepted</b> is what slipped through at
 work, estimated from both. <b>Agrees with self</b>: Cohen's κ over masks judged twice.</p>
 """
@@ -80,10 +81,12 @@ def _second_look(snapshot: Snapshot) -> str:
 
 
 def _problems(snapshot: Snapshot) -> str:
-    if not snapshot.problems:
-        return "<p>No sample was set aside.</p>"
     lines = "".join(f"<li>{escape(problem)}</li>" for problem in snapshot.problems)
-    return f"<p>{len(snapshot.problems):,} set aside, for nobody can judge them:</p><ul>{lines}</ul>"
+    set_aside = f"<p>{len(snapshot.problems):,} set aside, for nobody can judge them:</p><ul>{lines}</ul>"
+    disputed = disputed_gold(snapshot.decisions, snapshot.gold)
+    return (set_aside if snapshot.problems else "<p>No sample was set aside.</p>") + (
+        f"<h2>Gold that most reviewers judged otherwise</h2>{disputed_table(disputed)}" if disputed else ""
+    )
 
 
 TABS: dict[str, Callable[[Snapshot], str]] = {

@@ -115,6 +115,22 @@ def false_accepts_by_damage(decisions: Sequence[Decision], gold: Gold) -> dict[s
     return dict(sorted(rates.items(), key=lambda item: -item[1].hits / item[1].n))
 
 
+def disputed_gold(decisions: Sequence[Decision], gold: Gold) -> list[tuple[GoldSample, Rate]]:
+    """Gold that several reviewers judged and most of them otherwise, with the share of those, the largest first.
+
+    Either the ground truth is wrong, or the damage can't be seen: worth a look.
+    """
+    by_key: dict[MaskKey, list[Decision]] = defaultdict(list)
+    for decision in _on_gold(verdicts(decisions), gold):
+        by_key[decision.key].append(decision)
+    against = {
+        key: Rate(sum(decision.verdict != gold[key].right_verdict for decision in judged), len(judged))
+        for key, judged in by_key.items()
+    }
+    disputed = [(gold[key], rate) for key, rate in against.items() if rate.n > 1 and 2 * rate.hits > rate.n]
+    return sorted(disputed, key=lambda item: (-item[1].hits, item[0].key))
+
+
 def verdicts(decisions: Sequence[Decision]) -> list[Decision]:
     """Each reviewer's last accept or reject of each mask for each purpose, in the order of these last ones."""
     latest: dict[tuple[str, str, str, Purpose], Decision] = {}

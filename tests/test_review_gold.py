@@ -127,6 +127,13 @@ def test_half_of_the_gold_is_damaged_and_the_rest_is_good(forty, log):
         assert (iou(original, shown) > 0.98) == (sample.right_verdict == "accept")
 
 
+def test_no_kind_of_damage_is_left_out(forty, log):
+    prepare(forty, log, count=32, damaged_fraction=1)
+    damages = Counter(sample.damage for sample in GoldSamples.load(log).values())
+    assert damages.keys() == DAMAGES.keys()
+    assert max(damages.values()) <= 6
+
+
 def test_no_edge_tells_gold_by_its_hardness(forty, log):
     prepare(forty, log)
     blobs = BlobStore(forty.data_root)
@@ -154,8 +161,10 @@ def test_asking_for_more_keeps_what_is_there(forty, log):
     assert Counter(sample.right_verdict for sample in after.values()) == {"accept": 8, "reject": 8}
 
 
-def test_servers_that_start_together_make_one_set_of_gold(forty, tmp_path):
-    logs = [DecisionLog(sqlite_url(tmp_path)) for _ in range(4)]
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_servers_that_start_together_make_one_set_of_gold(forty, tmp_path, request, database):
+    url = sqlite_url(tmp_path) if database == "sqlite" else request.getfixturevalue("postgres_url")
+    logs = [DecisionLog(url) for _ in range(4)]
     added: list[int] = []
     threads = [threading.Thread(target=lambda log=log: added.append(prepare(forty, log))) for log in logs]
     for thread in threads:

@@ -1,11 +1,13 @@
 """The lead's page on a real session in a real browser; what its tables count; the log as a file."""
 
 import io
+import re
 import shutil
 import threading
 import time
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,8 +15,8 @@ from urllib.parse import urlsplit
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
+import sqlalchemy as sa
 import uvicorn
-from fastapi import FastAPI
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from portrait_datasets import commit_pending, import_portraits
 
@@ -24,6 +26,8 @@ from manifests.store import ManifestStore
 from review_ui.download import DECISIONS_SCHEMA, as_csv, as_parquet, decisions_table
 from review_ui.gold import GoldSamples, prepare_gold
 from review_ui.guard import Guard
+from review_ui.lead_html import pace_chart
+from review_ui.pace import PaceBin
 from review_ui.server import listen, url_of
 from review_ui.session import ReviewSession
 from review_ui.tally import tally
@@ -166,6 +170,21 @@ def test_an_empty_log_is_a_file_with_columns():
     assert as_csv(table).decode().count("\n") == 1
 
 
+# Charts
+
+
+@pytest.mark.parametrize(("per_minute", "top"), [(0.5, "2"), (17, "20"), (399, "400"), (1650, "2000")])
+def test_the_axis_of_the_pace_ends_at_a_round_number(per_minute, top):
+    chart = pace_chart([PaceBin("ada", NOON, timedelta(minutes=5), per_minute)])
+    assert re.findall(r'text-anchor="end">([^<]*)<', chart)[-1] == top
+
+
+def test_lines_break_where_somebody_was_away():
+    width = timedelta(minutes=5)
+    bins = [PaceBin("ada", NOON + i * width, width, 30) for i in (0, 1, 5, 6, 7)]
+    assert pace_chart(bins).count("<polyline") == 2
+
+
 # The page
 
 
@@ -198,17 +217,11 @@ def session(store: ManifestStore, log: DecisionLog, waiting: list[dict]) -> Revi
     for key in gold:
         row = dict(zip(("sample_id", "mask_sha256"), key, strict=True))
         decided += [decision(row, purpose="gold"), decision(row, purpose="gold", reviewer="bob", mode="grid")]
-    log.append(
-        Decision(**{name: getattr(d, name) for name in DECISIONS_SCHEMA.names} | {"decided_at": NOON + _seconds(i)})
-        for i, d in enumerate(decided)
-    )
+    begin = datetime.now(UTC) - timedelta(minutes=1)  # they are at work
+    log.append(replace(d, decided_at=begin + timedelta(seconds=2 * i)) for i, d in enumerate(decided))
     session = ReviewSession(manifest, store, log)
     session.use_gold(gold)
     return session
-
-
-def _seconds(number: int) -> timedelta:
-    return timedelta(seconds=2 * number)
 
 
 @pytest.fixture
@@ -218,17 +231,9 @@ def url(session: ReviewSession) -> Iterator[str]:
 
 
 def serve(session: ReviewSession) -> Iterator[str]:
-    import gradio as gr
+    from review_ui.lead_page import lead_app  # here: it imports gradio, which takes seconds
 
-    from review_ui.lead import lead_blocks
-
-    app = FastAPI()
-    blocks = lead_blocks(session, now=lambda: NOON + timedelta(minutes=1))
-    theme = gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["monospace"])
-    gr.mount_gradio_app(
-        app, blocks, path="/lead", theme=theme, footer_links=[], run_history=False, enable_monitoring=False,
-        ssr_mode=False, show_error=False,
-    )  # fmt: skip
+    app = lead_app(session, "/lead")
     app.add_api_route("/favicon.ico", lambda: None)
     listener = listen("127.0.0.1", 0)
     server = uvicorn.Server(uvicorn.Config(Guard(app), log_level="warning", timeout_graceful_shutdown=2))
@@ -267,6 +272,7 @@ def test_every_tab_shows_its_figures_and_nothing_comes_from_elsewhere(page, url,
     expect(page.get_by_role("link", name="Open the second look")).to_have_attribute("href", "/?queue=second_look")
     open_tab(page, "Problems")
     shown(page, "No sample was set aside.")
+    expect(page.get_by_role("link", name="photograph")).to_have_count(3)  # of damaged gold that both accepted
     open_tab(page, "Download")
     expect(page.get_by_role("link", name="decisions.csv")).to_have_attribute("href", "/api/decisions.csv")
     assert complaints == []
@@ -282,6 +288,7 @@ def test_publishing_follows_the_policy_chosen(page, url, store):
     shown(page, "1 rejected")
     page.get_by_role("button", name="Publish").click()
     shown(page, f"Published {store.path(3)}.")
+    shown(page, f"{store.path(3)} at ")  # the heading
     assert store.open().parameters["conflicts"] == "reject"
     assert store.open().counts == {"rows": 21, "accepted": 15, "rejected": 1, "pending": 5}
     page.get_by_role("button", name="Publish").click()
@@ -312,6 +319,18 @@ def test_refresh_shows_what_was_decided_since(page, url, log, waiting):
     log.append([decision(waiting[5])])
     page.get_by_role("button", name="Refresh").click()
     shown(page, "5 of 9")
+
+
+def test_a_database_that_is_away_is_said_and_the_figures_stay(page, url, log):
+    page.goto(url)
+    shown(page, "4 of 9")
+    with log.writing() as connection:
+        connection.execute(sa.text("ALTER TABLE decision_events RENAME TO elsewhere"))
+    page.get_by_role("button", name="Refresh").click()
+    expect(page.get_by_role("alert").locator("visible=true").first).to_contain_text(
+        "expected to read from the database"
+    )
+    shown(page, "4 of 9")
 
 
 def test_a_name_that_is_code_is_shown_as_text(page, url, log, waiting):
@@ -354,4 +373,5 @@ def test_no_tab_is_wider_than_the_window(page, url, theme):
         page.set_viewport_size({"width": width, "height": 720})
         for tab in TABS:
             open_tab(page, tab)
-            assert page.evaluate("document.documentElement.scrollWidth") <= width, (tab, width)
+            wider = "[document.documentElement, ...document.querySelectorAll('.scroll')]"
+            assert page.evaluate(f"{wider}.filter((e) => e.scrollWidth > e.clientWidth).length") == 0, (tab, width)

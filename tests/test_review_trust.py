@@ -12,7 +12,7 @@ from review_ui.agreement import agreements, cohen_kappa, self_agreements
 from review_ui.error_rates import Rate, clopper_pearson, slipped_through
 from review_ui.gold import GoldSample, GoldSamples
 from review_ui.pace import forecast, hours_by_reviewer, pace, stretches
-from review_ui.trust import false_accepts_by_damage, figures, reviewer_figures, verdicts
+from review_ui.trust import disputed_gold, false_accepts_by_damage, figures, reviewer_figures, verdicts
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SEED = 5
@@ -167,6 +167,18 @@ def test_false_accepts_are_told_by_damage():
     gold = gold_of(True, True, False)
     log = [decision("g0", purpose="gold"), decision("g1", "reject", purpose="gold"), decision("g2", purpose="gold")]
     assert false_accepts_by_damage(log, gold) == {"shifted": Rate(1, 2)}
+
+
+def test_gold_that_most_reviewers_judge_otherwise_is_disputed():
+    gold = gold_of(True, True, False, False)
+    log = [
+        decision("g0", purpose="gold"), decision("g0", reviewer="bob", purpose="gold"),
+        decision("g0", "reject", reviewer="eve", purpose="gold"),
+        decision("g1", purpose="gold"), decision("g1", "reject", reviewer="bob", purpose="gold"),
+        decision("g2", "reject", purpose="gold"),
+        decision("g3", purpose="gold"), decision("g3", reviewer="bob", purpose="gold"),
+    ]  # fmt: skip
+    assert disputed_gold(log, gold) == [(gold["g0", "m"], Rate(2, 3))]
 
 
 # A simulated reviewer, whose error rates are known
