@@ -104,7 +104,11 @@ export class Outbox {
   forget(batch) {
     const keys = new Set(batch.map((item) => item.key));
     this.items = this.items.filter((item) => !keys.has(item.key));
-    keys.forEach((key) => localStorage.removeItem(key));
+    try {
+      keys.forEach((key) => localStorage.removeItem(key));
+    } catch {
+      // no storage: nothing was kept there
+    }
     this.onChange();
   }
 

@@ -20,7 +20,10 @@ const SIGN_IN_MS = 3000; // between two looks whether somebody is signed in agai
 /** Bring the viewer under `root` to life. */
 export async function start(root) {
   const status = new Status(root);
-  const me = await whoAmI((problem) => status.warn(`Waiting for the server: ${problem}`, { stays: true }));
+  const me = await whoAmI((error) => {
+    if (error.status === 401) status.showSignedOut();
+    else status.warn(`Waiting for the server: ${error.message}`, { stays: true });
+  });
   status.hush();
   return new Viewer(root, me, status).open();
 }
