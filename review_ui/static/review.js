@@ -94,7 +94,7 @@ class Viewer {
 
   /** Another verdict on a mask that has one: the later decision replaces the earlier one. */
   replace(old, entry) {
-    if (entry.verdict === "skip" && old.verdict !== "skip") this.outbox.add({ undo: old.decision_id }); // a skip replaces nothing
+    if (entry.verdict === "skip" && old.verdict !== "skip") this.outbox.add({ undo: old.decision_id, tab: this.tab }); // a skip replaces nothing
     this.journal.remove(old);
     this.count(old, -1);
     this.screen.picked = null;
@@ -142,7 +142,7 @@ class Viewer {
     }
     this.feed.putBack(taken.map((entry) => entry.item));
     this.screen.showAnother();
-    for (const entry of taken.reverse()) this.outbox.add({ undo: entry.decision_id });
+    for (const entry of taken.reverse()) this.outbox.add({ undo: entry.decision_id, tab: this.tab }); // the sample is this tab's again
     this.sayDone(taken.length > 1 ? `page of ${taken.length} undone` : "undone");
   }
 
