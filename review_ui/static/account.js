@@ -5,13 +5,13 @@ import { request } from "./request.js";
 const ALONE = { name: "local", role: "lead", queues: ["work"], signed_in: false }; // a server that knows no users
 const RETRY_MS = 2000;
 
-/** Who the server says this is; asks again while the server can't be reached. `onProblem(message)` meanwhile. */
+/** Who the server says this is; asks again while the server can't be reached. `onProblem(error)` meanwhile. */
 export async function whoAmI(onProblem) {
   for (;;) {
     try {
       return await askWho();
     } catch (error) {
-      onProblem(error.message);
+      onProblem(error);
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
   }

@@ -3,6 +3,8 @@
 
 import { loadPicture, releasePicture } from "./picture.js";
 
+const THUMB_SOURCE_PX = 200; // a picture of which only the thumb is wanted
+
 /**
  * Start loading an item's picture unless it is here or on its way; `ready` or `error` is set when it is done. With a
  * look, it is drawn for that look at once.
@@ -31,7 +33,7 @@ export function unload(item) {
 /** The thumb of an item that isn't loaded; resolves when it is there or can't be had. */
 export async function loadThumb(item) {
   if (item.thumb) return;
-  const picture = await loadPicture(item.sample, null).catch(() => null);
+  const picture = await loadPicture(item.sample, null, { maxSidePx: THUMB_SOURCE_PX }).catch(() => null);
   if (picture) releasePicture(picture, null);
   item.thumb ??= picture?.thumb;
 }

@@ -39,7 +39,7 @@ export class Outbox {
     return new Set(this.items.filter((item) => item.decision).map((item) => item.decision.sample_id));
   }
 
-  /** Send `item`, {decision: {...}} or {undo: decision_id}, after all others. */
+  /** Send `item`, {decision: {...}} or {undo: decision_id, tab}, after all others. */
   add(item) {
     this.last = Math.max(Date.now(), this.last + 1); // keys sort by age, also across a reload
     const entry = { ...item, key: `${this.prefix}${String(this.last).padStart(15, "0")}:${newId()}` };
@@ -90,7 +90,7 @@ export class Outbox {
 
   async send(batch) {
     if (batch[0].undo) {
-      await request("/api/undo", { decision_id: batch[0].undo }, { keepalive: true }).catch((error) => {
+      await request("/api/undo", { decision_id: batch[0].undo, tab: batch[0].tab }, { keepalive: true }).catch((error) => {
         if (error.status !== 404) throw error; // 404: the server never stored that decision, so nothing is left to undo
       });
       return;
@@ -104,7 +104,11 @@ export class Outbox {
   forget(batch) {
     const keys = new Set(batch.map((item) => item.key));
     this.items = this.items.filter((item) => !keys.has(item.key));
-    keys.forEach((key) => localStorage.removeItem(key));
+    try {
+      keys.forEach((key) => localStorage.removeItem(key));
+    } catch {
+      // no storage: nothing was kept there
+    }
     this.onChange();
   }
 

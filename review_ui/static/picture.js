@@ -7,7 +7,8 @@ import { noteSignedOut } from "./request.js";
 const MAX_SIDE_PX = 1600; // more than the stage shows; keeps 16 prepared samples within about 400 MB
 const RETRY_MS = 1000;
 
-let worker = null;
+const WORKERS = Math.min(3, Math.max(1, (navigator.hardwareConcurrency ?? 2) - 1)); // one core is left to the page
+const workers = [];
 const waiting = new Map(); // id of a job -> what to call with the worker's answer
 let lastId = 0;
 
@@ -15,8 +16,8 @@ let lastId = 0;
  * Fetch and prepare a sample, see picture_worker.js, and draw its `frame` for a look if there is one; rejects with an
  * Error that says what is missing.
  */
-export async function loadPicture(sample, look) {
-  const scale = Math.min(1, MAX_SIDE_PX / Math.max(sample.width, sample.height));
+export async function loadPicture(sample, look, { maxSidePx = MAX_SIDE_PX } = {}) {
+  const scale = Math.min(1, maxSidePx / Math.max(sample.width, sample.height));
   const size = { width: Math.max(1, Math.round(sample.width * scale)), height: Math.max(1, Math.round(sample.height * scale)) };
   const [photo, mask] = await Promise.all([fetchFile(sample.image_url), fetchFile(sample.mask_url)]);
   const picture = await work({ photo, mask, size, look });
@@ -29,10 +30,10 @@ export function releasePicture({ photo, shade, person }, frame) {
   for (const { image } of frame?.panes ?? []) image.close();
 }
 
-/** Resolves with what the worker makes of the job. */
+/** Resolves with what a worker makes of the job. */
 function work(job) {
-  worker ??= startWorker();
   const id = ++lastId;
+  const worker = (workers[id % WORKERS] ??= startWorker());
   return new Promise((resolve, reject) => {
     waiting.set(id, ({ picture, error }) => (error === undefined ? resolve(picture) : reject(new Error(error))));
     worker.postMessage({ id, ...job });

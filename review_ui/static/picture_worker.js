@@ -36,11 +36,7 @@ async function prepare(photoFile, maskFile, size) {
   const levels = greyLevels(mask, size);
   mask.close();
   const lines = contour(levels, size.width, size.height);
-  const shade = layer(levels, size, (level) => (level < PERSON_LEVEL ? TINT : 0));
-  const person = layer(levels, size, (level) => (level < PERSON_LEVEL ? 0 : OPAQUE));
-  const context = person.getContext("2d");
-  context.globalCompositeOperation = "source-in";
-  context.drawImage(photo, 0, 0);
+  const { shade, person } = layers(photo, levels, size);
   return {
     ...size,
     lines,
@@ -55,7 +51,9 @@ async function prepare(photoFile, maskFile, size) {
 
 async function bitmap(file, name, { width, height }, options) {
   try {
-    return await createImageBitmap(file, { ...options, resizeWidth: width, resizeHeight: height, resizeQuality: "high" });
+    const image = await createImageBitmap(file, options);
+    if (image.width === width && image.height === height) return image; // scaling it all the same would cost as much again
+    return await createImageBitmap(image, { ...options, resizeWidth: width, resizeHeight: height, resizeQuality: "high" });
   } catch {
     throw new Error(`the ${name} is no picture`);
   }
@@ -70,9 +68,23 @@ function greyLevels(mask, { width, height }) {
   return levels;
 }
 
-function layer(levels, { width, height }, colour) {
-  const pixels = new Uint32Array(levels.length);
-  for (let i = 0; i < levels.length; i++) pixels[i] = colour(levels[i]);
+/** Two canvases of the picture's size: `shade`, the tint on the background; `person`, the person's own pixels. */
+function layers(photo, levels, size) {
+  const background = new Uint32Array(levels.length);
+  const inside = new Uint32Array(levels.length);
+  for (let i = 0; i < levels.length; i++) {
+    if (levels[i] < PERSON_LEVEL) background[i] = TINT;
+    else inside[i] = OPAQUE;
+  }
+  const shade = canvasOf(background, size);
+  const person = canvasOf(inside, size);
+  const context = person.getContext("2d");
+  context.globalCompositeOperation = "source-in";
+  context.drawImage(photo, 0, 0);
+  return { shade, person };
+}
+
+function canvasOf(pixels, { width, height }) {
   const canvas = new OffscreenCanvas(width, height);
   canvas.getContext("2d").putImageData(new ImageData(new Uint8ClampedArray(pixels.buffer), width, height), 0, 0);
   return canvas;

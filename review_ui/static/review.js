@@ -20,7 +20,10 @@ const SIGN_IN_MS = 3000; // between two looks whether somebody is signed in agai
 /** Bring the viewer under `root` to life. */
 export async function start(root) {
   const status = new Status(root);
-  const me = await whoAmI((problem) => status.warn(`Waiting for the server: ${problem}`, { stays: true }));
+  const me = await whoAmI((error) => {
+    if (error.status === 401) status.showSignedOut();
+    else status.warn(`Waiting for the server: ${error.message}`, { stays: true });
+  });
   status.hush();
   return new Viewer(root, me, status).open();
 }
@@ -91,7 +94,7 @@ class Viewer {
 
   /** Another verdict on a mask that has one: the later decision replaces the earlier one. */
   replace(old, entry) {
-    if (entry.verdict === "skip" && old.verdict !== "skip") this.outbox.add({ undo: old.decision_id }); // a skip replaces nothing
+    if (entry.verdict === "skip" && old.verdict !== "skip") this.outbox.add({ undo: old.decision_id, tab: this.tab }); // a skip replaces nothing
     this.journal.remove(old);
     this.count(old, -1);
     this.screen.picked = null;
@@ -139,7 +142,7 @@ class Viewer {
     }
     this.feed.putBack(taken.map((entry) => entry.item));
     this.screen.showAnother();
-    for (const entry of taken.reverse()) this.outbox.add({ undo: entry.decision_id });
+    for (const entry of taken.reverse()) this.outbox.add({ undo: entry.decision_id, tab: this.tab }); // the sample is this tab's again
     this.sayDone(taken.length > 1 ? `page of ${taken.length} undone` : "undone");
   }
 

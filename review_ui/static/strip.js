@@ -25,6 +25,9 @@ export class Strip {
   /** `entries` oldest first; the newest stands first. `picked` is the one on stage, or null. */
   show(entries, picked) {
     const latest = entries.slice(-LENGTH).reverse();
+    const shown = latest.map((entry) => [entry.decision_id, entry.verdict, entry.reason, entry === picked, Boolean(entry.item.thumb)]).join();
+    if (shown === this.shown) return;
+    this.shown = shown;
     this.element.replaceChildren(...this.slots.slice(0, latest.length).map(({ place }) => place));
     latest.forEach((entry, k) => this.fill(this.slots[k], entry, entry === picked));
   }
