@@ -11,6 +11,7 @@ A million rows fit: they stay in Arrow, with one small array per state.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -48,14 +49,14 @@ class ReviewQueue:
     """How many more people each sample wants, and how many hold it now; the caller keeps both up to date."""
 
     def __init__(self, manifest: Manifest, *, votes: int = 1) -> None:
-        table = manifest.read(_COLUMNS)
-        table = table.filter(pc.not_equal(table["origin"], "ground_truth")).combine_chunks()
-        ids = _short_ids(table["sample_id"])
-        order = np.lexsort((ids, -_bands(table["doubt"])))
-        self._table = table.take(pa.array(order)).combine_chunks()
+        self._table = manifest.read(_COLUMNS)
+        judged = np.flatnonzero(pc.not_equal(self._table["origin"], "ground_truth"))
+        ids = _short_ids(self._table["sample_id"])[judged]
+        order = np.lexsort((ids, -_bands(self._table["doubt"])[judged]))
+        self._places = judged[order]  # of the queue's rows in the table, which stays as it is: moving text takes long
         self._by_id = np.argsort(ids[order])  # rows, by their short id
         self._ids = ids[order][self._by_id]
-        pending = np.asarray(pc.equal(self._table["status"], "pending"), dtype=bool)
+        pending = self._has_status("pending")
         self._wanted = np.where(pending, votes, 0).astype(np.int8)
         self._held = np.zeros(len(pending), dtype=np.int8)
         self._in_turn = np.ones(len(pending), dtype=bool)  # not put off
@@ -67,7 +68,7 @@ class ReviewQueue:
 
     def __len__(self) -> int:
         """Samples that people judge, done ones included."""
-        return self._table.num_rows
+        return len(self._places)
 
     @property
     def waiting(self) -> int:
@@ -90,13 +91,12 @@ class ReviewQueue:
 
     def published_status(self, sample_id: str) -> str:
         """The row's status in the manifest; KeyError for a sample that isn't in the queue."""
-        status: str = self._table["status"][self._known(sample_id)].as_py()
+        status: str = self._value("status", self._known(sample_id))
         return status
 
     def with_status(self, status: str) -> list[Sample]:
         """The samples of which the manifest says `status`."""
-        rows = np.flatnonzero(np.asarray(pc.equal(self._table["status"], status), dtype=bool))
-        return [self._sample(row) for row in rows.tolist()]
+        return [self._sample(row) for row in np.flatnonzero(self._has_status(status)).tolist()]
 
     def want(self, sample_id: str, people: int, *, put_off: bool = False) -> None:
         """Let the sample wait for `people` more verdicts (0: no longer), in its place or behind all others."""
@@ -125,7 +125,7 @@ class ReviewQueue:
 
     def some_doubt(self, seed: str) -> float | None:
         """The doubt of one of the samples, the same for the same hex digits."""
-        doubt: float | None = self._table["doubt"][int(seed[:16], 16) % len(self)].as_py() if len(self) else None
+        doubt: float | None = self._value("doubt", int(seed[:16], 16) % len(self)) if len(self) else None
         return doubt
 
     def _known(self, sample_id: str) -> int:
@@ -142,14 +142,21 @@ class ReviewQueue:
         place = int(np.searchsorted(self._ids, short))
         while place < len(self._ids) and self._ids[place] == short:
             row = int(self._by_id[place])
-            if self._table["sample_id"][row].as_py() == sample_id:
+            if self._value("sample_id", row) == sample_id:
                 return row
             place += 1
         return None
 
     def _read_sample(self, row: int) -> Sample:
-        values = {name: self._table[name][row].as_py() for name in Sample.__slots__}
-        return Sample(**values)
+        return Sample(**{name: self._value(name, row) for name in Sample.__slots__})
+
+    def _value(self, column: str, row: int) -> Any:
+        return self._table[column][int(self._places[row])].as_py()
+
+    def _has_status(self, status: str) -> npt.NDArray[np.bool_]:
+        """Of each row of the queue."""
+        found: npt.NDArray[np.bool_] = np.asarray(pc.equal(self._table["status"], status), dtype=bool)[self._places]
+        return found
 
 
 def _short_ids(sample_ids: pa.ChunkedArray) -> Ids:
