@@ -1,9 +1,10 @@
 // Who is signed in, and what of the page that person gets to see.
 
-import { request } from "./request.js";
+import { SIGNED_OUT, request } from "./request.js";
 
 const ALONE = { name: "local", role: "lead", queues: ["work"], signed_in: false }; // a server that knows no users
 const RETRY_MS = 2000;
+const SIGN_IN_MS = 3000; // between two looks whether somebody is signed in again
 
 /** Who the server says this is; asks again while the server can't be reached. `onProblem(error)` meanwhile. */
 export async function whoAmI(onProblem) {
@@ -17,7 +18,7 @@ export async function whoAmI(onProblem) {
   }
 }
 
-export async function askWho() {
+async function askWho() {
   try {
     return { ...ALONE, ...(await request("/api/me")) };
   } catch (error) {
@@ -36,4 +37,42 @@ export function showAccount(root, me) {
   find("#lead").hidden = find("#publish").hidden = !isLead;
   find("#queues").hidden = !(isLead && me.queues.includes("second_look"));
   for (const button of root.querySelectorAll("[data-action=publish]")) button.dataset.allowed = String(isLead);
+}
+
+/** Notices that nobody is signed in any more, and who is later. */
+export class SignIn {
+  constructor(me, status, outbox) {
+    this.me = me;
+    this.status = status;
+    this.outbox = outbox;
+    document.addEventListener(SIGNED_OUT, () => this.wait());
+  }
+
+  wait() {
+    this.status.showSignedOut();
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.isStillMe().catch(() => this.wait()), SIGN_IN_MS);
+  }
+
+  /** Signed in again: false, and the page starts anew, when it is somebody else. Rejects while nobody is. */
+  async isStillMe() {
+    const { name } = await askWho();
+    clearTimeout(this.timer);
+    if (name !== this.me.name) {
+      location.reload();
+      return false;
+    }
+    if (!this.outbox.problem) this.status.hush();
+    return true;
+  }
+
+  async signOut() {
+    await this.outbox.deliver(); // what can't be sent stays in this browser until the next sign-in
+    try {
+      await request("/sign-out", {});
+    } catch (error) {
+      if (error.status !== 401) return this.status.warn(`Not signed out: ${error.message}`);
+    }
+    location.assign("/");
+  }
 }

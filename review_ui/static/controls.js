@@ -71,7 +71,7 @@ function listenForClicks(viewer, root) {
     "#back": () => viewer.back(),
     "#publish, [data-action=publish]": () => viewer.publish(),
     "#help, [data-action=close-help]": () => viewer.toggleHelp(),
-    "#sign-out": () => viewer.signOut(),
+    "#sign-out": () => viewer.signIn.signOut(),
     "#zoom": () => viewer.screen.toggleZoom(),
     "#inset": () => viewer.screen.toggle("inset"),
     "#grid": () => viewer.screen.toggleGrid(),

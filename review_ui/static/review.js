@@ -1,21 +1,20 @@
 // The viewer: what is on screen, and what a decision does. A key decides and paints the next sample at once from
 // pictures prepared ahead; the decision goes out in the background (outbox.js).
 
-import { askWho, showAccount, whoAmI } from "./account.js";
+import { SignIn, showAccount, whoAmI } from "./account.js";
 import { listen } from "./controls.js";
 import { Feed } from "./feed.js";
 import { newId } from "./id.js";
 import { Journal } from "./journal.js";
 import { Outbox } from "./outbox.js";
 import { Refusals } from "./refusals.js";
-import { SIGNED_OUT, request } from "./request.js";
+import { request } from "./request.js";
 import { Screen } from "./screen.js";
 import { Settings } from "./settings.js";
 import { Status, inWords } from "./status.js";
 import { release, tabId } from "./tab.js";
 
 const RECALLED = 100; // decisions asked for after a reload: 20 steps, some of them pages of the grid
-const SIGN_IN_MS = 3000; // between two looks whether somebody is signed in again
 
 /** Bring the viewer under `root` to life. */
 export async function start(root) {
@@ -44,8 +43,9 @@ class Viewer {
     this.outbox = new Outbox(root.dataset.dataset, me.name, {
       onChange: () => this.outboxChanged(),
       onRefused: (refusal, decision) => this.refuse(refusal, decision),
-      isStillMe: () => this.isStillMe(),
+      isStillMe: () => this.signIn.isStillMe(),
     });
+    this.signIn = new SignIn(me, status, this.outbox);
     this.feed = new Feed(this.tab, this.outbox, {
       look: () => this.screen.look,
       onAnswer: () => this.fed(),
@@ -56,7 +56,6 @@ class Viewer {
   async open() {
     showAccount(this.root, this.me);
     listen(this, this.root);
-    document.addEventListener(SIGNED_OUT, () => this.signedOut());
     document.addEventListener("visibilitychange", () => document.hidden || this.feed.refill()); // leases may have ended
     window.addEventListener("pagehide", () => release(this.tab)); // the outbox has sent its own by now
     this.outboxChanged();
@@ -227,34 +226,6 @@ class Viewer {
     this.screen.grid.hide();
     this.screen.showAnother();
     this.feed.refill();
-  }
-
-  signedOut() {
-    this.status.showSignedOut();
-    clearTimeout(this.signInTimer);
-    this.signInTimer = setTimeout(() => this.isStillMe().catch(() => this.signedOut()), SIGN_IN_MS);
-  }
-
-  /** Signed in again: false, and the page starts anew, when it is somebody else. Rejects while nobody is. */
-  async isStillMe() {
-    const { name } = await askWho();
-    clearTimeout(this.signInTimer);
-    if (name !== this.me.name) {
-      location.reload();
-      return false;
-    }
-    if (!this.outbox.problem) this.status.hush();
-    return true;
-  }
-
-  async signOut() {
-    await this.outbox.deliver(); // what can't be sent stays in this browser until the next sign-in
-    try {
-      await request("/sign-out", {});
-    } catch (error) {
-      if (error.status !== 401) return this.status.warn(`Not signed out: ${error.message}`);
-    }
-    location.assign("/");
   }
 
   toggleHelp() {
