@@ -454,7 +454,11 @@ class ReviewSession:
             )
 
     def _verdicts(self, samples: list[Sample]) -> dict[MaskKey, list[Decision]]:
-        return {sample.key: [d for d in self._standing.on(sample.key) if _tells(d)] for sample in samples}
+        """What others said of each sample, each one's last word."""
+        return {
+            sample.key: list({d.reviewer: d for d in self._standing.on(sample.key) if _tells(d)}.values())
+            for sample in samples
+        }
 
     def _progress(self, reviewer: Reviewer) -> Progress:
         """Gold and repeats count, in both numbers: the reviewer can't tell them by a number that stands still."""

@@ -231,7 +231,7 @@ def test_who_disagree_make_a_conflict_that_a_leads_second_look_settles(server: S
     session = server(votes=2)
     sample = session.next(ANA, 1).samples[0]
     session.decide(ANA, [submission(sample)])
-    session.decide(BO, [submission(session.next(BO, 1).samples[0], "reject", reason="hair")])
+    session.decide(BO, [submission(sample, "reject"), submission(sample, "reject", reason="hair")])
     handout = session.next(LEA, 16, queue="second_look")
     assert handout.samples == [sample]
     assert [(d.reviewer, d.verdict, d.reason) for d in handout.verdicts[sample.key]] == [
