@@ -54,7 +54,7 @@ def main(arguments: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory() as directory:
         pictures = _pictures(options.images, Path(directory), options.limit)
         if options.memory:
-            _report_memory(pictures, options.memory, options.threads)
+            _report_memory(pictures, options.memory, options.teacher or "grabcut", options.threads)
             return
         if not options.pipeline_alone:
             _report_precision(options.seconds / 4)
@@ -150,20 +150,20 @@ def _in_bf16(network: nn.Module, images: Tensor) -> Tensor:
     return logits
 
 
-def _report_memory(pictures: list[Picture], counts: list[int], threads: int) -> None:
+def _report_memory(pictures: list[Picture], counts: list[int], teacher: str, threads: int) -> None:
     """Peak memory of a process of its own for each count; the pictures are repeated."""
-    print(f"peak memory of labelling with grabcut, {threads} threads")
+    print(f"peak memory of labelling with {teacher}, {len(pictures)} pictures in turn, {threads} threads")
     peaks = []
     for count in counts:
         with get_context("spawn").Pool(1) as pool:
-            peaks.append(pool.apply(_peak_bytes, (list(islice(cycle(pictures), count)), threads)))
+            peaks.append(pool.apply(_peak_bytes, (list(islice(cycle(pictures), count)), teacher, threads)))
         _print_line(f"{count} pictures", peaks[-1] / 1e6, "MB", peaks[-1] / peaks[0])
 
 
-def _peak_bytes(pictures: list[Picture], threads: int) -> int:
+def _peak_bytes(pictures: list[Picture], teacher: str, threads: int) -> int:
     one_thread_an_item()
     with tempfile.TemporaryDirectory() as directory:
-        labeller = Labeller(default_detector(), load_teacher("grabcut"), BlobStore(Path(directory)), Origins("bench"))
+        labeller = Labeller(default_detector(), load_teacher(teacher), BlobStore(Path(directory)), Origins("bench"))
         for _ in label_all(labeller, pictures, threads=threads):
             pass
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

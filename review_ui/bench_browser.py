@@ -15,7 +15,7 @@ from manifests.errors import UserError
 from manifests.store import ManifestStore
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-PACE_MS = 60  # between keys: 300 decisions take less than 30 s
+PACE_MS = 80  # between keys: 300 decisions take less than 30 s
 
 # Presses keys as fast as the page lets it, but no faster than the pace, and notes each sample and how long the next
 # one took to be painted. In the page, since each order from outside would take longer than what is measured.
