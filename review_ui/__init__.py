@@ -9,7 +9,7 @@ The work, with no web in it:
     session.py      next, decide, undo, release, publish: everything the page does
 
 What is known about the reviewers:
-    damage.py, gold.py                       masks whose right verdict is known
+    damage.py, gold_making.py, gold.py       masks whose right verdict is known
     trust.py, error_rates.py, agreement.py   error rates with intervals, what slipped through, kappa
     pace.py, tally.py, board.py              work per hour, counts by source and doubt, all at one moment
 
@@ -22,7 +22,8 @@ The web:
     download.py     the decisions as a file
     page.py         the review page; static/ is the viewer itself
     lead*.py        the lead's page, which is Gradio's; late_page.py starts it when it is first asked for
-    server.py       the address, the whole app on it, and running it
+    address.py      where the server listens
+    server.py       the whole app, and running it
     __main__.py     `python -m review_ui`; users_command.py is `python -m review_ui users`
     bench*.py       `python -m review_ui.bench`
 

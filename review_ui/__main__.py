@@ -8,6 +8,7 @@ import sys
 import threading
 import webbrowser
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from manifests.blobs import BlobStore
@@ -16,10 +17,10 @@ from manifests.decisions import DecisionLog, sqlite_url
 from manifests.errors import UserError
 from manifests.store import Manifest, ManifestStore
 from review_ui import users_command
+from review_ui.address import listen, url_of
 from review_ui.doorkeeper import Doorkeeper
-from review_ui.gold import GoldSamples, prepare_gold
+from review_ui.gold import GoldSamples
 from review_ui.mix import Rates
-from review_ui.server import create_app, dataset_name, listen, serve, url_of
 from review_ui.session import ReviewSession
 from review_ui.users import UsersFile
 
@@ -46,7 +47,11 @@ def main(arguments: Sequence[str]) -> None:
     database_url = options.database_url or sqlite_url(manifest.data_root.resolve())
     log = DecisionLog(database_url)
     rates = _rates(options)
-    session = ReviewSession(manifest, store, log, votes=options.votes, rates=rates)
+    with ThreadPoolExecutor(1) as executor:
+        opening = executor.submit(ReviewSession, manifest, store, log, votes=options.votes, rates=rates)
+        from review_ui.server import create_app, dataset_name, serve  # here: meanwhile FastAPI is imported
+
+        session = opening.result()
     if rates.gold:
         threading.Thread(target=_bring_gold, args=(session, manifest, log, options), daemon=True).start()
     app = create_app(
@@ -74,6 +79,8 @@ def _rates(options: argparse.Namespace) -> Rates:
 
 def _bring_gold(session: ReviewSession, manifest: Manifest, log: DecisionLog, options: argparse.Namespace) -> None:
     """Make the gold samples that are missing and mix them in; the page is open meanwhile."""
+    from review_ui.gold_making import prepare_gold  # here: it loads OpenCV
+
     try:
         prepare_gold(manifest, BlobStore(manifest.data_root), log, count=options.gold, seed=GOLD_SEED)
         gold = GoldSamples.load(log)

@@ -6,6 +6,7 @@ asks is in `request.state.reviewer`, put there by the sign-in; without users eve
 """
 
 import asyncio
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, FastAPI, Query, Request
@@ -92,10 +93,11 @@ def create_api(session: ReviewSession, blobs: BlobStore) -> FastAPI:
         n: Annotated[int, Query(ge=1, le=MAX_HANDOUT)] = 16,
         tab: Annotated[str, Query(max_length=MAX_TAB_CHARACTERS)] = "",
         queue: QueueName = "work",
-    ) -> dict[str, Any]:
+    ) -> JSONResponse:
         if queue == "second_look":
             await lead_of(request)
-        return _handout_json(await desk.call(session.next, reviewer, n, tab=tab, queue=queue))
+        handout = await desk.call(session.next, reviewer, n, tab=tab, queue=queue)
+        return JSONResponse(_handout_json(handout))  # itself: FastAPI would look at each value first
 
     @app.get("/api/history")
     async def history(reviewer: Me, n: Annotated[int, Query(ge=1, le=MAX_HANDOUT)] = 20) -> dict[str, Any]:
@@ -155,7 +157,7 @@ def _handout_json(handout: Handout) -> dict[str, Any]:
             _sample_json(sample) | expires | _verdicts_json(handout.verdicts, sample) for sample in handout.samples
         ],
         "remaining": handout.remaining,
-        "progress": handout.progress,
+        "progress": asdict(handout.progress),
         "manifest": handout.manifest,
     }
 

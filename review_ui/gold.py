@@ -1,30 +1,18 @@
 """Gold samples: masks whose right verdict is known, shown among the others to measure the reviewers.
 
-They are made of ground_truth rows: a good mask must be accepted, a damaged copy of one must be rejected. They
-live in a table of the decision log's database, so that all servers of one queue show and count the same ones.
+They are made of ground_truth rows (gold_making.py): a good mask must be accepted, a damaged copy of one must be
+rejected. They live in a table of the decision log's database, so that all servers of one queue show and count the
+same ones.
 """
 
-import hashlib
-from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, zip_longest
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
-import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from manifests.blobs import BlobStore
 from manifests.decisions import DecisionLog, MaskKey
-from manifests.errors import UserError
-from manifests.masks import PERSON_LEVEL, decode_mask, encode_mask
-from manifests.store import Manifest
-from review_ui.damage import DAMAGES, damaged_copy, softened
 
-DAMAGED_FRACTION = 0.5  # false accepts are what matters, and a wrong mask in front of one keeps one awake
-
-_COLUMNS = ("sample_id", "source", "group_id", "image_sha256", "mask", "mask_sha256", "width", "height", "origin")
 _GOLD = sa.Table(
     "gold_samples",
     sa.MetaData(),
@@ -34,10 +22,8 @@ _GOLD = sa.Table(
     sa.Column("width", sa.Integer, nullable=False),
     sa.Column("height", sa.Integer, nullable=False),
     sa.Column("right_verdict", sa.String(8), nullable=False),
-    sa.Column("damage", sa.String(32)),  # a name out of DAMAGES; null on a good mask
+    sa.Column("damage", sa.String(32)),  # of a kind in damage.py; null on a good mask
 )
-
-_Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +53,7 @@ class GoldSamples(Mapping[MaskKey, GoldSample]):
     def load(cls, log: DecisionLog) -> "GoldSamples":
         """Those in the log's database, in the order of their ids; none before `prepare_gold`."""
         with log.reading() as connection:
-            return cls(_stored(connection))
+            return cls(stored_gold(connection))
 
     def __getitem__(self, key: MaskKey) -> GoldSample:
         return self._by_key[key]
@@ -79,121 +65,17 @@ class GoldSamples(Mapping[MaskKey, GoldSample]):
         return len(self._by_key)
 
 
-def prepare_gold(
-    manifest: Manifest,
-    blobs: BlobStore,
-    log: DecisionLog,
-    *,
-    count: int,
-    seed: int,
-    damaged_fraction: float = DAMAGED_FRACTION,
-) -> int:
-    """See to it that the queue has `count` gold samples, fewer when there are fewer usable ground_truth rows.
-
-    Returns how many were added: 0 when they were there already. Several servers may do this at once: of the same
-    rows and seed they make the same masks, and the first to commit them wins. A row whose image or mask can't be
-    read is passed over, and so is one whose mask leaves no room for damage. DatabaseAway when the log refuses.
-    """
-    with log.reading() as connection:
-        there = _stored(connection)
-    if len(there) >= count:
-        return 0
-    made = _make(manifest, blobs, there, count=count, seed=seed, damaged_fraction=damaged_fraction)
-    with log.writing() as connection:
-        connection.execute(sa.schema.CreateTable(_GOLD, if_not_exists=True))
-        there = _stored(connection)  # another server may have been faster
-        known = {sample.sample_id for sample in there}
-        added = [sample for sample in made if sample.sample_id not in known][: max(0, count - len(there))]
-        if added:
-            connection.execute(sa.insert(_GOLD), [_values(sample) for sample in added])
-    return len(added)
-
-
-def _make(
-    manifest: Manifest,
-    blobs: BlobStore,
-    there: Sequence[GoldSample],
-    *,
-    count: int,
-    seed: int,
-    damaged_fraction: float,
-) -> list[GoldSample]:
-    """The gold samples that are missing, their masks stored."""
-    wanted = count - len(there)
-    damaged = round(count * damaged_fraction) - sum(sample.right_verdict == "reject" for sample in there)
-    order = np.random.default_rng([seed, len(there)]).permutation(wanted)
-    verdicts: list[Literal["accept", "reject"]] = ["reject" if place < damaged else "accept" for place in order]
-    made: list[GoldSample] = []
-    for row in _candidates(manifest, {sample.sample_id for sample in there}, seed):
-        if len(made) == wanted:
-            break
-        sample = _gold_sample(row, blobs, verdicts[len(made)], seed, turn=len(there) + len(made))
-        if sample:
-            made.append(sample)
-    return made
-
-
-def _candidates(manifest: Manifest, taken: set[str], seed: int) -> Iterator[_Row]:
-    """ground_truth rows, one source after the other in turn, in an order that only the seed decides.
-
-    One of each group of near-duplicates: who sees two masks of one photograph compares them.
-    """
-    table = manifest.read(_COLUMNS)
-    rows = table.filter(pc.equal(table["origin"], "ground_truth")).to_pylist()
-    groups = {row["group_id"] for row in rows if row["sample_id"] in taken} - {None}
-    by_source: dict[str, list[_Row]] = defaultdict(list)
-    for row in sorted(rows, key=lambda row: _number(seed, row["sample_id"])):
-        if row["sample_id"] not in taken and row["group_id"] not in groups:
-            by_source[row["source"]].append(row)
-            groups |= {row["group_id"]} - {None}
-    in_turn = zip_longest(*(by_source[source] for source in sorted(by_source)))
-    return (row for row in chain.from_iterable(in_turn) if row)
-
-
-def _gold_sample(
-    row: _Row, blobs: BlobStore, verdict: Literal["accept", "reject"], seed: int, *, turn: int
-) -> GoldSample | None:
-    """With the kind of damage whose turn it is, or the next one for which the mask has room; None without any.
-
-    A good mask without room for damage is none either: both kinds of gold come from the same kind of photographs.
-    """
-    try:
-        mask = decode_mask(blobs.read(row["mask"], row["mask_sha256"]))
-    except UserError:
-        return None
-    if mask.shape != (row["height"], row["width"]) or not blobs.find(row["image_sha256"]):
-        return None
-    generator = np.random.default_rng(_number(seed, row["sample_id"]))
-    kinds = deque(DAMAGES)
-    kinds.rotate(-turn)
-    for damage in kinds:
-        damaged = damaged_copy(mask, damage, generator)
-        if damaged is None:
-            continue
-        shown = damaged if verdict == "reject" else softened(mask >= PERSON_LEVEL)
-        return GoldSample(
-            sample_id=row["sample_id"],
-            mask_sha256=blobs.put(encode_mask(shown), ".png").sha256,
-            image_sha256=row["image_sha256"],
-            width=row["width"],
-            height=row["height"],
-            right_verdict=verdict,
-            damage=damage if verdict == "reject" else None,
-        )
-    return None
-
-
-def _number(seed: int, sample_id: str) -> int:
-    """The same on every server; of another seed or sample another one."""
-    return int.from_bytes(hashlib.sha256(f"{seed}:{sample_id}".encode()).digest()[:8])
-
-
-def _stored(connection: sa.Connection) -> list[GoldSample]:
+def stored_gold(connection: sa.Connection) -> list[GoldSample]:
+    """Those in the table, in the order of their ids; none where there is no table yet."""
     if not sa.inspect(connection).has_table(_GOLD.name):
         return []
     rows = connection.execute(sa.select(_GOLD).order_by(_GOLD.c.sample_id, _GOLD.c.mask_sha256)).mappings()
     return [GoldSample(**row) for row in rows]
 
 
-def _values(sample: GoldSample) -> dict[str, object]:
-    return {column.name: getattr(sample, column.name) for column in _GOLD.columns}
+def add_gold(connection: sa.Connection, samples: Iterable[GoldSample]) -> None:
+    """Write them, in a transaction of `DecisionLog.writing`; the table is made when it is missing."""
+    connection.execute(sa.schema.CreateTable(_GOLD, if_not_exists=True))
+    rows = [{column.name: getattr(sample, column.name) for column in _GOLD.columns} for sample in samples]
+    if rows:
+        connection.execute(sa.insert(_GOLD), rows)

@@ -1,4 +1,4 @@
-"""The server: its address, the whole app on it, and running it until it is stopped."""
+"""The server: the whole app, and running it until it is stopped."""
 
 import contextlib
 import hashlib
@@ -11,7 +11,6 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from manifests.blobs import BlobStore
-from manifests.errors import UserError
 from review_ui.api import create_api
 from review_ui.doorkeeper import Doorkeeper
 from review_ui.guard import LEAD_PATH, Guard
@@ -21,28 +20,6 @@ from review_ui.session import ReviewSession
 from review_ui.sign_in import SignIn
 
 SHUTDOWN_SECONDS = 2  # an open page keeps a connection to Gradio alive; don't wait for it longer
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens on the address from now on; UserError when it can't be had."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen()
-    except OSError as error:
-        raise UserError(
-            f"expected port {port} on {host} to be free, found: {error.strerror}; choose another --port or --host"
-        ) from error
-    return listener
-
-
-def url_of(listener: socket.socket) -> str:
-    """The address to type into a browser on this machine."""
-    host, port = listener.getsockname()[:2]
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def create_app(

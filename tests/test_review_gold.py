@@ -15,7 +15,8 @@ from manifests.ground_truth import import_ground_truth
 from manifests.masks import decode_mask, read_mask_values
 from manifests.store import Manifest, ManifestStore
 from review_ui.damage import DAMAGES, IOU_RANGE, PERSON_FRACTIONS, damaged_copy, softened
-from review_ui.gold import GoldSamples, prepare_gold
+from review_ui.gold import GoldSamples
+from review_ui.gold_making import prepare_gold
 
 SEED = 7
 

@@ -23,12 +23,13 @@ from portrait_datasets import commit_pending, import_portraits
 from manifests.blobs import BlobStore
 from manifests.decisions import Decision, DecisionLog, Policy, sqlite_url
 from manifests.store import ManifestStore
+from review_ui.address import listen, url_of
 from review_ui.download import DECISIONS_SCHEMA, as_csv, as_parquet, decisions_table
-from review_ui.gold import GoldSamples, prepare_gold
+from review_ui.gold import GoldSamples
+from review_ui.gold_making import prepare_gold
 from review_ui.guard import Guard
 from review_ui.lead_html import pace_chart
 from review_ui.pace import PaceBin
-from review_ui.server import listen, url_of
 from review_ui.session import ReviewSession
 from review_ui.tally import tally
 

@@ -1,0 +1,27 @@
+"""Where the server listens, and what to type into a browser."""
+
+import socket
+
+from manifests.errors import UserError
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens on the address from now on; UserError when it can't be had."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen()
+    except OSError as error:
+        raise UserError(
+            f"expected port {port} on {host} to be free, found: {error.strerror}; choose another --port or --host"
+        ) from error
+    return listener
+
+
+def url_of(listener: socket.socket) -> str:
+    """The address to type into a browser on this machine."""
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
