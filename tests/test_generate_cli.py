@@ -10,7 +10,9 @@ import pytest
 from bad_pictures import EXPECTED_REASON, write_bad_pictures
 from PIL import Image
 
+from manifests.command import run_command
 from manifests.store import ManifestStore
+from pipeline.generate import main
 
 Environment = dict[str, str]
 
@@ -46,6 +48,7 @@ def test_odd_pictures_go_to_quarantine_and_the_rest_goes_on(
     assert ManifestStore(tmp_path / "manifests").versions() == [1]
 
 
+@pytest.mark.slow
 def test_no_face_anywhere_is_one_line(tmp_path: Path, prefect_server: Environment) -> None:
     (tmp_path / "walls").mkdir()
     for number in range(3):
@@ -74,18 +77,30 @@ def test_no_face_anywhere_is_one_line(tmp_path: Path, prefect_server: Environmen
         ([], 2, "one of the arguments --images --relabel is required"),
     ],
 )
-def test_wrong_input_is_one_clear_line(tmp_path: Path, arguments: list[str], status: int, message: str) -> None:
+def test_wrong_input_is_one_clear_line(
+    tmp_path: Path,
+    arguments: list[str],
+    status: int,
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """In this process: a new one would import its libraries for each."""
     (tmp_path / "empty").mkdir()
     (tmp_path / "some").mkdir()
     Image.new("RGB", (64, 64)).save(tmp_path / "some/a.png")
-    without_server = {"PATH": "", "PYTHONPATH": str(Path(__file__).parents[1])}
-    failed = generate(arguments, tmp_path, without_server)
-    assert failed.returncode == status
-    assert message in failed.stderr
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["pipeline.generate", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        run_command(main)
+    errors = capsys.readouterr().err
+    assert ended.value.code == status
+    assert message in errors
     if status == 1:
-        assert len(failed.stderr.splitlines()) == 1
+        assert len(errors.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_a_prefect_server_that_is_not_there_is_one_line(tmp_path: Path, astronaut: Image.Image) -> None:
     astronaut.save(tmp_path / "a.png")
     environment = {**os.environ, "PREFECT_HOME": str(tmp_path / "home"), "PREFECT_API_URL": "http://127.0.0.1:9/api"}
@@ -105,6 +120,7 @@ def test_prefects_server_phones_nobody(tmp_path: Path) -> None:
     assert done.stdout.strip() == "False"
 
 
+@pytest.mark.slow
 def test_case_1_is_recorded_as_such(tmp_path: Path, prefect_server: Environment, shared: Path) -> None:
     for kind, name in (("images", "0001.jpg"), ("masks", "0001.png")):
         (tmp_path / kind).mkdir()

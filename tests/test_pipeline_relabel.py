@@ -53,6 +53,7 @@ from pipeline.shards import ShardResult, label_all, process_shard, split_into_sh
 from pipeline.sources import Origins, find_pictures
 from pipeline.teachers import Portrait, Prediction, TeacherOptions, load_teacher
 from pipeline.worker import RelabelJob, run_relabel_shard
+from review_ui.reviewer import LOCAL_LEAD
 from review_ui.session import ReviewSession
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -190,7 +191,7 @@ def test_verdicts_on_the_old_mask_stay_with_it(store: ManifestStore, log: Decisi
     assert {row["status"] for row in after.values()} == {"pending"}
 
     session = ReviewSession(store.open(), store, log, now=lambda: NOON)
-    shown = {sample.sample_id: sample.mask_sha256 for sample in session.next(100).samples}
+    shown = {sample.sample_id: sample.mask_sha256 for sample in session.next(LOCAL_LEAD, 100).samples}
     assert shown == {row["sample_id"]: row["mask_sha256"] for row in after.values()}
     assert rejected["mask_sha256"] not in shown.values()
 

@@ -96,6 +96,7 @@ def steps_through_a_norm(rank: int) -> dict[str, Tensor]:
     return found
 
 
+@pytest.mark.slow
 def test_batch_norm_over_two_processes_is_torchs_over_the_joined_batch(tmp_path: Path):
     expected = measured(nn.BatchNorm2d(4).double(), *batch_of_a_norm())
     first, second = in_two_processes(steps_through_a_norm, tmp_path)
@@ -138,6 +139,7 @@ def gradients_of_all_losses(rank: int) -> dict[str, Tensor]:
     return found
 
 
+@pytest.mark.slow
 def test_each_loss_and_its_gradient_over_two_processes_are_those_of_the_whole_batch(tmp_path: Path):
     for found in in_two_processes(gradients_of_all_losses, tmp_path):
         assert len(found) == 2 * len(LOSSES)

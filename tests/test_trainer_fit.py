@@ -90,6 +90,7 @@ def test_another_configuration_is_refused_with_what_differs(manifest: Manifest, 
         fit.main(["--manifest", str(manifest.path), "--output", str(run), "--epochs", "3", *QUICK])
 
 
+@pytest.mark.slow
 def test_a_killed_run_resumes_to_the_same_weights(
     manifest: Manifest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
