@@ -30,3 +30,7 @@ os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 # A busy laptop may take longer than Prefect's 20 s to start the server that a flow in this process needs.
 os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
+
+# oneDNN keeps a compiled kernel for each shape it has met, 1,024 by default; the face detector meets new shapes with
+# each picture, and the kernels would come to 200 MB. Read when torch first computes.
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
