@@ -30,6 +30,8 @@ MODES: tuple[Mode, ...] = ("single", "grid")
 Purpose = Literal["work", "gold", "repeat", "second_look"]
 PURPOSES: tuple[Purpose, ...] = ("work", "gold", "repeat", "second_look")
 VOTING: tuple[Purpose, ...] = ("work", "second_look")  # the others only measure the reviewer
+Conflicts = Literal["keep", "reject", "majority"]  # what becomes of masks that reviewers disagree on, see Policy
+CONFLICTS: tuple[Conflicts, ...] = ("keep", "reject", "majority")
 MaskKey = tuple[str, str]  # (sample_id, mask_sha256)
 
 _UNDO_NAMESPACE = uuid.UUID("6f1d5a52-53f5-4f0e-9a49-5b7b1c9a8d10")  # of the ids that `undo` derives
@@ -129,7 +131,7 @@ class Policy:
     """
 
     votes: int = 1
-    conflicts: Literal["keep", "reject", "majority"] = "keep"
+    conflicts: Conflicts = "keep"
 
     def __post_init__(self) -> None:
         if self.votes < 1:
@@ -138,7 +140,6 @@ class Policy:
             raise UserError(f"expected conflicts out of {', '.join(CONFLICTS)}, found {ascii(self.conflicts)[:60]}")
 
 
-CONFLICTS = ("keep", "reject", "majority")
 ONE_VOTE = Policy()
 
 
@@ -147,6 +148,16 @@ class Outcome:
     """What the log says about one mask: each reviewer's standing vote, in the order they were made."""
 
     standing: tuple[Decision, ...]
+
+    @classmethod
+    def of(cls, decisions: Iterable[Decision]) -> "Outcome":
+        """What stands of one mask's decisions, given oldest first: a reviewer's later vote replaces the earlier one."""
+        latest: dict[str, Decision] = {}
+        for decision in decisions:
+            if decision.is_vote:
+                latest.pop(decision.reviewer, None)  # so that the order is that of the last votes
+                latest[decision.reviewer] = decision
+        return cls(tuple(latest.values()))
 
     @property
     def votes_accept(self) -> int:
@@ -261,7 +272,7 @@ class DecisionLog:
                 "reason": decision.reason,
                 "decision_ms": decision.decision_ms,
                 "reviewer": decision.reviewer,
-                "decided_at": _utc(decision.decided_at),
+                "decided_at": as_utc(decision.decided_at),
                 "mode": decision.mode,
                 "purpose": decision.purpose,
             }
@@ -296,7 +307,7 @@ class DecisionLog:
             "verdict": "undo",
             "reason": None,
             "decision_ms": None,
-            "decided_at": _utc(now or datetime.now(UTC)),
+            "decided_at": as_utc(now or datetime.now(UTC)),
             "supersedes": decision_id,
             "mode": found["mode"],
             "purpose": found["purpose"],
@@ -321,13 +332,11 @@ class DecisionLog:
         A mask whose votes were all undone is there with none standing; a skip is no vote, nor is a verdict that
         only measured the reviewer.
         """
-        by_mask: dict[MaskKey, dict[str, Decision]] = {key: {} for key in self._masks_with_vote()}
+        by_mask: dict[MaskKey, list[Decision]] = {key: [] for key in self._masks_with_vote()}
         for decision in self.standing():
             if decision.is_vote:
-                latest = by_mask.setdefault(decision.key, {})  # it may have come in since the first query
-                latest.pop(decision.reviewer, None)  # so that the order is that of the last votes
-                latest[decision.reviewer] = decision
-        return {key: Outcome(tuple(latest.values())) for key, latest in by_mask.items()}
+                by_mask.setdefault(decision.key, []).append(decision)  # it may have come in since the first query
+        return {key: Outcome.of(votes) for key, votes in by_mask.items()}
 
     def _masks_with_vote(self) -> list[MaskKey]:
         query = (
@@ -408,7 +417,7 @@ def _write_ahead(cursor: sqlite3.Cursor) -> None:
             time.sleep(0.02)
 
 
-def _utc(moment: datetime) -> datetime:
+def as_utc(moment: datetime) -> datetime:
     """The moment in UTC, for SQLite keeps no zone; one without a zone is UTC already."""
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
@@ -420,7 +429,7 @@ def _decision(row: Any) -> Decision:
         mask_sha256=row["mask_sha256"],
         verdict=row["verdict"],
         reviewer=row["reviewer"],
-        decided_at=_utc(row["decided_at"]),
+        decided_at=as_utc(row["decided_at"]),
         reason=row["reason"],
         decision_ms=row["decision_ms"],
         mode=row["mode"],

@@ -8,14 +8,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from prefect import flow, get_run_logger, task, unmapped
 from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import TaskRunner
 from pydantic import Field
 
-from manifests.decisions import DecisionLog, Policy, sqlite_url
+from manifests.decisions import Conflicts, DecisionLog, Policy, sqlite_url
 from manifests.errors import UserError
 from manifests.publish import NothingToPublish, publish
 from manifests.store import ManifestStore
@@ -141,7 +141,7 @@ def publish_reviews(
     manifests: str = "manifests",
     database_url: str | None = None,
     votes: int = 1,
-    conflicts: Literal["keep", "reject", "majority"] = "keep",
+    conflicts: Conflicts = "keep",
 ) -> str | None:
     """Fold the decision log into the next manifest version; its path, None when there was nothing new."""
     store = ManifestStore(manifests)

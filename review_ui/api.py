@@ -7,7 +7,7 @@ asks is in `request.state.reviewer`, put there by the sign-in; without users eve
 
 import asyncio
 from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from manifests.blobs import BlobStore
-from manifests.decisions import DatabaseAway, Decision, MaskKey, Policy
+from manifests.decisions import Conflicts, DatabaseAway, Decision, MaskKey, Policy
 from manifests.errors import UserError
 from review_ui.desk import Desk
 from review_ui.download import as_csv, as_parquet, decisions_table
@@ -50,7 +50,7 @@ class PublishRequest(BaseModel):
     """The policy; see `manifests.decisions.Policy`."""
 
     votes: int | None = Field(None, ge=1, le=100)
-    conflicts: Literal["keep", "reject", "majority"] = "keep"
+    conflicts: Conflicts = "keep"
 
 
 async def reviewer_of(request: Request) -> Reviewer:

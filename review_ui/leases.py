@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
-from manifests.decisions import MaskKey, Purpose
+from manifests.decisions import MaskKey, Purpose, as_utc
 
 KEEP = timedelta(days=7)  # a lease that ended still tells what its mask was shown for: an answer may come late
 _NEVER = datetime.max.replace(tzinfo=UTC)
@@ -49,7 +49,7 @@ class Lease:
 
 
 class Leases:
-    """The leases of one database, in memory; `catch_up` reads on, `grant` and `end` write."""
+    """The leases of one database, in memory; `catch_up` reads on, `write` writes."""
 
     def __init__(self) -> None:
         self._seq = 0
@@ -125,12 +125,11 @@ def ended(lease: Lease) -> Lease:
 
 
 def _lease(row: sa.RowMapping) -> Lease:
-    expires_at = row["expires_at"]
     return Lease(
         key=(row["sample_id"], row["mask_sha256"]),
         reviewer=row["reviewer"],
         tab=row["tab"],
         purpose=row["purpose"],
-        expires_at=expires_at if expires_at.tzinfo else expires_at.replace(tzinfo=UTC),
+        expires_at=as_utc(row["expires_at"]),
         ended=row["ended"],
     )

@@ -301,8 +301,8 @@ class ReviewSession:
         if sample is None or key in self._set_aside:
             return
         outcome, last = self._standing.outcome(key), self._standing.last(key)
-        status = outcome.status(self._policy) if self._standing.judged(key) else None
-        status = status or self._queue.published_status(sample.sample_id)
+        judged = self._standing.judged(key)
+        status = outcome.status(self._policy) if judged else self._queue.published_status(sample.sample_id)
         flagged = any(decision.verdict == "skip" and decision.reason == FLAG for decision in self._standing.on(key))
         self._second_look.pop(key, None)
         if status == "conflict" or (flagged and status == "pending"):

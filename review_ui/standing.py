@@ -6,7 +6,7 @@ Fed with the log's events in their order; any number of servers that read the sa
 from collections.abc import Iterator
 from itertools import islice
 
-from manifests.decisions import ONE_VOTE, Decision, Event, MaskKey, Outcome, Policy, Undo
+from manifests.decisions import Decision, Event, MaskKey, Outcome, Undo
 
 
 class StandingDecisions:
@@ -61,16 +61,7 @@ class StandingDecisions:
 
     def outcome(self, key: MaskKey) -> Outcome:
         """The last standing vote of each reviewer on a mask."""
-        latest: dict[str, Decision] = {}
-        for decision in self.on(key):
-            if decision.is_vote:
-                latest.pop(decision.reviewer, None)
-                latest[decision.reviewer] = decision
-        return Outcome(tuple(latest.values()))
-
-    def status(self, key: MaskKey, policy: Policy = ONE_VOTE) -> str | None:
-        """What publishing would make of the mask; None when it never got a vote."""
-        return self.outcome(key).status(policy) if self.judged(key) else None
+        return Outcome.of(self.on(key))
 
     def newest(self, reviewer: str) -> Iterator[Decision]:
         """The reviewer's last word on each mask, newest first."""

@@ -63,12 +63,11 @@ def _standing_by_row(table: pa.Table, votes: Sequence[Decision], rows: pa.Array)
     """Each reviewer's last vote on the very mask that the row has now; `rows`: each vote's, null for none."""
     judged = pa.array([vote.mask_sha256 for vote in votes], pa.string())
     current = pc.equal(table["mask_sha256"].take(rows), judged).to_pylist()
-    by_row: dict[int, dict[str, Decision]] = defaultdict(dict)
+    by_row: dict[int, list[Decision]] = defaultdict(list)
     for vote, row, is_current in zip(votes, rows.to_pylist(), current, strict=True):
         if is_current:
-            by_row[row].pop(vote.reviewer, None)  # a second look replaces the same person's first
-            by_row[row][vote.reviewer] = vote
-    return {row: tuple(latest.values()) for row, latest in by_row.items()}
+            by_row[row].append(vote)
+    return {row: Outcome.of(of_row).standing for row, of_row in by_row.items()}
 
 
 def _reasons(table: pa.Table, votes: Sequence[Decision], rows: pa.Array) -> dict[str, Counter[str]]:

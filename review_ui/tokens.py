@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
-from manifests.decisions import DatabaseAway, DecisionLog
+from manifests.decisions import DatabaseAway, DecisionLog, as_utc
 
 IDLE_LIMIT = timedelta(hours=12)  # a working day, lunch and all
 AGE_LIMIT = timedelta(days=7)
@@ -86,7 +86,9 @@ class Tokens:
             row = connection.execute(query).mappings().one_or_none()
         if row is None:
             return None
-        return SignInRecord(row["name"], row["password_fingerprint"], _utc(row["created_at"]), _utc(row["expires_at"]))
+        return SignInRecord(
+            row["name"], row["password_fingerprint"], as_utc(row["created_at"]), as_utc(row["expires_at"])
+        )
 
     def _write(self, *statements: sa.Executable) -> None:
         with self._log.writing() as connection:
@@ -96,8 +98,3 @@ class Tokens:
 
 def digest_of(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
-
-
-def _utc(moment: datetime) -> datetime:
-    """SQLite keeps no zone; what was written is UTC."""
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
