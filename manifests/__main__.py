@@ -9,7 +9,7 @@ import pandas as pd
 from PIL import Image
 
 from manifests.blobs import BlobStore
-from manifests.command import run_command
+from manifests.command import positive, run_command
 from manifests.decisions import CONFLICTS, DecisionLog, Policy, sqlite_url
 from manifests.errors import UserError
 from manifests.ground_truth import import_ground_truth
@@ -152,14 +152,14 @@ def _parser() -> argparse.ArgumentParser:
 
     add("log", log)
     showing = add("show", show, takes_version=True)
-    showing.add_argument("--limit", type=_positive, default=10, help="rows, or samples on the sheet")
+    showing.add_argument("--limit", type=positive, default=10, help="rows, or samples on the sheet")
     showing.add_argument("--sheet", type=Path, metavar="FILE.png", help="draw samples and masks instead")
     add("stats", stats, takes_version=True)
     add("verify", verify_version, takes_version=True)
     publishing = add("publish", publish_reviews)
     publishing.add_argument("--database-url", help="decision log; default: SQLite under the data root")
     publishing.add_argument(
-        "--votes", type=_positive, default=1, help="reviewers who must have judged a mask (default: 1)"
+        "--votes", type=positive, default=1, help="reviewers who must have judged a mask (default: 1)"
     )
     publishing.add_argument(
         "--conflicts", choices=CONFLICTS, default="keep", help="what becomes of masks they disagree on (default: keep)"
@@ -171,15 +171,8 @@ def _parser() -> argparse.ArgumentParser:
     importing.add_argument("--license", help="as stated by the source")
     importing.add_argument("--attribution", help="as stated by the source")
     importing.add_argument("--person-label", type=int, help="the value that means person, in label maps")
-    importing.add_argument("--limit", type=_positive, help="take only the first N pairs")
+    importing.add_argument("--limit", type=positive, help="take only the first N pairs")
     return parser
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected 1 or more, found {text}")
-    return value
 
 
 if __name__ == "__main__":

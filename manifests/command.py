@@ -1,5 +1,7 @@
-"""How every command of this project ends: 0 done, 1 one clear line on standard error, 2 wrong arguments."""
+"""What every command of this project has in common: how it ends (0 done, 1 one clear line on standard error, 2 wrong
+arguments), and a type of arguments."""
 
+import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -29,6 +31,14 @@ def run_command(main: Main) -> NoReturn:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
     sys.exit(0)
+
+
+def positive(text: str) -> int:
+    """An argument's type: a whole number from 1 on."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected 1 or more, found {text}")
+    return value
 
 
 def _fail(message: str) -> NoReturn:

@@ -20,6 +20,7 @@ The web:
     desk.py         one thread between the web and the session; commits are shared
     api.py          the session over HTTP (FastAPI)
     download.py     the decisions as a file
+    paths.py        which paths are whose
     page.py         the review page; static/ is the viewer itself
     lead*.py        the lead's page, which is Gradio's; late_page.py starts it when it is first asked for
     address.py      where the server listens

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from manifests.blobs import BlobStore
-from manifests.command import run_command
+from manifests.command import positive, run_command
 from manifests.decisions import DecisionLog, sqlite_url
 from manifests.errors import UserError
 from manifests.store import Manifest, ManifestStore
@@ -68,12 +68,10 @@ def main(arguments: Sequence[str]) -> None:
 
 def _rates(options: argparse.Namespace) -> Rates:
     """Those asked for; a team is measured unless told otherwise, who works alone isn't."""
-    team = options.users is not None
-    gold = TEAM_RATES.gold if team else 0.0
-    repeat = TEAM_RATES.repeat if team else 0.0
+    usual = TEAM_RATES if options.users else Rates()
     return Rates(
-        gold=gold if options.gold_rate is None else options.gold_rate,
-        repeat=repeat if options.repeat_rate is None else options.repeat_rate,
+        gold=usual.gold if options.gold_rate is None else options.gold_rate,
+        repeat=usual.repeat if options.repeat_rate is None else options.repeat_rate,
     )
 
 
@@ -105,13 +103,6 @@ def host_name(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9._-]+", text):
         raise argparse.ArgumentTypeError(f"expected a host name such as reviews.example.org, found {ascii(text)[:80]}")
     return text
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected at least 1, found {number}")
-    return number
 
 
 def _open(options: argparse.Namespace) -> tuple[Manifest, ManifestStore]:
@@ -191,7 +182,7 @@ def _parser() -> argparse.ArgumentParser:
         help="name under which a proxy shows the page to browsers; may be given several times",
     )  # fmt: skip
     parser.add_argument(
-        "--votes", type=_positive, default=1, metavar="N", help="people who judge each mask (default: 1)"
+        "--votes", type=positive, default=1, metavar="N", help="people who judge each mask (default: 1)"
     )
     parser.add_argument(
         "--gold-rate", type=float, metavar="SHARE",
@@ -202,7 +193,7 @@ def _parser() -> argparse.ArgumentParser:
         help=f"share of masks judged before (default: {TEAM_RATES.repeat} with --users, else 0)",
     )  # fmt: skip
     parser.add_argument(
-        "--gold", type=_positive, default=GOLD_SAMPLES, metavar="N", help="gold samples to make (default: %(default)s)"
+        "--gold", type=positive, default=GOLD_SAMPLES, metavar="N", help="gold samples to make (default: %(default)s)"
     )
     parser.add_argument("--no-browser", action="store_true", help="don't open a browser window")
     return parser

@@ -1,20 +1,18 @@
 """What a person in front of the page waits for, in a real Chromium driven by playwright."""
 
-import json
 import shutil
-import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 from manifests.blobs import BlobStore
 from manifests.errors import UserError
 from manifests.store import ManifestStore
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+VIEWPORT: ViewportSize = {"width": 1280, "height": 720}
 PACE_MS = 80  # between keys: 300 decisions take less than 30 s
 
 # Presses keys as fast as the page lets it, but no faster than the pace, and notes each sample and how long the next
@@ -36,6 +34,23 @@ _PRESS = """async ({decisions, pace}) => {
   const seconds = (performance.now() - started) / 1000;
   while (!document.querySelector("#unsaved").hidden) await frame();
   return {seconds, seen, painted: performance.getEntriesByName("key-to-paint").map((entry) => entry.duration)};
+}"""
+
+# The same of the plain page: clicks, and waits until another picture is there.
+_CLICK = """async (clicks) => {
+  const took = [];
+  const frame = () => new Promise(requestAnimationFrame);
+  const shown = () => { const i = document.querySelector("#picture img"); return i?.complete && i.src; };
+  for (let at = 0; at < clicks; at++) {
+    const before = shown();
+    const started = performance.now();
+    document.querySelector("#accept").click();
+    while (!shown() || shown() === before) await frame();
+    await frame();
+    took.push(performance.now() - started);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  return took;
 }"""
 
 
@@ -61,7 +76,7 @@ def open_browser() -> Iterator[Browser]:
 
 def first_sample(browser: Browser, address: str) -> Page:
     """A page on which the first sample has been painted."""
-    page = browser.new_page(viewport={"width": 1280, "height": 720})
+    page = browser.new_page(viewport=VIEWPORT)
     page.goto(address)
     page.wait_for_selector('#sample[data-painted="true"]', timeout=120_000)
     return page
@@ -80,46 +95,25 @@ def plain_gradio(browser: Browser, store: ManifestStore, clicks: int) -> list[fl
     manifest = store.open()
     blobs = BlobStore(manifest.data_root)
     paths = [str(blobs.path(name)) for name in manifest.read(["image"])["image"].slice(0, clicks + 1).to_pylist()]
-    with tempfile.TemporaryDirectory():
-        with gr.Blocks(analytics_enabled=False) as blocks:
-            state = gr.State(0)
-            picture = gr.Image(paths[0], type="filepath", elem_id="picture")
-            gr.Button("Accept", elem_id="accept").click(
-                lambda at: (at + 1, paths[(at + 1) % len(paths)]), state, [state, picture]
-            )
-        _, address, _ = blocks.launch(
-            server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, allowed_paths=[str(manifest.data_root)]
+    with gr.Blocks(analytics_enabled=False) as blocks:
+        state = gr.State(0)
+        picture = gr.Image(paths[0], type="filepath", elem_id="picture")
+        gr.Button("Accept", elem_id="accept").click(
+            lambda at: (at + 1, paths[(at + 1) % len(paths)]), state, [state, picture]
         )
-        try:
-            return _clicks(browser, address, clicks)
-        finally:
-            blocks.close()
+    _, address, _ = blocks.launch(
+        server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, allowed_paths=[str(manifest.data_root)]
+    )
+    try:
+        return _clicks(browser, address, clicks)
+    finally:
+        blocks.close()
 
 
 def _clicks(browser: Browser, address: str, clicks: int) -> list[float]:
-    page = browser.new_page(viewport={"width": 1280, "height": 720})
+    page = browser.new_page(viewport=VIEWPORT)
     page.goto(address)
     page.wait_for_selector("#picture img", timeout=60_000)
-    took: list[float] = json.loads(
-        page.evaluate(
-            """async (clicks) => {
-              const took = [];
-              const frame = () => new Promise(requestAnimationFrame);
-              const shown = () => { const i = document.querySelector("#picture img"); return i?.complete && i.src; };
-              for (let at = 0; at < clicks; at++) {
-                const before = shown();
-                const started = performance.now();
-                document.querySelector("#accept").click();
-                while (!shown() || shown() === before) await frame();
-                await frame();
-                took.push(performance.now() - started);
-                await new Promise((resolve) => setTimeout(resolve, 200));
-              }
-              return JSON.stringify(took);
-            }""",
-            clicks,
-        )
-    )
+    took: list[float] = page.evaluate(_CLICK, clicks)
     page.close()
-    time.sleep(0.1)
     return took

@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from review_ui.paths import LEAD_PATH, is_below
+
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _POLICY = (
     "default-src 'self' data: blob:; script-src {scripts}; style-src 'self' 'unsafe-inline'; form-action 'self'; "
@@ -21,7 +23,6 @@ _POLICY = (
 )
 OWN_SCRIPTS = _POLICY.format(scripts="'self'")
 GRADIO_SCRIPTS = _POLICY.format(scripts="'self' 'unsafe-inline' 'unsafe-eval'")  # its front end needs both
-LEAD_PATH = "/lead"  # the Gradio page
 RESPONSE_HEADERS = {
     "Referrer-Policy": "same-origin",  # with no-referrer, browsers send the sign-in form with Origin: null
     "X-Content-Type-Options": "nosniff",
@@ -47,7 +48,7 @@ class Guard:
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                policy = GRADIO_SCRIPTS if scope["path"].startswith(LEAD_PATH) else OWN_SCRIPTS
+                policy = GRADIO_SCRIPTS if is_below(scope["path"], LEAD_PATH) else OWN_SCRIPTS
                 MutableHeaders(scope=message).update(RESPONSE_HEADERS | {"Content-Security-Policy": policy})
             await send(message)
 

@@ -13,6 +13,8 @@ from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from review_ui.paths import is_below
+
 _SOON = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8"><meta http-equiv="refresh" content="1"><meta name="color-scheme" content="light dark">
@@ -37,14 +39,11 @@ class LatePage:
         if scope["type"] == "lifespan":
             async with self._running:
                 await self._app(scope, receive, send)
-        elif self._is_below(scope["path"]):
+        elif is_below(scope["path"], self._path):
             answer = await self._page(scope)
             await answer(scope, receive, send)
         else:
             await self._app(scope, receive, send)
-
-    def _is_below(self, path: str) -> bool:
-        return path == self._path or path.startswith(f"{self._path}/")
 
     async def _page(self, scope: Scope) -> ASGIApp:
         """The page; while it is being built, for who comes to look at it, the line that says so."""

@@ -13,9 +13,10 @@ from starlette.types import ASGIApp
 from manifests.blobs import BlobStore
 from review_ui.api import create_api
 from review_ui.doorkeeper import Doorkeeper
-from review_ui.guard import LEAD_PATH, Guard
+from review_ui.guard import Guard
 from review_ui.late_page import LatePage
 from review_ui.page import mount_page
+from review_ui.paths import LEAD_PATH
 from review_ui.session import ReviewSession
 from review_ui.sign_in import SignIn
 

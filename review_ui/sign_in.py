@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from manifests.decisions import DatabaseAway
 from review_ui.doorkeeper import Doorkeeper
+from review_ui.paths import LEAD_PATH, is_below
 from review_ui.reviewer import Reviewer
 from review_ui.sign_in_cookie import token_of
 from review_ui.sign_in_form import SignInForm
@@ -91,7 +92,7 @@ def _route(scope: Scope) -> tuple[str, str]:
 
 
 def _may_enter(reviewer: Reviewer, path: str) -> bool:
-    return reviewer.role == "lead" or path.lstrip("/").split("/", 1)[0] != "lead"
+    return reviewer.role == "lead" or not is_below(path, LEAD_PATH)
 
 
 def _keep_from_shared_caches(headers: MutableHeaders) -> None:

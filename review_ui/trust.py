@@ -68,17 +68,16 @@ def reviewer_figures(decisions: Sequence[Decision], gold: Gold, *, seed: int) ->
 
     `decisions` are all standing ones, oldest first; `seed` is that of the intervals' Monte Carlo.
     """
-    skips = [decision for decision in decisions if decision.verdict == "skip"]
-    said = [*verdicts(decisions), *skips]
+    said = _last_words(decisions)
     hours = hours_by_reviewer(decisions)
     found = [
-        ReviewerFigures(None, mode, figures(chosen, gold, seed=seed), None if mode else sum(hours.values()))
+        ReviewerFigures(None, mode, _figures(chosen, gold, seed), None if mode else sum(hours.values()))
         for mode, chosen in _by_view(said)
     ]
     for reviewer in sorted(hours):
         own = _by_view([decision for decision in said if decision.reviewer == reviewer])
         found += [
-            ReviewerFigures(reviewer, mode, figures(chosen, gold, seed=seed), None if mode else hours[reviewer])
+            ReviewerFigures(reviewer, mode, _figures(chosen, gold, seed), None if mode else hours[reviewer])
             for mode, chosen in own
         ]
     return found
@@ -86,7 +85,12 @@ def reviewer_figures(decisions: Sequence[Decision], gold: Gold, *, seed: int) ->
 
 def figures(decisions: Sequence[Decision], gold: Gold, *, seed: int) -> Figures:
     """Of these decisions alone."""
-    judged = verdicts(decisions)
+    return _figures(_last_words(decisions), gold, seed)
+
+
+def _figures(said: Sequence[Decision], gold: Gold, seed: int) -> Figures:
+    """Of last verdicts, and skips."""
+    judged = [decision for decision in said if decision.verdict != "skip"]
     accepted = _accept_rate([decision for decision in judged if decision.purpose == "work"])
     on_gold = _on_gold(judged, gold)
     on_bad = _accept_rate([d for d in on_gold if gold[d.key].right_verdict == "reject"])
@@ -94,7 +98,7 @@ def figures(decisions: Sequence[Decision], gold: Gold, *, seed: int) -> Figures:
     false_reject = Rate(on_good.n - on_good.hits, on_good.n)
     return Figures(
         verdicts=len(judged),
-        skips=sum(decision.verdict == "skip" for decision in decisions),
+        skips=len(said) - len(judged),
         seconds=_seconds(judged),
         seconds_of_accepts=_seconds([decision for decision in judged if decision.verdict == "accept"]),
         accepted=accepted,
@@ -140,6 +144,11 @@ def verdicts(decisions: Sequence[Decision]) -> list[Decision]:
             latest.pop(place, None)
             latest[place] = decision
     return list(latest.values())
+
+
+def _last_words(decisions: Sequence[Decision]) -> list[Decision]:
+    """The verdicts that count, and every skip."""
+    return [*verdicts(decisions), *(decision for decision in decisions if decision.verdict == "skip")]
 
 
 def _by_view(decisions: Sequence[Decision]) -> list[tuple[Mode | None, Sequence[Decision]]]:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,10 +32,15 @@ expect.set_options(timeout=15_000)  # a shared machine may be slow
 class Server:
     """`python -m review_ui` in a process of its own."""
 
-    def __init__(self, root: Path, port: int = 0) -> None:
+    def __init__(self, root: Path, port: int = 0, *options: str, errors: Path | None = None) -> None:
+        """`options` are more of the command's; what it complains about goes to the file `errors`, if given."""
         self.root = root
+        self.errors = errors
         command = [sys.executable, "-m", "review_ui", "--manifests", str(root / "manifests"), "--port", str(port)]
-        self._process = subprocess.Popen([*command, "--no-browser"], stdout=subprocess.PIPE, text=True)
+        with errors.open("w") if errors else nullcontext() as complaints:
+            self._process = subprocess.Popen(
+                [*command, "--no-browser", *options], stdout=subprocess.PIPE, stderr=complaints, text=True
+            )
         assert self._process.stdout
         self.announcement = self._process.stdout.readline()
         self.url = re.search(r"http://127\.0\.0\.1:\d+", self.announcement)[0]

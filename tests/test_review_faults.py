@@ -1,9 +1,6 @@
 """The review server is killed again and again while people work."""
 
-import re
 import signal
-import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -13,6 +10,7 @@ from typing import Any
 import httpx
 import pyarrow.parquet as pq
 import pytest
+from review_browser import Server
 
 from manifests.decisions import DecisionLog, sqlite_url
 from review_ui.bench_queue import waiting_samples
@@ -20,29 +18,6 @@ from review_ui.bench_queue import waiting_samples
 KILLS = 10
 CLIENTS = 6
 WAITING = 40_000  # more than are judged: at the end one person's tabs take over from each other
-START_SECONDS = 60
-
-
-class Server:
-    """`python -m review_ui` in a process of its own, on a port that stays the same."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._port = 0
-        self.start()
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "review_ui", "--manifests", str(self._root / "manifests"), "--no-browser"]
-        self._process = subprocess.Popen([*command, "--port", str(self._port)], stdout=subprocess.PIPE, text=True)
-        assert self._process.stdout
-        self.url = re.search(r"http://127\.0\.0\.1:(\d+)", self._process.stdout.readline())[0]
-        self._port = int(self.url.rsplit(":", 1)[1])
-
-    def kill(self, number: int = signal.SIGKILL) -> None:
-        self._process.send_signal(number)
-        self._process.wait(START_SECONDS)
-        assert self._process.stdout
-        self._process.stdout.close()
 
 
 class Client(threading.Thread):
@@ -86,14 +61,14 @@ def test_every_acknowledged_decision_is_published_once_though_the_server_was_kil
         client.start()
     for kill in range(KILLS):
         time.sleep(0.3 + 0.1 * kill)
-        server.kill()
-        server.start()
+        server.stop(signal.SIGKILL)
+        server = Server(tmp_path, server.port)
     time.sleep(0.5)
     stop.set()
     for client in clients:
         client.join()
     published = httpx.post(f"{server.url}/api/publish", timeout=60).raise_for_status().json()["manifest"]
-    server.kill(signal.SIGTERM)
+    server.stop()
 
     acknowledged = [pair for client in clients for pair in client.acknowledged.items()]
     samples = {sample_id for _, sample_id in acknowledged}

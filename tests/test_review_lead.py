@@ -17,8 +17,9 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 import uvicorn
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from portrait_datasets import commit_pending, import_portraits
+from review_browser import chromium, new_page
 
 from manifests.blobs import BlobStore
 from manifests.decisions import Decision, DecisionLog, Policy, sqlite_url
@@ -33,13 +34,10 @@ from review_ui.pace import PaceBin
 from review_ui.session import ReviewSession
 from review_ui.tally import tally
 
-BROWSER_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-BROWSER_ARGUMENTS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 DOUBTS = (0.95, 0.9, 0.7, 0.5, 0.5, 0.3, 0.1, 0.05, None)
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TABS = ("Progress", "Reasons", "Reviewers", "Second look", "Problems", "Publish", "Download")
 CODE = "${1 + 1} {{name}} <img src=x onerror=document.title='run'>"
-expect.set_options(timeout=15_000)  # a shared machine may be slow
 
 
 @pytest.fixture(scope="module")
@@ -191,20 +189,12 @@ def test_lines_break_where_somebody_was_away():
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if not chromium:
-        pytest.skip("needs a Chromium, which is not on PATH; on Debian: apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=BROWSER_ARGUMENTS)
-        yield browser
-        browser.close()
+    yield from chromium()
 
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1280, "height": 720})
-    yield context.new_page()
-    context.close()
+    yield from new_page(browser)
 
 
 @pytest.fixture

@@ -2,11 +2,7 @@
 
 import asyncio
 import re
-import shutil
-import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -18,8 +14,9 @@ import pytest
 import sqlalchemy as sa
 from fastapi import FastAPI, Request, WebSocket
 from fastapi.testclient import TestClient
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from portrait_datasets import commit_pending
+from review_browser import Server, chromium, new_page
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocketDisconnect
@@ -29,9 +26,10 @@ from manifests.decisions import DecisionLog, sqlite_url
 from manifests.store import ManifestStore
 from review_ui import tokens
 from review_ui.doorkeeper import CACHE_SECONDS, Doorkeeper
-from review_ui.guard import LEAD_PATH, Guard
+from review_ui.guard import Guard
 from review_ui.lead_page import lead_app
 from review_ui.password import hash_password, read_hash
+from review_ui.paths import LEAD_PATH
 from review_ui.reviewer import Role
 from review_ui.server import create_app
 from review_ui.session import ReviewSession
@@ -520,26 +518,6 @@ def test_without_its_table_the_database_is_away_and_nobody_gets_in(client: TestC
         assert answer.json()["error"].startswith("expected to ")
 
 
-class Server:
-    """`python -m review_ui --users PATH` in a process of its own; what it complains about goes to `errors`."""
-
-    def __init__(self, root: Path, users: Path, *options: str) -> None:
-        command = [sys.executable, "-m", "review_ui", "--manifests", str(root / "manifests"), "--no-browser"]
-        self.errors = users.with_suffix(".errors")
-        with self.errors.open("w") as errors:
-            self._process = subprocess.Popen(
-                [*command, "--users", str(users), "--port", "0", *options],
-                stdout=subprocess.PIPE, stderr=errors, text=True,
-            )  # fmt: skip
-        assert self._process.stdout
-        self.url = re.search(r"http://127\.0\.0\.1:\d+", self._process.stdout.readline())[0]
-        self.port = int(self.url.rpartition(":")[2])
-
-    def stop(self) -> None:
-        self._process.send_signal(signal.SIGTERM)
-        self._process.communicate(timeout=60)
-
-
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory, portraits: Path, hashes: dict[str, str]) -> Path:
     """A directory with two real portraits waiting, and a users file."""
@@ -551,7 +529,8 @@ def root(tmp_path_factory: pytest.TempPathFactory, portraits: Path, hashes: dict
 
 @pytest.fixture(scope="module")
 def server(root: Path) -> Iterator[Server]:
-    server = Server(root, root / "users.toml", "--public-name", "reviews.example")
+    users, name = str(root / "users.toml"), "reviews.example"
+    server = Server(root, 0, "--users", users, "--public-name", name, errors=root / "users.errors")
     yield server
     server.stop()
     assert server.errors.read_text() == ""
@@ -562,21 +541,20 @@ def second_server(root: Path, hashes: dict[str, str]) -> Iterator[Server]:
     """Another one on the same queue: open to others, and with nobody but Bo in its users file."""
     users = root / "bo.toml"
     write_users(users, {"bo": User("bo", "reviewer", read_hash(hashes["bo"]))})
-    server = Server(root, users, "--host", "0.0.0.0")
+    server = Server(root, 0, "--users", str(users), "--host", "0.0.0.0", errors=root / "bo.errors")
     yield server
     server.stop()
 
 
 @pytest.fixture
-def page() -> Iterator[Page]:
-    """A tab of a browser that never saw the page before."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if not chromium:
-        pytest.skip("needs a Chromium, which is not on PATH; on Debian: apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        yield browser.new_page(viewport={"width": 1280, "height": 720})
-        browser.close()
+def browser() -> Iterator[Browser]:
+    """One a test: while it is open its event loop runs, and other tests here want one of their own."""
+    yield from chromium()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    yield from new_page(browser)
 
 
 def by_keyboard(page: Page, name: str, password: str) -> None:

@@ -23,6 +23,7 @@ export class Feed {
     this.upcoming = []; // items, the first one is on screen
     this.progress = { done: 0, total: 0 };
     this.remaining = null; // as the server last said; null when that no longer holds
+    this.areElsewhere = false; // all that waits is on other screens
     this.manifest = null;
     this.asking = null; // while the server makes up its answer: the samples decided meanwhile
     this.problem = null; // why the last question what comes next failed
@@ -57,6 +58,7 @@ export class Feed {
     this.asked = (this.asked ?? 0) + 1; // an answer on its way is about something else
     this.asking = null;
     this.remaining = null;
+    this.areElsewhere = false;
   }
 
   refillIfLow() {
