@@ -22,7 +22,7 @@ from review_ui.desk import Desk
 from review_ui.download import as_csv, as_parquet, decisions_table
 from review_ui.queue import Sample
 from review_ui.reviewer import LOCAL_LEAD, Reviewer
-from review_ui.session import Handout, QueueName, Receipt, ReviewSession, UnknownDecision
+from review_ui.session import Handout, QueueName, Receipt, ReviewSession, UnknownDecision, Wish
 from review_ui.submission import UUID_PATTERN
 
 MAX_BATCH = 1000
@@ -73,7 +73,10 @@ Lead = Annotated[Reviewer, Depends(lead_of)]
 
 def create_api(session: ReviewSession, blobs: BlobStore) -> FastAPI:
     """The routes on an app of their own; no page yet."""
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)  # its docs pages load scripts from elsewhere
+    app = FastAPI(
+        docs_url=None, redoc_url=None, openapi_url=None,  # its docs pages load scripts from elsewhere
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+    )  # fmt: skip
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(UserError, _user_error)
@@ -96,7 +99,7 @@ def create_api(session: ReviewSession, blobs: BlobStore) -> FastAPI:
     ) -> JSONResponse:
         if queue == "second_look":
             await lead_of(request)
-        handout = await desk.call(session.next, reviewer, n, tab=tab, queue=queue)
+        handout = await desk.next(Wish(reviewer, n, tab, queue))
         return JSONResponse(_handout_json(handout))  # itself: FastAPI would look at each value first
 
     @app.get("/api/history")

@@ -68,7 +68,9 @@ class Leases:
         changed = set()
         for row in connection.execute(_AFTER, {"seq": self._seq}).mappings():
             self._seq = row["seq"]
-            changed.add(self._apply(_lease(row)))
+            lease = _lease(row)
+            self.note(lease)
+            changed.add(lease.key)
         return changed
 
     def write(self, connection: sa.Connection, leases: Iterable[Lease]) -> None:
@@ -87,6 +89,16 @@ class Leases:
         ]
         if rows:
             connection.execute(sa.insert(_LEASES), rows)
+
+    def note(self, lease: Lease) -> None:
+        """Take up the last word on a reviewer and a mask; noting it again changes nothing."""
+        name = (lease.reviewer, lease.key)
+        self._by_mask.setdefault(lease.key, {})[lease.reviewer] = lease
+        if lease.ended:
+            self._open.pop(name, None)
+        else:
+            self._open[name] = lease
+            self._next_end = min(self._next_end, lease.expires_at)
 
     def last(self, key: MaskKey, reviewer: str) -> Lease | None:
         """The reviewer's last lease on the mask, live or not."""
@@ -108,16 +120,6 @@ class Leases:
         gone = [self._open.pop(name) for name in late]
         self._next_end = min((lease.expires_at for lease in self._open.values()), default=_NEVER)
         return gone
-
-    def _apply(self, lease: Lease) -> MaskKey:
-        name = (lease.reviewer, lease.key)
-        self._by_mask.setdefault(lease.key, {})[lease.reviewer] = lease
-        if lease.ended:
-            self._open.pop(name, None)
-        else:
-            self._open[name] = lease
-            self._next_end = min(self._next_end, lease.expires_at)
-        return lease.key
 
 
 def ended(lease: Lease) -> Lease:

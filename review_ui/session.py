@@ -43,6 +43,16 @@ class UnknownDecision(UserError):
 
 
 @dataclass(frozen=True, slots=True)
+class Wish:
+    """`count` samples for one tab of a reviewer's."""
+
+    reviewer: Reviewer
+    count: int
+    tab: str
+    queue: QueueName
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """Samples that have a verdict, published or not, out of all that people judge."""
 
@@ -118,26 +128,17 @@ class ReviewSession:
 
         A version that came since is taken up, at the latest when nothing waits.
         """
+        return self.next_all([Wish(reviewer, count, tab, queue)])[0]
+
+    def next_all(self, wishes: Sequence[Wish]) -> list[Handout]:
+        """`next` for several tabs, in one transaction."""
+        granted: list[Lease] = []
         with self._lock:
             self._look_for_newer()
-            until = self._now() + timedelta(seconds=LEASE_SECONDS)
             with self._writing() as connection:
-                held = self._held(reviewer, tab, queue)[:count]
-                fresh = self._choose(reviewer, count - len(held), queue)
-                if not held and not fresh:  # what the reviewer has in other tabs; one may have been closed
-                    held = self._held(reviewer, None, queue)[:count]
-                leases = [self._renewed(lease, tab, until) for lease, _ in held]
-                leases += [Lease(sample.key, reviewer.name, tab, purpose, until) for sample, purpose in fresh]
-                self._leases.write(connection, [lease for lease in leases if lease.expires_at == until])
-            samples = [sample for _, sample in held] + [sample for sample, _ in fresh]
-            return Handout(
-                samples=samples,
-                verdicts=self._verdicts(samples) if queue == "second_look" else {},
-                remaining=self._queue.waiting if queue == "work" else len(self._second_look),
-                progress=self._progress(reviewer),
-                lease_expires_at=min((lease.expires_at for lease in leases), default=until),
-                manifest=str(self._manifest.path),
-            )
+                handouts = [self._hand_out(wish, granted) for wish in wishes]
+                self._leases.write(connection, granted)
+        return handouts
 
     def decide(self, reviewer: Reviewer, batch: Sequence[object]) -> Receipt:
         """Store decisions (JSON objects, see DESIGN); on disk when this returns. DatabaseAway when it is not.
@@ -318,6 +319,31 @@ class ReviewSession:
         if self._current(key):
             holders = [lease for lease in self._leases.holders(key, self._now()) if lease.purpose == "work"]
             self._queue.hold(key[0], len(holders))
+
+    def _hand_out(self, wish: Wish, granted: list[Lease]) -> Handout:
+        """What a tab gets; leases that are new or renewed are added to `granted`, and hold in memory from now on."""
+        reviewer, count, tab, queue = wish.reviewer, wish.count, wish.tab, wish.queue
+        until = self._now() + timedelta(seconds=LEASE_SECONDS)
+        held = self._held(reviewer, tab, queue)[:count]
+        fresh = self._choose(reviewer, count - len(held), queue)
+        if not held and not fresh:  # what the reviewer has in other tabs; one may have been closed
+            held = self._held(reviewer, None, queue)[:count]
+        leases = [self._renewed(lease, tab, until) for lease, _ in held]
+        leases += [Lease(sample.key, reviewer.name, tab, purpose, until) for sample, purpose in fresh]
+        for lease in leases:
+            if lease.expires_at == until:
+                granted.append(lease)
+                self._leases.note(lease)
+                self._count_holders(lease.key)
+        samples = [sample for _, sample in held] + [sample for sample, _ in fresh]
+        return Handout(
+            samples=samples,
+            verdicts=self._verdicts(samples) if queue == "second_look" else {},
+            remaining=self._queue.waiting if queue == "work" else len(self._second_look),
+            progress=self._progress(reviewer),
+            lease_expires_at=min((lease.expires_at for lease in leases), default=until),
+            manifest=str(self._manifest.path),
+        )
 
     def _renewed(self, lease: Lease, tab: str, until: datetime) -> Lease:
         """The lease itself while more than half of its time is left."""
