@@ -93,8 +93,9 @@ class Manifest:
         try:
             stored = set(pq.read_schema(self.path).names) if self.schema_version < SCHEMA_VERSION else set(wanted)
             present = [name for name in wanted if name in stored]
-            table = pq.read_table(self.path, columns=present, page_checksum_verification=True)
-        except (pa.ArrowException, OSError) as error:
+            with pq.ParquetFile(self.path, page_checksum_verification=True) as file:  # pq.read_table imports pandas
+                table = file.read(present).select(present)
+        except (pa.ArrowException, OSError, KeyError) as error:
             raise UserError(
                 f"expected sound rows in {self.path}, found damage ({error}); restore the file from a backup"
             ) from error

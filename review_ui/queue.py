@@ -8,6 +8,7 @@ digests, so it is as good as random and the same on every server. Rows without d
 A million rows fit: they stay in Arrow, with one small array per state.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -27,6 +28,7 @@ _KEPT = 65536  # samples at hand as Python objects: those on screens are asked f
 _STRIDE = 4096  # rows looked at together for one that is free
 
 Ids = npt.NDArray[np.uint64]
+Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class ReviewQueue:
 
     def __init__(self, manifest: Manifest, *, votes: int = 1) -> None:
         self._table = manifest.read(_COLUMNS)
-        judged = np.flatnonzero(pc.not_equal(self._table["origin"], "ground_truth"))
+        judged = np.flatnonzero(~_equals(self._table["origin"], "ground_truth"))
         ids = _short_ids(self._table["sample_id"])[judged]
         order = np.lexsort((ids, -_bands(self._table["doubt"])[judged]))
         self._places = judged[order]  # of the queue's rows in the table, which stays as it is: moving text takes long
@@ -153,20 +155,40 @@ class ReviewQueue:
     def _value(self, column: str, row: int) -> Any:
         return self._table[column][int(self._places[row])].as_py()
 
-    def _has_status(self, status: str) -> npt.NDArray[np.bool_]:
+    def _has_status(self, status: str) -> Flags:
         """Of each row of the queue."""
-        found: npt.NDArray[np.bool_] = np.asarray(pc.equal(self._table["status"], status), dtype=bool)[self._places]
-        return found
+        return _equals(self._table["status"], status)[self._places]
 
 
 def _short_ids(sample_ids: pa.ChunkedArray) -> Ids:
     """The first 16 of each id's 32 hex digits, as a number; two that are equal are told apart by the whole id."""
-    digits = "".join(pc.utf8_slice_codeunits(sample_ids, 0, 16).to_pylist())
-    return np.frombuffer(bytes.fromhex(digits), dtype=">u8").astype(np.uint64)
+    digits = _bytes_of(pc.utf8_slice_codeunits(sample_ids, 0, 16), width=16)
+    return np.frombuffer(bytes.fromhex(digits.decode("ascii")), dtype=">u8").astype(np.uint64)
 
 
 def _bands(doubt: pa.ChunkedArray) -> npt.NDArray[np.int8]:
     """0 to BANDS; -1 for a row without doubt."""
-    values = doubt.to_numpy().astype(np.float32)  # null: NaN
-    bands = np.rint(np.nan_to_num(values, nan=-1.0) * BANDS)
-    return np.where(np.isnan(values), -1, bands).astype(np.int8)
+    missing = _flags(pc.is_null(doubt, nan_is_null=True))
+    values = np.where(missing, 0, np.frombuffer(_bytes_of(doubt, width=4), dtype=np.float32))
+    return np.where(missing, -1, np.rint(values * BANDS)).astype(np.int8)
+
+
+def _equals(column: pa.ChunkedArray, text: str) -> Flags:
+    """Which values are `text`; null is not."""
+    return _flags(pc.match_substring_regex(column, f"^{re.escape(text)}$"))
+
+
+def _flags(column: pa.ChunkedArray) -> Flags:
+    return np.frombuffer(_bytes_of(column.cast(pa.uint8()), width=1), dtype=np.uint8) == 1
+
+
+def _bytes_of(column: pa.ChunkedArray, *, width: int) -> bytes:
+    """The values of `width` bytes each, one after another; null is anything.
+
+    What pyarrow has for this, and for comparing with a Python string, imports pandas: half a second of the start.
+    """
+    array = column.combine_chunks()
+    if not len(array):
+        return b""
+    values: bytes = array.buffers()[-1].to_pybytes()
+    return values[width * array.offset :][: width * len(array)]

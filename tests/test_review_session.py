@@ -1,6 +1,8 @@
 """The review session, with no page and no server running."""
 
 import shutil
+import subprocess
+import sys
 import threading
 import uuid
 from collections.abc import Callable
@@ -24,6 +26,22 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 FALLING = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4)  # doubts
 
 Submission = dict[str, object]
+
+
+# What a server does until the first sample is handed out, and which heavy modules that imported.
+START = """
+import sys
+from pathlib import Path
+from manifests.decisions import DecisionLog, sqlite_url
+from manifests.store import ManifestStore
+from review_ui import server
+from review_ui.reviewer import LOCAL_LEAD
+from review_ui.session import ReviewSession
+
+store = ManifestStore(Path("manifests"))
+session = ReviewSession(store.open(), store, DecisionLog(sqlite_url(Path("data"))))
+print(len(session.next(LOCAL_LEAD, 16).samples), sorted({"gradio", "pandas", "torch", "cv2"} & sys.modules.keys()))
+"""
 
 
 def submission(sample: Sample, verdict: str = "accept", **changes: object) -> Submission:
@@ -65,6 +83,12 @@ def session(tmp_path: Path, six_waiting: Path, open_session: Callable[[], Review
 
 def waiting(session: ReviewSession) -> list[str]:
     return [sample.sample_id for sample in session.next(ME, 100).samples]
+
+
+def test_nothing_heavy_is_imported_until_the_first_sample_is_handed_out(tmp_path, six_waiting):
+    shutil.copytree(six_waiting, tmp_path, dirs_exist_ok=True)
+    done = subprocess.run([sys.executable, "-c", START], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.split(maxsplit=1) == ["6", "[]\n"]
 
 
 def test_the_most_doubtful_comes_first_and_no_doubt_last(tmp_path, portraits, open_session):

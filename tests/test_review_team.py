@@ -22,7 +22,7 @@ from review_ui.gold import GoldSample
 from review_ui.mix import REPEAT_AFTER, Rates
 from review_ui.queue import Sample
 from review_ui.reviewer import Reviewer
-from review_ui.session import LEASE_SECONDS, LOOK_SECONDS, ReviewSession
+from review_ui.session import LEASE_SECONDS, LOOK_SECONDS, ReviewSession, Wish
 
 ANA, BO, LEA = Reviewer("ana", "reviewer"), Reviewer("bo", "reviewer"), Reviewer("lea", "lead")
 MANY = 40
@@ -97,6 +97,15 @@ def test_two_people_never_get_the_same_sample(server: Servers) -> None:
     assert len(hers) == len(his) == 16
     assert ids(hers).isdisjoint(ids(his))
     assert session.next(ANA, 16).samples == hers
+
+
+def test_people_served_in_one_transaction_never_get_the_same_sample(server: Servers) -> None:
+    here, there = server(), server()
+    asking = [Wish(reviewer, 12, "", "work") for reviewer in (ANA, BO, LEA, ANA)]
+    hers, his, leas, again = (handout.samples for handout in here.next_all(asking))
+    assert (len(hers), again) == (12, hers)
+    assert len(ids(hers) | ids(his) | ids(leas)) == 36
+    assert there.next(BO, 12).samples == his
 
 
 def test_two_servers_on_one_database_never_hand_out_the_same_sample(server: Servers) -> None:

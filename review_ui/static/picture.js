@@ -8,8 +8,11 @@ const MAX_SIDE_PX = 1600; // more than the stage shows; keeps 16 prepared sample
 const RETRY_MS = 1000;
 
 const WORKERS = Math.min(3, Math.max(1, (navigator.hardwareConcurrency ?? 2) - 1)); // one core is left to the page
-const workers = [];
+const AT_ONCE = WORKERS + 2; // pictures under way, so that workers needn't wait for files, nor the first for the last
 const waiting = new Map(); // id of a job -> what to call with the worker's answer
+const workers = [startWorker()]; // it takes a while to load: begin before there is work
+const inLine = []; // those who wait until fewer are under way
+let underWay = 0;
 let lastId = 0;
 
 /**
@@ -19,9 +22,24 @@ let lastId = 0;
 export async function loadPicture(sample, look, { maxSidePx = MAX_SIDE_PX } = {}) {
   const scale = Math.min(1, maxSidePx / Math.max(sample.width, sample.height));
   const size = { width: Math.max(1, Math.round(sample.width * scale)), height: Math.max(1, Math.round(sample.height * scale)) };
-  const [photo, mask] = await Promise.all([fetchFile(sample.image_url), fetchFile(sample.mask_url)]);
-  const picture = await work({ photo, mask, size, look });
+  const picture = await inTurn(async () => {
+    const [photo, mask] = await Promise.all([fetchFile(sample.image_url), fetchFile(sample.mask_url)]);
+    return work({ photo, mask, size, look });
+  });
   return { ...picture, outline: outlineOf(picture.lines), edge: new Edge(picture.lines) };
+}
+
+/** What `job` gives, once fewer than AT_ONCE are under way: first come, first served. */
+async function inTurn(job) {
+  if (underWay >= AT_ONCE) await new Promise((resolve) => inLine.push(resolve));
+  else underWay++;
+  try {
+    return await job();
+  } finally {
+    const next = inLine.shift();
+    if (next) next(); // takes over the place
+    else underWay--;
+  }
 }
 
 /** Give the memory back; the thumb stays. */
