@@ -6,6 +6,7 @@
     cache.py          the same in memory-mapped files, decoded once
     augmentation.py   batched, seeded changes of images and labels
     compositing.py    people before other backgrounds
+    distillation.py   targets mixed with what teachers say
     losses.py         cross-entropy, Lovasz, Dice, focal, and the boundary term
     recipe.py         every choice of a run by name; the presets
     schedule.py       the learning rate
@@ -19,6 +20,7 @@
     tensorfile.py     named tensors and a JSON header in one file, whole or not at all
     checkpoint.py     weights and everything needed to use them again
     initial.py        `--init`
+    import_encoder.py TensorFlow's MobileNetV2 as an encoder
     resume.py         the state of an unfinished run
     runlog.py         CSV and TensorBoard
     report.py         curves, sheet of predictions, model card

@@ -103,15 +103,15 @@ def _write(
 
 def _open(home: Path, index: Index, rows: Sequence[AcceptedRow], size: int) -> Samples:
     n = len(index.rows)
-    images = _map(home / IMAGES, n * 3 * size * size).view(n, 3, size, size)
-    labels = _map(home / LABELS, n * size * size).view(n, size, size)
+    images = map_bytes(home / IMAGES, n * 3 * size * size).view(n, 3, size, size)
+    labels = map_bytes(home / LABELS, n * size * size).view(n, size, size)
     lengths = [math.ceil(h * w / 8) for h, w in zip(index.heights, index.widths, strict=True)]
-    bits = np.split(_map(home / MASKS, sum(lengths)).numpy(), np.cumsum(lengths)[:-1]) if n else []
+    bits = np.split(map_bytes(home / MASKS, sum(lengths)).numpy(), np.cumsum(lengths)[:-1]) if n else []
     true_masks = [TrueMask(*entry) for entry in zip(bits, index.heights, index.widths, strict=True)]
     return Samples(images, labels, true_masks, [rows[i] for i in index.rows])
 
 
-def _map(path: Path, length: int) -> Tensor:
+def map_bytes(path: Path, length: int) -> Tensor:
     """uint8 (length,), read from the file when touched; writing to it would change the copy in memory alone."""
     found = path.stat().st_size
     if found != length:

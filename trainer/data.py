@@ -46,15 +46,27 @@ class TrueMask:
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """N decoded samples: images uint8 (N, 3, S, S) RGB, labels uint8 (N, S, S), 255 = person, N true masks, N rows."""
+    """N decoded samples: images uint8 (N, 3, S, S) RGB, labels uint8 (N, S, S), 255 = person, N true masks, N rows.
+
+    `teacher_labels`, like labels, are what teachers say; the target holds `teacher_share` of them (distillation.py).
+    """
 
     images: Tensor
     labels: Tensor
     true_masks: list[TrueMask]
     rows: list[AcceptedRow]
+    teacher_labels: Tensor | None = None
+    teacher_share: float = 0.0
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def targets(self, chosen: Tensor) -> Tensor:
+        """Labels of the chosen samples, int64 (B,) -> uint8 (B, S, S), mixed with what teachers say of them."""
+        labels = self.labels[chosen]
+        if self.teacher_labels is None:
+            return labels
+        return labels.float().lerp_(self.teacher_labels[chosen].float(), self.teacher_share).round_().byte()
 
 
 def load_samples(rows: Sequence[AcceptedRow], blobs: BlobStore, preprocessing: Preprocessing) -> Samples:
@@ -108,7 +120,7 @@ def batches(
     for start in range(0, steps_per_epoch(samples, batch_size) * batch_size, batch_size):
         dealt = order[start : start + batch_size]
         chosen = dealt[share.rows(len(dealt))]
-        yield samples.images[chosen], samples.labels[chosen]
+        yield samples.images[chosen], samples.targets(chosen)
 
 
 def steps_per_epoch(samples: Samples, batch_size: int) -> int:

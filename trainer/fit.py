@@ -30,6 +30,7 @@ from trainer.cache import cached_samples
 from trainer.checkpoint import BEST, LAST, describe, load_checkpoint, save_checkpoint
 from trainer.compositing import Compositor, backgrounds_in, own_backgrounds
 from trainer.data import Samples, images_per_epoch, steps_per_epoch
+from trainer.distillation import distilled
 from trainer.ema import MovingAverage
 from trainer.engine import first_then_others, launch, on_first, one_voice, open_fabric
 from trainer.evaluate import evaluate
@@ -40,6 +41,7 @@ from trainer.models.batch_norm import synchronise_batch_norms
 from trainer.models.smp_network import SmpNetwork, save_pretrained
 from trainer.objective import Objective, compiled, objective
 from trainer.options import parse, recipe_from
+from trainer.predictors import Predictor, open_predictor
 from trainer.preprocessing import Preprocessing, imagenet
 from trainer.recipe import parameter_groups
 from trainer.report import CARD, write_report
@@ -63,6 +65,7 @@ def main(arguments: Sequence[str]) -> None:
     options = parse(arguments)
     fabric = open_fabric(options.device, options.devices, options.precision)
     manifest = Manifest.open(options.manifest, data_root=options.data)
+    teachers = [open_predictor(path, fabric.device) for path in options.distill]
     output = options.output or Path("runs") / f"{options.model.replace(':', '-')}-{manifest.path.stem}"
     configuration = Configuration(
         model=options.model,
@@ -77,6 +80,7 @@ def main(arguments: Sequence[str]) -> None:
             "source_weights": dict(options.weight),
             "skip_bad": options.skip_bad,
             "backgrounds": str(options.backgrounds) if options.backgrounds else None,
+            "teachers": [teacher.digest for teacher in teachers],
         },
         init_sha256=sha256_hex(checkpoint_file(options.init).read_bytes()) if options.init else None,
         precision=options.precision,
@@ -91,7 +95,8 @@ def main(arguments: Sequence[str]) -> None:
     if trained and (output / CARD).exists():  # the card is written last
         print(f"{output} is finished: {progress.epoch} epochs, the best is epoch {progress.best_epoch}")
     else:
-        fit(fabric, manifest, configuration, output, progress, compile_network=options.compile, init=options.init)
+        choices = {"compile_network": options.compile, "init": options.init, "teachers": teachers}
+        fit(fabric, manifest, configuration, output, progress, **choices)
     print(output / BEST)
 
 
@@ -104,15 +109,20 @@ def fit(
     *,
     compile_network: bool | None = None,
     init: Path | None = None,
+    teachers: Sequence[Predictor] = (),
 ) -> None:
     """Run the epochs after `progress`, leaving checkpoints and the state to resume from in `output`.
 
     `init` is a checkpoint or a file of SINet's authors to start from; its preprocessing is kept. `compile_network`
-    None means: in stages of at least MIN_STEPS_TO_COMPILE steps.
+    None means: in stages of at least MIN_STEPS_TO_COMPILE steps. What `teachers` say is mixed into the masks.
     """
     initial = open_initial(init) if init else None
     preprocessing = initial.preprocessing(configuration.size_px) if initial else imagenet(configuration.size_px)
     train, val = first_then_others(fabric, lambda: load_train_and_val(manifest, preprocessing, configuration.data))
+    if teachers:
+        share, cache = configuration.recipe.distill_share, manifest.data_root / CACHE
+        blobs = BlobStore(manifest.data_root)
+        train = first_then_others(fabric, lambda: distilled(train, blobs, preprocessing, teachers, cache, share=share))
     torch.manual_seed(configuration.seed)  # the fresh weights
     pretrained = _given(encoder_weights=configuration.encoder_weights)
     model = create_model(configuration.model, **configuration.model_options, **pretrained)

@@ -1,7 +1,9 @@
-"""`python -m trainer.import_weights`: a state dict of SINet's authors -> a checkpoint like those of trainer.fit.
+"""`python -m trainer.import_weights`: weights that others fitted -> a checkpoint like those of trainer.fit.
 
-Their networks see BGR, standardised and then divided by 255 once more; that preprocessing goes into the
-checkpoint. The file is read as tensors only: a pickle with anything else in it is refused, and nothing in it is run.
+A state dict of SINet's authors: their networks see BGR, standardised and then divided by 255 once more; that
+preprocessing goes into the checkpoint. The file is read as tensors only: a pickle with anything else in it is refused,
+and nothing in it is run. Or TensorFlow's MobileNetV2 x0.5 in an ONNX file: the encoder of a DeepLabv3+ whose decoder
+is fresh, to be fitted with `trainer.fit --init`.
 """
 
 import argparse
@@ -11,25 +13,36 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from manifests.command import run_command
 from manifests.errors import UserError
 from trainer.checkpoint import BEST, CheckpointInfo, save_checkpoint
+from trainer.import_encoder import load_mobilenet
+from trainer.models import create_model
 from trainer.models.sinet import SINet, load_authors_state_dict, sinet
-from trainer.preprocessing import Preprocessing, sinet_authors
+from trainer.preprocessing import Preprocessing, imagenet, sinet_authors
 
+ONNX_SUFFIX = ".onnx"
 _DATA_PARALLEL = "module."  # what DataParallel puts before every name
 
 
 def main(arguments: Sequence[str]) -> None:
     options = _parse(arguments)
-    model = authors_sinet(options.weights)
-    info = CheckpointInfo(
-        model="sinet",
-        preprocessing=Preprocessing(
+    model: nn.Module
+    if options.weights.suffix == ONNX_SUFFIX:
+        name, preprocessing = "deeplabv3plus_mobilenetv2_050", imagenet(options.size)
+        model = create_model(name)
+        load_mobilenet(model.get_submodule("network.encoder"), options.weights, preprocessing)
+    else:
+        name = "sinet"
+        preprocessing = Preprocessing(
             options.size, mean=tuple(options.mean), std=tuple(options.std), divisor=255.0, colour_order="bgr"
-        ),
+        )
+        model = authors_sinet(options.weights)
+    info = CheckpointInfo(
+        model=name,
+        preprocessing=preprocessing,
         epoch=0,
         loss=0.0,
         metrics=None,
@@ -69,13 +82,15 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     released = sinet_authors()
     parser = argparse.ArgumentParser(
         "python -m trainer.import_weights",
-        description="Turn a released SINet state dict (393 tensors) into a checkpoint. The defaults are SINet.pth's.",
+        description="Turn a released SINet state dict (393 tensors), or TensorFlow's MobileNetV2 x0.5 in an ONNX file, "
+        "into a checkpoint. The defaults are SINet.pth's.",
     )
-    parser.add_argument("weights", type=Path, metavar="FILE.pth")
+    parser.add_argument("weights", type=Path, metavar="FILE")
     parser.add_argument("--output", type=Path, required=True, help="directory of the checkpoint")
     channels = ("B", "G", "R")
-    parser.add_argument("--mean", type=float, nargs=3, default=released.mean, metavar=channels, help="on 0..255")
-    parser.add_argument("--std", type=float, nargs=3, default=released.std, metavar=channels, help="on 0..255")
+    of_sinet = "of SINet's pixels, on 0..255"
+    parser.add_argument("--mean", type=float, nargs=3, default=released.mean, metavar=channels, help=of_sinet)
+    parser.add_argument("--std", type=float, nargs=3, default=released.std, metavar=channels, help=of_sinet)
     parser.add_argument("--size", type=int, default=released.size_px, help="image side (default: %(default)s)")
     return parser.parse_args(arguments)
 

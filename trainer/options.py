@@ -40,6 +40,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--weight", type=_source_weight, action="append", default=[], metavar="SOURCE=W", help=source)
     folder = "pictures without people for --composite-prob (default: cut out of the training pictures)"
     add("--backgrounds", type=Path, metavar="DIR", help=folder)
+    teachers = "networks whose mean probability is mixed into the masks: .onnx files, checkpoints, runs"
+    add("--distill", type=Path, nargs="+", default=[], metavar="PATH", help=teachers)
     add("--skip-bad", action="store_true", help="leave out rows whose blobs are missing or altered")
     add("--precision", choices=("fp32", "bf16"), default="fp32", help="(default: %(default)s)")
     worth_it = "torch.compile, which takes a minute (default: in runs long enough to gain by it)"
@@ -48,7 +50,12 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
     add("--devices", type=_count, help="processes, one on each device (default: 1)")
     _add_recipe_options(parser)
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.distill and options.soft_masks is None:
+        options.soft_masks = True
+    if options.distill and not options.soft_masks:
+        parser.error("argument --distill: expected no --no-soft-masks beside it: teachers' probabilities are shares")
+    return options
 
 
 def recipe_from(options: argparse.Namespace) -> Recipe:
@@ -100,6 +107,7 @@ _RECIPE_NUMBERS: dict[str, Callable[[str], float]] = {
     "low_res_epochs": _share,
     "low_res_scale": _share,
     "composite_prob": _share,
+    "distill_share": _share,
 }
 
 

@@ -15,6 +15,11 @@ from trainer.preprocessing import Preprocessing
 
 
 class Predictor(Protocol):
+    @property
+    def digest(self) -> str:
+        """Of all that decides the probabilities."""
+        ...
+
     def person_prob(self, rgb: Pixels) -> Prob:
         """RGB uint8 (H, W, 3) -> person probability float32 (H, W)."""
         ...
@@ -25,7 +30,8 @@ def open_predictor(path: Path, device: torch.device) -> Predictor:
     if path.suffix == ".onnx":
         return OnnxSegmenter(path)
     checkpoint = load_checkpoint(path)
-    return NetworkPredictor(checkpoint.model.to(device), checkpoint.info.preprocessing, device)
+    model, info = checkpoint.model.to(device), checkpoint.info
+    return NetworkPredictor(model, info.preprocessing, device, f"{checkpoint.weights_sha256} {info.preprocessing}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,7 @@ class NetworkPredictor:
     model: nn.Module
     preprocessing: Preprocessing
     device: torch.device
+    digest: str
 
     def person_prob(self, rgb: Pixels) -> Prob:
         square = torch.tensor(self.preprocessing.resize(rgb), device=self.device).permute(2, 0, 1)[None]

@@ -21,12 +21,18 @@ from torch import nn
 from manifests.errors import UserError
 from trainer.models.sinet import sinet
 from trainer.models.sinet_cityscapes import sinet_cityscapes
-from trainer.models.smp_network import PREFIX, deeplabv3plus_se_resnext50, smp_network
+from trainer.models.smp_network import (
+    PREFIX,
+    deeplabv3plus_mobilenetv2_050,
+    deeplabv3plus_se_resnext50,
+    smp_network,
+)
 
 MODELS: dict[str, Callable[..., nn.Module]] = {
     "sinet": sinet,
     "sinet_cityscapes": sinet_cityscapes,
     "deeplabv3plus_se_resnext50": deeplabv3plus_se_resnext50,
+    "deeplabv3plus_mobilenetv2_050": deeplabv3plus_mobilenetv2_050,
 }
 
 

@@ -6,6 +6,7 @@ are fetched from the internet, so by default there are none.
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import segmentation_models_pytorch as smp
 from torch import Tensor, nn
@@ -20,8 +21,24 @@ PREFIX = "smp:"
 
 def smp_network(architecture: str, encoder: str, *, encoder_weights: str | None = None) -> "SmpNetwork":
     """`architecture` is smp's name, `deeplabv3plus` say. UserError for unknown names and weights out of reach."""
+    return _build(architecture, encoder, encoder_weights)
+
+
+def deeplabv3plus_se_resnext50(encoder_weights: str | None = None) -> "SmpNetwork":
+    """The teacher of SINet's paper, section 3.4."""
+    return smp_network("deeplabv3plus", "se_resnext50_32x4d", encoder_weights=encoder_weights)
+
+
+def deeplabv3plus_mobilenetv2_050(encoder_weights: str | None = None) -> "SmpNetwork":
+    """A teacher for two cores, 0.7 M parameters: MobileNetV2 at half its width, and half a decoder."""
+    return _build("deeplabv3plus", "tu-mobilenetv2_050", encoder_weights, decoder_channels=128)
+
+
+def _build(architecture: str, encoder: str, encoder_weights: str | None, **settings: Any) -> "SmpNetwork":
     try:
-        network = smp.create_model(architecture, encoder_name=encoder, encoder_weights=encoder_weights, classes=2)
+        network = smp.create_model(
+            architecture, encoder_name=encoder, encoder_weights=encoder_weights, classes=2, **settings
+        )
     except (KeyError, ValueError, RuntimeError) as error:
         raise UserError(
             f"expected {PREFIX}ARCHITECTURE:ENCODER as segmentation-models-pytorch names them, "
@@ -33,11 +50,6 @@ def smp_network(architecture: str, encoder: str, *, encoder_weights: str | None 
             "go without --encoder-weights, or run where there is internet"
         ) from error
     return SmpNetwork(network)
-
-
-def deeplabv3plus_se_resnext50(encoder_weights: str | None = None) -> "SmpNetwork":
-    """The teacher of SINet's paper, section 3.4."""
-    return smp_network("deeplabv3plus", "se_resnext50_32x4d", encoder_weights=encoder_weights)
 
 
 class SmpNetwork(nn.Module):
