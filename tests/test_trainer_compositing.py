@@ -1,5 +1,6 @@
 """People before other backgrounds: what stays, what changes, and where backgrounds come from."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -9,7 +10,8 @@ import torch
 
 from manifests.accepted import AcceptedRow
 from manifests.errors import UserError
-from trainer.compositing import Compositor, backgrounds_in, largest_free_square, own_backgrounds
+from trainer.backgrounds import backgrounds_in, largest_free_square, own_backgrounds
+from trainer.compositing import Compositor, Negatives
 from trainer.data import Samples
 from trainer.preprocessing import imagenet
 from trainer.share import Share
@@ -100,3 +102,37 @@ def test_a_folder_without_pictures_is_one_line(tmp_path: Path):
         backgrounds_in(tmp_path, imagenet(SIDE))
     with pytest.raises(UserError, match="expected a folder"):
         backgrounds_in(tmp_path / "nowhere", imagenet(SIDE))
+
+
+def test_a_share_of_the_pictures_becomes_a_background_with_nobody_in_it():
+    images, labels = left_half_person(400)
+    black = torch.zeros(1, 3, SIDE, SIDE, dtype=torch.uint8)
+    changed, nobody = Negatives(black, 0.25)(images, labels, generator())
+    replaced = (changed == 0).flatten(1).all(dim=1)
+    assert 70 <= replaced.sum() <= 130
+    assert not nobody[replaced].any()
+    assert torch.equal(nobody[~replaced], labels[~replaced])
+    assert torch.equal(changed[~replaced], images[~replaced])
+
+
+def test_negatives_of_a_batchs_shares_are_those_of_the_whole():
+    images, labels = left_half_person(6)
+    negatives = Negatives(images.flip(0), 0.5)
+    whole = negatives(images, labels, generator())
+    halves = [
+        negatives(images[share.rows(6)], labels[share.rows(6)], generator(), share=share)
+        for share in (Share(0, 2), Share(1, 2))
+    ]
+    assert all(
+        torch.equal(torch.cat(parts), both) for parts, both in zip(zip(*halves, strict=True), whole, strict=True)
+    )
+
+
+def test_whom_teachers_see_is_no_background():
+    images, labels = left_half_person(2)
+    teachers = torch.zeros_like(labels)
+    teachers[:, : SIDE // 2, SIDE // 2 :] = 255  # passers-by, top right
+    images[:, :, SIDE // 2 :, SIDE // 2 :] = 9
+    images[:, :, : SIDE // 2, SIDE // 2 :] = 200
+    found = own_backgrounds(replace(samples_of(images, labels), teacher_labels=teachers, teacher_share=0.5))
+    assert torch.equal(found, torch.full((2, 3, SIDE, SIDE), 9).byte())

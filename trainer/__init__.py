@@ -5,7 +5,8 @@
     data.py           a manifest's accepted rows -> decoded samples
     cache.py          the same in memory-mapped files, decoded once
     augmentation.py   batched, seeded changes of images and labels
-    compositing.py    people before other backgrounds
+    backgrounds.py    pictures without people
+    compositing.py    people before other backgrounds, and backgrounds alone
     distillation.py   targets mixed with what teachers say
     losses.py         cross-entropy, Lovasz, Dice, focal, and the boundary term
     recipe.py         every choice of a run by name; the presets
@@ -27,6 +28,7 @@
     device.py         `--device`
     memory.py         the C library's allocator, set for training
     options.py        the words of trainer.fit
+    person_free.py    what a network finds where nobody is
     predictors.py     checkpoints and ONNX files behind one method
     fit.py            `python -m trainer.fit`
     evaluate.py       `python -m trainer.evaluate`

@@ -23,6 +23,9 @@ from trainer.models import create_model
 from trainer.preprocessing import Preprocessing
 from trainer.tensorfile import digest_of, read_tensors, write_tensors
 
+STARTER = "starter"  # the word for the checkpoint that comes with the package
+STARTER_PATH = Path(__file__).parent / "starter" / "best.safetensors"
+
 KIND = "checkpoint"
 BEST = "best.safetensors"
 LAST = "last.safetensors"
@@ -52,6 +55,11 @@ class Checkpoint:
     model: nn.Module
     info: CheckpointInfo
     weights_sha256: str
+
+
+def checkpoint_path(text: str) -> Path:
+    """What users type where a checkpoint is asked for: a path, or `starter`."""
+    return STARTER_PATH if text == STARTER else Path(text)
 
 
 def describe(

@@ -31,8 +31,15 @@ from manifests.progress import progress
 from manifests.sheet import contact_sheet
 from manifests.store import Manifest
 from trainer.augmentation import BORDER_GREY
+from trainer.checkpoint import STARTER, checkpoint_path
 from trainer.data import Samples
 from trainer.device import pick_device
+from trainer.person_free import (
+    false_person_shares,
+    mean_interval,
+    pictures_without_people,
+    pieces_without_people,
+)
 from trainer.predictors import Predictor, open_predictor, person_prob, resize_prob
 from trainer.preprocessing import Preprocessing
 
@@ -40,6 +47,7 @@ BATCH_SIZE = 16
 WORST = 40  # pictures on the sheet of --output
 SHEET = "worst.png"
 ROTATION_SEED = 0
+CUT_OUT = ""  # --person-free without a folder
 
 
 def evaluate(model: nn.Module, samples: Samples, preprocessing: Preprocessing, *, device: torch.device) -> Metrics:
@@ -113,6 +121,7 @@ def main(arguments: Sequence[str]) -> None:
     rows, blobs = require_rows(manifest, options.split), BlobStore(manifest.data_root)
     print(f"{manifest.path}, split {options.split}, {len(rows)} images; [95 % bootstrap intervals]")
     print(f"{'':<44}{'n':>6}" + "".join(f"{name:>26}" for name in MetricsAccumulator.NAMES))
+    empty = _person_free(options.person_free, rows, blobs)
     totals, sheets = [], []
     for name, predictor in predictors:
         outcome = measure(predictor, rows, blobs)
@@ -125,14 +134,27 @@ def main(arguments: Sequence[str]) -> None:
                 f"  rotated within +-{degrees:g} degrees",
                 measure(predictor, rows, blobs, rotation_degrees=degrees).total,
             )
-        totals.append(outcome.total.result())
+        total = dataclasses.asdict(outcome.total.result())
+        if empty:
+            shares = false_person_shares(predictor, empty)
+            total["false_person_share"] = float(shares.mean())
+            shown = _with_interval(total["false_person_share"], mean_interval(shares))
+            print(f"{'  where nobody is: false_person_share':<44}{len(empty):>6}{shown:>26}", flush=True)
+        totals.append(total)
         sheets.append(outcome.worst)
     if options.output:
         for number, worst in enumerate(sheets, start=1):
             print(_save_sheet(worst, options.output / (SHEET if len(sheets) == 1 else f"{number}-{SHEET}")))
     if options.json:
         for metrics in totals:
-            print(json.dumps(dataclasses.asdict(metrics)))
+            print(json.dumps(metrics))
+
+
+def _person_free(wanted: str | None, rows: Sequence[AcceptedRow], blobs: BlobStore) -> list[Pixels]:
+    """Pictures without people: none wanted, those in a folder, or cut out of the rows' own."""
+    if wanted is None:
+        return []
+    return pieces_without_people(rows, blobs) if wanted == CUT_OUT else pictures_without_people(Path(wanted))
 
 
 def _pictures(rows: Sequence[AcceptedRow], blobs: BlobStore) -> Iterator[tuple[AcceptedRow, Pixels, Mask]]:
@@ -179,14 +201,21 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument(
         "--checkpoint",
-        type=Path,
+        type=checkpoint_path,
+        metavar="PATH",
         required=True,
         nargs="+",
-        help="a .safetensors file, a run's directory, or an .onnx file with a .json beside it; several make a table",
+        help="a .safetensors file, a run's directory, an .onnx file with a .json beside it, or "
+        f"{STARTER}; several make a table",
     )
     parser.add_argument("--manifest", type=Path, required=True, help="manifests/v<N>.parquet")
     parser.add_argument("--split", choices=SPLITS, default="val", help="which rows (default: %(default)s)")
     parser.add_argument("--rotations", type=float, nargs="+", default=[], metavar="DEGREES", help="as 25 45 75 90")
+    parser.add_argument(
+        "--person-free", nargs="?", const=CUT_OUT, metavar="DIR",
+        help="false_person_share, too: the share of pixels called person in pictures without people, those in DIR or "
+        "(default) pieces of the measured ones that show nobody",
+    )  # fmt: skip
     parser.add_argument("--output", type=Path, help=f"directory for a sheet of the worst {WORST} pictures")
     parser.add_argument("--data", type=Path, help="data root (default: the one the manifest records)")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")

@@ -26,9 +26,10 @@ from manifests.command import run_command
 from manifests.errors import UserError
 from manifests.metrics import Metrics
 from manifests.store import Manifest
+from trainer.backgrounds import backgrounds_in, own_backgrounds
 from trainer.cache import cached_samples
 from trainer.checkpoint import BEST, LAST, describe, load_checkpoint, save_checkpoint
-from trainer.compositing import Compositor, backgrounds_in, own_backgrounds
+from trainer.compositing import Compositor, Negatives
 from trainer.data import Samples, images_per_epoch, steps_per_epoch
 from trainer.distillation import distilled
 from trainer.ema import MovingAverage
@@ -174,14 +175,16 @@ class Run:
             load_optimizer(self.output, optimizer, average)
         share = Share(self.fabric.global_rank, self.fabric.world_size)
         check_shares(min(stage.batch_size, len(self.train)), share.count)
-        device, compositor = self.fabric.device, self.compositor()
+        device, (compositor, negatives) = self.fabric.device, self.without_people()
         network = self.parallel(stage.network)
         step = None
         for epoch in range(progress.epoch + 1, stage.epochs + 1):
             side_px = side_px_of(recipe, stage, epoch, self.configuration.size_px)
             if step is None or step.side_px != side_px:
                 loss_of = self.objective(stage, network, side_px)
-                step = Step(loss_of, optimizer, average, self.preprocessing, device, share, compositor, side_px)
+                step = Step(
+                    loss_of, optimizer, average, self.preprocessing, device, share, compositor, negatives, side_px
+                )
             progress = self.epoch(stage, step, epoch, progress)
         return progress
 
@@ -278,13 +281,15 @@ class Run:
         labels = torch.zeros(n, side_px // stage.label_stride, side_px // stage.label_stride, device=device)
         return compiled(loss_of, stage.network, images, labels)
 
-    def compositor(self) -> Compositor | None:
-        directory, prob = self.configuration.data.get("backgrounds"), self.configuration.recipe.composite_prob
-        if not prob:
-            return None
+    def without_people(self) -> tuple[Compositor | None, Negatives | None]:
+        """What is done with pictures that show nobody."""
+        recipe, directory = self.configuration.recipe, self.configuration.data.get("backgrounds")
+        if not recipe.composite_prob and not recipe.negatives:
+            return None, None
         found = backgrounds_in(Path(directory), self.preprocessing) if directory else own_backgrounds(self.train)
-        print(f"{len(found)} backgrounds to put people before", flush=True)
-        return Compositor(found, prob)
+        print(f"{len(found)} pictures without people", flush=True)
+        compositor = Compositor(found, recipe.composite_prob) if recipe.composite_prob else None
+        return compositor, Negatives(found, recipe.negatives) if recipe.negatives else None
 
     def _compiles(self, stage: Stage) -> bool:
         """Decided from the whole stage and not what is left of it: a resumed run computes as it did before."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from trainer.augmentation import AUGMENTATIONS
+from trainer.checkpoint import STARTER, checkpoint_path
 from trainer.losses import LOSSES
 from trainer.models import MODELS
 from trainer.models.sinet import BRANCHES, GATES
@@ -30,7 +31,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--gate", choices=GATES, help="of sinet: what passes to the decoder (default: ib)")
     add("--branches", choices=BRANCHES, help="of sinet: its modules' branches (default: paper)")
     add("--encoder-weights", choices=("none", "imagenet"), default="none", help="of smp networks")
-    add("--init", type=Path, help="start from a checkpoint, or from SINet.pth, and not afresh")
+    begin = f"start from a checkpoint, from SINet.pth or from {STARTER}, and not afresh"
+    add("--init", type=checkpoint_path, metavar="PATH", help=begin)
     add("--output", type=Path, help="the run's directory (default: runs/MODEL-v<N>)")
     add("--preset", choices=PRESETS, default="default", help="the recipe (default: %(default)s)")
     add("--size", type=_side, default=SIZE_PX, help="image side in pixels (default: %(default)s)")
@@ -38,10 +40,10 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--limit", type=_count, help="train on the first N rows only, for learning curves")
     source = "deal a source's rows W times as often as those of weight 1; repeatable"
     add("--weight", type=_source_weight, action="append", default=[], metavar="SOURCE=W", help=source)
-    folder = "pictures without people for --composite-prob (default: cut out of the training pictures)"
+    folder = "pictures without people, for --composite-prob and --negatives (default: cut out of the training pictures)"
     add("--backgrounds", type=Path, metavar="DIR", help=folder)
     teachers = "networks whose mean probability is mixed into the masks: .onnx files, checkpoints, runs"
-    add("--distill", type=Path, nargs="+", default=[], metavar="PATH", help=teachers)
+    add("--distill", type=checkpoint_path, nargs="+", default=[], metavar="PATH", help=teachers)
     add("--skip-bad", action="store_true", help="leave out rows whose blobs are missing or altered")
     add("--precision", choices=("fp32", "bf16"), default="fp32", help="(default: %(default)s)")
     worth_it = "torch.compile, which takes a minute (default: in runs long enough to gain by it)"
@@ -107,6 +109,7 @@ _RECIPE_NUMBERS: dict[str, Callable[[str], float]] = {
     "low_res_epochs": _share,
     "low_res_scale": _share,
     "composite_prob": _share,
+    "negatives": _share,
     "distill_share": _share,
 }
 

@@ -13,16 +13,14 @@ from manifests.images import UnusableImage, decode_image
 from manifests.masks import encode_mask, mask_from_prob
 from manifests.pictures import list_pictures
 from manifests.progress import progress
+from trainer.checkpoint import STARTER, checkpoint_path
 from trainer.device import pick_device
 from trainer.predictors import Predictor, open_predictor
-
-STARTER = "starter"
-STARTER_PATH = Path(__file__).parent / "starter" / "best.safetensors"
 
 
 def main(arguments: Sequence[str]) -> None:
     options = _parse(arguments)
-    predictor = open_predictor(_checkpoint(options.checkpoint), pick_device(options.device))
+    predictor = open_predictor(options.checkpoint, pick_device(options.device))
     pictures = list_pictures(options.input)
     _check_stems(pictures)
     written = predict(predictor, pictures, options.output)
@@ -46,14 +44,6 @@ def predict(predictor: Predictor, pictures: Sequence[Path], output: Path) -> lis
     return written
 
 
-def _checkpoint(name: str) -> Path:
-    if name != STARTER:
-        return Path(name)
-    if not STARTER_PATH.exists():
-        raise UserError("expected a starter model in this installation, found none; give --checkpoint a path")
-    return STARTER_PATH
-
-
 def _check_stems(pictures: Sequence[Path]) -> None:
     twice = sorted(stem for stem, count in Counter(path.stem for path in pictures).items() if count > 1)
     if twice:
@@ -65,7 +55,8 @@ def _check_stems(pictures: Sequence[Path]) -> None:
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m trainer.predict", description=__doc__)
-    parser.add_argument("--checkpoint", required=True, help=f"a checkpoint, an ONNX file, or {STARTER}")
+    networks = f"a checkpoint, a run's directory, an ONNX file, or {STARTER}: the one that comes with the package"
+    parser.add_argument("--checkpoint", type=checkpoint_path, required=True, metavar="PATH", help=networks)
     parser.add_argument("--input", type=Path, required=True, help="a picture or a directory of them")
     parser.add_argument("--output", type=Path, required=True, help="directory of the masks")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")

@@ -34,6 +34,7 @@ class Recipe:
     low_res_epochs: float  # share of a stage's epochs, the first ones, whose pictures are smaller
     low_res_scale: float  # of the side, while they are; to the nearest multiple of 32 px
     composite_prob: float  # share of the pictures whose people are put before another background
+    negatives: float  # share of the pictures whose place a background takes, with nobody in it
     distill_share: float  # of the target that is the teachers', where there are any
     ema_decay: float  # 0: no moving average
     clip_norm: float  # of the gradient; 0: no clipping
@@ -62,6 +63,7 @@ def paper() -> Recipe:
         low_res_epochs=0.0,
         low_res_scale=0.7,
         composite_prob=0.0,
+        negatives=0.0,
         distill_share=0.5,
         ema_decay=0.0,
         clip_norm=0.0,

@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from tqdm import tqdm
 
 from trainer.augmentation import AUGMENTATIONS, Augmenter
-from trainer.compositing import Compositor
+from trainer.compositing import Compositor, Negatives
 from trainer.data import Samples, batches, steps_per_epoch
 from trainer.ema import MovingAverage
 from trainer.losses import EVEN, Weights, frequency_weights
@@ -56,6 +56,7 @@ class Step:
     device: torch.device
     share: Share = WHOLE  # of every batch: what this process trains on
     compositor: Compositor | None = None
+    negatives: Negatives | None = None
     side_px: int | None = None  # of the pictures; None: as they are in the cache
 
 
@@ -102,6 +103,8 @@ def train_one_epoch(stage: Stage, step: Step, train: Samples, configuration: Con
         images, labels = images.to(step.device), labels.to(step.device)
         if step.compositor:
             images = step.compositor(images, labels, generator, share=step.share)
+        if step.negatives:
+            images, labels = step.negatives(images, labels, generator, share=step.share)
         changed, shares = augmenter(images, labels, share=step.share, side_px=step.side_px)
         wanted = targets(shares, stage.label_stride, soft=recipe.soft_masks)
         losses.append(train_on_batch(stage, step, changed, wanted, rate=rate, clip_norm=recipe.clip_norm))
