@@ -2,6 +2,9 @@
 
 Without a valid cookie every route answers 401, Gradio's too; POST /sign-in alone is open. Whoever is signed in is
 put into the request as `state.reviewer`; /lead and all below it is for leads.
+
+A page names in X-Reviewer whom it was opened by. Once somebody else has signed in with the same browser, that is 401
+too: nothing that was decided on the page of one person counts for another.
 """
 
 from starlette.concurrency import run_in_threadpool
@@ -17,6 +20,7 @@ from review_ui.reviewer import Reviewer
 from review_ui.sign_in_cookie import token_of
 from review_ui.sign_in_form import SignInForm
 
+_SOMEBODY_ELSE = "expected whom the page was opened by to be signed in, found somebody else; reload the page"
 _NOT_A_LEAD = "expected a lead, found a reviewer; ask a lead to do it"
 _SHARED = ("public", "s-maxage")  # directives that let a shared cache keep an answer
 _PRIVATE = ("private", "no-store")
@@ -48,6 +52,8 @@ class SignIn:
             reviewer = await self._reviewer(request)
             if reviewer is None:
                 answer = self._form.not_signed_in(request)
+            elif request.headers.get("x-reviewer", reviewer.name) != reviewer.name:
+                answer = JSONResponse({"error": _SOMEBODY_ELSE}, 401, {"Cache-Control": "no-store"})
             elif not _may_enter(reviewer, scope["path"]):
                 answer = JSONResponse({"error": _NOT_A_LEAD}, 403)
             elif _route(scope) == ("POST", "/sign-out"):

@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import pyarrow as pa
+
 from manifests.blobs import BlobStore, sha256_hex
 from manifests.geometry import Box
 from manifests.ground_truth import import_ground_truth
 from manifests.images import decode_image
 from manifests.masks import read_mask_values
 from manifests.samples import Row, Source, join_dataset, store_sample
+from manifests.schema import SCHEMA
 from manifests.store import Manifest, ManifestStore
 
 
@@ -36,6 +39,17 @@ def commit_pending(root: Path, portraits: Path, doubts: Sequence[float | None], 
         data_root=root / "data",
     )
     return store
+
+
+def relabel(store: ManifestStore, sample_id: str, *, mask_of: str) -> None:
+    """Commit a version in which the sample has the mask of another one."""
+
+    def change(table: pa.Table | None, _version: int) -> pa.Table:
+        rows = {row["sample_id"]: row for row in table.to_pylist()}
+        rows[sample_id] |= {name: rows[mask_of][name] for name in ("mask", "mask_sha256")}
+        return pa.Table.from_pylist(list(rows.values()), schema=SCHEMA)
+
+    store.update(change, operation="relabel", parameters={}, data_root=store.data_root())
 
 
 def _row(blobs: BlobStore, image: Path, doubt: float | None) -> Row:

@@ -78,6 +78,15 @@ def new_page(browser: Browser, **options: Any) -> Iterator[Page]:
     context.close()
 
 
+def by_keyboard(page: Page, name: str, password: str) -> None:
+    """Fill in the sign-in form."""
+    expect(page.locator("#name")).to_be_focused()
+    page.keyboard.type(name)
+    page.keyboard.press("Tab")
+    page.keyboard.type(password)
+    page.keyboard.press("Enter")
+
+
 def open_page(page: Page, server: Server) -> str:
     page.goto(server.url)
     return on_screen(page)

@@ -15,8 +15,8 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pyarrow.parquet as pq
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
-from portrait_datasets import commit_pending
+from playwright.sync_api import Browser, Page, expect
+from portrait_datasets import commit_pending, import_portraits, relabel
 from review_browser import (
     START_SECONDS,
     Server,
@@ -28,6 +28,8 @@ from review_browser import (
     open_page,
     saved,
 )
+
+from manifests.store import ManifestStore
 
 DOUBTS = tuple(1 - index / 12 for index in range(12))
 HOLD = "**/media/**"
@@ -54,12 +56,12 @@ def twelve_waiting(tmp_path_factory: pytest.TempPathFactory, portraits: Path) ->
 
 @pytest.fixture
 def start(tmp_path: Path, twelve_waiting: Path) -> Iterator[Callable[..., Server]]:
-    """Starts a server on twelve waiting portraits in tmp_path; stopped after the test."""
+    """Starts a server, on twelve waiting portraits in tmp_path if not elsewhere; stopped after the test."""
     shutil.copytree(twelve_waiting, tmp_path, dirs_exist_ok=True)
     servers = []
 
-    def start(port: int = 0) -> Server:
-        servers.append(Server(tmp_path, port))
+    def start(port: int = 0, root: Path = tmp_path) -> Server:
+        servers.append(Server(root, port))
         return servers[-1]
 
     yield start
@@ -249,26 +251,26 @@ def test_a_missing_picture_can_only_be_skipped(page, shared_server):
     assert shared_server.decided()[0] == (sample["sample_id"], "skip", None)
 
 
-def test_a_refused_decision_stays_in_a_list_until_it_is_dismissed(page, shared_server):
-    def refuse(route: Route) -> None:
-        refused = [
-            {"decision_id": decision["decision_id"], "error": "look at the new mask"}
-            for decision in route.request.post_data_json["decisions"]
-        ]
-        route.fulfill(json={"stored": [], "refused": refused})
-
-    page.route("**/api/decisions", refuse)
-    sample = open_page(page, shared_server)
+def test_a_refused_decision_stays_in_a_list_until_it_is_dismissed(page, start):
+    server = start()
+    first, second, third, *_ = handed_out(page, server)
+    act(page, "a")
+    saved(page)
+    relabel(ManifestStore(server.root / "manifests"), second["sample_id"], mask_of=third["sample_id"])
+    httpx.post(f"{server.url}/api/publish").raise_for_status()
+    assert on_screen(page) == second["sample_id"]
     act(page, "x")
-    expect(page.locator("#message")).to_have_text("Not stored: look at the new mask")
-    expect(page.locator(".strip button")).to_have_count(len(shared_server.decided()[:10]))
+    expect(page.locator("#message span")).to_have_text(re.compile("^Not stored: .* look at the new mask$"))
+    expect(page.locator(".strip button")).to_have_count(1)
     page.reload()
     on_screen(page)
     expect(page.locator("#refused summary")).to_have_text("1 not stored")
     page.click("#refused summary")
-    expect(page.locator("#refused li span")).to_have_text(f"rejected on {sample[:8]}: look at the new mask")
+    line = re.compile(f"^rejected on {second['sample_id'][:8]}: .* look at the new mask$")
+    expect(page.locator("#refused li span")).to_have_text(line)
     page.click("#refused li button")
     expect(page.locator("#refused")).to_be_hidden()
+    assert server.decided() == [(first["sample_id"], "accept", None)]
 
 
 # What the page sends while it goes away is seen by nobody outside of it.
@@ -315,74 +317,10 @@ def test_a_duplicated_tab_has_an_id_of_its_own(page, shared_server):
     assert tab_of(popup.value, shared_server.url) != first
 
 
-def test_decisions_made_while_signed_out_are_kept_and_sent_after_the_next_sign_in(page, shared_server):
-    sample = open_page(page, shared_server)
-    signed_out = {"status": 401, "json": {"error": "sign in"}}
-    page.route("**/api/**", lambda route: route.fulfill(**signed_out))
-    act(page, "a")
-    expect(page.locator("#message")).to_contain_text("Signed out: sign in again, your decisions are kept")
-    expect(page.locator("#message a")).to_have_attribute("href", "/")
-    expect(page.locator("#unsaved")).to_have_text("1 unsaved")
-    page.unroute("**/api/**")
-    saved(page)
-    expect(page.locator("#message")).to_be_hidden()
-    assert shared_server.decided()[0] == (sample, "accept", None)
-
-
-def test_somebody_else_who_signs_in_does_not_get_the_decisions_of_the_one_before(page, shared_server):
-    me = {"name": "ana", "role": "reviewer", "queues": ["work"], "signed_in": True}
-    page.route("**/api/me", lambda route: route.fulfill(json=me))
-    sent = []
-    page.on("request", lambda request: sent.append(request.post_data_json) if "/api/decisions" in request.url else None)
-    open_page(page, shared_server)
-    expect(page.locator("#who")).to_have_text("ana")
-    expect(page.locator("#publish")).to_be_hidden()
-    expect(page.locator("#lead")).to_be_hidden()
-    page.route("**/api/decisions", lambda route: route.fulfill(status=401, json={"error": "sign in"}))
-    act(page, "a")
-    expect(page.locator("#message")).to_contain_text("Signed out")
-    sent.clear()
-    me["name"] = "bo"
-    page.unroute("**/api/decisions")
-    expect(page.locator("#who")).to_have_text("bo")  # the page began anew
-    on_screen(page)
-    expect(page.locator("#unsaved")).to_be_hidden()
-    assert sent == []
-    me["name"] = "ana"
-    with page.expect_response("**/api/decisions"):
-        page.reload()
-    saved(page)
-
-
-def test_a_lead_sees_the_others_verdicts_in_the_second_look(page, shared_server):
-    me = {"name": "zoe", "role": "lead", "queues": ["work", "second_look"], "signed_in": True}
-    verdicts = [
-        {"reviewer": "ana", "verdict": "accept", "reason": None},
-        {"reviewer": "bo", "verdict": "reject", "reason": "hair"},
-    ]
-
-    def second_look(route: Route) -> None:
-        answer = route.fetch(url=route.request.url.replace("second_look", "work")).json()
-        route.fulfill(json=answer | {"samples": [sample | {"verdicts": verdicts} for sample in answer["samples"]]})
-
-    page.route("**/api/me", lambda route: route.fulfill(json=me))
-    page.route("**/api/next?**queue=second_look**", second_look)
-    open_page(page, shared_server)
-    expect(page.locator(".caption")).to_be_hidden()
-    page.click("[data-queue=second_look]")
-    expect(page.locator(".caption")).to_have_text(re.compile("ana: accept · bo: reject \\(hair\\)"))
-    on_screen(page)
-    expect(page.locator("#lead")).to_have_attribute("href", "/lead")
-    expect(page.locator("#grid")).to_be_disabled()
-    page.click("[data-queue=work]")
-    on_screen(page)
-    expect(page.locator(".caption")).to_be_hidden()
-
-
-def test_a_version_without_anything_to_review_says_so(page, shared_server):
-    empty = {"samples": [], "remaining": 0, "progress": {"done": 0, "total": 0}, "manifest": "manifests/v1.parquet"}
-    page.route("**/api/next?**", lambda route: route.fulfill(json=empty))
-    page.goto(shared_server.url)
+def test_a_version_without_anything_to_review_says_so(page, start, tmp_path_factory, portraits):
+    root = tmp_path_factory.mktemp("truth")
+    import_portraits(root, portraits, 2)
+    page.goto(start(root=root).url)
     expect(page.locator(".notice h2")).to_have_text("Nothing to review")
 
 

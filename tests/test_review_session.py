@@ -9,14 +9,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
-from portrait_datasets import commit_pending
+from portrait_datasets import commit_pending, relabel
 
 from manifests.decisions import DecisionLog, sqlite_url
 from manifests.ground_truth import import_ground_truth
 from manifests.publish import NothingToPublish
-from manifests.schema import SCHEMA
 from manifests.store import ManifestStore
 from review_ui.queue import Sample
 from review_ui.reviewer import LOCAL_LEAD as ME
@@ -295,24 +293,10 @@ def test_a_newer_version_is_taken_up_when_nothing_waits(tmp_path, portraits, ses
 def test_a_verdict_does_not_carry_over_to_a_new_mask(tmp_path, session, open_session):
     sample, other, *_ = session.next(ME, 6).samples
     session.decide(ME, [submission(sample)])
-    store = ManifestStore(tmp_path / "manifests")
-    store.update(
-        lambda table, _version: _relabel(table, sample, mask_sha256=other.mask_sha256),
-        operation="relabel",
-        parameters={},
-        data_root=tmp_path / "data",
-    )
+    relabel(ManifestStore(tmp_path / "manifests"), sample.sample_id, mask_of=other.sample_id)
     session = open_session()
     assert session.next(ME, 1).samples[0].mask_sha256 == other.mask_sha256
     assert "look at the new mask" in session.decide(ME, [submission(sample)]).refused[0].error
-
-
-def _relabel(table: pa.Table, sample: Sample, *, mask_sha256: str) -> pa.Table:
-    rows = table.to_pylist()
-    for row in rows:
-        if row["sample_id"] == sample.sample_id:
-            row["mask_sha256"] = mask_sha256
-    return pa.Table.from_pylist(rows, schema=SCHEMA)
 
 
 def test_decisions_from_many_threads_are_all_stored(session, open_session):

@@ -16,7 +16,7 @@ from fastapi import FastAPI, Request, WebSocket
 from fastapi.testclient import TestClient
 from playwright.sync_api import Browser, Page, expect
 from portrait_datasets import commit_pending
-from review_browser import Server, chromium, new_page
+from review_browser import Server, by_keyboard, chromium, new_page
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocketDisconnect
@@ -403,6 +403,14 @@ def test_a_sign_in_holds_on_every_server_of_the_database_and_so_does_its_end(
         log.close()
 
 
+def test_a_page_that_somebody_else_has_opened_is_401(client: TestClient) -> None:
+    sign_in(client, "bo")
+    assert client.get("/me", headers={"X-Reviewer": "bo"}).json() == "bo reviewer"
+    answer = client.get("/me", headers={"X-Reviewer": "ann"})
+    assert (answer.status_code, answer.headers["cache-control"]) == (401, "no-store")
+    assert answer.json()["error"].startswith("expected whom the page was opened by")
+
+
 def test_what_is_for_leads_is_403_to_a_reviewer(client: TestClient, users: Path, hashes: dict[str, str]) -> None:
     sign_in(client, "bo")
     for path in ("/lead", "/lead/", "/lead/config", f"{ADDRESS}//lead/config", "/lead%2Fconfig", "/%6cead/config"):
@@ -555,14 +563,6 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     yield from new_page(browser)
-
-
-def by_keyboard(page: Page, name: str, password: str) -> None:
-    expect(page.locator("#name")).to_be_focused()
-    page.keyboard.type(name)
-    page.keyboard.press("Tab")
-    page.keyboard.type(password)
-    page.keyboard.press("Enter")
 
 
 def at_work(page: Page) -> None:

@@ -8,15 +8,13 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 import sqlalchemy as sa
-from portrait_datasets import commit_pending
+from portrait_datasets import commit_pending, relabel
 from test_review_session import FALLING, submission
 
 from manifests.blobs import BlobStore
 from manifests.decisions import DatabaseAway, DecisionLog, sqlite_url
-from manifests.schema import SCHEMA
 from manifests.store import ManifestStore
 from review_ui.gold import GoldSample
 from review_ui.mix import REPEAT_AFTER, Rates
@@ -284,16 +282,7 @@ def test_what_a_lead_skips_waits_for_another_second_look_behind_the_others(serve
 def test_a_sample_labelled_anew_is_shown_with_its_new_mask_soon(server: Servers, tmp_path: Path, clock: Clock) -> None:
     session = server()
     sample, other = session.next(ANA, 2).samples
-
-    def relabel(table: pa.Table | None, _version: int) -> pa.Table:
-        rows = table.to_pylist()
-        for row in rows:
-            if row["sample_id"] == sample.sample_id:
-                row["mask_sha256"] = other.mask_sha256
-        return pa.Table.from_pylist(rows, schema=SCHEMA)
-
-    store = ManifestStore(tmp_path / "manifests")
-    store.update(relabel, operation="relabel", parameters={}, data_root=tmp_path / "data")
+    relabel(ManifestStore(tmp_path / "manifests"), sample.sample_id, mask_of=other.sample_id)
     clock.pass_seconds(LOOK_SECONDS)
     assert sample.key not in {shown.key for shown in session.next(ANA, MANY).samples}
     assert (sample.sample_id, other.mask_sha256) in {shown.key for shown in session.next(ANA, MANY).samples}

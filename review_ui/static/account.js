@@ -18,9 +18,10 @@ export async function whoAmI(onProblem) {
   }
 }
 
+/** Who is signed in, whoever the page was opened by. */
 async function askWho() {
   try {
-    return { ...ALONE, ...(await request("/api/me")) };
+    return { ...ALONE, ...(await request("/api/me", undefined, { headers: {} })) };
   } catch (error) {
     if (error.status === 404) return ALONE;
     throw error;

@@ -2,9 +2,17 @@
 
 export const SIGNED_OUT = "review:signed-out"; // an event on document: the server no longer knows who this is
 
+let opener = null; // who the page was opened by
+
+/** Let every call from now on say that it is `name`'s; the server answers 401 once somebody else is signed in. */
+export function callAs(name) {
+  opener = name;
+}
+
 /** Fetch JSON; rejects with an Error whose `status` is the HTTP status, 0 when the server can't be reached. */
 export async function request(url, body, options = {}) {
-  const init = body === undefined ? {} : { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
+  const headers = opener === null ? {} : { "X-Reviewer": opener };
+  const init = body === undefined ? { headers } : { method: "POST", body: JSON.stringify(body), headers: { ...headers, "Content-Type": "application/json" } };
   let answer;
   try {
     answer = await fetch(url, { ...init, ...options });

@@ -8,7 +8,7 @@ import { newId } from "./id.js";
 import { Journal } from "./journal.js";
 import { Outbox } from "./outbox.js";
 import { Refusals } from "./refusals.js";
-import { request } from "./request.js";
+import { callAs, request } from "./request.js";
 import { Screen } from "./screen.js";
 import { Settings } from "./settings.js";
 import { Status, inWords } from "./status.js";
@@ -23,6 +23,7 @@ export async function start(root) {
     if (error.status === 401) status.showSignedOut();
     else status.warn(`Waiting for the server: ${error.message}`, { stays: true });
   });
+  callAs(me.name);
   status.hush();
   return new Viewer(root, me, status).open();
 }
