@@ -6,7 +6,7 @@ a file system. A reader never sees half a file; a killed writer leaves at most a
 
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,8 +24,14 @@ def write_exclusive(path: Path, write: Callable[[Path], object]) -> None:
 
 def write_replace(path: Path, data: bytes) -> None:
     """Make `path` hold `data`, replacing an older file in one step."""
+    stream_replace(path, [data])
+
+
+def stream_replace(path: Path, parts: Iterable[bytes]) -> None:
+    """As `write_replace`, with the parts one after another; when making one fails, `path` stays as it was."""
     with _temporary(path) as temporary:
-        temporary.write_bytes(data)
+        with temporary.open("wb") as file:
+            file.writelines(parts)
         _fsync(temporary)
         temporary.replace(path)
     _fsync(path.parent)

@@ -1,10 +1,13 @@
 """Which files a path stands for: a directory's pictures at any depth, a glob's matches, or one file."""
 
 import os
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from manifests.errors import UserError
+from manifests.geometry import Pixels
+from manifests.images import UnusableImage, decode_image
 
 # Those of formats that can't be decoded here (HEIC) are listed too: such files go to quarantine and are not overlooked.
 PICTURE_SUFFIXES = frozenset(
@@ -24,6 +27,15 @@ def list_pictures(path: Path) -> list[Path]:
     if not path.is_dir():
         raise UserError(f"expected a directory of pictures at {path}, found nothing there; check the path")
     return _pictures_among((entry for entry in path.rglob("*") if not _hidden(entry.relative_to(path))), path)
+
+
+def usable_pictures(paths: Iterable[Path]) -> Iterator[tuple[Path, Pixels]]:
+    """Each with its RGB pixels; those that can't be used are said on standard error and left out."""
+    for path in paths:
+        try:
+            yield path, decode_image(path.read_bytes())
+        except UnusableImage as error:
+            print(f"skipped {path}: {error}", file=sys.stderr)
 
 
 def source_uri(path: Path) -> str:

@@ -13,7 +13,9 @@ import httpx
 import pytest
 import torch
 from PIL import Image
+from playwright.sync_api import Browser, Page
 from postgres_server import postgres_server
+from review_browser import chromium, new_page
 from skimage import data
 
 ROOT = Path(__file__).parents[1]
@@ -47,6 +49,18 @@ def portraits(shared: Path) -> Path:
 def astronaut() -> Image.Image:
     """A real portrait that ships with scikit-image (Eileen Collins, NASA, public domain), 512x512 RGB."""
     return Image.fromarray(data.astronaut())
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A real Chromium."""
+    yield from chromium()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A tab of a browser that never saw the page before."""
+    yield from new_page(browser)
 
 
 @pytest.fixture(scope="session")

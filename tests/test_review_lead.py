@@ -17,9 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 import uvicorn
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 from portrait_datasets import commit_pending, import_portraits
-from review_browser import chromium, new_page
 
 from manifests.blobs import BlobStore
 from manifests.decisions import Decision, DecisionLog, Policy, sqlite_url
@@ -185,16 +184,6 @@ def test_lines_break_where_somebody_was_away():
 
 
 # The page
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    yield from chromium()
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    yield from new_page(browser)
 
 
 @pytest.fixture

@@ -15,15 +15,13 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pyarrow.parquet as pq
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 from portrait_datasets import commit_pending, import_portraits, relabel
 from review_browser import (
     START_SECONDS,
     Server,
     act,
-    chromium,
     handed_out,
-    new_page,
     on_screen,
     open_page,
     saved,
@@ -34,16 +32,6 @@ from manifests.store import ManifestStore
 DOUBTS = tuple(1 - index / 12 for index in range(12))
 HOLD = "**/media/**"
 UUID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    yield from chromium()
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    yield from new_page(browser)
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 from portrait_datasets import commit_pending
-from review_browser import Server, by_keyboard, chromium, new_page, on_screen, saved
+from review_browser import Server, by_keyboard, on_screen, saved
 
 from manifests.decisions import DecisionLog, sqlite_url
 from review_ui.password import hash_password
@@ -21,16 +21,6 @@ from review_ui.users import User, write_users
 ROLES: dict[str, Role] = {"ana": "reviewer", "bo": "reviewer", "zoe": "lead"}
 PASSWORDS = {name: f"{name}'s password" for name in ROLES}
 WORK_ALONE = ("--gold-rate", "0", "--repeat-rate", "0")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    yield from chromium()
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    yield from new_page(browser)
 
 
 @pytest.fixture(scope="module")

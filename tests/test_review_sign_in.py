@@ -16,7 +16,7 @@ from fastapi import FastAPI, Request, WebSocket
 from fastapi.testclient import TestClient
 from playwright.sync_api import Browser, Page, expect
 from portrait_datasets import commit_pending
-from review_browser import Server, by_keyboard, chromium, new_page
+from review_browser import Server, by_keyboard, chromium
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocketDisconnect
@@ -558,11 +558,6 @@ def second_server(root: Path, hashes: dict[str, str]) -> Iterator[Server]:
 def browser() -> Iterator[Browser]:
     """One a test: while it is open its event loop runs, and other tests here want one of their own."""
     yield from chromium()
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    yield from new_page(browser)
 
 
 def at_work(page: Page) -> None:

@@ -10,22 +10,12 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, Route, expect
 from portrait_datasets import commit_pending
-from review_browser import Server, act, chromium, handed_out, new_page, on_screen, open_page, saved
+from review_browser import Server, act, handed_out, new_page, on_screen, open_page, saved
 
 WAITING = 120
 VIEWS = ["side", "overlay", "contour", "checker", "contrast"]
 UNCHANGED = 8  # mean difference between two scalings of one photograph, out of 255
 OVERLAY_PIXELS = "document.querySelector('.overlay').toDataURL()"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    yield from chromium()
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    yield from new_page(browser)
 
 
 @pytest.fixture

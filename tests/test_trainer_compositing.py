@@ -1,7 +1,9 @@
 """People before other backgrounds: what stays, what changes, and where backgrounds come from."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -30,6 +32,13 @@ def left_half_person(n: int) -> tuple[torch.Tensor, torch.Tensor]:
     return images, labels
 
 
+def in_halves(change: Callable[..., Any], images: torch.Tensor, labels: torch.Tensor) -> list[Any]:
+    """What each of two processes makes of its share of a batch."""
+    shares = [Share(index, 2) for index in range(2)]
+    rows = [share.rows(len(images)) for share in shares]
+    return [change(images[own], labels[own], generator(), share=share) for own, share in zip(rows, shares, strict=True)]
+
+
 def test_the_person_stays_and_the_background_is_another():
     images, labels = left_half_person(4)
     black = torch.zeros(1, 3, SIDE, SIDE, dtype=torch.uint8)
@@ -56,11 +65,7 @@ def test_shares_of_a_batch_are_the_rows_of_the_whole():
     images, labels = left_half_person(6)
     compositor = Compositor(images.flip(0), 0.5)
     whole = compositor(images, labels, generator())
-    halves = [
-        compositor(images[share.rows(6)], labels[share.rows(6)], generator(), share=share)
-        for share in (Share(0, 2), Share(1, 2))
-    ]
-    assert torch.equal(torch.cat(halves), whole)
+    assert torch.equal(torch.cat(in_halves(compositor, images, labels)), whole)
 
 
 def test_the_largest_free_square_is_found():
@@ -119,13 +124,8 @@ def test_negatives_of_a_batchs_shares_are_those_of_the_whole():
     images, labels = left_half_person(6)
     negatives = Negatives(images.flip(0), 0.5)
     whole = negatives(images, labels, generator())
-    halves = [
-        negatives(images[share.rows(6)], labels[share.rows(6)], generator(), share=share)
-        for share in (Share(0, 2), Share(1, 2))
-    ]
-    assert all(
-        torch.equal(torch.cat(parts), both) for parts, both in zip(zip(*halves, strict=True), whole, strict=True)
-    )
+    for parts, both in zip(zip(*in_halves(negatives, images, labels), strict=True), whole, strict=True):
+        assert torch.equal(torch.cat(parts), both)
 
 
 def test_whom_teachers_see_is_no_background():

@@ -6,7 +6,6 @@ cache, as uint8 at the network's size.
 """
 
 import hashlib
-import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -16,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from manifests.accepted import AcceptedRow
-from manifests.atomic import TEMPORARY_PREFIX
+from manifests.atomic import stream_replace
 from manifests.blobs import BlobStore
 from manifests.geometry import Pixels
 from manifests.images import decode_image
@@ -47,7 +46,8 @@ def distilled(
     side, n = preprocessing.size_px, len(samples)
     path = directory / f"{_key(samples.rows, preprocessing, teachers)}{SUFFIX}"
     if not path.is_file():
-        _write(path, taught(samples.rows, blobs, preprocessing, teachers))
+        labels = taught(samples.rows, blobs, preprocessing, teachers)
+        stream_replace(path, (label.tobytes() for label in labels))
     return replace(samples, teacher_labels=map_bytes(path, n * side * side).view(n, side, side), teacher_share=share)
 
 
@@ -78,16 +78,3 @@ def _key(rows: Sequence[AcceptedRow], preprocessing: Preprocessing, teachers: Se
     for part in (*(teacher.digest for teacher in teachers), *(row.image_sha256 for row in rows)):
         digest.update(f" {part}".encode())
     return digest.hexdigest()[:32]
-
-
-def _write(path: Path, labels: Iterator[Pixels]) -> None:
-    """Into a file of a unique name, then rename it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
-    try:
-        with temporary.open("wb") as file:
-            for label in labels:
-                file.write(np.ascontiguousarray(label).data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

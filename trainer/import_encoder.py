@@ -65,9 +65,8 @@ def load_mobilenet(encoder: nn.Module, path: Path, preprocessing: Preprocessing)
 
 def _widened(fresh: Tensor, found: Tensor) -> Tensor:
     """`found` in the first places of `fresh`: channels that are new here stay fresh, and old ones don't hear them."""
-    outputs = slice(0, len(found))
     widened = fresh.clone()
-    widened[outputs] = 0
+    widened[: len(found)] = 0
     widened[tuple(slice(0, n) for n in found.shape)] = found
     return widened
 

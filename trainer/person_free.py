@@ -3,7 +3,6 @@
 Networks fitted on portraits alone were never shown that there may be no person.
 """
 
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -14,10 +13,10 @@ from manifests.accepted import AcceptedRow
 from manifests.blobs import BlobStore
 from manifests.errors import UserError
 from manifests.geometry import Pixels
-from manifests.images import UnusableImage, decode_image
+from manifests.images import decode_image
 from manifests.masks import PERSON_LEVEL, PERSON_PROB, decode_mask
 from manifests.metrics import RESAMPLES, Interval
-from manifests.pictures import list_pictures
+from manifests.pictures import list_pictures, usable_pictures
 from manifests.progress import progress
 from trainer.backgrounds import MIN_SIDE_FRACTION, free_piece
 from trainer.predictors import Predictor
@@ -43,12 +42,7 @@ def pieces_without_people(rows: Sequence[AcceptedRow], blobs: BlobStore) -> list
 
 def pictures_without_people(directory: Path) -> list[Pixels]:
     """RGB, of a folder; each file that is no usable picture is said on standard error and left out."""
-    found = []
-    for path in list_pictures(directory):
-        try:
-            found.append(decode_image(path.read_bytes()))
-        except UnusableImage as error:
-            print(f"skipped {path}: {error}", file=sys.stderr)
+    found = [rgb for _, rgb in usable_pictures(list_pictures(directory))]
     if not found:
         raise UserError(f"expected a usable picture in {directory}, found none; see the lines above")
     return found

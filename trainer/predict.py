@@ -1,7 +1,6 @@
 """`python -m trainer.predict`: a mask PNG for every picture, at the picture's own size."""
 
 import argparse
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,9 +8,8 @@ from pathlib import Path
 from manifests.atomic import write_replace
 from manifests.command import run_command
 from manifests.errors import UserError
-from manifests.images import UnusableImage, decode_image
 from manifests.masks import encode_mask, mask_from_prob
-from manifests.pictures import list_pictures
+from manifests.pictures import list_pictures, usable_pictures
 from manifests.progress import progress
 from trainer.checkpoint import STARTER, checkpoint_path
 from trainer.device import pick_device
@@ -32,12 +30,7 @@ def main(arguments: Sequence[str]) -> None:
 def predict(predictor: Predictor, pictures: Sequence[Path], output: Path) -> list[Path]:
     """Write OUTPUT/<stem>.png for every picture; unusable ones are said on standard error and left out."""
     written = []
-    for picture in progress(pictures, "predicting", total=len(pictures)):
-        try:
-            rgb = decode_image(picture.read_bytes())
-        except UnusableImage as error:
-            print(f"skipped {picture}: {error}", file=sys.stderr)
-            continue
+    for picture, rgb in usable_pictures(progress(pictures, "predicting", total=len(pictures))):
         path = output / f"{picture.stem}.png"
         write_replace(path, encode_mask(mask_from_prob(predictor.person_prob(rgb).clip(0, 1))))
         written.append(path)
