@@ -445,7 +445,7 @@ def test_wrong_arguments_are_refused(arguments: list[str], message: str, capsys:
     ("arguments", "message"),
     [
         (["--relabel", "rejected", "--teacher", "grabcut"], "expected rejected samples to relabel in manifests/v1"),
-        (["--relabel", "pending", "--teacher", "grabcup"], "expected a teacher out of grabcut"),
+        (["--relabel", "pending", "--teacher", "grabcup"], "expected a teacher out of starter, grabcut"),
         (
             ["--relabel", "pending", "--teacher", "grabcut", "--manifests", "no"],
             "expected a manifest in no, found none",

@@ -54,6 +54,7 @@ def saved_deeplab(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 SPECS: dict[str, tuple[str, TeacherOptions]] = {
+    "starter": ("starter", TeacherOptions()),
     "grabcut": ("grabcut", TeacherOptions()),
     "deeplabv3plus": ("{deeplab}", TeacherOptions()),
     "several sizes": ("{deeplab}", TeacherOptions(input_px=(64, 128))),
@@ -336,7 +337,7 @@ def test_unknown_teacher_lists_the_known_ones() -> None:
 
 
 def test_deeplab_without_weights_says_how_to_go_on() -> None:
-    with pytest.raises(UserError, match=r"--teacher PATH, or take --teacher grabcut"):
+    with pytest.raises(UserError, match=r"--teacher PATH, or take --teacher starter"):
         load_teacher("deeplabv3plus")
 
 

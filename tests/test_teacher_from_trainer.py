@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from portrait_datasets import import_portraits
 
-from pipeline.teachers import Portrait, load_teacher
+from pipeline.teachers import Portrait, TeacherOptions, load_teacher
 from trainer import fit
 from trainer.checkpoint import load_checkpoint
 from trainer.predictors import person_prob
@@ -20,7 +20,8 @@ def test_a_fitted_deeplab_is_a_teacher(tmp_path: Path, portraits: Path, astronau
     options = ["--epochs", "1", "--batch-size", "8", "--size", "64", "--device", "cpu"]
     model = ["--model", "smp:DeepLabV3Plus:mobilenet_v2"]
     fit.main(["--manifest", str(manifest.path), "--output", str(tmp_path / "run"), *model, *options])
-    teacher = load_teacher(str(tmp_path / "run/pretrained"))
+    assert load_teacher(str(tmp_path / "run/pretrained")).settings.startswith("64 px")
+    teacher = load_teacher(str(tmp_path / "run/pretrained"), TeacherOptions(input_px=(512,)))
     assert teacher.name.startswith("deeplabv3plus@")
 
     rgb = np.asarray(astronaut)  # 512 px: the size at which the teacher looks

@@ -87,9 +87,10 @@ def test_an_unknown_smp_network_is_one_clear_line(name: str):
 
 def test_an_smp_network_is_saved_as_its_library_and_the_pipeline_read_it(tmp_path: Path):
     model = create_model("deeplabv3plus_se_resnext50").eval()
-    save_pretrained(model, tmp_path / "teacher")
+    save_pretrained(model, tmp_path / "teacher", input_px=512)
     config = json.loads((tmp_path / "teacher/config.json").read_text())
     assert (config["_model_class"], config["encoder_name"]) == ("DeepLabV3Plus", "se_resnext50_32x4d")
+    assert config["_input_px"] == 512
     loaded = smp.from_pretrained(tmp_path / "teacher").eval()
     images = torch.rand(1, 3, 64, 64)
     with torch.no_grad():

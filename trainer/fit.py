@@ -238,7 +238,7 @@ class Run:
         if is_best:
             save_checkpoint(self.output / BEST, network, info)
             if isinstance(network, SmpNetwork):
-                save_pretrained(network, self.output / PRETRAINED)
+                save_pretrained(network, self.output / PRETRAINED, input_px=self.preprocessing.size_px)
         save_checkpoint(self.output / LAST, network, info)
 
     def described(self) -> str:

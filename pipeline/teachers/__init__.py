@@ -12,6 +12,7 @@ refine.py               edges drawn again from the picture's colours
 options.py              what a user may choose
 """
 
+import dataclasses
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -31,7 +32,9 @@ from pipeline.teachers.tiles import Tiled
 
 __all__ = ["DEFAULT_TEACHER", "TEACHERS", "Portrait", "Prediction", "Teacher", "TeacherOptions", "load_teacher"]
 
-DEFAULT_TEACHER = "grabcut"  # needs no weights
+STARTER_PATH = Path(__file__).parents[1] / "starter"  # its card says what it is
+STARTER_INPUT_PX = (320, 384)
+DEFAULT_TEACHER = "starter"  # comes with the package
 ONNX_PREFIX = "onnx:"
 HUB_PREFIX = "hub:"  # asked for by name: a mistyped path is not sent anywhere
 
@@ -43,10 +46,18 @@ def _grabcut(options: TeacherOptions) -> list[Teacher]:
     return [GrabCut()]
 
 
+def _starter(options: TeacherOptions) -> list[Teacher]:
+    """Four looks, two sizes and their mirrors: half a point of miou; a single one where the user gives --input-px."""
+    if options.input_px:
+        return _smp(STARTER_PATH, options)
+    members = _smp(STARTER_PATH, dataclasses.replace(options, input_px=STARTER_INPUT_PX))
+    return members if options.flip else [*members, *map(Mirrored, members)]
+
+
 def _deeplabv3plus(options: TeacherOptions) -> list[Teacher]:
     raise UserError(
         "expected weights for the teacher deeplabv3plus, found none: pass a save_pretrained directory or a "
-        ".safetensors file as --teacher PATH, or take --teacher grabcut, which needs no weights"
+        ".safetensors file as --teacher PATH, or take --teacher starter, which comes with its weights"
     )
 
 
@@ -62,6 +73,7 @@ def _torchvision(name: str) -> Load:
 
 
 TEACHERS: dict[str, Load] = {
+    "starter": _starter,
     "grabcut": _grabcut,
     "deeplabv3plus": _deeplabv3plus,
     "deeplabv3_resnet101": _torchvision("deeplabv3_resnet101"),
@@ -127,10 +139,17 @@ def _smp(path: Path, options: TeacherOptions) -> list[Teacher]:
         person_class = loaded.classes - 1
     if not 0 <= person_class < loaded.classes:
         raise UserError(f"expected a --person-class from 0 to {loaded.classes - 1} for {path}, found {person_class}")
-    return _of_sizes(loaded.network, loaded.name, person_class, options)
+    return _of_sizes(loaded.network, loaded.name, person_class, options, fitted_px=loaded.input_px)
 
 
-def _of_sizes(network: torch.nn.Module, name: str, person_class: int, options: TeacherOptions) -> list[Teacher]:
+def _of_sizes(
+    network: torch.nn.Module,
+    name: str,
+    person_class: int,
+    options: TeacherOptions,
+    *,
+    fitted_px: int = DEFAULT_INPUT_PX,
+) -> list[Teacher]:
     """One teacher for each input size; they share the network."""
     device = _pick_device(options.device)
     return [
@@ -143,7 +162,7 @@ def _of_sizes(network: torch.nn.Module, name: str, person_class: int, options: T
             bf16=use_bf16(options.precision, device),
             batch_size=options.batch_size,
         )
-        for input_px in options.input_px or (DEFAULT_INPUT_PX,)
+        for input_px in options.input_px or (fitted_px,)
     ]
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from manifests.errors import UserError
 from pipeline.teachers.refine import REFINEMENTS
 
-DEFAULT_INPUT_PX = 512
+DEFAULT_INPUT_PX = 512  # of networks that don't say what they were fitted on
+MIN_INPUT_PX, MAX_INPUT_PX = 32, 4096
 CPU_BATCH_SIZE = 1  # one picture a thread keeps the cores busier than threads within a batch
 GPU_BATCH_SIZE = 16
 PRECISIONS = ("auto", "fp32", "bf16")
@@ -17,7 +18,9 @@ REFINEMENT_NAMES = ("none", *REFINEMENTS)
 class TeacherOptions:
     """Choices of one run. UserError for one that no teacher has."""
 
-    input_px: tuple[int, ...] = ()  # longer side of a torch network's input; several: their mean. Empty: 512
+    input_px: tuple[
+        int, ...
+    ] = ()  # longer side of a torch network's input; several: their mean. Empty: what it was fitted on, or 512
     person_class: int | None = None  # of a torch network with more than two classes
     flip: bool = False  # the mean with the mirrored picture
     tile_px: int = 0  # pictures with a longer side are looked at in tiles, too; 0: never
@@ -27,8 +30,9 @@ class TeacherOptions:
     batch_size: int | None = None  # portraits at a time; None: 1 on a CPU, 16 on a GPU
 
     def __post_init__(self) -> None:
-        if any(not 32 <= side <= 4096 for side in self.input_px):
-            raise UserError(f"expected --input-px from 32 to 4096, found {', '.join(map(str, self.input_px))}")
+        if any(not MIN_INPUT_PX <= side <= MAX_INPUT_PX for side in self.input_px):
+            found = ", ".join(map(str, self.input_px))
+            raise UserError(f"expected --input-px from {MIN_INPUT_PX} to {MAX_INPUT_PX}, found {found}")
         if self.tile_px and self.tile_px < 128:
             raise UserError(f"expected --tile-px of at least 128, found {self.tile_px}")
         if self.refine not in REFINEMENT_NAMES:
@@ -43,7 +47,7 @@ def add_teacher_options(parser: ArgumentParser) -> None:
     """One option of the command line for each field."""
     add = parser.add_argument_group("how the teacher looks").add_argument
     add("--input-px", type=int, nargs="+", default=(), metavar="PX", help="longer side of a torch network's input; "
-        f"several: the mean of all. Default: {DEFAULT_INPUT_PX}")  # fmt: skip
+        f"several: the mean of all. Default: what it was fitted on, or {DEFAULT_INPUT_PX}")  # fmt: skip
     add("--person-class", type=int, help="of a torch network with more than two classes")
     add("--flip", action="store_true", help="the mean with the mirrored picture")
     add("--tile-px", type=int, default=0, help="look at pictures with a longer side in tiles of this side, too")

@@ -17,7 +17,9 @@ from torch import Tensor, nn
 
 from manifests.blobs import sha256_hex
 from manifests.errors import UserError
+from pipeline.teachers.options import DEFAULT_INPUT_PX, MAX_INPUT_PX, MIN_INPUT_PX
 
+INPUT_PX = "_input_px"  # in config.json: what trainer.fit adds to smp's own keys; smp skips it
 PAPER_CONFIG = {"_model_class": "DeepLabV3Plus", "encoder_name": "se_resnext50_32x4d"}
 FILES = ("config.json", "model.safetensors")  # of a save_pretrained directory
 
@@ -32,6 +34,7 @@ class SmpWeights:
     network: nn.Module
     name: str
     classes: int
+    input_px: int  # longer side of the pictures it was fitted on, where its config says so
 
 
 def load_smp(path: Path) -> SmpWeights:
@@ -48,8 +51,14 @@ def load_smp(path: Path) -> SmpWeights:
     architecture = str(config.pop("_model_class", PAPER_CONFIG["_model_class"]))
     head = weights.get("segmentation_head.0.weight")
     classes = head.shape[0] if head is not None else config.get("classes", 1)
+    input_px = config.get(INPUT_PX, DEFAULT_INPUT_PX)
+    if not isinstance(input_px, int) or not MIN_INPUT_PX <= input_px <= MAX_INPUT_PX:
+        raise UserError(
+            f"expected {INPUT_PX} from {MIN_INPUT_PX} to {MAX_INPUT_PX} in the config beside {weights_path}, "
+            f"found {input_px!r}"
+        )
     network = _build(architecture, config, classes, weights, weights_path)
-    return SmpWeights(network, f"{architecture.lower()}@{digest[:12]}", classes)
+    return SmpWeights(network, f"{architecture.lower()}@{digest[:12]}", classes, input_px)
 
 
 def fetch_from_hub(repository: str) -> Path:

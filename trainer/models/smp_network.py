@@ -4,6 +4,7 @@
 are fetched from the internet, so by default there are none.
 """
 
+import json
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -65,9 +66,13 @@ class SmpNetwork(nn.Module):
         return logits[..., :height, :width]
 
 
-def save_pretrained(model: SmpNetwork, directory: Path) -> None:
-    """config.json and model.safetensors in `directory`, each whole or not at all."""
+def save_pretrained(model: SmpNetwork, directory: Path, *, input_px: int) -> None:
+    """config.json and model.safetensors in `directory`, each whole or not at all.
+
+    `input_px`, the side of the pictures it was fitted on, is added to the config under a name that smp skips.
+    """
     with tempfile.TemporaryDirectory() as temporary:
         model.network.save_pretrained(temporary)  # type: ignore[operator]  # smp's networks have it, nn.Module doesn't say
-        for name in ("config.json", "model.safetensors"):
-            write_replace(directory / name, (Path(temporary) / name).read_bytes())
+        config = json.loads((Path(temporary) / "config.json").read_text()) | {"_input_px": input_px}
+        write_replace(directory / "config.json", (json.dumps(config, indent=2) + "\n").encode())
+        write_replace(directory / "model.safetensors", (Path(temporary) / "model.safetensors").read_bytes())
