@@ -286,6 +286,21 @@ def test_pictures_that_are_trained_on_are_refused(manifests: tuple[Manifest, Man
     assert not (tmp_path / "out").exists()
 
 
+def test_an_arms_own_manifest_is_what_it_trains_on_and_is_checked_too(
+    manifests: tuple[Manifest, Manifest], tmp_path: Path
+):
+    train, valid = manifests
+    more = ellipses(tmp_path / "more", first=200, count=30)
+    arms = read_arms(["base=", f"more=--manifest {more.path}"], "--size 32")
+    comparison = Comparison(train, valid, "all", 6, 0, arms, "--size 32", (0,), own={"more": more})
+    assert [comparison.trained_on(arm) for arm in arms] == [train, more]
+    assert arms[0].manifest is None
+    page = write_comparison(tmp_path, comparison)
+    assert f"digest {train.digest[:12]}, {more.path}, version 1, digest {more.digest[:12]}: " in page
+    with pytest.raises(UserError, match=f"among the accepted train rows of {re.escape(str(valid.path))}"):
+        compare.main(arguments(manifests, tmp_path / "out", "--arm", "base=", "--arm", f"leak=--manifest {valid.path}"))
+
+
 def test_the_same_image_under_another_sample_id_is_refused(manifests: tuple[Manifest, Manifest], tmp_path: Path):
     train, valid = manifests
     rows = train.read().to_pylist()

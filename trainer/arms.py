@@ -14,6 +14,7 @@ from trainer.options import parse
 
 # Stand-ins for what the comparison gives to each run; whatever else comes out of `parse`, an arm gave itself.
 GIVEN = {"manifest": Path("given by trainer.compare"), "output": Path("given by trainer.compare"), "seed": 2**53 + 1}
+NEVER_OWN = ("output", "seed")
 
 
 class WrongArms(ValueError):
@@ -28,6 +29,11 @@ class Arm:
     own: str
     words: tuple[str, ...]
     options: Namespace
+
+    @property
+    def manifest(self) -> Path | None:
+        """Its own; None: the comparison's."""
+        return None if self.options.manifest == GIVEN["manifest"] else self.options.manifest
 
     @property
     def slug(self) -> str:
@@ -71,7 +77,7 @@ def _checked(where: str, common: Sequence[str], text: str) -> tuple[list[str], N
     except SystemExit:
         message = told.getvalue().strip().rpartition(": error: ")[2]
         return words, None, f"{where}: {message or 'expected options of a run, found --help'}"
-    taken = [f"--{name}" for name, value in GIVEN.items() if getattr(options, name) != value]
+    taken = [f"--{name}" for name in NEVER_OWN if getattr(options, name) != GIVEN[name]]
     problem = f"{where}: {' and '.join(taken)} can't be given, the comparison does that" if taken else ""
     return words, options, problem
 

@@ -1,4 +1,4 @@
-"""`python -m trainer.compare`: what each choice of a recipe brings -> OUTPUT/table.md, table.csv and table.png.
+"""`python -m trainer.compare`: what each choice of recipe or data brings -> OUTPUT/table.md, table.csv and table.png.
 
 Every arm is fitted with every seed, by trainer.fit in a process of its own, and measured on a manifest that nobody
 trained on. The same command again goes on where it was stopped; what is finished is neither fitted nor measured twice.
@@ -27,11 +27,16 @@ from trainer.options import number
 def main(arguments: Sequence[str]) -> None:
     options, arms = _parse(arguments)
     train, on = Manifest.open(options.manifest), Manifest.open(options.on, data_root=options.data)
-    require_rows(train, "train")
+    own = {arm.name: Manifest.open(arm.manifest) for arm in arms if arm.manifest}
     rows = require_rows(on, options.split)
-    _refuse_leaks(train, on, options.split)
-    chose_best = len(shared_pictures(train, "val", on, options.split))
-    comparison = Comparison(train, on, options.split, len(rows), chose_best, arms, options.fit, options.seeds)
+    chose_best: set[str] = set()
+    for manifest in (train, *own.values()):
+        require_rows(manifest, "train")
+        _refuse_leaks(manifest, on, options.split)
+        chose_best.update(shared_pictures(manifest, "val", on, options.split))
+    comparison = Comparison(
+        train, on, options.split, len(rows), len(chose_best), arms, options.fit, options.seeds, own=own
+    )
     for arm in arms:
         pick_device(arm.options.device)  # before the first run and not after it
     with only_one(options.output) as lock:
@@ -52,7 +57,7 @@ def _run_all(comparison: Comparison, options: argparse.Namespace, lock: int) -> 
     left, took = len(comparison.arms) * len(comparison.seeds), []
     for seed in comparison.seeds:
         for arm in comparison.arms:
-            run = Run(arm, seed, options.output, comparison.train)
+            run = Run(arm, seed, options.output, comparison.trained_on(arm))
             started, left = time.perf_counter(), left - 1
             try:
                 fitted = run.fit(lock)
@@ -105,7 +110,10 @@ def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[Arm]]:
     add("--output", type=Path, required=True, help="directory of runs and tables")
     add("--seeds", type=number(int, 0, "a whole number"), nargs="+", default=[0, 1, 2], help="(default: 0 1 2)")
     add("--fit", default="", metavar="OPTIONS", help="options of trainer.fit for every arm, one quoted word")
-    arm = "an arm, its own options of trainer.fit after those of --fit; the first one is the base of all differences"
+    arm = (
+        "an arm, its own options of trainer.fit, --manifest among them, after those of --fit; the first one is the "
+        "base of all differences"
+    )
     add("--arm", action="append", default=[], metavar="NAME=OPTIONS", help=f"{arm}; repeatable")
     degrees = number(float, 0, "degrees of at least 0")
     add("--rotations", type=degrees, nargs="+", default=[], metavar="DEGREES", help="as 25 45 75 90")

@@ -1,6 +1,6 @@
 """What a comparison is about and what it has found so far."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -26,9 +26,9 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """`on` is measured, `chose_best` of its pictures are in the val split that the best epochs were chosen on."""
+    """`on` is measured, `chose_best` of its pictures are in a val split that best epochs were chosen on."""
 
-    train: Manifest
+    train: Manifest  # of arms without one of their own
     on: Manifest
     split: SplitOrAll
     pictures: int
@@ -36,9 +36,13 @@ class Comparison:
     arms: list[Arm]
     fit: str  # the options of every arm
     seeds: Sequence[int]
+    own: Mapping[str, Manifest] = field(default_factory=dict)  # what arms with their own train on, by name
     figures: dict[tuple[str, float], dict[int, PerImage]] = field(default_factory=dict)  # by arm and rotation, by seed
     seconds: dict[tuple[str, int], float] = field(default_factory=dict)  # of fitting, by arm and seed
     failed: dict[tuple[str, int], str] = field(default_factory=dict)  # what went wrong, by arm and seed
+
+    def trained_on(self, arm: Arm) -> Manifest:
+        return self.own.get(arm.name, self.train)
 
     def add(self, arm: Arm, seed: int, degrees: float, figures: PerImage) -> None:
         self.figures.setdefault((arm.name, degrees), {})[seed] = figures
@@ -50,9 +54,9 @@ class Comparison:
 
     @property
     def training_rows(self) -> list[int]:
-        """How many its arms train on, each number once; they differ where --limit does."""
-        accepted = len(accepted_rows(self.train, "train"))
-        return sorted({min(accepted, arm.options.limit or accepted) for arm in self.arms})
+        """How many its arms train on, each number once; they differ where --limit or --manifest does."""
+        accepted = {arm.name: len(accepted_rows(self.trained_on(arm), "train")) for arm in self.arms}
+        return sorted({min(accepted[arm.name], arm.options.limit or accepted[arm.name]) for arm in self.arms})
 
     def lines(self, degrees: float) -> list[Line]:
         """One for each arm, the base first."""

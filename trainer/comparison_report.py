@@ -85,13 +85,15 @@ def difference_plot(lines: Sequence[Line], comparison: Comparison) -> bytes:
 
 
 def _header(comparison: Comparison) -> list[str]:
-    train, on = comparison.train, comparison.on
+    on = comparison.on
+    trains = {train.digest: train for train in map(comparison.trained_on, comparison.arms)}.values()
+    fitted_on = ", ".join(f"{train.path}, version {train.version}, digest {train.digest[:12]}" for train in trains)
     rows = " or ".join(f"{count:,}" for count in comparison.training_rows)
     seeds, runs = sorted({seed for _, seed in comparison.seconds}), len(comparison.arms) * len(comparison.seeds)
     minutes = sum(comparison.seconds.values()) / 60
     over = "pictures and seeds" if len(seeds) > 1 else "the pictures alone: with one seed no spread over seeds is known"
     lines = [
-        f"- Fitted on {train.path}, version {train.version}, digest {train.digest[:12]}: {rows} training rows.",
+        f"- Fitted on {fitted_on}: {rows} training rows.",
         f"- Measured on {on.path}, version {on.version}, digest {on.digest[:12]}, split {comparison.split}: "
         f"{comparison.pictures:,} pictures.",
         f"- Seeds {', '.join(map(str, seeds)) or 'none'}; {len(comparison.seconds)} of {runs} runs finished, "
