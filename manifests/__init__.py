@@ -8,9 +8,17 @@
     geometry.py      `Box`, cropping and pasting an ROI
     samples.py       one sample -> one row: identity, scores, blobs
     duplicates.py    perceptual hash -> near-duplicate groups -> split
+    versions.py      which version a user means: 3, v3, a path
     ground_truth.py  `import`: trusted image and mask pairs
+    imports/         the same out of other formats: COCO, CVAT and VOC masks
+    exports/         a version in the layout of another tool
+    rle.py           COCO's run-length encoding of a mask
     decisions.py     the append-only decision log (SQLAlchemy Core)
     publish.py       decision log + latest version -> next version
+    diff.py          two versions -> rows added, removed, re-decided, re-labelled
+    selection.py     policy + version -> the rows it takes, a version of a line of its own
+    garbage.py       blobs that nothing names any more
+    verify.py        whether a version keeps what it promises
     sheet.py         contact sheet of samples, for looking at them
 
 `pipeline`, `review_ui` and `trainer` import this package; it imports none of them, and no torch.

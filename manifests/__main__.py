@@ -1,25 +1,34 @@
-"""`python -m manifests`: look at versions, check them, publish reviews, import ground truth."""
+"""`python -m manifests`: look at versions, compare, check and select them, publish reviews, import ground truth."""
 
 import argparse
+import io
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 from PIL import Image
 
+from manifests.atomic import write_replace
 from manifests.blobs import BlobStore
 from manifests.command import positive, run_command
 from manifests.decisions import CONFLICTS, DecisionLog, Policy, sqlite_url
+from manifests.diff import diff, draw_changes
 from manifests.errors import UserError
-from manifests.ground_truth import import_ground_truth
+from manifests.exports.command import add_export
+from manifests.garbage import Garbage, count_and_size, delete_garbage, find_garbage
+from manifests.geometry import Pixels
 from manifests.images import decode_image
+from manifests.imports.command import add_import_formats, import_format
 from manifests.masks import decode_mask
 from manifests.publish import publish
+from manifests.selection import SELECTIONS, SelectionPolicy, absent_names, commit_selection
 from manifests.sheet import contact_sheet
 from manifests.stats import describe
 from manifests.store import Manifest, ManifestStore
 from manifests.verify import verify
+from manifests.versions import open_version
 
 PROBLEMS_PRINTED = 20
 
@@ -30,13 +39,16 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def log(options: argparse.Namespace) -> None:
-    """Every version, newest first: what it is and how many rows it has."""
+    """Every version, newest first: what it is and how many rows it has; then the selections, line by line."""
     history = ManifestStore(options.manifests).history()
     if not history:
         raise UserError(f"expected versions in {options.manifests}, found none; make one with pipeline.generate")
     for manifest in reversed(history):
-        counts = ", ".join(f"{count} {word}" for word, count in manifest.counts.items())
-        print(f"v{manifest.version}  {manifest.created_at:%Y-%m-%d %H:%M} UTC  {manifest.operation:<10} {counts}")
+        print(f"v{manifest.version}  {_summary(manifest)}")
+    for line in sorted((options.manifests / SELECTIONS).glob("*/")):
+        for manifest in reversed(ManifestStore(line).history()):
+            base = f" of {manifest.parameters['base']}" if "base" in manifest.parameters else ""
+            print(f"{SELECTIONS}/{line.name}/v{manifest.version}  {_summary(manifest)}{base}")
 
 
 def show(options: argparse.Namespace) -> None:
@@ -61,15 +73,58 @@ def stats(options: argparse.Namespace) -> None:
     print(describe(_open(options)))
 
 
+def diff_versions(options: argparse.Namespace) -> None:
+    """What became of the rows between two versions: added, removed, re-decided, re-labelled."""
+    where = {"manifests": options.manifests, "data_root": options.data}
+    old, new = (open_version(given, **where) for given in (options.old, options.new))
+    changes = diff(old, new)
+    print(changes)
+    if options.sheet:
+        _save_picture(draw_changes(changes, old, new, limit=options.limit), options.sheet)
+
+
 def verify_version(options: argparse.Namespace) -> None:
     """Check the schema, every blob's digest and size, and that no near-duplicates cross splits."""
     manifest = _open(options)
-    problems = verify(manifest)
+    problems = verify(manifest, decode=options.decode)
+    if manifest.path.parent.resolve() == options.manifests.resolve():  # of other versions the siblings aren't known
+        _tell_orphans(options.manifests, manifest.data_root)
     for problem in problems[:PROBLEMS_PRINTED]:
         print(problem)
     if problems:
         raise UserError(f"expected {manifest.path} to be sound, found {len(problems)} problem(s), listed above")
     print(f"{manifest.path}: {manifest.counts['rows']} rows, every blob present and unaltered")
+
+
+def collect_garbage(options: argparse.Namespace) -> None:
+    """Blobs that no version, no finished shard and no decision names: count and bytes; --delete deletes them."""
+    store = ManifestStore(options.manifests)
+    data_root = options.data or store.open().data_root
+    log = _existing_log(options.database_url, data_root)
+    if options.delete and log is None and any(manifest.operation == "review" for manifest in store.history()):
+        raise UserError(
+            f"expected the decision log {sqlite_url(data_root)}, found none, though reviews were published: masks that "
+            "measure reviewers are named there alone; pass --database-url"
+        )
+    garbage = _find_garbage(options.manifests, data_root, log)
+    print(f"{data_root}: {garbage}")
+    if options.delete:
+        print(f"deleted {count_and_size(delete_garbage(garbage))}")
+    elif garbage.deletable:
+        print("nothing was deleted; --delete does it")
+
+
+def select_rows(options: argparse.Namespace) -> None:
+    """Write the accepted rows that a policy takes, as a version under selections/."""
+    policy = SelectionPolicy.read(options.policy)
+    base = _open(options)
+    for line in absent_names(base, policy):
+        print(f"warning: {options.policy}: {line}", file=sys.stderr)
+    made = commit_selection(ManifestStore(options.manifests), base, policy, name=options.policy.stem)
+    print(f"{base.path}: {made.counts['rows']:,} of {made.parameters['accepted']:,} accepted rows selected")
+    for key, count in made.parameters["left_out"].items():
+        print(f"  {key} = {policy.given[key]} leaves out {count:,}")
+    print(made.path)
 
 
 def publish_reviews(options: argparse.Namespace) -> None:
@@ -81,19 +136,8 @@ def publish_reviews(options: argparse.Namespace) -> None:
 
 
 def import_pairs(options: argparse.Namespace) -> None:
-    """Take trusted image and mask pairs (same stem) into the dataset, as accepted rows."""
-    store = ManifestStore(options.manifests)
-    done = import_ground_truth(
-        store,
-        images=options.images,
-        masks=options.masks,
-        source=options.source,
-        data_root=options.data or store.data_root(),  # a version has one data root for all its rows
-        license=options.license,
-        attribution=options.attribution,
-        person_label=options.person_label,
-        limit=options.limit,
-    )
+    """Take trusted image and mask pairs (same stem; COCO, CVAT, VOC) into the dataset, as accepted rows."""
+    done = import_format(ManifestStore(options.manifests), options)
     for problem in done.skipped:
         print(f"skipped {problem}", file=sys.stderr)
     print(
@@ -104,15 +148,7 @@ def import_pairs(options: argparse.Namespace) -> None:
 
 
 def _open(options: argparse.Namespace) -> Manifest:
-    """`V` is a number, `v3`, or the path of a Parquet file; the latest version when it is left out."""
-    given = options.version
-    if given is not None and (given.endswith(".parquet") or "/" in given):
-        return Manifest.open(given, data_root=options.data)
-    digits = (given or "").removeprefix("v")
-    if given is not None and not digits.isdecimal():
-        raise UserError(f"expected a version such as 3, v3 or a path, found {given!r}")
-    store = ManifestStore(options.manifests)
-    return Manifest.open(store.open(int(digits) if digits else None).path, data_root=options.data)
+    return open_version(options.version, manifests=options.manifests, data_root=options.data)
 
 
 def _write_sheet(manifest: Manifest, options: argparse.Namespace) -> None:
@@ -127,12 +163,51 @@ def _write_sheet(manifest: Manifest, options: argparse.Namespace) -> None:
         )
         for row in rows
     ]
-    options.sheet.parent.mkdir(parents=True, exist_ok=True)
+    _save_picture(contact_sheet(samples), options.sheet)
+
+
+def _save_picture(rgb: Pixels, path: Path) -> None:
+    """Write RGB (H, W, 3) in the format of the suffix, whole or not at all; prints the path."""
+    format_name = Image.registered_extensions().get(path.suffix.lower())
+    if format_name not in Image.SAVE:
+        raise UserError(f"expected a picture's name such as sheet.png, found {path}")
+    buffer = io.BytesIO()
+    Image.fromarray(rgb).save(buffer, format_name)
+    write_replace(path, buffer.getvalue())
+    print(path)
+
+
+def _summary(manifest: Manifest) -> str:
+    counts = ", ".join(f"{count} {word}" for word, count in manifest.counts.items())
+    return f"{manifest.created_at:%Y-%m-%d %H:%M} UTC  {manifest.operation:<10} {counts}"
+
+
+def _existing_log(database_url: str | None, data_root: Path) -> DecisionLog | None:
+    """The decision log, None where there is none; looking for one doesn't make it."""
+    if database_url:
+        file = Path(database_url.removeprefix("sqlite:///"))
+        if database_url.startswith("sqlite:") and not file.is_file():
+            raise UserError(f"expected a decision log at {database_url}, found no file; check --database-url")
+        return DecisionLog(database_url)
+    return DecisionLog(sqlite_url(data_root)) if (data_root / "decisions.sqlite3").is_file() else None
+
+
+def _find_garbage(manifests: Path, data_root: Path, log: DecisionLog | None) -> Garbage:
     try:
-        Image.fromarray(contact_sheet(samples)).save(options.sheet)
-    except ValueError as error:  # Pillow knows no format of that suffix
-        raise UserError(f"expected a picture's name such as sheet.png, found {options.sheet}") from error
-    print(options.sheet)
+        return find_garbage(manifests, data_root, log=log, now=time.time())
+    finally:
+        if log is not None:
+            log.close()
+
+
+def _tell_orphans(manifests: Path, data_root: Path) -> None:
+    """Information, no problem: a version is sound whatever else lies beside its blobs."""
+    try:
+        garbage = _find_garbage(manifests, data_root, _existing_log(None, data_root))
+    except UserError:  # the version's own problems are told; whatever else is wrong there is for `gc` to tell
+        return
+    if garbage.deletable or garbage.young:
+        print(f"orphan blobs: {garbage}; see python -m manifests gc")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -155,7 +230,19 @@ def _parser() -> argparse.ArgumentParser:
     showing.add_argument("--limit", type=positive, default=10, help="rows, or samples on the sheet")
     showing.add_argument("--sheet", type=Path, metavar="FILE.png", help="draw samples and masks instead")
     add("stats", stats, takes_version=True)
-    add("verify", verify_version, takes_version=True)
+    comparing = add("diff", diff_versions)
+    comparing.add_argument("old", metavar="A", help="3, v3 or a path")
+    comparing.add_argument("new", metavar="B", help="likewise")
+    comparing.add_argument("--sheet", type=Path, metavar="FILE.png", help="draw changed samples, old and new mask")
+    comparing.add_argument("--limit", type=positive, default=24, help="samples on the sheet (default: 24)")
+    verifying = add("verify", verify_version, takes_version=True)
+    verifying.add_argument("--decode", action="store_true", help="also decode the pixels of every blob")
+    collecting = add("gc", collect_garbage)
+    collecting.add_argument("--delete", action="store_true", help="delete them (default: only say what would be)")
+    collecting.add_argument("--database-url", help="decision log; default: SQLite under the data root")
+    selecting = add("select", select_rows)
+    selecting.add_argument("policy", type=Path, metavar="POLICY.toml", help="which accepted rows to take")
+    selecting.add_argument("version", nargs="?", metavar="V", help="3, v3 or a path; default: the latest")
     publishing = add("publish", publish_reviews)
     publishing.add_argument("--database-url", help="decision log; default: SQLite under the data root")
     publishing.add_argument(
@@ -165,13 +252,15 @@ def _parser() -> argparse.ArgumentParser:
         "--conflicts", choices=CONFLICTS, default="keep", help="what becomes of masks they disagree on (default: keep)"
     )
     importing = add("import", import_pairs)
-    importing.add_argument("--images", type=Path, required=True, help="directory, glob or file")
-    importing.add_argument("--masks", type=Path, required=True, help="directory, glob or file; same stems")
+    importing.add_argument("--images", type=Path, help="directory, glob or file")
+    importing.add_argument("--masks", type=Path, help="directory, glob or file; same stems")
     importing.add_argument("--source", required=True, help="name of the dataset")
     importing.add_argument("--license", help="as stated by the source")
     importing.add_argument("--attribution", help="as stated by the source")
     importing.add_argument("--person-label", type=int, help="the value that means person, in label maps")
     importing.add_argument("--limit", type=positive, help="take only the first N pairs")
+    add_import_formats(importing)
+    add_export(add)
     return parser
 
 

@@ -48,6 +48,8 @@ class BlobStore:
         path = self.root / relative
         if not path.is_file() or path.read_bytes() != data:  # a damaged blob is mended by storing it again
             write_replace(path, data)
+        else:
+            os.utime(path)  # in use again: `gc` must not take it for old garbage
         return Blob(relative, sha256)
 
     def path(self, relative: str) -> Path:

@@ -2,10 +2,12 @@
 
 An image pairs with the mask of the same stem, `person.jpg` with `person.png`. Pairs that don't match are
 refused, all of them named in one error, before anything is written; files that can't be read are skipped.
+What other formats call a pair comes in as `TrustedPair`s (manifests/imports/) and goes the same way.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ import pyarrow as pa
 
 from manifests.blobs import BlobStore, sha256_hex
 from manifests.errors import UserError
-from manifests.geometry import Box
+from manifests.geometry import Box, Pixels
 from manifests.images import decode_image
 from manifests.masks import MaskEncoding, find_encoding, read_mask_values
 from manifests.pictures import list_pictures, source_uri
@@ -30,6 +32,24 @@ class Pair:
 
     image: Path
     mask: Path
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedPair:
+    """An image and its mask, wherever they lie.
+
+    `read_image` gives the file's bytes, `read_mask` the stored values uint8 (H, W); each is called twice, so that no
+    pixels are kept, and a pair whose reader raises UserError is skipped. The names are for messages, `uri` is the
+    manifest's `source_uri`; licence and attribution are those of this picture alone.
+    """
+
+    name: str
+    mask_name: str
+    uri: str
+    read_image: Callable[[], bytes]
+    read_mask: Callable[[], Pixels]
+    license: str | None = None
+    attribution: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +80,34 @@ def import_ground_truth(
     Raises UserError for pairs that don't match, for masks whose values leave the person open, and when every
     pair is in the dataset already.
     """
-    pairs, encoding, skipped = _check_pairs(find_pairs(images, masks)[:limit], person_label)
+    return import_pairs(
+        store,
+        [_from_files(pair) for pair in find_pairs(images, masks)[:limit]],
+        source=source,
+        data_root=data_root,
+        parameters={"images": str(images), "masks": str(masks)},
+        license=license,
+        attribution=attribution,
+        person_label=person_label,
+    )
+
+
+def import_pairs(
+    store: ManifestStore,
+    pairs: Sequence[TrustedPair],
+    *,
+    source: str,
+    data_root: Path,
+    parameters: Mapping[str, str],
+    license: str | None = None,  # noqa: A002 - the column's name
+    attribution: str | None = None,
+    person_label: int | None = None,
+) -> Imported:
+    """As `import_ground_truth`, of pairs from anywhere; `parameters` say where they came from.
+
+    `license` and `attribution` are those of pairs that state none.
+    """
+    pairs, encoding, skipped = _check_pairs(pairs, person_label)
     blobs = BlobStore(data_root)
     rows = list(_rows(pairs, encoding, blobs, source=source, license=license, attribution=attribution))
     added = 0
@@ -71,8 +118,8 @@ def import_ground_truth(
         added = joined.num_rows - (table.num_rows if table is not None else 0) if joined else 0
         return joined
 
-    parameters = {"images": str(images), "masks": str(masks), "source": source, "encoding": str(encoding)}
-    manifest = store.update(change, operation="import", parameters=parameters, data_root=data_root)
+    recorded = {**parameters, "source": source, "encoding": str(encoding)}
+    manifest = store.update(change, operation="import", parameters=recorded, data_root=data_root)
     if manifest is None:
         raise UserError(
             f"expected pictures that v{store.latest()} doesn't hold, found all {len(pairs)} of them in it; "
@@ -90,37 +137,56 @@ def find_pairs(images: Path, masks: Path) -> list[Pair]:
         "masks without an image": [mask_of[stem].name for stem in mask_of.keys() - image_of.keys()],
         "names that occur twice": image_clashes + mask_clashes,
     }
-    problems = [_listed(what, names) for what, names in unpaired.items() if names]
+    problems = [listed(what, names) for what, names in unpaired.items() if names]
     if problems:
         raise UserError(f"expected one mask per image in {images} and {masks}, found {'; '.join(problems)}")
     return [Pair(image_of[stem], mask_of[stem]) for stem in sorted(image_of)]
 
 
-def _check_pairs(pairs: list[Pair], person_label: int | None) -> tuple[list[Pair], MaskEncoding, list[str]]:
+def listed(what: str, names: Iterable[str]) -> str:
+    """`12 masks (a, b, c, d, e and 7 more)`: how many there are, and the first by name."""
+    ordered = sorted(names)
+    more = f" and {len(ordered) - NAMES_LISTED} more" if len(ordered) > NAMES_LISTED else ""
+    return f"{len(ordered)} {what} ({', '.join(ordered[:NAMES_LISTED])}{more})"
+
+
+def _from_files(pair: Pair) -> TrustedPair:
+    return TrustedPair(
+        name=pair.image.name,
+        mask_name=pair.mask.name,
+        uri=source_uri(pair.image),
+        read_image=pair.image.read_bytes,
+        read_mask=partial(read_mask_values, pair.mask),
+    )
+
+
+def _check_pairs(
+    pairs: Sequence[TrustedPair], person_label: int | None
+) -> tuple[list[TrustedPair], MaskEncoding, list[str]]:
     """Decode every pair once: the usable ones, the encoding of all masks together, what was skipped and why."""
     present = np.zeros(256, dtype=bool)
     usable, skipped, mismatched = [], [], []
     for pair in progress(pairs, "checking pairs"):
         try:
-            height, width = decode_image(pair.image.read_bytes()).shape[:2]
-            values = read_mask_values(pair.mask)
+            height, width = decode_image(pair.read_image()).shape[:2]
+            values = pair.read_mask()
         except UserError as error:
-            skipped.append(f"{pair.image.name}: {error}")
+            skipped.append(f"{pair.name}: {error}")
             continue
         if values.shape != (height, width):
             mask_size = f"{values.shape[1]}x{values.shape[0]}"
-            mismatched.append(f"{pair.mask.name} of {mask_size} for an image of {width}x{height}")
+            mismatched.append(f"{pair.mask_name} of {mask_size} for an image of {width}x{height}")
         present[np.unique(values)] = True
         usable.append(pair)
     if mismatched:
-        raise UserError("expected masks of their image's size, found " + _listed("others", mismatched))
+        raise UserError("expected masks of their image's size, found " + listed("others", mismatched))
     if not usable:
-        raise UserError("expected usable pairs, found " + _listed("unusable ones", skipped))
+        raise UserError("expected usable pairs, found " + listed("unusable ones", skipped))
     return usable, find_encoding(np.flatnonzero(present).tolist(), person_label), skipped
 
 
 def _rows(
-    pairs: list[Pair],
+    pairs: list[TrustedPair],
     encoding: MaskEncoding,
     blobs: BlobStore,
     *,
@@ -129,13 +195,13 @@ def _rows(
     attribution: str | None,
 ) -> Iterator[Row]:
     for pair in progress(pairs, f"importing {source}"):
-        data = pair.image.read_bytes()
+        data = pair.read_image()
         rgb = decode_image(data)
         yield store_sample(
             blobs,
             rgb,
-            encoding.to_mask(read_mask_values(pair.mask)),
-            source=Source(source, source_uri(pair.image), sha256_hex(data), license, attribution),
+            encoding.to_mask(pair.read_mask()),
+            source=Source(source, pair.uri, sha256_hex(data), pair.license or license, pair.attribution or attribution),
             roi=Box.whole(rgb),
             origin="ground_truth",
         )
@@ -149,9 +215,3 @@ def _by_stem(paths: list[Path]) -> tuple[dict[str, Path], list[str]]:
             clashes.append(path.name)
         by_stem.setdefault(path.stem, path)
     return by_stem, clashes
-
-
-def _listed(what: str, names: Iterable[str]) -> str:
-    ordered = sorted(names)
-    more = f" and {len(ordered) - NAMES_LISTED} more" if len(ordered) > NAMES_LISTED else ""
-    return f"{len(ordered)} {what} ({', '.join(ordered[:NAMES_LISTED])}{more})"

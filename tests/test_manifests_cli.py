@@ -1,8 +1,10 @@
 """`python -m manifests`: exit statuses, one line on standard error, the path of what was made as the last line."""
 
+import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -251,6 +253,20 @@ def test_verify_names_a_missing_and_an_altered_blob(root: Path, run: Run) -> Non
     assert masks[1].name in ended.out
 
 
+def test_verify_tells_orphan_blobs_as_information(root: Path, run: Run) -> None:
+    orphan = BlobStore(root / "data").put(b"nothing names this", ".png")
+    ended = run("verify")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.splitlines() == [
+        "orphan blobs: 0 blobs (0 bytes) of 5 named by nothing; 1 blob (18 bytes) too young to tell; "
+        "see python -m manifests gc",
+        "manifests/v1.parquet: 2 rows, every blob present and unaltered",
+    ]
+    day_ago = time.time() - 86_400
+    os.utime(root / "data" / orphan.path, (day_ago, day_ago))
+    assert "orphan blobs: 1 blob (18 bytes) of 5 named by nothing; see" in run("verify").out
+
+
 @pytest.mark.parametrize("command", ["verify", "stats", "show"])
 def test_a_damaged_version_is_one_line(root: Path, run: Run, command: str) -> None:
     path = root / "manifests/v1.parquet"
@@ -328,7 +344,7 @@ def test_wrong_arguments_are_told_with_the_usage(run: Run, arguments: tuple[str,
     assert ended.err.startswith("usage: python -m manifests")
 
 
-@pytest.mark.parametrize("command", ["log", "show", "stats", "verify", "publish", "import"])
+@pytest.mark.parametrize("command", ["log", "show", "stats", "diff", "verify", "gc", "select", "publish", "import"])
 def test_every_command_explains_itself(run: Run, command: str) -> None:
     ended = run(command, "--help")
     assert (ended.code, ended.err) == (0, "")

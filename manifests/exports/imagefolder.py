@@ -1,0 +1,58 @@
+"""Hugging Face imagefolder: train/, validation/ and test/, each with images/, masks/ and metadata.parquet; README.md.
+
+`datasets.load_dataset("imagefolder", data_dir=OUTPUT)` gives the columns `image`, `mask` and all metadata. The card's
+front matter is YAML; `metadata.parquet` carries the manifest's version and digest as key-value metadata.
+"""
+
+import json
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from manifests.exports.card import dataset_card
+from manifests.exports.options import ExportOptions
+from manifests.exports.rows import METADATA_SCHEMA, ExportRows, image_suffix, metadata
+from manifests.exports.staging import fresh_directory, put
+from manifests.samples import Row
+from manifests.schema import Split
+
+SPLIT_FOLDERS: dict[Split, str] = {"train": "train", "val": "validation", "test": "test"}
+
+_ROWS_AT_ONCE = 10_000  # of a row group
+_FILE_NAMES = [pa.field("file_name", pa.string(), nullable=False), pa.field("mask_file_name", pa.string(), False)]
+
+
+def export_imagefolder(chosen: ExportRows, output: Path, options: ExportOptions) -> None:
+    """Write the chosen rows into the new directory `output`."""
+    with fresh_directory(output) as directory:
+        for split in chosen.splits:
+            folder = directory / SPLIT_FOLDERS[split]
+            for sample in chosen.samples(split):
+                names = _file_names(sample.row)
+                put(folder, names["file_name"], sample.image)
+                put(folder, names["mask_file_name"], sample.mask_png(soft=options.soft))
+            _write_metadata(chosen, split, folder / "metadata.parquet")
+        put(directory, "README.md", dataset_card(chosen, SPLIT_FOLDERS, soft=options.soft).encode())
+
+
+def _write_metadata(chosen: ExportRows, split: Split, path: Path) -> None:
+    provenance = {"maskfoundry": json.dumps(chosen.provenance())}
+    schema = pa.schema([*_FILE_NAMES, *METADATA_SCHEMA], metadata=provenance)
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for rows in _chunks(chosen.rows(split)):
+            entries = [{**_file_names(row), **metadata(row)} for row in rows]
+            writer.write_table(pa.Table.from_pylist(entries, schema=schema))
+
+
+def _file_names(row: Row) -> dict[str, str]:
+    """Relative to the split's folder; a column that ends in _file_name becomes a picture column when loaded."""
+    sample_id = row["sample_id"]
+    return {"file_name": f"images/{sample_id}{image_suffix(row)}", "mask_file_name": f"masks/{sample_id}.png"}
+
+
+def _chunks(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    while chunk := list(islice(rows, _ROWS_AT_ONCE)):
+        yield chunk

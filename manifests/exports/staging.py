@@ -1,0 +1,62 @@
+"""An export is there whole or not at all: it grows under a temporary name beside OUTPUT and is renamed at the end.
+
+A killed export leaves at most something named `.tmp-...` behind, which can be deleted.
+"""
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from manifests.atomic import TEMPORARY_PREFIX
+from manifests.errors import UserError
+
+
+@contextmanager
+def fresh_directory(output: Path) -> Iterator[Path]:
+    """A directory to fill, which becomes `output` when the block ends well and goes away when it doesn't.
+
+    UserError when `output` is there already and is anything but an empty directory.
+    """
+    output = output.expanduser().absolute()
+    check_fresh(output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    temporary = output.parent / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}-{output.name}"
+    temporary.mkdir()
+    try:
+        yield temporary
+        os.sync()  # one for all: thousands of single fsyncs take minutes
+        if output.is_dir():
+            output.rmdir()  # was empty; fails if somebody filled it meanwhile
+        temporary.rename(output)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_fresh(output: Path) -> None:
+    """UserError unless `output` is missing or an empty directory."""
+    if output.is_symlink() or (output.exists() and not output.is_dir()):
+        raise UserError(f"expected a new directory at {output}, found something else there; choose another name")
+    if output.is_dir() and any(output.iterdir()):
+        raise UserError(f"expected a new or empty directory at {output}, found files in it; choose another name")
+
+
+def put(directory: Path, name: str, data: bytes) -> None:
+    """Write `data` as directory/name, making folders on the way."""
+    put_parts(directory, name, [data])
+
+
+def put_parts(directory: Path, name: str, parts: Iterable[bytes]) -> None:
+    """As `put`, of parts one after another, which may be made while they are written."""
+    path = directory / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        file.writelines(parts)
+
+
+def json_bytes(value: object) -> bytes:
+    """Readable JSON: the same value gives the same bytes."""
+    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()

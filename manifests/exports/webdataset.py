@@ -1,0 +1,41 @@
+"""WebDataset: <split>-000000.tar, ...: per sample <id>.jpg, <id>.mask.png and <id>.json, next to each other.
+
+The same rows give the same bytes: samples lie in the order of their ids, and every file has the same time and owner.
+"""
+
+import io
+import tarfile
+from collections.abc import Iterator
+from itertools import chain, islice
+from pathlib import Path
+
+from manifests.exports.options import ExportOptions
+from manifests.exports.rows import ExportRows, Sample, metadata
+from manifests.exports.staging import fresh_directory, json_bytes, put
+
+
+def export_webdataset(chosen: ExportRows, output: Path, options: ExportOptions) -> None:
+    """Write the chosen rows into the new directory `output`."""
+    provenance = chosen.provenance()
+    with fresh_directory(output) as directory:
+        for split in chosen.splits:
+            for number, shard in enumerate(_shards(chosen.samples(split), options.shard_size)):
+                with tarfile.open(directory / f"{split}-{number:06d}.tar", "w", format=tarfile.USTAR_FORMAT) as tar:
+                    for sample in shard:
+                        _add(tar, f"{sample.id}{sample.image_suffix}", sample.image)
+                        _add(tar, f"{sample.id}.mask.png", sample.mask_png(soft=options.soft))
+                        origin = {name: provenance[name] for name in ("manifest_version", "manifest_sha256")}
+                        _add(tar, f"{sample.id}.json", json_bytes({**metadata(sample.row), **origin}))
+        put(directory, "manifest.json", json_bytes(provenance))
+
+
+def _shards(samples: Iterator[Sample], size: int) -> Iterator[Iterator[Sample]]:
+    """Consecutive runs of `size` samples; each must be used up before the next is asked for."""
+    for first in samples:
+        yield chain([first], islice(samples, size - 1))
+
+
+def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+    info = tarfile.TarInfo(name)  # time 0, owner 0, mode 0644
+    info.size = len(data)
+    tar.addfile(info, io.BytesIO(data))

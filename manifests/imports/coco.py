@@ -1,0 +1,223 @@
+"""COCO instances -> trusted pairs: the person's polygons and RLEs of an image, united into one mask.
+
+A polygon's person are the pixels whose centre lies inside (COCO counts from the picture's corner). Crowds count as
+person. Images without an annotation of the category are left out: COCO doesn't say that somebody looked for one.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from skimage.draw import polygon2mask
+
+from manifests.errors import UserError
+from manifests.geometry import Pixels
+from manifests.ground_truth import TrustedPair, listed
+from manifests.images import MAX_MEGAPIXELS
+from manifests.imports.inside import file_inside
+from manifests.masks import PERSON, Mask
+from manifests.pictures import source_uri
+from manifests.rle import check_rle, decode_rle, decompress_counts
+
+NOT_STATED = "not stated"  # what an export of ours writes for no licence
+
+Segmentation = Any  # as JSON gives it: a list of polygons, or an RLE
+
+
+@dataclass(slots=True)
+class _Image:
+    """An image of the list, and what is known of it so far."""
+
+    file_name: str
+    width: int
+    height: int
+    license: str | None
+    attribution: str | None
+    segmentations: list[Segmentation] = field(default_factory=list)
+
+
+def read_coco(annotations: Path, images: Path | None, category: str) -> list[TrustedPair]:
+    """The images that `annotations` (a JSON file, or a directory of them) marks a `category` in, by file name.
+
+    `images` is the directory the file names start from; by default the annotations' own. UserError naming all that is
+    wrong: images that are missing or lie outside, RLEs of the wrong length, polygons that are none.
+    """
+    files = sorted(annotations.glob("*.json")) if annotations.is_dir() else [annotations]
+    if not files:
+        raise UserError(f"expected COCO annotations (*.json) in {annotations}, found none; give the file")
+    root = images or (annotations if annotations.is_dir() else annotations.parent)
+    if not root.is_dir():
+        raise UserError(f"expected a directory of images at {root}, found none; check --images")
+    pairs: list[TrustedPair] = []
+    problems: dict[str, list[str]] = {}
+    seen: set[str] = set()
+    for file in files:
+        for image in _person_images(file, category, problems):
+            if image.file_name in seen:
+                problems.setdefault("images listed twice", []).append(image.file_name)
+            seen.add(image.file_name)
+            if pair := _pair(image, root, problems):
+                pairs.append(pair)
+    if problems:
+        found = "; ".join(listed(what, names) for what, names in problems.items())
+        raise UserError(f"expected sound COCO annotations in {annotations}, found {found}")
+    if not pairs:
+        raise UserError(f"expected images with a {category} in {annotations}, found none; say --category NAME")
+    return sorted(pairs, key=lambda pair: pair.name)
+
+
+def draw(segmentations: list[Segmentation], height: int, width: int) -> Pixels:
+    """Polygons and RLEs -> their union, uint8 (height, width) of 0 and 255; ValueError for what is neither."""
+    person = np.zeros((height, width), bool)
+    for segmentation in segmentations:
+        for part in _parts(segmentation, height, width):
+            person |= part
+    return person.astype(np.uint8) * np.uint8(PERSON)
+
+
+def _parts(segmentation: Segmentation, height: int, width: int) -> Iterator[Mask]:
+    if isinstance(segmentation, dict):
+        yield decode_rle(_counts(segmentation, height, width), height, width)
+        return
+    for polygon in segmentation:
+        corners = np.array(polygon, np.float64).reshape(-1, 2)[:, ::-1]  # (x, y) -> (row, column)
+        yield polygon2mask((height, width), corners - 0.5)  # pixel 0 has its centre at 0.5
+
+
+def _counts(rle: dict[str, Any], height: int, width: int) -> Any:
+    """The RLE's counts; ValueError when it isn't one of a mask (height, width)."""
+    if rle.get("size") != [height, width]:
+        raise ValueError(f"RLE of size {rle.get('size')} for {width}x{height}")
+    counts = rle.get("counts")
+    if isinstance(counts, str):
+        counts = decompress_counts(counts)
+    elif not isinstance(counts, list) or not all(type(count) is int for count in counts):
+        raise ValueError("RLE without counts")
+    return counts
+
+
+def _check(segmentation: Segmentation, height: int, width: int) -> None:
+    """ValueError when `draw` couldn't draw it."""
+    if isinstance(segmentation, dict):
+        check_rle(_counts(segmentation, height, width), height, width)
+    elif not isinstance(segmentation, list) or not segmentation:
+        raise ValueError("no segmentation")
+    elif not all(_is_polygon(polygon) for polygon in segmentation):
+        raise ValueError("a polygon that isn't one of 3 or more corners")
+
+
+def _is_polygon(polygon: Any) -> bool:
+    if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
+        return False
+    return all(type(number) in (int, float) and abs(number) < 1e6 for number in polygon)  # NaN isn't below either
+
+
+def _pair(image: _Image, root: Path, problems: dict[str, list[str]]) -> TrustedPair | None:
+    """The pair of an image and its annotations; None, and a problem named, when something is wrong with it."""
+    try:
+        path = file_inside(root, image.file_name)
+    except UserError as error:
+        problems.setdefault("unusable file names", []).append(str(error))
+        return None
+    if path is None:
+        problems.setdefault(f"images that {root} doesn't hold", []).append(image.file_name)
+        return None
+    size = image.height, image.width
+    try:
+        for segmentation in image.segmentations:
+            _check(segmentation, *size)
+    except (ValueError, OverflowError) as error:
+        problems.setdefault("broken annotations", []).append(f"{image.file_name}: {error}")
+        return None
+    return TrustedPair(
+        name=image.file_name,
+        mask_name=f"annotations of {image.file_name}",
+        uri=source_uri(path),
+        read_image=path.read_bytes,
+        read_mask=partial(draw, image.segmentations, *size),
+        license=image.license,
+        attribution=image.attribution,
+    )
+
+
+def _person_images(file: Path, category: str, problems: dict[str, list[str]]) -> list[_Image]:
+    """The images of one JSON file that have annotations of the category; what is wrong goes into `problems`."""
+    content = _load(file)
+    wanted = _category_ids(content["categories"], category, file)
+    licenses = {_key(entry.get("id")): entry.get("name") for entry in _dicts(content.get("licenses"))}
+    images: dict[Any, _Image] = {}
+    for entry in content["images"]:
+        image = _image(entry, licenses)
+        if image is None:
+            problems.setdefault("images without file_name, width or height", []).append(str(_key(entry.get("id"))))
+        elif _key(entry.get("id")) in images:
+            problems.setdefault("image ids that occur twice", []).append(str(_key(entry.get("id"))))
+        else:
+            images[_key(entry.get("id"))] = image
+    for annotation in content["annotations"]:
+        if _key(annotation.get("category_id")) not in wanted:
+            continue
+        owner = images.get(_key(annotation.get("image_id")))
+        if owner is None:
+            name = str(_key(annotation.get("id")))
+            problems.setdefault("annotations of images that aren't listed", []).append(name)
+        else:
+            owner.segmentations.append(annotation.get("segmentation"))
+    return [image for image in images.values() if image.segmentations]
+
+
+def _load(file: Path) -> dict[str, Any]:
+    """The JSON object with its three lists; UserError when it is anything else."""
+    try:
+        content = json.loads(file.read_bytes())
+    except FileNotFoundError as error:
+        raise UserError(f"expected COCO annotations at {file}, found no file; check the path") from error
+    except (ValueError, RecursionError) as error:  # no JSON, or no UTF-8
+        raise UserError(f"expected COCO annotations (JSON in UTF-8) in {file}, found other bytes ({error})") from error
+    keys = ("images", "annotations", "categories")
+    missing = [key for key in keys if not isinstance(content, dict) or not _is_list_of_dicts(content.get(key))]
+    if missing:
+        raise UserError(f"expected COCO instances in {file}, found no list of objects named {', '.join(missing)}")
+    return dict(content)
+
+
+def _category_ids(categories: list[dict[str, Any]], name: str, file: Path) -> set[Any]:
+    found = {_key(entry.get("id")) for entry in categories if str(entry.get("name")).lower() == name.lower()}
+    if not found:
+        there = ", ".join(sorted(str(entry.get("name")) for entry in categories)[:12]) or "none"
+        raise UserError(f"expected the category {name} in {file}, found {there}; say --category NAME")
+    return found
+
+
+def _image(entry: dict[str, Any], licenses: dict[Any, Any]) -> _Image | None:
+    name, width, height = (entry.get(key) for key in ("file_name", "width", "height"))
+    if not isinstance(name, str) or type(width) is not int or type(height) is not int or min(width, height) < 1:
+        return None
+    if width * height > MAX_MEGAPIXELS * 1_000_000:
+        return None
+    stated = licenses.get(_key(entry.get("license")))
+    attribution = entry.get("attribution")
+    return _Image(
+        file_name=name,
+        width=width,
+        height=height,
+        license=stated if isinstance(stated, str) and stated not in ("", NOT_STATED) else None,
+        attribution=attribution if isinstance(attribution, str) and attribution else None,
+    )
+
+
+def _key(value: Any) -> Any:
+    """An id as a dict's key: a list or an object is none."""
+    return value if isinstance(value, int | str | float) else None
+
+
+def _is_list_of_dicts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(entry, dict) for entry in value)
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []

@@ -1,0 +1,38 @@
+"""A name out of somebody's list -> the file it stands for, which must lie inside the directory given for it."""
+
+import os
+import re
+from pathlib import Path, PurePosixPath
+
+from manifests.errors import UserError
+
+_ODD = re.compile(r"^[A-Za-z]:|[\x00-\x1f\x7f]")  # a drive, a control character
+
+
+def relative_name(name: str) -> str:
+    """`name` with forward slashes, as it is otherwise; UserError when it could leave the directory it is in.
+
+    Refused: absolute names, `..`, drive letters, control characters, and text that is no UTF-8.
+    """
+    slashed = name.replace("\\", "/")
+    if not slashed or slashed.startswith("/") or ".." in slashed.split("/") or _ODD.search(slashed):
+        raise UserError(f"expected a file name inside the directory, found {name!r}")
+    try:
+        os.fsencode(slashed).decode("utf-8")
+    except UnicodeError as error:
+        raise UserError(f"expected a file name in UTF-8, found {name!a}; rename the file") from error
+    return PurePosixPath(slashed).as_posix()
+
+
+def file_inside(root: Path, name: str) -> Path | None:
+    """The file `name` below `root`; None when there is none, UserError when it lies elsewhere, behind a link say."""
+    path = root / relative_name(name)
+    try:
+        if not path.is_file():
+            return None
+        found = path.resolve()
+    except OSError as error:  # too long for a name, a loop of links
+        raise UserError(f"expected a usable file name, found {name[:80]!r} ({error.strerror})") from error
+    if not found.is_relative_to(root.resolve()):
+        raise UserError(f"expected {name!r} to lie in {root}, found a link to {found}; copy the file there")
+    return path

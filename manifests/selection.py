@@ -1,0 +1,222 @@
+"""Selection: the accepted rows that a policy takes, as a version of a line of its own.
+
+A selection is what a network is fitted on or a tool is given; it is not the next state of the dataset. So it does not
+become `v<N+1>`: `publish`, `generate` and `import` start from the latest version, and would lose every row that a
+policy once left out; and no status says "left out", for the next `publish` folds the verdicts in again and ground truth
+is always accepted. Selections of `clean.toml` are the versions of `manifests/selections/clean/`: each has the same
+columns and the same data root, opens wherever a version does (`trainer.fit --manifest`, `show`, `diff`, `verify`), and
+holds the selected rows alone. Nothing is lost: the dataset's own versions stay as they are, and the next select starts
+from those again. A selection's metadata has the policy, and the base's version and digest.
+
+A policy is a TOML file; a key that is not there leaves nothing out.
+
+    sources = ["studio", "web"]      # names of datasets
+    licences = ["CC0", "CC BY 4.0"]  # as the rows state them; "" takes rows that state none
+    origins = ["ground_truth", "face_crop", "teacher"]
+    min_votes = 2                    # reviewers who have a standing verdict on the mask
+    max_doubt = 0.4                  # 0..1
+    min_face_px = 64                 # shorter side of the face, in source pixels
+    exclude_reasons = ["hair"]       # a standing reject gave it, and was outvoted
+
+What isn't known doesn't pass a limit. Ground truth is trusted without reviews: it needs no votes and no doubt.
+"""
+
+import tomllib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from manifests.errors import UserError
+from manifests.schema import Origin
+from manifests.store import Manifest, ManifestStore
+
+OPERATION = "select"
+SELECTIONS = "selections"  # directory of the lines, beside the versions
+
+_Rule = Callable[[pa.Table], pa.ChunkedArray]  # rows -> which of them pass
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionPolicy:
+    """Which accepted rows are taken; None takes all. The module's text says what each key means."""
+
+    sources: tuple[str, ...] | None = None
+    licences: tuple[str, ...] | None = None
+    origins: tuple[str, ...] | None = None
+    min_votes: int | None = None
+    max_doubt: float | None = None
+    min_face_px: float | None = None
+    exclude_reasons: tuple[str, ...] | None = None
+
+    @classmethod
+    def read(cls, path: Path) -> "SelectionPolicy":
+        """The policy in a TOML file; one UserError that names everything that is wrong with it."""
+        try:
+            given = tomllib.loads(path.read_text("utf-8"))
+        except FileNotFoundError as error:
+            raise UserError(f"expected a policy at {path}, found no file; write one, see docs/manifest.md") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise UserError(f"expected TOML in {path}, found: {error}; mend that line") from error
+        problems = [problem for key, value in given.items() if (problem := _problem(key, value))]
+        if problems:
+            raise UserError(f"expected a policy in {path}, found {'; '.join(problems)}; see docs/manifest.md")
+        fields: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in given.items()
+        }
+        return cls(**fields)
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The keys that leave something out, as the metadata holds them."""
+        return {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in asdict(self).items()
+            if value is not None
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The rows taken, and how many accepted rows each key leaves out; a row can be left out by several."""
+
+    rows: pa.Table
+    accepted: int
+    left_out: dict[str, int]
+
+
+def select(table: pa.Table, policy: SelectionPolicy) -> Selection:
+    """The accepted rows of `table` that pass every rule of `policy`, in order."""
+    accepted = table.filter(pc.equal(table["status"], "accepted"))
+    taken = pc.is_valid(accepted["sample_id"])  # all
+    left_out = {}
+    for key, passes in _rules(policy).items():
+        passing = pc.fill_null(passes(accepted), False)
+        left_out[key] = accepted.num_rows - _count(passing)
+        taken = pc.and_(taken, passing)
+    return Selection(accepted.filter(taken), accepted.num_rows, left_out)
+
+
+def commit_selection(store: ManifestStore, base: Manifest, policy: SelectionPolicy, *, name: str) -> Manifest:
+    """Write what `policy` takes of `base` as the next version of the line `name`.
+
+    When the line's latest version is of the same base and policy, it is the answer. UserError when the policy takes no
+    row, or when the line holds something that isn't a selection, reviews say: they would be lost.
+    """
+    line = ManifestStore(store.root / SELECTIONS / name)
+    latest = line.open() if line.versions() else None
+    if latest is not None and latest.operation != OPERATION:
+        raise UserError(
+            f"expected only selections in {line.root}, found {latest.path.name} of the operation {latest.operation}; "
+            "give the policy's file another name"
+        )
+    selection = select(base.read(), policy)
+    if not selection.rows.num_rows:
+        reasons = ", ".join(f"{key} leaves out {count}" for key, count in selection.left_out.items())
+        raise UserError(
+            f"expected accepted rows of {base.path} that the policy {name} takes, found none of {selection.accepted} "
+            f"({reasons or 'none is accepted'}); ease the policy or review more samples"
+        )
+    parameters: dict[str, Any] = {
+        "policy": policy.given,
+        "base": base.path.name,
+        "base_version": base.version,
+        "base_digest": base.digest,
+        "accepted": selection.accepted,
+        "left_out": selection.left_out,
+    }
+    if latest is not None and latest.parameters == parameters:
+        return latest
+    return line.commit(
+        selection.rows,
+        parent=latest.version if latest else None,
+        operation=OPERATION,
+        parameters=parameters,
+        data_root=base.data_root,
+    )
+
+
+def absent_names(base: Manifest, policy: SelectionPolicy) -> list[str]:
+    """Sources and licences that the policy names and no row of `base` has: misspelt, or not imported yet."""
+    table = base.read(["source", "license"])
+    lines = []
+    for key, wanted, column in (("sources", policy.sources, "source"), ("licences", policy.licences, "license")):
+        present = set(table[column].unique().drop_null().to_pylist())
+        missing = [word for word in wanted or () if word and word not in present]
+        if missing:
+            lines.append(f"{key}: no row has {_quoted(missing)}; the rows have {_quoted(sorted(present))}")
+    return lines
+
+
+def _rules(policy: SelectionPolicy) -> dict[str, _Rule]:
+    """The rules of the keys that are given."""
+    rules: dict[str, _Rule] = {
+        "sources": lambda rows: _among(rows["source"], policy.sources),
+        "licences": lambda rows: _among(pc.fill_null(rows["license"], ""), policy.licences),
+        "origins": lambda rows: _among(rows["origin"], policy.origins),
+        "min_votes": lambda rows: _or_trusted(
+            rows, pc.greater_equal(pc.add(rows["votes_accept"], rows["votes_reject"]), policy.min_votes)
+        ),
+        "max_doubt": lambda rows: _or_trusted(rows, pc.less_equal(rows["doubt"], _float32(policy.max_doubt))),
+        "min_face_px": lambda rows: pc.greater_equal(
+            pc.min_element_wise(rows["face_w"], rows["face_h"], skip_nulls=False), _float32(policy.min_face_px)
+        ),
+        "exclude_reasons": lambda rows: pc.invert(_among(rows["reason"], policy.exclude_reasons)),
+    }
+    return {key: rule for key, rule in rules.items() if key in policy.given}
+
+
+def _among(values: pa.ChunkedArray, words: tuple[str, ...] | None) -> pa.ChunkedArray:
+    return pc.is_in(values, value_set=pa.array(words or (), pa.string()))  # false for a null
+
+
+def _or_trusted(rows: pa.Table, passing: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.or_kleene(pc.equal(rows["origin"], "ground_truth"), passing)
+
+
+def _float32(value: float | None) -> pa.Scalar:
+    """As the columns hold it: 0.3 of a policy is then 0.3 of a row."""
+    return pa.scalar(value, pa.float32())
+
+
+def _count(rows: pa.ChunkedArray) -> int:
+    return int(pc.sum(rows).as_py() or 0)
+
+
+def _problem(key: str, value: object) -> str | None:
+    """What is wrong with one entry of a policy; None when nothing is."""
+    if key not in _EXPECTED:
+        return f"the unknown key {key} (known: {', '.join(_EXPECTED)})"
+    what, fits = _EXPECTED[key]
+    return None if fits(value) else f"{key} = {ascii(value)[:60]} instead of {what}"
+
+
+def _is_words(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(word, str) for word in value)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+_ORIGINS = get_args(Origin)
+_WORDS = "a list of texts, at least one", _is_words
+_EXPECTED: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "sources": _WORDS,
+    "licences": _WORDS,
+    "origins": (f"a list out of {', '.join(_ORIGINS)}", lambda value: _is_words(value) and set(value) <= set(_ORIGINS)),
+    "min_votes": (
+        "a whole number from 0 on",
+        lambda value: _is_number(value) and isinstance(value, int) and 0 <= value < 2**31,
+    ),
+    "max_doubt": ("a number from 0 to 1", lambda value: _is_number(value) and 0 <= value <= 1),
+    "min_face_px": ("a number of pixels from 0 on", lambda value: _is_number(value) and 0 <= value < float("inf")),
+    "exclude_reasons": _WORDS,
+}
+
+
+def _quoted(words: list[str]) -> str:
+    return ", ".join(map(repr, words)) or "none"
