@@ -1,50 +1,87 @@
 """Doubt: how likely a reviewer rejects a mask, in [0, 1]. It orders the review queue, most doubtful first.
 
-Each cue below is in [0, 1], and they combine like independent causes: doubt = 1 - product of (1 - cue).
+Logistic regression on what the mask says of itself: one model for masks that hold probabilities, one for masks of 0
+and 255 alone. Their numbers come from `python -m pipeline.fit_doubt`, where an oracle that knows the true mask stands
+in for the reviewer; docs/pipeline.md says on which masks they were fitted, and how good they are on others. Left out,
+since they added nothing there: disagreement beside unsure, pieces, the edge's own uncertainty.
 
-    unsure         (1 - confidence) / person_fraction: about the IoU that the probabilities themselves expect to lose
-    disagreement   1 - the mean IoU of several opinions with their mean (0 where there is one opinion)
-    face outside   what the mask leaves out of the face's box beyond a fifth: corners are hair and background
-    odd size       the person covers less of the portrait than ODD_FRACTION's first number, or more than its second
-
-A mask of 0 and 255 alone says nothing of its certainty, so its shape has to:
-
-    in pieces      EACH_PIECE for each component beyond the first, and for each hole
-    at the border  person's share of the left, upper and right border beyond one half, half of it
-
-Chosen on 281 portraits and ten teachers by the area under the ROC curve for "person IoU below 0.9", which
-`python -m pipeline.evaluate` prints for others. Pieces, border and finer limits of size made it worse where there are
-probabilities.
+What is too rare to be fitted is in doubt by rule: next to nobody, next to no background, a face outside the mask.
 """
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from manifests.samples import Scores
 
-ODD_FRACTION = (0.05, 0.95)
-FACE_CORE_FRACTION = 0.8  # of the box
-EACH_PIECE = 0.02
-FREE_BORDER_FRACTION = 0.5
+ODD_FRACTION = (0.05, 0.95)  # of the picture; a person that covers less, or more, is hardly a portrait
+FACE_FRACTION = 0.4  # of the box; a face that the mask covers less of is left out
+LEAST_UNSURE = 1e-3  # below it nothing is told apart
 
 
-def doubt(scores: Scores, *, face_fraction: float | None, disagreement: float | None = None) -> float:
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Log-odds of a rejection: intercept + the sum of weight * feature."""
+
+    intercept: float
+    weights: dict[str, float]
+
+    def prob(self, features: Mapping[str, float]) -> float:
+        odds = self.intercept + sum(weight * features[name] for name, weight in self.weights.items())
+        return 1.0 / (1.0 + math.exp(-max(-50.0, min(50.0, odds))))
+
+
+WITH_PROBABILITIES = "with probabilities"
+WITHOUT = "of 0 and 255"
+MODELS: dict[str, Model] = {  # by the kind of mask
+    WITH_PROBABILITIES: Model(6.236, {"unsure": 2.803, "averaged": -1.605, "holes": 0.323, "border": 3.682}),
+    WITHOUT: Model(-1.524, {"person": -1.847, "border": 9.041}),
+}
+
+
+def doubt(
+    scores: Scores,
+    *,
+    face_fraction: float | None,
+    disagreement: float | None = None,
+    models: Mapping[str, Model] = MODELS,
+) -> float:
     """Doubt about a mask with these scores that covers `face_fraction` of the box of the face it was cut around."""
-    return 1.0 - math.prod(1.0 - min(1.0, cue) for cue in cues(scores, face_fraction, disagreement).values())
+    fitted = models[kind_of(scores)].prob(features(scores, disagreement))
+    return max(fitted, odd_size(scores.person_fraction), face_left_out(face_fraction))
 
 
-def cues(scores: Scores, face_fraction: float | None, disagreement: float | None) -> dict[str, float]:
-    """By name, each from 0 up; what is above 1 counts as 1."""
+def kind_of(scores: Scores) -> str:
+    return WITHOUT if scores.confidence is None else WITH_PROBABILITIES
+
+
+def features(scores: Scores, disagreement: float | None) -> dict[str, float]:
+    """What the model of this kind of mask looks at, by name.
+
+    unsure    log of (1 - confidence) / person_fraction: about the IoU that the probabilities expect to lose
+    averaged  1 where several opinions were averaged: that makes probabilities less sure than they need be
+    holes     log of 1 + holes
+    border    person's share of the left, upper and right border
+    person    log-odds of the person's share of the picture
+    """
     low, high = ODD_FRACTION
-    share = scores.person_fraction
-    common = {
-        "disagreement": disagreement or 0.0,
-        "face outside": 0.0 if face_fraction is None else max(0.0, 1.0 - face_fraction / FACE_CORE_FRACTION),
-        "odd size": max(0.0, (low - share) / low, (share - high) / (1.0 - high)),
+    share = min(high, max(low, scores.person_fraction))
+    if scores.confidence is None:
+        return {"person": math.log(share / (1.0 - share)), "border": scores.border_fraction}
+    return {
+        "unsure": math.log(max(LEAST_UNSURE, (1.0 - scores.confidence) / share)),
+        "averaged": float(disagreement is not None),
+        "holes": math.log1p(scores.holes),
+        "border": scores.border_fraction,
     }
-    if scores.confidence is not None:
-        return common | {"unsure": (1.0 - scores.confidence) / max(share, low)}
-    beyond = max(0.0, scores.border_fraction - FREE_BORDER_FRACTION) / (1.0 - FREE_BORDER_FRACTION)
-    return common | {
-        "in pieces": EACH_PIECE * (max(0, scores.components - 1) + scores.holes),
-        "at the border": 0.5 * beyond,
-    }
+
+
+def odd_size(person_fraction: float) -> float:
+    """0 within ODD_FRACTION, from there to 1 for a mask without anybody, and for one without a background."""
+    low, high = ODD_FRACTION
+    return max(0.0, (low - person_fraction) / low, (person_fraction - high) / (1.0 - high))
+
+
+def face_left_out(face_fraction: float | None) -> float:
+    """0 from FACE_FRACTION on, 1 where the mask has nothing of the face; 0 where no face is known."""
+    return 0.0 if face_fraction is None else max(0.0, 1.0 - face_fraction / FACE_FRACTION)

@@ -7,7 +7,7 @@ against theirs. A mask is bad when its person IoU is below BAD_IOU.
 import argparse
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,18 +15,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
+from sklearn.metrics import roc_auc_score
 
 from manifests.accepted import SPLITS, AcceptedRow, require_rows
 from manifests.blobs import BlobStore
 from manifests.command import run_command
 from manifests.images import decode_image
-from manifests.masks import PERSON_LEVEL, decode_mask, mask_from_prob
+from manifests.masks import PERSON_LEVEL, Mask, decode_mask, mask_from_prob
 from manifests.metrics import MetricsAccumulator
 from manifests.progress import progress
-from manifests.samples import score_mask
+from manifests.samples import Scores, score_mask
 from manifests.store import Manifest
-from pipeline.doubt import doubt
+from pipeline.doubt import MODELS, Model, doubt
 from pipeline.faces import FaceDetector, person_share
 from pipeline.mtcnn import default_detector
 from pipeline.stream import one_thread_an_item, ordered_map
@@ -36,17 +36,33 @@ from pipeline.teachers.options import add_teacher_options, teacher_options
 BAD_IOU = 0.9
 
 
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """What is known of a teacher's mask without the truth: what doubt is made of."""
+
+    scores: Scores
+    face_fraction: float | None
+    disagreement: float | None
+
+    def doubt(self, models: Mapping[str, Model] = MODELS) -> float:
+        return doubt(self.scores, face_fraction=self.face_fraction, disagreement=self.disagreement, models=models)
+
+
 @dataclass(slots=True)
 class Outcome:
     """One teacher's masks, picture by picture."""
 
     metrics: MetricsAccumulator = field(default_factory=MetricsAccumulator)
-    doubts: list[float] = field(default_factory=list)
+    signs: list[Signs] = field(default_factory=list)
+
+    def bad(self) -> npt.NDArray[np.bool_]:
+        """Which masks an oracle would reject."""
+        return np.array(self.metrics.person_ious) < BAD_IOU
 
     def summary(self) -> dict[str, Any]:
         """The three metrics, the share of bad masks, and the area under the ROC curve of doubt for them."""
-        bad = np.array(self.metrics.person_ious) < BAD_IOU
-        auc = roc_auc(np.array(self.doubts), bad)
+        bad, doubts = self.bad(), [signs.doubt() for signs in self.signs]
+        auc = float(roc_auc_score(bad, doubts)) if 0 < bad.sum() < len(bad) else None  # None: only one kind
         return asdict(self.metrics.result()) | {"bad_fraction": float(bad.mean()), "doubt_auc": auc}
 
 
@@ -59,44 +75,39 @@ def main(arguments: Sequence[str]) -> None:
     one_thread_an_item()
     head = "".join(f"{name:>26}" for name in MetricsAccumulator.NAMES)
     print(f"{'teacher':<44}{'images':>7}{head}{'bad':>8}{'doubt AUC':>11}")
-    for spec, teacher in zip(options.teacher, teachers, strict=True):
-        outcome = measure(teacher, default_detector(), rows, BlobStore(manifest.data_root), title=spec[-30:])
+    outcomes = measure(teachers, default_detector(), rows, BlobStore(manifest.data_root))
+    for teacher, outcome in zip(teachers, outcomes, strict=True):
         print(_line(teacher.name, outcome), flush=True)
         if options.json:
             print(json.dumps({"teacher": teacher.name, "settings": teacher.settings} | outcome.summary()))
 
 
 def measure(
-    teacher: Teacher, detector: FaceDetector, rows: Sequence[AcceptedRow], blobs: BlobStore, *, title: str
-) -> Outcome:
-    """The teacher's masks of the rows' portraits against the rows' own."""
+    teachers: Sequence[Teacher], detector: FaceDetector, rows: Sequence[AcceptedRow], blobs: BlobStore
+) -> list[Outcome]:
+    """The teachers' masks of the rows' portraits against the rows' own; one outcome for each teacher."""
 
-    def one(row: AcceptedRow) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_], float]:
+    def one(row: AcceptedRow) -> tuple[list[tuple[Mask, Signs]], Mask]:
         rgb = decode_image(blobs.read(row.image, row.image_sha256))
         truth = decode_mask(blobs.read(row.mask, row.mask_sha256))
         faces = detector.detect(rgb)
-        [found] = teacher.predict([Portrait(rgb, faces)])
-        mask = mask_from_prob(found.prob)
-        face_fraction = person_share(mask, faces[0]) if faces else None
-        doubtful = doubt(score_mask(mask), face_fraction=face_fraction, disagreement=found.disagreement)
-        return mask >= PERSON_LEVEL, truth >= PERSON_LEVEL, doubtful
+        return [_judge(teacher, Portrait(rgb, faces)) for teacher in teachers], truth >= PERSON_LEVEL
 
-    outcome, threads = Outcome(), os.cpu_count() or 1
+    outcomes, threads = [Outcome() for _ in teachers], os.cpu_count() or 1
     with ThreadPoolExecutor(threads) as executor:
         found = ordered_map(executor, one, rows, ahead=2 * threads)
-        for predicted, truth, doubtful in progress(found, title, total=len(rows)):
-            outcome.metrics.add(predicted, truth)
-            outcome.doubts.append(doubtful)
-    return outcome
+        for judged, truth in progress(found, "measuring", total=len(rows)):
+            for outcome, (predicted, signs) in zip(outcomes, judged, strict=True):
+                outcome.metrics.add(predicted, truth)
+                outcome.signs.append(signs)
+    return outcomes
 
 
-def roc_auc(scores: npt.NDArray[np.float64], positive: npt.NDArray[np.bool_]) -> float | None:
-    """Area under the ROC curve: how often a positive's score is above a negative's, ties half; None without both."""
-    positives, negatives = int(positive.sum()), int((~positive).sum())
-    if not positives or not negatives:
-        return None
-    ranks = rankdata(scores)
-    return float((ranks[positive].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+def _judge(teacher: Teacher, portrait: Portrait) -> tuple[Mask, Signs]:
+    [found] = teacher.predict([portrait])
+    mask = mask_from_prob(found.prob)
+    face_fraction = person_share(mask, portrait.faces[0]) if portrait.faces else None
+    return mask >= PERSON_LEVEL, Signs(score_mask(mask), face_fraction, found.disagreement)
 
 
 def _line(name: str, outcome: Outcome) -> str:

@@ -67,7 +67,11 @@ def test_no_face_anywhere_is_one_line(tmp_path: Path, prefect_server: Environmen
     [
         (["--images", "nowhere"], 1, "error: expected a directory of pictures at nowhere, found nothing there"),
         (["--images", "empty"], 1, "error: expected pictures"),
-        (["--images", "some", "--teacher", "grabcup"], 1, "error: expected a teacher out of starter, grabcut, deeplabv3plus"),
+        (
+            ["--images", "some", "--teacher", "grabcup"],
+            1,
+            "error: expected a teacher out of starter, grabcut, deeplabv3plus",
+        ),
         (["--images", "some", "--teacher", "deeplabv3plus"], 1, "error: expected weights for the teacher"),
         (["--images", "some", "--masks", "empty"], 1, "error: expected pictures"),
         (["--images", "some", "--manifests", "some/a.png"], 1, "error: expected a directory of versions at some/a.png"),

@@ -3,32 +3,12 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 from portrait_datasets import import_portraits
 from red_network import red_is_person
 
 from manifests.errors import UserError
 from pipeline import bench, evaluate
-from pipeline.evaluate import roc_auc
-
-
-@pytest.mark.parametrize(
-    ("scores", "expected"),
-    [
-        ([0.1, 0.2, 0.8, 0.9], 1.0),
-        ([0.9, 0.8, 0.2, 0.1], 0.0),
-        ([0.5, 0.5, 0.5, 0.5], 0.5),
-        ([0.1, 0.8, 0.2, 0.9], 0.75),  # of four pairs one is the wrong way round
-    ],
-)
-def test_the_area_under_the_curve_by_hand(scores: list[float], expected: float) -> None:
-    assert roc_auc(np.array(scores), np.array([False, False, True, True])) == pytest.approx(expected)
-
-
-@pytest.mark.parametrize("positive", [True, False])
-def test_without_both_kinds_there_is_no_curve(positive: bool) -> None:
-    assert roc_auc(np.array([0.1, 0.2]), np.array([positive, positive])) is None
 
 
 def test_teachers_stand_in_one_table(tmp_path: Path, portraits: Path, capsys: pytest.CaptureFixture[str]) -> None:
