@@ -63,7 +63,7 @@ def test_the_command_prints_the_numbers_and_draws_both_curves(
 ) -> None:
     manifest = import_portraits(tmp_path, portraits, 24)
     red = red_is_person(tmp_path / "red.onnx")
-    words = ["--manifest", str(manifest.path), "--teacher", "starter", f"onnx:{red}", "grabcut"]
+    words = ["--manifest", str(manifest.path), "--limit", "6", "--teacher", "starter", f"onnx:{red}", "grabcut"]
     fit_doubt.main([*words, "--output", str(tmp_path / "out")])
     said = capsys.readouterr().out
     assert "with probabilities = Model(intercept=" in said
