@@ -30,7 +30,8 @@ def accepted_rows(manifest: Manifest, split: SplitOrAll, *, trusted: bool = Fals
     `trusted` leaves out those whose mask a teacher made: they can't be what teachers are measured against.
     """
     columns = ["image", "image_sha256", "mask", "mask_sha256", "source"]
-    table = manifest.read(["sample_id", "split", "status", "origin", *columns])
+    needed = ["origin"] if trusted else []
+    table = manifest.read(["sample_id", "split", "status", *needed, *columns])
     table = table.filter(pc.field("status") == "accepted").sort_by("sample_id")
     if split != "all":
         table = table.filter(pc.field("split") == split)

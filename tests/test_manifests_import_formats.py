@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from portrait_datasets import import_portraits
 from test_manifests_export import (
     HEIGHT,
     ROWS,
@@ -76,15 +77,7 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
 
 @pytest.fixture(scope="module")
 def photographs(portraits: Path, tmp_path_factory: pytest.TempPathFactory) -> Manifest:
-    root = tmp_path_factory.mktemp("photographs")
-    return import_ground_truth(
-        ManifestStore(root / "manifests"),
-        images=portraits / "images",
-        masks=portraits / "masks",
-        source="portraits",
-        data_root=root / "data",
-        limit=6,
-    ).manifest
+    return import_portraits(tmp_path_factory.mktemp("photographs"), portraits, 6)
 
 
 # Round trips
@@ -106,29 +99,28 @@ def test_masks_of_real_photographs_come_back_bit_for_bit(photographs: Manifest, 
     assert_same_masks(take(tmp_path, read(tmp_path / name)).manifest, photographs, binary_mask)
 
 
+def import_folders(root: Path) -> Imported:
+    """The pairs of root/out, imported into root/manifests."""
+    return import_ground_truth(
+        ManifestStore(root / "manifests"),
+        images=root / "out/images",
+        masks=root / "out/masks",
+        source="back",
+        data_root=root / "data",
+    )
+
+
 @pytest.mark.parametrize("soft", [False, True])
 def test_folders_come_back_as_pairs(manifest: Manifest, tmp_path: Path, soft: bool) -> None:
     export_version(manifest, "folders", tmp_path / "out", options=ExportOptions(soft=soft))
-    back = import_ground_truth(
-        ManifestStore(tmp_path / "manifests"),
-        images=tmp_path / "out/images",
-        masks=tmp_path / "out/masks",
-        source="back",
-        data_root=tmp_path / "data",
-    )
+    back = import_folders(tmp_path)
     assert str(back.encoding) == ("grey levels" if soft else "0/255")
     assert_same_masks(back.manifest, manifest, stored_mask if soft else binary_mask)
 
 
 def test_real_photographs_in_folders_come_back_as_pairs(photographs: Manifest, tmp_path: Path) -> None:
     export_version(photographs, "folders", tmp_path / "out")
-    back = import_ground_truth(
-        ManifestStore(tmp_path / "manifests"),
-        images=tmp_path / "out/images",
-        masks=tmp_path / "out/masks",
-        source="back",
-        data_root=tmp_path / "data",
-    )
+    back = import_folders(tmp_path)
     assert_same_masks(back.manifest, photographs, binary_mask)
 
 

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from manifests.exports.metadata_table import metadata_csv
 from manifests.exports.options import ExportOptions
-from manifests.exports.rows import ExportRows, image_suffix
+from manifests.exports.rows import ExportRows, file_names
 from manifests.exports.staging import fresh_directory, json_bytes, put, put_parts
-from manifests.samples import Row
 
 
 def export_folders(chosen: ExportRows, output: Path, options: ExportOptions) -> None:
@@ -17,13 +16,8 @@ def export_folders(chosen: ExportRows, output: Path, options: ExportOptions) -> 
     with fresh_directory(output) as directory:
         for split in chosen.splits:
             for sample in chosen.samples(split):
-                names = _file_names(sample.row)
+                names = file_names(sample.row)
                 put(directory, names["file_name"], sample.image)
                 put(directory, names["mask_file_name"], sample.mask_png(soft=options.soft))
-        put_parts(directory, "metadata.csv", metadata_csv((_file_names(row), row) for row in chosen.all_rows()))
+        put_parts(directory, "metadata.csv", metadata_csv((file_names(row), row) for row in chosen.all_rows()))
         put(directory, "manifest.json", json_bytes(chosen.provenance()))
-
-
-def _file_names(row: Row) -> dict[str, str]:
-    sample_id = row["sample_id"]
-    return {"file_name": f"images/{sample_id}{image_suffix(row)}", "mask_file_name": f"masks/{sample_id}.png"}

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from manifests.exports.card import dataset_card
 from manifests.exports.options import ExportOptions
-from manifests.exports.rows import METADATA_SCHEMA, ExportRows, image_suffix, metadata
+from manifests.exports.rows import METADATA_SCHEMA, ExportRows, file_names, metadata
 from manifests.exports.staging import fresh_directory, put
 from manifests.samples import Row
 from manifests.schema import Split
@@ -31,7 +31,7 @@ def export_imagefolder(chosen: ExportRows, output: Path, options: ExportOptions)
         for split in chosen.splits:
             folder = directory / SPLIT_FOLDERS[split]
             for sample in chosen.samples(split):
-                names = _file_names(sample.row)
+                names = file_names(sample.row)
                 put(folder, names["file_name"], sample.image)
                 put(folder, names["mask_file_name"], sample.mask_png(soft=options.soft))
             _write_metadata(chosen, split, folder / "metadata.parquet")
@@ -43,14 +43,8 @@ def _write_metadata(chosen: ExportRows, split: Split, path: Path) -> None:
     schema = pa.schema([*_FILE_NAMES, *METADATA_SCHEMA], metadata=provenance)
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for rows in _chunks(chosen.rows(split)):
-            entries = [{**_file_names(row), **metadata(row)} for row in rows]
+            entries = [{**file_names(row), **metadata(row)} for row in rows]
             writer.write_table(pa.Table.from_pylist(entries, schema=schema))
-
-
-def _file_names(row: Row) -> dict[str, str]:
-    """Relative to the split's folder; a column that ends in _file_name becomes a picture column when loaded."""
-    sample_id = row["sample_id"]
-    return {"file_name": f"images/{sample_id}{image_suffix(row)}", "mask_file_name": f"masks/{sample_id}.png"}
 
 
 def _chunks(rows: Iterator[Row]) -> Iterator[list[Row]]:

@@ -145,6 +145,12 @@ def metadata(row: Row) -> Row:
     return {name: row[name] for name in METADATA_COLUMNS} | {"source_uri": _published(row["source_uri"])}
 
 
+def file_names(row: Row) -> dict[str, str]:
+    """Where folders hold its two pictures. Hugging Face takes a column that ends in _file_name for a picture's."""
+    sample_id = row["sample_id"]
+    return {"file_name": f"images/{sample_id}{image_suffix(row)}", "mask_file_name": f"masks/{sample_id}.png"}
+
+
 def image_suffix(row: Row) -> str:
     return PurePosixPath(row["image"]).suffix
 
