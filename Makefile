@@ -6,6 +6,7 @@ STAMP  := $(VENV)/.installed
 
 IMAGES ?=
 PORT   ?= 7860
+PROCESSES ?= 3  # of the tests: much of their time is waiting for servers and for other processes
 
 # Nothing here phones home.
 export DO_NOT_TRACK := 1
@@ -34,7 +35,7 @@ run: $(STAMP) ## Label IMAGES=some/folder (or a sample portrait) and open the re
 	exec $(BIN)/python -m review_ui --port $(PORT)
 
 test: $(STAMP) ## Run the tests but the slow ones
-	$(BIN)/python -m pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n $(PROCESSES) --dist loadfile
 
 slow: $(STAMP) ## Run the slow tests: several processes, servers, large networks
 	$(BIN)/python -m pytest -m slow

@@ -1,6 +1,7 @@
 """Ways to look and to decide on the review page: views, zoom, inset, grid, strip, swipe, keyboard alone."""
 
 import io
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from portrait_datasets import commit_pending
 from review_browser import Server, act, handed_out, new_page, on_screen, open_page, saved
 
 WAITING = 120
+HELD_READY = 16  # samples; the AHEAD of screen.js
 VIEWS = ["side", "overlay", "contour", "checker", "contrast"]
 UNCHANGED = 8  # mean difference between two scalings of one photograph, out of 255
 OVERLAY_PIXELS = "document.querySelector('.overlay').toDataURL()"
@@ -38,15 +40,23 @@ def choose(page: Page, view: str) -> None:
     expect(page.locator(f"[data-view={view}]")).to_have_attribute("aria-pressed", "true")
 
 
+def wait_until_prepared(page: Page, requests: list[str]) -> None:
+    """Until pictures and masks of all samples that the page holds ready have been asked for."""
+    deadline = time.monotonic() + 60
+    while sum("/media/" in url for url in requests) < 2 * HELD_READY and time.monotonic() < deadline:
+        page.wait_for_timeout(50)
+
+
 def picture(page: Page) -> str:
     return page.evaluate(OVERLAY_PIXELS)
 
 
 def test_the_key_v_goes_through_five_views_without_a_request_and_the_choice_is_kept(page, server):
-    open_page(page, server)
-    page.wait_for_load_state("networkidle")
     requests = []
     page.on("request", lambda request: requests.append(request.url))
+    open_page(page, server)
+    wait_until_prepared(page, requests)
+    requests.clear()
     seen = []
     for view in VIEWS:
         expect(page.locator(f"[data-view={view}]")).to_have_attribute("aria-pressed", "true")
