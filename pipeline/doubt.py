@@ -3,7 +3,8 @@
 Logistic regression on what the mask says of itself: one model for masks that hold probabilities, one for masks of 0
 and 255 alone. Their numbers come from `python -m pipeline.fit_doubt`, where an oracle that knows the true mask stands
 in for the reviewer; docs/pipeline.md says on which masks they were fitted, and how good they are on others. Left out,
-since they added nothing there: disagreement beside unsure, pieces, the edge's own uncertainty.
+since they added nothing there: disagreement beside unsure, pieces, the edge's own uncertainty. Where another network
+was asked as well, a third model weighs what the first one says against how far apart the two masks are.
 
 What is too rare to be fitted is in doubt by rule: next to nobody, next to no background, a face outside the mask.
 """
@@ -33,9 +34,11 @@ class Model:
 
 WITH_PROBABILITIES = "with probabilities"
 WITHOUT = "of 0 and 255"
+SECOND_OPINION = "with a second opinion"
 MODELS: dict[str, Model] = {  # by the kind of mask
     WITH_PROBABILITIES: Model(6.236, {"unsure": 2.803, "averaged": -1.605, "holes": 0.323, "border": 3.682}),
     WITHOUT: Model(-1.524, {"person": -1.847, "border": 9.041}),
+    SECOND_OPINION: Model(3.352, {"first": 0.68, "apart": 1.536}),
 }
 
 
@@ -44,10 +47,16 @@ def doubt(
     *,
     face_fraction: float | None,
     disagreement: float | None = None,
+    second_iou: float | None = None,
     models: Mapping[str, Model] = MODELS,
 ) -> float:
-    """Doubt about a mask with these scores that covers `face_fraction` of the box of the face it was cut around."""
+    """Doubt about a mask with these scores that covers `face_fraction` of the box of the face it was cut around.
+
+    `second_iou` is its person IoU with the mask of a network that had no part in making it, None where none was asked.
+    """
     fitted = models[kind_of(scores)].prob(features(scores, disagreement))
+    if second_iou is not None:
+        fitted = models[SECOND_OPINION].prob(second_features(fitted, second_iou))
     return max(fitted, odd_size(scores.person_fraction), face_left_out(face_fraction))
 
 
@@ -74,6 +83,16 @@ def features(scores: Scores, disagreement: float | None) -> dict[str, float]:
         "holes": math.log1p(scores.holes),
         "border": scores.border_fraction,
     }
+
+
+def second_features(first: float, second_iou: float) -> dict[str, float]:
+    """What the model of a second opinion looks at.
+
+    first  log-odds of what the mask's own model says
+    apart  log of 1 - IoU of the two masks
+    """
+    sure = min(1.0 - LEAST_UNSURE, max(LEAST_UNSURE, first))
+    return {"first": math.log(sure / (1.0 - sure)), "apart": math.log(max(LEAST_UNSURE, 1.0 - second_iou))}
 
 
 def odd_size(person_fraction: float) -> float:

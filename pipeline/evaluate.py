@@ -22,7 +22,7 @@ from manifests.blobs import BlobStore
 from manifests.command import run_command
 from manifests.images import decode_image
 from manifests.masks import PERSON_LEVEL, Mask, decode_mask, mask_from_prob
-from manifests.metrics import MetricsAccumulator
+from manifests.metrics import MetricsAccumulator, confusion_matrix, iou
 from manifests.progress import progress
 from manifests.samples import Scores, score_mask
 from manifests.store import Manifest
@@ -30,7 +30,7 @@ from pipeline.doubt import MODELS, Model, doubt
 from pipeline.faces import FaceDetector, person_share
 from pipeline.mtcnn import default_detector
 from pipeline.stream import one_thread_an_item, ordered_map
-from pipeline.teachers import Portrait, Teacher, load_teacher
+from pipeline.teachers import Portrait, Teacher, TeacherOptions, load_teacher
 from pipeline.teachers.options import add_teacher_options, teacher_options
 
 BAD_IOU = 0.9
@@ -43,9 +43,16 @@ class Signs:
     scores: Scores
     face_fraction: float | None
     disagreement: float | None
+    second_iou: float | None = None
 
     def doubt(self, models: Mapping[str, Model] = MODELS) -> float:
-        return doubt(self.scores, face_fraction=self.face_fraction, disagreement=self.disagreement, models=models)
+        return doubt(
+            self.scores,
+            face_fraction=self.face_fraction,
+            disagreement=self.disagreement,
+            second_iou=self.second_iou,
+            models=models,
+        )
 
 
 @dataclass(slots=True)
@@ -72,10 +79,11 @@ def main(arguments: Sequence[str]) -> None:
     manifest = Manifest.open(options.manifest, data_root=options.data)
     rows = require_rows(manifest, options.split)[: options.limit]
     teachers = [load_teacher(spec, look) for spec in options.teacher]
+    second = load_teacher(options.second_opinion, TeacherOptions()) if options.second_opinion else None
     one_thread_an_item()
     head = "".join(f"{name:>26}" for name in MetricsAccumulator.NAMES)
     print(f"{'teacher':<44}{'images':>7}{head}{'bad':>8}{'doubt AUC':>11}")
-    outcomes = measure(teachers, default_detector(), rows, BlobStore(manifest.data_root))
+    outcomes = measure(teachers, default_detector(), rows, BlobStore(manifest.data_root), second=second)
     for teacher, outcome in zip(teachers, outcomes, strict=True):
         print(_line(teacher.name, outcome), flush=True)
         if options.json:
@@ -83,15 +91,24 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def measure(
-    teachers: Sequence[Teacher], detector: FaceDetector, rows: Sequence[AcceptedRow], blobs: BlobStore
+    teachers: Sequence[Teacher],
+    detector: FaceDetector,
+    rows: Sequence[AcceptedRow],
+    blobs: BlobStore,
+    *,
+    second: Teacher | None = None,
 ) -> list[Outcome]:
-    """The teachers' masks of the rows' portraits against the rows' own; one outcome for each teacher."""
+    """The teachers' masks of the rows' portraits against the rows' own; one outcome for each teacher.
+
+    `second` gives its opinion on each of their masks.
+    """
 
     def one(row: AcceptedRow) -> tuple[list[tuple[Mask, Signs]], Mask]:
         rgb = decode_image(blobs.read(row.image, row.image_sha256))
         truth = decode_mask(blobs.read(row.mask, row.mask_sha256))
-        faces = detector.detect(rgb)
-        return [_judge(teacher, Portrait(rgb, faces)) for teacher in teachers], truth >= PERSON_LEVEL
+        portrait = Portrait(rgb, detector.detect(rgb))
+        other = mask_from_prob(second.predict([portrait])[0].prob) >= PERSON_LEVEL if second else None
+        return [_judge(teacher, portrait, other) for teacher in teachers], truth >= PERSON_LEVEL
 
     outcomes, threads = [Outcome() for _ in teachers], os.cpu_count() or 1
     with ThreadPoolExecutor(threads) as executor:
@@ -103,11 +120,13 @@ def measure(
     return outcomes
 
 
-def _judge(teacher: Teacher, portrait: Portrait) -> tuple[Mask, Signs]:
+def _judge(teacher: Teacher, portrait: Portrait, other: Mask | None) -> tuple[Mask, Signs]:
     [found] = teacher.predict([portrait])
     mask = mask_from_prob(found.prob)
+    person = mask >= PERSON_LEVEL
     face_fraction = person_share(mask, portrait.faces[0]) if portrait.faces else None
-    return mask >= PERSON_LEVEL, Signs(score_mask(mask), face_fraction, found.disagreement)
+    second_iou = iou(confusion_matrix(person, other), 1) if other is not None else None
+    return person, Signs(score_mask(mask), face_fraction, found.disagreement, second_iou)
 
 
 def _line(name: str, outcome: Outcome) -> str:
@@ -128,6 +147,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--manifest", required=True, help="a version's Parquet file")
     parser.add_argument("--teacher", required=True, nargs="+", help="as in pipeline.generate, several")
+    parser.add_argument(
+        "--second-opinion", metavar="NETWORK", help="named as a teacher is: doubt is what it is after asking it"
+    )
     add_teacher_options(parser)
     parser.add_argument("--data", type=Path, help="data root; default: the one the manifest names")
     parser.add_argument("--split", choices=SPLITS, default="all", help="default: %(default)s")

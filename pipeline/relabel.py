@@ -269,6 +269,13 @@ def replace_masks(
     return dataset, *counts
 
 
+def face_in_portrait(row: Row) -> Face | None:
+    """The face that the row's portrait was cut around, in the portrait's own pixels; None where none is known."""
+    numbers = [row[name] for name in _FACE_COLUMNS]
+    roi = Box(row["roi_x"], row["roi_y"], row["roi_w"], row["roi_h"])
+    return None if None in numbers else Face(*numbers).seen_from(roi)
+
+
 def _with(table: pa.Table, name: str, rows: pa.ChunkedArray, values: pa.ChunkedArray | pa.Scalar) -> pa.Table:
     """`table` with `values` in the column `name` where `rows` is true."""
     column = pc.if_else(rows, values, table[name])
@@ -280,10 +287,8 @@ def _count(rows: pa.ChunkedArray) -> int:
 
 
 def _sample(row: Row, data_root: Path) -> Sample:
-    roi = Box(row["roi_x"], row["roi_y"], row["roi_w"], row["roi_h"])
-    numbers = [row[name] for name in _FACE_COLUMNS]
-    face = None if None in numbers else Face(*numbers).seen_from(roi)
-    return Sample(row["sample_id"], data_root, row["image"], row["image_sha256"], roi.w, roi.h, face)
+    size = row["roi_w"], row["roi_h"]
+    return Sample(row["sample_id"], data_root, row["image"], row["image_sha256"], *size, face_in_portrait(row))
 
 
 def _quarantined(sample: Sample, error: UnusableImage | Unusable) -> QuarantineRow:
