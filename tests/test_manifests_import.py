@@ -12,11 +12,12 @@ from PIL import Image
 from manifests.blobs import BlobStore
 from manifests.errors import UserError
 from manifests.geometry import Pixels
-from manifests.ground_truth import Imported, find_pairs, import_ground_truth
+from manifests.ground_truth import Imported, import_ground_truth
 from manifests.images import decode_image
 from manifests.masks import decode_mask
 from manifests.pictures import list_pictures
 from manifests.schema import validate
+from manifests.stems import find_pairs
 from manifests.store import ManifestStore
 from manifests.verify import verify
 
