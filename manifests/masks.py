@@ -62,10 +62,10 @@ def boundary_band(person: Mask, kernel_px: int = BOUNDARY_KERNEL_PX) -> Mask:
 
 def same_aspect(shape: tuple[int, int], other: tuple[int, int]) -> bool:
     """Whether pictures (H, W) and (H, W) are one picture at two scales, but for a side's rounding to whole pixels."""
-    (height, width), (other_height, other_width) = shape, other
+    (height, width), (full_height, full_width) = sorted((shape, other), key=lambda size: size[0] * size[1])
     if min(height, width) < MIN_SIDE_PX:
         return False
-    return round(other_height * width / other_width) == height or round(other_width * height / other_height) == width
+    return abs(full_height * width / full_width - height) < 1 or abs(full_width * height / full_height - width) < 1
 
 
 def resize_mask(mask: Pixels, shape: tuple[int, int]) -> Pixels:
