@@ -79,8 +79,6 @@ class BlobStore:
 
         One that is a symbolic link is none when the file it stands for has changed.
         """
-        if not _SHA256.fullmatch(sha256):  # it may come out of a URL
-            return None
         return next((path for path in self._candidates(sha256) if path.is_file() and _is_sound(path, sha256)), None)
 
     def absence(self, sha256: str) -> str:
@@ -110,6 +108,8 @@ class BlobStore:
         return data
 
     def _candidates(self, sha256: str) -> list[Path]:
+        if not _SHA256.fullmatch(sha256):  # it may come out of a URL
+            return []
         return [self.root / f"blobs/{sha256[:2]}/{sha256}{suffix}" for suffix in BLOB_SUFFIXES]
 
 
