@@ -10,7 +10,10 @@
     duplicates.py    perceptual hash -> near-duplicate groups -> split
     versions.py      which version a user means: 3, v3, a path
     ground_truth.py  `import`: trusted image and mask pairs
-    imports/         the same out of other formats: COCO, CVAT and VOC masks
+    stems.py         the pairs of two directories, by stem
+    polarity.py      whether masks mark the background
+    originals.py     source images that are blobs as they are
+    imports/         the same out of other formats: COCO, CVAT, VOC, Supervisely and public datasets
     exports/         a version in the layout of another tool
     rle.py           COCO's run-length encoding of a mask
     decisions.py     the append-only decision log (SQLAlchemy Core)

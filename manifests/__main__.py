@@ -136,10 +136,12 @@ def publish_reviews(options: argparse.Namespace) -> None:
 
 
 def import_pairs(options: argparse.Namespace) -> None:
-    """Take trusted image and mask pairs (same stem; COCO, CVAT, VOC) into the dataset, as accepted rows."""
+    """Take trusted image and mask pairs (same stem; COCO, CVAT, VOC, ...) into the dataset, as accepted rows."""
     done = import_format(ManifestStore(options.manifests), options)
     for problem in done.skipped:
         print(f"skipped {problem}", file=sys.stderr)
+    for note in done.notes:
+        print(f"note: {note}", file=sys.stderr)
     print(
         f"masks: {done.encoding}; {done.rows_added} samples added, {done.duplicates} in the dataset already, "
         f"{len(done.skipped)} unusable pairs skipped"

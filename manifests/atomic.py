@@ -37,6 +37,17 @@ def stream_replace(path: Path, parts: Iterable[bytes]) -> None:
     _fsync(path.parent)
 
 
+def link_replace(path: Path, target: Path, *, symbolic: bool) -> None:
+    """Make `path` a link to the file `target`, replacing what is there in one step; OSError where links can't be."""
+    with _temporary(path) as temporary:
+        if symbolic:
+            temporary.symlink_to(target.absolute())
+        else:
+            temporary.hardlink_to(target.resolve())
+        temporary.replace(path)  # of two names of one file POSIX keeps both; the temporary one goes below
+    _fsync(path.parent)
+
+
 @contextmanager
 def _temporary(path: Path) -> Iterator[Path]:
     _make_directory(path.parent)

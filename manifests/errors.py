@@ -1,5 +1,16 @@
 """Errors a person can cause. Their text is one line: what was expected, what was found, what to do."""
 
+from collections.abc import Iterable
+
+NAMES_LISTED = 5  # of many things that are wrong; the count says how many there are
+
 
 class UserError(Exception):
     """A state of the world the user can mend. Commands print its one line and exit with 1."""
+
+
+def listed(what: str, names: Iterable[str]) -> str:
+    """`12 masks (a, b, c, d, e and 7 more)`: how many there are, and the first by name."""
+    ordered = sorted(names)
+    more = f" and {len(ordered) - NAMES_LISTED} more" if len(ordered) > NAMES_LISTED else ""
+    return f"{len(ordered)} {what} ({', '.join(ordered[:NAMES_LISTED])}{more})"

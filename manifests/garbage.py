@@ -10,7 +10,8 @@ A blob is kept when its digest is named by
 One of these that can't be read stops everything: what it names isn't known. Writers store blobs first and name them
 later, so a blob younger than MIN_AGE_SECONDS stays, and so do the unnamed ones before it as long as no pause of that
 length lies between two of them: a long import is still at work. Only files named as blobs are looked at; `cache/`,
-`shards/`, `quarantine/`, the decision log and whatever else lies there are left alone.
+`shards/`, `quarantine/`, the decision log and whatever else lies there are left alone. Of a blob that is a link to a
+source image the link goes and the source stays.
 """
 
 import os
@@ -38,7 +39,7 @@ _BLOB_NAME = re.compile(rf"[0-9a-f]{{{_DIGEST_DIGITS}}}({'|'.join(map(re.escape,
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
-    """A blob that nothing names. `modified_at` is in seconds since the epoch."""
+    """A blob that nothing names. `size_bytes` is what deleting it frees; `modified_at` is seconds since the epoch."""
 
     path: Path
     size_bytes: int
@@ -85,7 +86,7 @@ def delete_garbage(garbage: Garbage) -> list[Orphan]:
     deleted = []
     for orphan in garbage.deletable:
         try:
-            if orphan.path.stat().st_mtime == orphan.modified_at:
+            if _modified_at(orphan.path.lstat()) == orphan.modified_at:
                 orphan.path.unlink()
                 deleted.append(orphan)
         except FileNotFoundError:  # somebody else's `gc`
@@ -100,7 +101,7 @@ def count_and_size(orphans: Sequence[Orphan]) -> str:
 
 
 def _list_blobs(data_root: Path) -> pa.Table:
-    """The `name` and `digest` of every file that lies where a blob of its name belongs; links are none."""
+    """The `name` and `digest` of every file or link that lies where a blob of its name belongs."""
     chunks = []
     for number in range(256):
         directory = data_root / "blobs" / f"{number:02x}"
@@ -114,7 +115,7 @@ def _list_blobs(data_root: Path) -> pa.Table:
 
 def _is_blob(entry: os.DirEntry[str], directory: str) -> bool:
     fits = entry.name.startswith(directory) and _BLOB_NAME.fullmatch(entry.name)
-    return bool(fits) and entry.is_file(follow_symlinks=False)
+    return bool(fits) and (entry.is_symlink() or entry.is_file())
 
 
 def _parquet_files(directory: Path) -> list[Path]:
@@ -161,10 +162,15 @@ def _orphans(unnamed: pa.Table, data_root: Path) -> Iterator[Orphan]:
     for name in unnamed["name"].to_pylist():
         path = data_root / "blobs" / name[:2] / name
         try:
-            stat = path.stat()
+            stat = path.lstat()
         except FileNotFoundError:  # somebody else's `gc`
             continue
-        yield Orphan(path, stat.st_size, stat.st_mtime)
+        yield Orphan(path, stat.st_size if stat.st_nlink == 1 else 0, _modified_at(stat))
+
+
+def _modified_at(stat: os.stat_result) -> float:
+    """A hard link has its source's time of writing; it is as old as the last link made."""
+    return stat.st_mtime if stat.st_nlink == 1 else max(stat.st_mtime, stat.st_ctime)
 
 
 def _by_age(blobs: int, orphans: list[Orphan], now: float) -> Garbage:

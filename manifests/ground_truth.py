@@ -2,36 +2,31 @@
 
 An image pairs with the mask of the same stem, `person.jpg` with `person.png`. Pairs that don't match are
 refused, all of them named in one error, before anything is written; files that can't be read are skipped.
+A mask that is its image at another scale is resized; masks that look inverted are refused until somebody says.
 What other formats call a pair comes in as `TrustedPair`s (manifests/imports/) and goes the same way.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from manifests.blobs import BlobStore, sha256_hex
-from manifests.errors import UserError
+from manifests.blobs import Blob, BlobStore, sha256_hex
+from manifests.errors import UserError, listed
 from manifests.geometry import Box, Pixels
 from manifests.images import decode_image
-from manifests.masks import MaskEncoding, find_encoding, read_mask_values
-from manifests.pictures import list_pictures, source_uri
+from manifests.masks import MaskEncoding, find_encoding, read_mask_values, resize_mask, same_aspect
+from manifests.originals import BlobMode, StoredAnew, put_original
+from manifests.pictures import source_uri
+from manifests.polarity import check_polarity, grid
 from manifests.progress import progress
 from manifests.samples import Row, Source, join_dataset, store_sample
+from manifests.stems import Pair, find_pairs
 from manifests.store import Manifest, ManifestStore
-
-NAMES_LISTED = 5  # of the pairs that don't match; the count says how many there are
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """One image file and the mask file of the same stem."""
-
-    image: Path
-    mask: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +49,27 @@ class TrustedPair:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import did: the new version, how its masks were written, rows added, pairs known already or skipped."""
+    """What an import did: the new version, how its masks were written, rows added, pairs known already or skipped.
+
+    `notes` are lines for whoever imports: what was changed on the way in, and what looks odd.
+    """
 
     manifest: Manifest
     encoding: MaskEncoding
     rows_added: int
     duplicates: int
     skipped: list[str]
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """The pairs that can be used and the encoding of all their masks together; what was skipped, what is to be told."""
+
+    pairs: list[TrustedPair]
+    encoding: MaskEncoding
+    skipped: list[str]
+    notes: list[str]
 
 
 def import_ground_truth(
@@ -73,12 +82,14 @@ def import_ground_truth(
     license: str | None = None,  # noqa: A002 - the column's name
     attribution: str | None = None,
     person_label: int | None = None,
+    inverted: bool | None = None,
+    blob_mode: BlobMode = "copy",
     limit: int | None = None,
 ) -> Imported:
     """Commit the pairs of two directories as accepted rows of origin `ground_truth`; `limit` takes the first N.
 
-    Raises UserError for pairs that don't match, for masks whose values leave the person open, and when every
-    pair is in the dataset already.
+    Raises UserError for pairs that don't match, for masks whose values leave the person open or that look inverted
+    (unless `inverted` says whether they are), and when every pair is in the dataset already.
     """
     return import_pairs(
         store,
@@ -89,6 +100,8 @@ def import_ground_truth(
         license=license,
         attribution=attribution,
         person_label=person_label,
+        inverted=inverted,
+        blob_mode=blob_mode,
     )
 
 
@@ -102,14 +115,18 @@ def import_pairs(
     license: str | None = None,  # noqa: A002 - the column's name
     attribution: str | None = None,
     person_label: int | None = None,
+    encoding: MaskEncoding | None = None,
+    inverted: bool | None = None,
+    blob_mode: BlobMode = "copy",
 ) -> Imported:
     """As `import_ground_truth`, of pairs from anywhere; `parameters` say where they came from.
 
-    `license` and `attribution` are those of pairs that state none.
+    `license` and `attribution` are those of pairs that state none. `encoding` is that of the masks, where the format
+    tells it; by default their values do.
     """
-    pairs, encoding, skipped = _check_pairs(pairs, person_label)
-    blobs = BlobStore(data_root)
-    rows = list(_rows(pairs, encoding, blobs, source=source, license=license, attribution=attribution))
+    checked = _check_pairs(pairs, person_label, encoding, inverted)
+    writer = _Writer(BlobStore(data_root), checked.encoding, blob_mode, source, license, attribution)
+    rows = [writer.write(pair) for pair in progress(checked.pairs, f"importing {source}")]
     added = 0
 
     def change(table: pa.Table | None, version: int) -> pa.Table | None:
@@ -118,36 +135,17 @@ def import_pairs(
         added = joined.num_rows - (table.num_rows if table is not None else 0) if joined else 0
         return joined
 
-    recorded = {**parameters, "source": source, "encoding": str(encoding)}
+    recorded = {**parameters, "source": source, "encoding": str(checked.encoding)}
+    if blob_mode != "copy":
+        recorded["blobs"] = blob_mode
     manifest = store.update(change, operation="import", parameters=recorded, data_root=data_root)
     if manifest is None:
         raise UserError(
-            f"expected pictures that v{store.latest()} doesn't hold, found all {len(pairs)} of them in it; "
+            f"expected pictures that v{store.latest()} doesn't hold, found all {len(rows)} of them in it; "
             "nothing to import"
         )
-    return Imported(manifest, encoding, added, len(pairs) - added, skipped)
-
-
-def find_pairs(images: Path, masks: Path) -> list[Pair]:
-    """Pairs by stem, in order of name; UserError naming what has no partner or two of them."""
-    image_of, image_clashes = _by_stem(list_pictures(images))
-    mask_of, mask_clashes = _by_stem(list_pictures(masks))
-    unpaired = {
-        "images without a mask": [image_of[stem].name for stem in image_of.keys() - mask_of.keys()],
-        "masks without an image": [mask_of[stem].name for stem in mask_of.keys() - image_of.keys()],
-        "names that occur twice": image_clashes + mask_clashes,
-    }
-    problems = [listed(what, names) for what, names in unpaired.items() if names]
-    if problems:
-        raise UserError(f"expected one mask per image in {images} and {masks}, found {'; '.join(problems)}")
-    return [Pair(image_of[stem], mask_of[stem]) for stem in sorted(image_of)]
-
-
-def listed(what: str, names: Iterable[str]) -> str:
-    """`12 masks (a, b, c, d, e and 7 more)`: how many there are, and the first by name."""
-    ordered = sorted(names)
-    more = f" and {len(ordered) - NAMES_LISTED} more" if len(ordered) > NAMES_LISTED else ""
-    return f"{len(ordered)} {what} ({', '.join(ordered[:NAMES_LISTED])}{more})"
+    notes = [*checked.notes, *writer.notes()]
+    return Imported(manifest, checked.encoding, added, len(rows) - added, checked.skipped, notes)
 
 
 def _from_files(pair: Pair) -> TrustedPair:
@@ -161,11 +159,14 @@ def _from_files(pair: Pair) -> TrustedPair:
 
 
 def _check_pairs(
-    pairs: Sequence[TrustedPair], person_label: int | None
-) -> tuple[list[TrustedPair], MaskEncoding, list[str]]:
-    """Decode every pair once: the usable ones, the encoding of all masks together, what was skipped and why."""
+    pairs: Sequence[TrustedPair], person_label: int | None, encoding: MaskEncoding | None, inverted: bool | None
+) -> _Checked:
+    """Decode every pair once; UserError for masks of another shape, and for those that leave the person open."""
     present = np.zeros(256, dtype=bool)
-    usable, skipped, mismatched = [], [], []
+    usable: list[TrustedPair] = []
+    grids: list[Pixels] = []
+    skipped: list[str] = []
+    sizes: dict[bool, list[str]] = {True: [], False: []}  # masks of another size: whether they can be resized
     for pair in progress(pairs, "checking pairs"):
         try:
             height, width = decode_image(pair.read_image()).shape[:2]
@@ -175,43 +176,59 @@ def _check_pairs(
             continue
         if values.shape != (height, width):
             mask_size = f"{values.shape[1]}x{values.shape[0]}"
-            mismatched.append(f"{pair.mask_name} of {mask_size} for an image of {width}x{height}")
+            line = f"{pair.mask_name} of {mask_size} for an image of {width}x{height}"
+            sizes[same_aspect(values.shape, (height, width))].append(line)
         present[np.unique(values)] = True
         usable.append(pair)
-    if mismatched:
-        raise UserError("expected masks of their image's size, found " + listed("others", mismatched))
+        grids.append(grid(values))
+    if sizes[False]:
+        raise UserError("expected masks of their image's size, found " + listed("others", sizes[False]))
     if not usable:
         raise UserError("expected usable pairs, found " + listed("unusable ones", skipped))
-    return usable, find_encoding(np.flatnonzero(present).tolist(), person_label), skipped
+    encoding = encoding or find_encoding(np.flatnonzero(present).tolist(), person_label)
+    notes = [listed("masks resized to their images", sizes[True])] if sizes[True] else []
+    if inverted is None:
+        odd = check_polarity([encoding.to_mask(values) for values in grids], [pair.mask_name for pair in usable])
+        notes += [listed("masks look inverted and were taken as they are", odd)] if odd else []
+    return _Checked(usable, replace(encoding, inverted=bool(inverted)), skipped, notes)
 
 
-def _rows(
-    pairs: list[TrustedPair],
-    encoding: MaskEncoding,
-    blobs: BlobStore,
-    *,
-    source: str,
-    license: str | None,  # noqa: A002
-    attribution: str | None,
-) -> Iterator[Row]:
-    for pair in progress(pairs, f"importing {source}"):
+@dataclass(slots=True)
+class _Writer:
+    """Pairs -> blobs and rows; it counts the images that `blob_mode` couldn't take as they are, by reason."""
+
+    blobs: BlobStore
+    encoding: MaskEncoding
+    blob_mode: BlobMode
+    source: str
+    license: str | None
+    attribution: str | None
+    anew: Counter[str] = field(default_factory=Counter)
+
+    def write(self, pair: TrustedPair) -> Row:
         data = pair.read_image()
         rgb = decode_image(data)
-        yield store_sample(
-            blobs,
+        mask = self.encoding.to_mask(pair.read_mask())
+        licensed = pair.license or self.license, pair.attribution or self.attribution
+        return store_sample(
+            self.blobs,
             rgb,
-            encoding.to_mask(pair.read_mask()),
-            source=Source(source, pair.uri, sha256_hex(data), pair.license or license, pair.attribution or attribution),
+            mask if mask.shape == rgb.shape[:2] else resize_mask(mask, rgb.shape[:2]),
+            source=Source(self.source, pair.uri, sha256_hex(data), *licensed),
             roi=Box.whole(rgb),
             origin="ground_truth",
+            image_blob=self._original(data, pair.uri),
         )
 
+    def notes(self) -> list[str]:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in self.anew.most_common())
+        return [f"{self.anew.total()} images stored as JPEG anew all the same: {reasons}"] if reasons else []
 
-def _by_stem(paths: list[Path]) -> tuple[dict[str, Path], list[str]]:
-    by_stem: dict[str, Path] = {}
-    clashes = []
-    for path in paths:
-        if path.stem in by_stem:
-            clashes.append(path.name)
-        by_stem.setdefault(path.stem, path)
-    return by_stem, clashes
+    def _original(self, data: bytes, uri: str) -> Blob | None:
+        if self.blob_mode == "copy":
+            return None
+        try:
+            return put_original(self.blobs, data, uri, self.blob_mode)
+        except StoredAnew as reason:
+            self.anew[str(reason)] += 1
+            return None

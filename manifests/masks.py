@@ -18,7 +18,7 @@ from PIL import Image
 
 from manifests.errors import UserError
 from manifests.geometry import Pixels
-from manifests.images import PICTURE_FORMATS
+from manifests.images import MIN_SIDE_PX, PICTURE_FORMATS
 
 PERSON_LEVEL = 128  # DESIGN: >= 128 is person
 PERSON_PROB = 0.5  # the same, of probabilities: it rounds to 128 of 255
@@ -60,18 +60,42 @@ def boundary_band(person: Mask, kernel_px: int = BOUNDARY_KERNEL_PX) -> Mask:
     return cv2.morphologyEx(person.astype(np.uint8), cv2.MORPH_GRADIENT, kernel).astype(bool)
 
 
+def same_aspect(shape: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether pictures (H, W) and (H, W) are one picture at two scales, but for a side's rounding to whole pixels."""
+    (height, width), (full_height, full_width) = sorted((shape, other), key=lambda size: size[0] * size[1])
+    if min(height, width) < MIN_SIDE_PX:
+        return False
+    return abs(full_height * width / full_width - height) < 1 or abs(full_width * height / full_height - width) < 1
+
+
+def resize_mask(mask: Pixels, shape: tuple[int, int]) -> Pixels:
+    """Mask uint8 (H, W) at the scale of `shape` (H, W); 0 and 255 stay 0 and 255, probabilities are interpolated."""
+    height, width = shape
+    if ((mask == 0) | (mask == PERSON)).all():
+        interpolation = cv2.INTER_NEAREST_EXACT  # INTER_NEAREST is half a pixel off
+    else:
+        interpolation = cv2.INTER_AREA if mask.shape[0] > height else cv2.INTER_LINEAR
+    return cv2.resize(mask, (width, height), interpolation=interpolation).astype(np.uint8, copy=False)
+
+
 @dataclass(frozen=True, slots=True)
 class MaskEncoding:
-    """How a dataset wrote its masks: which values occur, and which of them are person."""
+    """How a dataset wrote its masks: which values occur, and which of them are person; `inverted`: all the others."""
 
     kind: Literal["0/1", "0/255", "grey levels", "labels"]
     person_label: int | None = None
+    inverted: bool = False
 
     def __str__(self) -> str:
-        return f"labels, person = {self.person_label}" if self.kind == "labels" else self.kind
+        text = f"labels, person = {self.person_label}" if self.kind == "labels" else self.kind
+        return f"{text}, inverted" if self.inverted else text
 
     def to_mask(self, values: Pixels) -> Pixels:
         """Stored values uint8 (H, W) -> mask uint8 (H, W)."""
+        mask = self._as_stored(values)
+        return np.uint8(PERSON) - mask if self.inverted else mask
+
+    def _as_stored(self, values: Pixels) -> Pixels:
         match self.kind:
             case "0/1":
                 return values * np.uint8(PERSON)
@@ -82,14 +106,20 @@ class MaskEncoding:
 
 
 def read_mask_values(path: Path) -> Pixels:
-    """The stored values of somebody's mask file, uint8 (H, W): palette indices, grey levels or labels.
-
-    RGB files are taken when their three channels are equal; UserError, naming the file, for the rest.
-    """
+    """The stored values of somebody's mask file, as `mask_values` gives them; UserError naming the file."""
     try:
-        image = _load(path.read_bytes())
-    except (OSError, ValueError) as error:
+        data = path.read_bytes()
+    except OSError as error:
         raise UserError(f"expected a readable mask, found {path} ({error})") from error
+    return mask_values(data, str(path))
+
+
+def mask_values(data: bytes, name: str) -> Pixels:
+    """The stored values of somebody's mask, uint8 (H, W): palette indices, grey levels or labels.
+
+    RGB pictures are taken when their three channels are equal; UserError, with `name`, for the rest.
+    """
+    image = _readable(data, name)
     if image.mode == "1":
         image = image.convert("L")
     values = np.asarray(image)
@@ -98,8 +128,21 @@ def read_mask_values(path: Path) -> Pixels:
         if (values == values[..., :1]).all():
             values = values[..., 0]
     if values.ndim != 2 or values.min() < 0 or values.max() > 255:
-        raise UserError(f"expected a single-channel mask with values 0..255, found mode {image.mode} in {path}")
+        raise UserError(f"expected a single-channel mask with values 0..255, found mode {image.mode} in {name}")
     return values.astype(np.uint8)
+
+
+def mask_alpha(data: bytes, name: str, *, required: bool = True) -> Pixels:
+    """The opacity of a cut-out person, uint8 (H, W), 255 = person.
+
+    Of a picture without transparency the stored values, unless transparency is `required`: then UserError, with `name`.
+    """
+    image = _readable(data, name)
+    if image.has_transparency_data:
+        return np.asarray(image.convert("RGBA").getchannel("A"))
+    if required:
+        raise UserError(f"expected a picture with transparency, found mode {image.mode} without in {name}")
+    return mask_values(data, name)
 
 
 def find_encoding(values: Iterable[int], person_label: int | None = None) -> MaskEncoding:
@@ -126,6 +169,13 @@ def find_encoding(values: Iterable[int], person_label: int | None = None) -> Mas
         f"expected masks of 0/1, 0/255 or one label, found the values {_list(found)}; "
         "say which one is person with --person-label N"
     )
+
+
+def _readable(data: bytes, name: str) -> Image.Image:
+    try:
+        return _load(data)
+    except ValueError as error:
+        raise UserError(f"expected a readable mask, found {name} ({error})") from error
 
 
 def _load(data: bytes) -> Image.Image:

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pyarrow as pa
 
-from manifests.blobs import BlobStore
+from manifests.blobs import Blob, BlobStore
 from manifests.duplicates import Groups, perceptual_hash, split_of
 from manifests.geometry import Box, Pixels
 from manifests.images import encode_jpeg
@@ -94,15 +94,17 @@ def store_sample(
     teacher: str | None = None,
     scores: Scores | None = None,
     others: Mapping[str, float | None] | None = None,
+    image_blob: Blob | None = None,
 ) -> Row:
     """Write image (H, W, 3) and mask (H, W) of one sample as blobs; its row, as yet without group and split.
 
-    `scores` are the mask's where the caller has them already; `others` holds columns that only the caller can tell,
-    `face_*` and `doubt` say. ValueError when image, mask and ROI differ in size.
+    `scores` are the mask's, and `image_blob` one that decodes to `rgb`, where the caller has them already; `others`
+    holds columns that only the caller can tell, `face_*` and `doubt` say. ValueError when image, mask and ROI differ
+    in size.
     """
     if not rgb.shape[:2] == mask.shape == (roi.h, roi.w):
         raise ValueError(f"expected image and mask of the ROI's size, found {rgb.shape}, {mask.shape}, {roi}")
-    image_blob = blobs.put(encode_jpeg(rgb), ".jpg")
+    image_blob = image_blob or blobs.put(encode_jpeg(rgb), ".jpg")
     mask_blob = blobs.put(encode_mask(mask), ".png")
     scores = scores or score_mask(mask)
     return {

@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from manifests.blobs import BLOB_SUFFIXES, BlobError, BlobStore, sha256_hex
+from manifests.blobs import BLOB_SUFFIXES, BlobError, BlobStore, is_linked, sha256_hex
 from manifests.errors import UserError
 from manifests.geometry import Pixels
 from manifests.images import MAX_MEGAPIXELS, MIN_SIDE_PX, UnusableImage, decode_image
@@ -22,7 +22,7 @@ from manifests.progress import progress
 from manifests.schema import SCHEMA, ManifestInvalid, validate
 from manifests.store import Manifest
 
-_COLUMNS = ["sample_id", "image", "image_sha256", "mask", "mask_sha256", "width", "height"]
+_COLUMNS = ["sample_id", "source_uri", "image", "image_sha256", "mask", "mask_sha256", "width", "height"]
 _ROWS_A_TASK = 32  # a thread's turn costs as much as a small blob's digest
 _ROWS_AHEAD = 4096  # as Python objects at any time
 
@@ -74,7 +74,10 @@ def _problems_of(row: dict[str, Any], blobs: BlobStore, decode: bool) -> Iterato
                 continue
             found = decoded(data).shape[:2]
         except BlobError as error:
-            yield f"sample {row['sample_id']}: {error}"
+            path = blobs.root / row[kind]
+            shared = is_linked(path) and not path.is_symlink()  # of a symbolic link the error names the source
+            source = f" (imported from {row['source_uri']})" if shared else ""
+            yield f"sample {row['sample_id']}: {error}{source}"
         except (UnusableImage, UserError) as error:
             yield f"sample {row['sample_id']}, {kind}: {error} in {row[kind]}"
         else:

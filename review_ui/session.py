@@ -415,7 +415,8 @@ class ReviewSession:
         for what, digest in (("photograph", sample.image_sha256), ("mask", sample.mask_sha256)):
             if self._blobs.find(digest) is None:
                 self._set_aside[sample.key] = (
-                    f"{sample.sample_id}: expected its {what} {digest[:12]} in {self._blobs.root}, found no such file"
+                    f"{sample.sample_id}: expected its {what} {digest[:12]} in {self._blobs.root}, found "
+                    f"{self._blobs.absence(digest)}"
                 )
                 self._queue.want(sample.sample_id, 0)
                 return False

@@ -194,9 +194,6 @@ def test_what_is_no_blob_stays(dataset: Dataset) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"x")
         age(path, DAY)
-    link = dataset.data / f"blobs/cd/{'cd' * 32}.png"
-    link.parent.mkdir()
-    link.symlink_to(dataset.data / "blobs/readme.txt")
     before = dataset.files()
     assert dataset.deletable() == set()
     delete_garbage(dataset.find())

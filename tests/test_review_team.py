@@ -301,6 +301,20 @@ def test_a_sample_that_lacks_a_file_is_set_aside_and_named(server: Servers, tmp_
     assert "found no such file" in session.problems()[0]
 
 
+def test_a_sample_whose_source_has_changed_is_set_aside_and_the_source_named(server: Servers, tmp_path: Path) -> None:
+    session = server()
+    broken = session.next(ANA, 1).samples[0]
+    session.release(ANA, "")
+    blob = BlobStore(tmp_path / "data").find(broken.image_sha256)
+    source = blob.rename(tmp_path / "source.jpg")
+    blob.symlink_to(source)
+    assert broken in session.next(ANA, MANY).samples
+    session.release(ANA, "")
+    source.write_bytes(b"another picture")
+    assert broken not in session.next(ANA, MANY).samples
+    assert f"found its source {source} gone or changed" in session.problems()[0]
+
+
 def test_what_the_database_refused_is_not_remembered(server: Servers) -> None:
     session = server()
     sample = session.next(ANA, 1).samples[0]

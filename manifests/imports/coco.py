@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from skimage.draw import polygon2mask
 
-from manifests.errors import UserError
+from manifests.errors import UserError, listed
 from manifests.geometry import Pixels
-from manifests.ground_truth import TrustedPair, listed
+from manifests.ground_truth import TrustedPair
 from manifests.images import MAX_MEGAPIXELS
 from manifests.imports.inside import file_inside
 from manifests.masks import PERSON, Mask

@@ -15,11 +15,11 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
-from manifests.errors import UserError
+from manifests.errors import UserError, listed
 from manifests.geometry import Pixels
-from manifests.ground_truth import TrustedPair, listed
+from manifests.ground_truth import TrustedPair
 from manifests.images import MAX_MEGAPIXELS, PICTURE_FORMATS
-from manifests.imports.inside import relative_name
+from manifests.imports.inside import relative_name, text_of
 from manifests.imports.tree import Tree, open_tree
 from manifests.masks import PERSON
 from manifests.pictures import PICTURE_SUFFIXES
@@ -182,10 +182,7 @@ def _read_mask(tree: Tree, name: str, label_map: LabelMap) -> Pixels:
 
 
 def _text(tree: Tree, name: str, annotations: Path) -> str:
-    try:
-        return tree.read(name).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(f"expected text in UTF-8 in {annotations / name}, found other bytes; convert it") from error
+    return text_of(tree.read(name), str(annotations / name))
 
 
 def _code(red: np.ndarray | int, green: np.ndarray | int, blue: np.ndarray | int) -> np.ndarray | int:

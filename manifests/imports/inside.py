@@ -1,4 +1,4 @@
-"""A name out of somebody's list -> the file it stands for, which must lie inside the directory given for it."""
+"""Somebody's list of names, and a name out of it -> the file, which must lie inside the directory given for it."""
 
 import os
 import re
@@ -36,3 +36,11 @@ def file_inside(root: Path, name: str) -> Path | None:
     if not found.is_relative_to(root.resolve()):
         raise UserError(f"expected {name!r} to lie in {root}, found a link to {found}; copy the file there")
     return path
+
+
+def text_of(data: bytes, name: str) -> str:
+    """The text of somebody's list; UserError, with `name`, when it isn't UTF-8."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(f"expected text in UTF-8 in {name}, found other bytes; convert it") from error

@@ -2,6 +2,7 @@
 
 import zipfile
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -13,9 +14,13 @@ MAX_FILE_BYTES = 1 << 29  # of one file in a zip; a picture of 100 megapixels is
 
 
 class Tree(Protocol):
-    """Files by name. `read` raises UserError for a file that is damaged or lies outside."""
+    """Files by name; `hidden` are those that archivers and file managers leave behind (`._a.png`, `.DS_Store`).
+
+    `read` raises UserError for a file that is damaged or lies outside.
+    """
 
     names: list[str]
+    hidden: list[str]
 
     def read(self, name: str) -> bytes: ...
 
@@ -33,12 +38,12 @@ def open_tree(path: Path) -> Tree:
 
 
 class Directory:
-    """The visible files below a directory, at any depth."""
+    """The files below a directory, at any depth."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        relative = (path.relative_to(root) for path in sorted(root.rglob("*")) if path.is_file())
-        self.names = [path.as_posix() for path in relative if not any(part.startswith(".") for part in path.parts)]
+        files = (path.relative_to(root).as_posix() for path in sorted(root.rglob("*")) if path.is_file())
+        self.names, self.hidden = _visible_and_hidden(files)
 
     def read(self, name: str) -> bytes:
         path = file_inside(self.root, name)
@@ -59,12 +64,13 @@ class Archive:
             self._zip = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, NotImplementedError) as error:
             raise UserError(f"expected a sound zip at {path}, found damage ({error})") from error
-        self.names = [entry.filename for entry in self._zip.infolist() if not entry.is_dir()]
-        for name in self.names:
+        files = [entry.filename for entry in self._zip.infolist() if not entry.is_dir()]
+        for name in files:
             try:
                 relative_name(name)
             except UserError as error:
                 raise UserError(f"{path}: {error}") from error
+        self.names, self.hidden = _visible_and_hidden(files)
 
     def read(self, name: str) -> bytes:
         size = self._zip.getinfo(name).file_size
@@ -77,3 +83,12 @@ class Archive:
 
     def uri(self, name: str) -> str:
         return f"{source_uri(self.path)}/{name}"
+
+
+def _visible_and_hidden(names: Iterable[str]) -> tuple[list[str], list[str]]:
+    visible: list[str] = []
+    hidden: list[str] = []
+    for name in names:
+        is_hidden = any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
+        (hidden if is_hidden else visible).append(name)
+    return visible, hidden

@@ -7,8 +7,8 @@ from typing import Literal
 from fsspec.core import url_to_fs
 
 from manifests.errors import UserError
-from manifests.ground_truth import find_pairs
 from manifests.pictures import PICTURE_SUFFIXES, list_pictures
+from manifests.stems import find_pairs
 from pipeline.sources.limits import FetchRules
 from pipeline.sources.picture import Picture
 from pipeline.sources.remote import list_remote_pictures

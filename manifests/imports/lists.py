@@ -1,0 +1,97 @@
+"""Text files that list pairs, a line each -> trusted pairs: `image mask`, or one name that both are made from.
+
+Columns are parted by tabs or spaces; names with spaces stand in double quotes. A list of a directory's `*train*.txt`,
+`*val*.txt` and `*test*.txt` is one list; a pair that is listed twice is one pair.
+"""
+
+import csv
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
+
+from manifests.errors import UserError, listed
+from manifests.ground_truth import TrustedPair
+from manifests.imports.inside import file_inside, relative_name, text_of
+from manifests.masks import read_mask_values
+from manifests.pictures import source_uri
+
+Line = tuple[str, ...]  # one or two names
+Candidates = tuple[list[str], list[str]]  # where the image of a line may lie, and its mask, below the root
+
+_LISTS = ("*train*.txt", "*val*.txt", "*test*.txt")
+
+
+def read_list(annotations: Path, root: Path, candidates: Callable[[Line], Candidates]) -> list[TrustedPair]:
+    """The pairs of a list file, or of a directory's lists, in the order of their names.
+
+    Of the `candidates` for a line the first that lies below `root` counts. UserError naming all that is wrong: files
+    that aren't there, names that leave the directory, lines of more than two columns, images with two masks.
+    """
+    if not root.is_dir():
+        raise UserError(f"expected a directory of images and masks at {root}, found none; check --images")
+    problems: dict[str, list[str]] = {}
+    mask_of: dict[Path, Path] = {}
+    for line in _lines(annotations):
+        if len(line) > 2:
+            problems.setdefault("lines of more than two names", []).append(" ".join(line)[:80])
+            continue
+        image_names, mask_names = candidates(line)
+        image = _first(root, image_names, "images that aren't there", problems)
+        mask = _first(root, mask_names, "masks that aren't there", problems)
+        if image and mask and mask_of.setdefault(image, mask) != mask:
+            problems.setdefault("images with two masks", []).append(image_names[0])
+    if problems:
+        found = "; ".join(listed(what, names) for what, names in problems.items())
+        raise UserError(f"expected the files that {annotations} lists below {root}, found {found}")
+    return [_pair(image, mask_of[image], root) for image in sorted(mask_of)]
+
+
+def list_directory(annotations: Path) -> Path:
+    """The directory that names of a list start from when no other is given: its own."""
+    return annotations if annotations.is_dir() else annotations.parent
+
+
+def _lines(annotations: Path) -> list[Line]:
+    files = sorted({file for pattern in _LISTS for file in annotations.glob(pattern)})
+    if not annotations.is_dir():
+        files = [annotations]
+    lines = [line for file in files for line in _lines_of(file)]
+    if not lines:
+        named = f"lists of names ({', '.join(_LISTS)})" if annotations.is_dir() else "names, a line each,"
+        raise UserError(f"expected {named} in {annotations}, found none; give the list as --annotations")
+    return lines
+
+
+def _lines_of(file: Path) -> Iterable[Line]:
+    try:
+        text = text_of(file.read_bytes(), str(file))
+    except FileNotFoundError as error:
+        raise UserError(f"expected a list of names at {file}, found no file; check the path") from error
+    for line in text.splitlines():
+        delimiter = "\t" if "\t" in line.strip() else " "
+        names = next(csv.reader([line.strip()], delimiter=delimiter, skipinitialspace=True), [])
+        if columns := tuple(name for name in names if name):
+            yield columns
+
+
+def _first(root: Path, names: Sequence[str], what: str, problems: dict[str, list[str]]) -> Path | None:
+    """The first of the names that is a file below `root`; else None, and a problem."""
+    for name in names:
+        try:
+            if path := file_inside(root, relative_name(name)):
+                return path
+        except UserError as error:
+            problems.setdefault("unusable names", []).append(str(error))
+            return None
+    problems.setdefault(what, []).append(names[0])
+    return None
+
+
+def _pair(image: Path, mask: Path, root: Path) -> TrustedPair:
+    return TrustedPair(
+        name=image.relative_to(root).as_posix(),
+        mask_name=mask.relative_to(root).as_posix(),
+        uri=source_uri(image),
+        read_image=image.read_bytes,
+        read_mask=partial(read_mask_values, mask),
+    )

@@ -1,0 +1,102 @@
+"""A folder of images and a folder of masks with the same folders in them -> trusted pairs, from directories or zips.
+
+What can't be paired (no partner, another folder, hidden files) is skipped and told, a line for each kind: of the tens
+of thousands of files of a public dataset a few are always missing or broken.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import NoReturn
+
+from manifests.errors import UserError, listed
+from manifests.geometry import Pixels
+from manifests.ground_truth import TrustedPair
+from manifests.imports.tree import Tree, open_tree
+from manifests.pictures import PICTURE_SUFFIXES
+
+
+@dataclass(frozen=True, slots=True)
+class TwoFolders:
+    """A dataset's layout: the two folders, what is common to the names of a pair, and how its masks are read.
+
+    `common` is searched in a name below the folder; its groups are the same for an image and its mask. `read_mask`
+    gives uint8 (H, W) from a file's bytes and name, or raises UserError.
+    """
+
+    images: str
+    masks: str
+    common: re.Pattern[str]
+    read_mask: Callable[[bytes, str], Pixels]
+    example: str
+
+
+def read_two_folders(layout: TwoFolders, annotations: Path, images: Path | None) -> list[TrustedPair]:
+    """The pairs in the order of their names, then what is skipped; UserError when no two names match.
+
+    `annotations` holds both folders, or the masks alone where `images` holds the pictures.
+    """
+    masks = open_tree(annotations)
+    pictures = open_tree(images) if images else masks
+    image_of, strange_images = _by_key(pictures, layout, "" if images else layout.images, images or annotations)
+    mask_of, strange_masks = _by_key(masks, layout, "" if images else layout.masks, annotations)
+    both = sorted(image_of.keys() & mask_of.keys())
+    if not both:
+        raise UserError(
+            f"expected {layout.example} in {annotations}{f' and {images}' if images else ''}, found {len(image_of)} "
+            f"images and {len(mask_of)} masks and no pair of them; check --annotations and --images"
+        )
+    pairs = [
+        TrustedPair(
+            name=image_of[key],
+            mask_name=mask_of[key],
+            uri=pictures.uri(image_of[key]),
+            read_image=partial(pictures.read, image_of[key]),
+            read_mask=partial(_read_mask, masks, mask_of[key], layout),
+        )
+        for key in both
+    ]
+    left = {
+        "images without a mask": [image_of[key] for key in image_of.keys() - mask_of.keys()],
+        "masks without an image": [mask_of[key] for key in mask_of.keys() - image_of.keys()],
+        f"pictures that don't lie as {layout.example}": [*strange_images, *strange_masks],
+        "hidden files": [*masks.hidden, *(pictures.hidden if images else [])],
+    }
+    return [*pairs, *(_skipped(listed(what, names)) for what, names in left.items() if names)]
+
+
+def _by_key(tree: Tree, layout: TwoFolders, folder: str, path: Path) -> tuple[dict[str, str], list[str]]:
+    """What is common to a pair -> the picture's name, of those under a folder, and the pictures that don't fit."""
+    prefix = f"{folder}/" if folder else ""
+    found: dict[str, str] = {}
+    strange, twice = [], []
+    for name in _pictures(tree.names, prefix):
+        match = layout.common.search(name.removeprefix(prefix))
+        if match is None:
+            strange.append(name)
+        elif found.setdefault("/".join(match.groups()), name) != name:
+            twice.append(name)
+    if twice:
+        raise UserError(f"expected each name once in {path}, found {listed('that occur twice', twice)}")
+    return found, strange
+
+
+def _pictures(names: Iterable[str], prefix: str) -> Iterable[str]:
+    return (
+        name for name in names if name.startswith(prefix) and PurePosixPath(name).suffix.lower() in PICTURE_SUFFIXES
+    )
+
+
+def _read_mask(tree: Tree, name: str, layout: TwoFolders) -> Pixels:
+    return layout.read_mask(tree.read(name), name)
+
+
+def _skipped(what: str) -> TrustedPair:
+    """A pair that the import skips, with a line that says what there was."""
+
+    def refuse() -> NoReturn:
+        raise UserError("left out")
+
+    return TrustedPair(name=what, mask_name=what, uri=what, read_image=refuse, read_mask=refuse)
