@@ -168,6 +168,7 @@ def test_of_two_imports_at_once_both_end_in_the_history_or_one_says_that_it_lost
     assert [problem for manifest in store.history() for problem in verify(manifest)] == []
 
 
+@pytest.mark.slow
 def test_of_two_imports_of_the_same_pictures_at_once_one_finds_nothing_to_do(tmp_path: Path) -> None:
     folder = Folder(tmp_path / "a")
     folder.add("p", 1)
