@@ -15,7 +15,7 @@ FORMATS = (PAIRED, *IMPORTERS)
 def add_import_formats(parser: argparse.ArgumentParser) -> None:
     """Add --format and what the formats need to the parser of `import`, whose --images and --masks are optional."""
     parser.add_argument("--format", choices=FORMATS, default=PAIRED, help="how the masks are given (default: paired)")
-    parser.add_argument("--annotations", type=Path, help="coco: the JSON; cvat, voc: the directory or zip")
+    parser.add_argument("--annotations", type=Path, help="coco, label-studio: the JSON; others: the directory")
     parser.add_argument("--category", default="person", help="the label that is person (default: person)")
     parser.set_defaults(usage_error=parser.error)
 
