@@ -1,4 +1,4 @@
-"""Label Studio's brush RLE: bit for bit, as Label Studio's own converter writes and reads it, and refused when broken."""
+"""Label Studio's brush RLE: bit for bit, as its own converter writes and reads it, and refused when broken."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -47,9 +47,7 @@ def test_label_studios_converter_writes_and_reads_the_same(brush: ModuleType, na
     assert_same_as_theirs(brush, MASKS[name]())
 
 
-def test_masks_of_real_photographs_are_the_same_for_label_studios_converter(
-    brush: ModuleType, portraits: Path
-) -> None:
+def test_masks_of_real_photographs_are_the_same_for_label_studios_converter(brush: ModuleType, portraits: Path) -> None:
     with Image.open(portraits / "masks/train_0001.png") as image:
         assert_same_as_theirs(brush, np.asarray(image) >= 128)
 

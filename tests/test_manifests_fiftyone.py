@@ -9,7 +9,7 @@ import io
 import json
 import os
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -34,23 +34,19 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
 
 
 @pytest.fixture(scope="module")
-def fiftyone() -> Iterator[ModuleType]:
+def fiftyone() -> ModuleType:
     if "FIFTYONE_DATABASE_URI" not in os.environ:
         pytest.skip("needs FiftyOne and a MongoDB for it, named by FIFTYONE_DATABASE_URI")
-    yield pytest.importorskip("fiftyone")
+    return pytest.importorskip("fiftyone")
 
 
 # With FiftyOne itself
 
 
 @pytest.mark.filterwarnings("ignore")  # its own: deprecations of what it stands on
-def test_fiftyone_loads_masks_tags_and_every_column(
-    fiftyone: ModuleType, manifest: Manifest, tmp_path: Path
-) -> None:
+def test_fiftyone_loads_masks_tags_and_every_column(fiftyone: ModuleType, manifest: Manifest, tmp_path: Path) -> None:
     export_version(manifest, "fiftyone", tmp_path / "out")
-    dataset = fiftyone.Dataset.from_dir(
-        dataset_dir=str(tmp_path / "out"), dataset_type=fiftyone.types.FiftyOneDataset
-    )
+    dataset = fiftyone.Dataset.from_dir(dataset_dir=str(tmp_path / "out"), dataset_type=fiftyone.types.FiftyOneDataset)
     rows = accepted(manifest)
     assert dataset.count_sample_tags() == {"train": 3, "val": 1, "test": 1}
     assert dataset.mask_targets["ground_truth"] == {255: "person"}
@@ -205,9 +201,7 @@ def no_picture(dataset: Dataset) -> None:
 
 
 @pytest.mark.parametrize("damage", [not_base64, cut_off, three_dimensions, no_picture])
-def test_a_damaged_mask_is_skipped_by_name(
-    dataset: Dataset, tmp_path: Path, damage: Callable[[Dataset], None]
-) -> None:
+def test_a_damaged_mask_is_skipped_by_name(dataset: Dataset, tmp_path: Path, damage: Callable[[Dataset], None]) -> None:
     dataset.samples[0]["labels"] = dataset.array(dataset.labels(0))
     damage(dataset)
     done = take(tmp_path, dataset.read())
@@ -233,9 +227,7 @@ def test_masks_of_another_size_are_refused_before_anything_is_written(dataset: D
         ("metadata.json", b"\xff", "JSON in UTF-8"),
     ],
 )
-def test_files_that_are_no_dataset_are_one_clear_line(
-    dataset: Dataset, name: str, data: bytes, message: str
-) -> None:
+def test_files_that_are_no_dataset_are_one_clear_line(dataset: Dataset, name: str, data: bytes, message: str) -> None:
     dataset.read()
     dataset.put(name, data)
     assert message in refusal(read_fiftyone, dataset.root, None, "person")

@@ -1,5 +1,5 @@
-"""`import --format ...`: what was exported comes back bit for bit; and of COCO, CVAT and VOC that what is wrong is named
-in one line (label-studio, fiftyone and imagefolder have files of their own)."""
+"""`import --format ...`: what was exported comes back bit for bit; and of COCO, CVAT and VOC what is wrong is named in
+one line (the other formats have files of their own)."""
 
 import argparse
 import io

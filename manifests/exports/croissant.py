@@ -152,7 +152,11 @@ def _metadata_types() -> Iterator[tuple[str, str]]:
 def _pictures(name: str, suffix: str) -> Node:
     """The record set `images` or `masks`: sample id, and pixels."""
     files = {"fileSet": {"@id": f"{name.removesuffix('s')}-files"}}
-    by_name = {**files, "extract": {"fileProperty": "filename"}, "transform": {"regex": rf"^([0-9a-f]+)(?:\.{suffix})?$"}}
+    by_name = {
+        **files,
+        "extract": {"fileProperty": "filename"},
+        "transform": {"regex": rf"^([0-9a-f]+)(?:\.{suffix})?$"},
+    }
     return {
         "@type": "cr:RecordSet",
         "@id": name,
