@@ -338,7 +338,9 @@ def test_pycocotools_reads_the_masks_bit_for_bit(manifest: Manifest, tmp_path: P
 
 def test_metadata_parquet_holds_names_licences_and_splits(manifest: Manifest, tmp_path: Path) -> None:
     export_version(manifest, "imagefolder", tmp_path / "out")
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["README.md", "test", "train", "validation"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "README.md", "SHA256SUMS", "croissant.json", "test", "train", "validation",
+    ]  # fmt: skip
     rows = accepted(manifest)
     for folder, split in (("train", "train"), ("validation", "val"), ("test", "test")):
         table = pq.read_table(tmp_path / f"out/{folder}/metadata.parquet")

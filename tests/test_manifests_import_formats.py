@@ -1,4 +1,5 @@
-"""`import --format coco|cvat|voc`: what was exported comes back bit for bit, and what is wrong is named in one line."""
+"""`import --format ...`: what was exported comes back bit for bit; and of COCO, CVAT and VOC what is wrong is named in
+one line (the other formats have files of their own)."""
 
 import argparse
 import io
@@ -36,6 +37,9 @@ from manifests.images import encode_jpeg
 from manifests.imports.coco import draw, read_coco
 from manifests.imports.command import add_import_formats, import_format
 from manifests.imports.cvat import VOC_LABELS, parse_label_map, read_cvat, voc_colour
+from manifests.imports.fiftyone import read_fiftyone
+from manifests.imports.imagefolder import read_imagefolder
+from manifests.imports.label_studio import read_label_studio
 from manifests.rle import check_rle, compress_counts, decode_rle, decompress_counts, encode_rle
 from manifests.store import Manifest, ManifestStore
 from manifests.verify import verify
@@ -44,7 +48,11 @@ ROUND_TRIPS: dict[str, tuple[str, Callable[[Path], list[TrustedPair]]]] = {
     "coco": ("coco", lambda out: read_coco(out / "annotations", out / "images", "person")),
     "cvat": ("cvat", lambda out: read_cvat(out, None, "person")),
     "cvat.zip": ("cvat", lambda out: read_cvat(out, None, "person")),
+    "label-studio": ("label-studio", lambda out: read_label_studio(out / "tasks.json", None, "person")),
+    "fiftyone": ("fiftyone", lambda out: read_fiftyone(out, None, "person")),
+    "imagefolder": ("imagefolder", lambda out: read_imagefolder(out, None, "person")),
 }
+KEEP_LICENCES = [name for name in ROUND_TRIPS if not name.startswith("cvat")]
 
 
 def refusal(read: Callable[..., object], *arguments: object) -> str:
@@ -124,17 +132,25 @@ def test_real_photographs_in_folders_come_back_as_pairs(photographs: Manifest, t
     assert_same_masks(back.manifest, photographs, binary_mask)
 
 
-def test_coco_keeps_each_pictures_licence_and_the_given_one_is_for_the_others(
-    manifest: Manifest, tmp_path: Path
+@pytest.mark.parametrize("name", KEEP_LICENCES)
+def test_each_pictures_licence_comes_back_and_the_given_one_is_for_the_others(
+    manifest: Manifest, tmp_path: Path, name: str
 ) -> None:
-    export_version(manifest, "coco", tmp_path / "out")
-    pairs = read_coco(tmp_path / "out/annotations", tmp_path / "out/images", "person")
-    back = take(tmp_path, pairs, license="MIT", attribution="nobody").manifest
+    target, read = ROUND_TRIPS[name]
+    export_version(manifest, target, tmp_path / name)
+    back = take(tmp_path, read(tmp_path / name), license="MIT", attribution="nobody").manifest
     rows = accepted(manifest)
     for row in back.read().to_pylist():
         original = rows[Path(row["source_uri"]).stem]
         assert row["license"] == (original["license"] or "MIT")
         assert row["attribution"] == (original["attribution"] or "nobody")
+
+
+def test_probabilities_come_back_from_an_imagefolder(manifest: Manifest, tmp_path: Path) -> None:
+    export_version(manifest, "imagefolder", tmp_path / "out", options=ExportOptions(soft=True))
+    back = take(tmp_path, read_imagefolder(tmp_path / "out", None, "person"))
+    assert str(back.encoding) == "grey levels"
+    assert_same_masks(back.manifest, manifest, stored_mask)
 
 
 # RLE
@@ -543,13 +559,16 @@ def options_of(*arguments: str) -> argparse.Namespace:
 
 
 def test_the_command_imports_each_format(manifest: Manifest, tmp_path: Path) -> None:
-    for target in ("folders", "coco", "cvat"):
+    for target in ("folders", "coco", "cvat", "label-studio", "fiftyone", "imagefolder"):
         export_version(manifest, target, tmp_path / target)
     given = {
         "paired": ["--images", str(tmp_path / "folders/images"), "--masks", str(tmp_path / "folders/masks")],
         "coco": ["--annotations", str(tmp_path / "coco/annotations"), "--images", str(tmp_path / "coco/images")],
         "cvat": ["--annotations", str(tmp_path / "cvat"), "--limit", "2"],
         "voc": ["--annotations", str(tmp_path / "cvat")],
+        "label-studio": ["--annotations", str(tmp_path / "label-studio")],
+        "fiftyone": ["--annotations", str(tmp_path / "fiftyone")],
+        "imagefolder": ["--annotations", str(tmp_path / "imagefolder")],
     }
     for name, arguments in given.items():
         store = ManifestStore(tmp_path / name / "manifests")

@@ -4,6 +4,8 @@
     staging.py         whole or not at all: a temporary name, renamed at the end
     metadata_table.py  metadata.csv
     card.py            the dataset card of an imagefolder
+    croissant.py       its description for machines
+    checksums.py       SHA-256 of files, as sha256sum writes and checks them
     command.py         `python -m manifests export FORMAT OUTPUT [V]`
 
 One module per target; each takes (ExportRows, output, ExportOptions). The same rows give the same bytes, JPEGs are
@@ -18,8 +20,10 @@ from manifests.errors import UserError
 from manifests.exports.authors import export_authors
 from manifests.exports.coco import export_coco
 from manifests.exports.cvat import export_cvat
+from manifests.exports.fiftyone import export_fiftyone
 from manifests.exports.folders import export_folders
 from manifests.exports.imagefolder import export_imagefolder
+from manifests.exports.label_studio import export_label_studio
 from manifests.exports.options import ExportOptions
 from manifests.exports.rows import ExportRows, StatusOrAll, choose_rows
 from manifests.exports.webdataset import export_webdataset
@@ -34,6 +38,8 @@ EXPORTERS: dict[str, Exporter] = {
     "cvat": export_cvat,
     "webdataset": export_webdataset,
     "authors": export_authors,
+    "label-studio": export_label_studio,
+    "fiftyone": export_fiftyone,
 }
 KEEP_PROBABILITIES = ("folders", "imagefolder", "webdataset")  # the others know person or not
 

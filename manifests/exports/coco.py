@@ -5,7 +5,7 @@ it is). An image without a person has one too, of area 0: it says that somebody 
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from manifests.exports.options import ExportOptions
 from manifests.exports.rows import ExportRows, image_suffix, metadata
-from manifests.exports.staging import fresh_directory, put
+from manifests.exports.staging import fresh_directory, put, write_json_list
 from manifests.masks import Mask
 from manifests.rle import compress_counts, encode_rle
 from manifests.samples import Row
@@ -56,9 +56,9 @@ def _write_instances(chosen: ExportRows, split: Split, file: TextIO, first_id: i
     file.write(f'{{"info": {json.dumps(info, ensure_ascii=False)},\n"licenses": {json.dumps(licenses)},\n')
     file.write(f'"categories": {json.dumps([PERSON_CATEGORY])},\n"images": [\n')
     rows = enumerate(chosen.rows(split), first_id)
-    _write_list(file, (_image_entry(row, number, license_ids) for number, row in rows))
+    write_json_list(file, (_image_entry(row, number, license_ids) for number, row in rows))
     file.write('],\n"annotations": [\n')
-    _write_list(file, _annotations(chosen, split, first_id, directory))
+    write_json_list(file, _annotations(chosen, split, first_id, directory))
     file.write("]}\n")
 
 
@@ -95,10 +95,3 @@ def _licenses(chosen: ExportRows) -> list[dict[str, Any]]:
         {"id": number, "name": name, "url": name if "://" in name else ""}
         for number, name in enumerate(dict.fromkeys(name or NOT_STATED for name in names), 1)
     ]
-
-
-def _write_list(file: TextIO, entries: Iterable[dict[str, Any]]) -> None:
-    """JSON objects, one a line, without ever holding all of them."""
-    for index, entry in enumerate(entries):
-        file.write((",\n" if index else "") + json.dumps(entry, ensure_ascii=False))
-    file.write("\n")

@@ -29,7 +29,7 @@ def add_export(add: Callable[..., argparse.ArgumentParser]) -> None:
 
 
 def export(options: argparse.Namespace) -> None:
-    """Write a version's accepted rows for another tool: folders, COCO, CVAT, Hugging Face, WebDataset, authors."""
+    """Write a version's accepted rows for another tool: COCO, CVAT, Label Studio, FiftyOne, Hugging Face, ..."""
     manifest = open_version(options.version, manifests=options.manifests, data_root=options.data)
     chosen = export_version(
         manifest,

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TextIO
 
 from manifests.atomic import TEMPORARY_PREFIX
 from manifests.errors import UserError
@@ -60,3 +61,10 @@ def put_parts(directory: Path, name: str, parts: Iterable[bytes]) -> None:
 def json_bytes(value: object) -> bytes:
     """Readable JSON: the same value gives the same bytes."""
     return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def write_json_list(file: TextIO, entries: Iterable[dict[str, Any]]) -> None:
+    """The inside of a JSON list: objects, one a line, without ever holding all of them."""
+    for index, entry in enumerate(entries):
+        file.write((",\n" if index else "") + json.dumps(entry, ensure_ascii=False))
+    file.write("\n")

@@ -4,7 +4,6 @@ A polygon's person are the pixels whose centre lies inside (COCO counts from the
 person. Images without an annotation of the category are left out: COCO doesn't say that somebody looked for one.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,11 +13,12 @@ from typing import Any
 import numpy as np
 from skimage.draw import polygon2mask
 
-from manifests.errors import UserError, listed
+from manifests.errors import UserError
 from manifests.geometry import Pixels
 from manifests.ground_truth import TrustedPair
 from manifests.images import MAX_MEGAPIXELS
-from manifests.imports.inside import file_inside
+from manifests.imports.json_file import dicts, read_json, text
+from manifests.imports.problems import Problems
 from manifests.masks import PERSON, Mask
 from manifests.pictures import source_uri
 from manifests.rle import check_rle, decode_rle, decompress_counts
@@ -53,18 +53,16 @@ def read_coco(annotations: Path, images: Path | None, category: str) -> list[Tru
     if not root.is_dir():
         raise UserError(f"expected a directory of images at {root}, found none; check --images")
     pairs: list[TrustedPair] = []
-    problems: dict[str, list[str]] = {}
+    problems = Problems()
     seen: set[str] = set()
     for file in files:
         for image in _person_images(file, category, problems):
             if image.file_name in seen:
-                problems.setdefault("images listed twice", []).append(image.file_name)
+                problems.add("images listed twice", image.file_name)
             seen.add(image.file_name)
             if pair := _pair(image, root, problems):
                 pairs.append(pair)
-    if problems:
-        found = "; ".join(listed(what, names) for what, names in problems.items())
-        raise UserError(f"expected sound COCO annotations in {annotations}, found {found}")
+    problems.check(f"sound COCO annotations in {annotations}")
     if not pairs:
         raise UserError(f"expected images with a {category} in {annotations}, found none; say --category NAME")
     return sorted(pairs, key=lambda pair: pair.name)
@@ -100,7 +98,7 @@ def _counts(rle: dict[str, Any], height: int, width: int) -> Any:
     return counts
 
 
-def _check(segmentation: Segmentation, height: int, width: int) -> None:
+def check_segmentation(segmentation: Segmentation, height: int, width: int) -> None:
     """ValueError when `draw` couldn't draw it."""
     if isinstance(segmentation, dict):
         check_rle(_counts(segmentation, height, width), height, width)
@@ -116,22 +114,17 @@ def _is_polygon(polygon: Any) -> bool:
     return all(type(number) in (int, float) and abs(number) < 1e6 for number in polygon)  # NaN isn't below either
 
 
-def _pair(image: _Image, root: Path, problems: dict[str, list[str]]) -> TrustedPair | None:
+def _pair(image: _Image, root: Path, problems: Problems) -> TrustedPair | None:
     """The pair of an image and its annotations; None, and a problem named, when something is wrong with it."""
-    try:
-        path = file_inside(root, image.file_name)
-    except UserError as error:
-        problems.setdefault("unusable file names", []).append(str(error))
-        return None
+    path = problems.find(root, image.file_name)
     if path is None:
-        problems.setdefault(f"images that {root} doesn't hold", []).append(image.file_name)
         return None
     size = image.height, image.width
     try:
         for segmentation in image.segmentations:
-            _check(segmentation, *size)
+            check_segmentation(segmentation, *size)
     except (ValueError, OverflowError) as error:
-        problems.setdefault("broken annotations", []).append(f"{image.file_name}: {error}")
+        problems.add("broken annotations", f"{image.file_name}: {error}")
         return None
     return TrustedPair(
         name=image.file_name,
@@ -144,18 +137,18 @@ def _pair(image: _Image, root: Path, problems: dict[str, list[str]]) -> TrustedP
     )
 
 
-def _person_images(file: Path, category: str, problems: dict[str, list[str]]) -> list[_Image]:
+def _person_images(file: Path, category: str, problems: Problems) -> list[_Image]:
     """The images of one JSON file that have annotations of the category; what is wrong goes into `problems`."""
     content = _load(file)
     wanted = _category_ids(content["categories"], category, file)
-    licenses = {_key(entry.get("id")): entry.get("name") for entry in _dicts(content.get("licenses"))}
+    licenses = {_key(entry.get("id")): entry.get("name") for entry in dicts(content.get("licenses"))}
     images: dict[Any, _Image] = {}
     for entry in content["images"]:
         image = _image(entry, licenses)
         if image is None:
-            problems.setdefault("images without file_name, width or height", []).append(str(_key(entry.get("id"))))
+            problems.add("images without file_name, width or height", _key(entry.get("id")))
         elif _key(entry.get("id")) in images:
-            problems.setdefault("image ids that occur twice", []).append(str(_key(entry.get("id"))))
+            problems.add("image ids that occur twice", _key(entry.get("id")))
         else:
             images[_key(entry.get("id"))] = image
     for annotation in content["annotations"]:
@@ -163,8 +156,7 @@ def _person_images(file: Path, category: str, problems: dict[str, list[str]]) ->
             continue
         owner = images.get(_key(annotation.get("image_id")))
         if owner is None:
-            name = str(_key(annotation.get("id")))
-            problems.setdefault("annotations of images that aren't listed", []).append(name)
+            problems.add("annotations of images that aren't listed", _key(annotation.get("id")))
         else:
             owner.segmentations.append(annotation.get("segmentation"))
     return [image for image in images.values() if image.segmentations]
@@ -172,12 +164,7 @@ def _person_images(file: Path, category: str, problems: dict[str, list[str]]) ->
 
 def _load(file: Path) -> dict[str, Any]:
     """The JSON object with its three lists; UserError when it is anything else."""
-    try:
-        content = json.loads(file.read_bytes())
-    except FileNotFoundError as error:
-        raise UserError(f"expected COCO annotations at {file}, found no file; check the path") from error
-    except (ValueError, RecursionError) as error:  # no JSON, or no UTF-8
-        raise UserError(f"expected COCO annotations (JSON in UTF-8) in {file}, found other bytes ({error})") from error
+    content = read_json(file, "COCO annotations")
     keys = ("images", "annotations", "categories")
     missing = [key for key in keys if not isinstance(content, dict) or not _is_list_of_dicts(content.get(key))]
     if missing:
@@ -200,13 +187,12 @@ def _image(entry: dict[str, Any], licenses: dict[Any, Any]) -> _Image | None:
     if width * height > MAX_MEGAPIXELS * 1_000_000:
         return None
     stated = licenses.get(_key(entry.get("license")))
-    attribution = entry.get("attribution")
     return _Image(
         file_name=name,
         width=width,
         height=height,
-        license=stated if isinstance(stated, str) and stated not in ("", NOT_STATED) else None,
-        attribution=attribution if isinstance(attribution, str) and attribution else None,
+        license=text(stated) if stated != NOT_STATED else None,
+        attribution=text(entry.get("attribution")),
     )
 
 
@@ -217,7 +203,3 @@ def _key(value: Any) -> Any:
 
 def _is_list_of_dicts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(entry, dict) for entry in value)
-
-
-def _dicts(value: Any) -> list[dict[str, Any]]:
-    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []

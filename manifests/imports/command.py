@@ -18,7 +18,9 @@ def add_import_formats(parser: argparse.ArgumentParser) -> None:
     """Add --format and what the formats need to the parser of `import`, whose --images and --masks are optional."""
     parser.add_argument("--format", choices=FORMATS, default=PAIRED, help="how the masks are given (default: paired)")
     parser.add_argument(
-        "--annotations", type=Path, help="coco: the JSON; eg1800, baidu: the list; else: the directory or zip"
+        "--annotations",
+        type=Path,
+        help="coco, label-studio: the JSON; eg1800, baidu: the list; else: the directory or zip",
     )
     parser.add_argument("--category", help=f"the label that is person (default: {CATEGORY})")
     parser.add_argument(
