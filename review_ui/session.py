@@ -19,7 +19,7 @@ from typing import Literal
 import sqlalchemy as sa
 
 from manifests.blobs import BlobStore
-from manifests.decisions import Decision, DecisionLog, MaskKey, Policy, Purpose
+from manifests.decisions import FLAG, Decision, DecisionLog, MaskKey, Policy, Purpose
 from manifests.errors import UserError
 from manifests.publish import publish
 from manifests.store import Manifest, ManifestStore
@@ -33,7 +33,6 @@ from review_ui.submission import Refused, Submission, read_submission, submitted
 
 LEASE_SECONDS = 600  # long enough for a page's 16 prefetched samples and a coffee
 LOOK_SECONDS = 30  # between two looks for a newer version while samples wait
-FLAG = "flag"  # reason of a skip that asks the lead for a second look
 
 QueueName = Literal["work", "second_look"]
 
