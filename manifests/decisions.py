@@ -101,6 +101,11 @@ class Decision:
         """Whether it counts for the mask: a verdict, and not one that only measures the reviewer."""
         return self.verdict != "skip" and self.purpose in VOTING
 
+    @property
+    def is_flag(self) -> bool:
+        """Whether it asks for a second look."""
+        return self.verdict == "skip" and self.reason == FLAG
+
 
 @dataclass(frozen=True, slots=True)
 class Undo:

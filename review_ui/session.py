@@ -19,7 +19,7 @@ from typing import Literal
 import sqlalchemy as sa
 
 from manifests.blobs import BlobStore
-from manifests.decisions import FLAG, Decision, DecisionLog, MaskKey, Policy, Purpose
+from manifests.decisions import Decision, DecisionLog, MaskKey, Policy, Purpose
 from manifests.errors import UserError
 from manifests.publish import publish
 from manifests.store import Manifest, ManifestStore
@@ -303,9 +303,9 @@ class ReviewSession:
         outcome, last = self._standing.outcome(key), self._standing.last(key)
         judged = self._standing.judged(key)
         status = outcome.status(self._policy) if judged else self._queue.published_status(sample.sample_id)
-        flagged = any(decision.verdict == "skip" and decision.reason == FLAG for decision in self._standing.on(key))
+        flagged = self._standing.flagged(key, unanswered=status != "pending")
         self._second_look.pop(key, None)
-        if status == "conflict" or (flagged and status == "pending"):
+        if status == "conflict" or flagged:
             self._second_look[key] = sample
             self._queue.want(sample.sample_id, 0)
         elif status == "pending":
@@ -511,4 +511,4 @@ def _names(reviewers: Sequence[str]) -> str:
 
 def _tells(decision: Decision) -> bool:
     """Whether a lead wants to see it at the second look: a vote, or a flag."""
-    return decision.is_vote or decision.reason == FLAG
+    return decision.is_vote or decision.is_flag
