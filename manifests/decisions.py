@@ -102,6 +102,11 @@ class Decision:
         return self.verdict != "skip" and self.purpose in VOTING
 
     @property
+    def is_by_person(self) -> bool:
+        """Not written by a merge or a score: those say so in brackets, which no user's name has."""
+        return not self.reviewer.endswith(")")
+
+    @property
     def is_flag(self) -> bool:
         """Whether it asks for a second look."""
         return self.verdict == "skip" and self.reason == FLAG

@@ -15,8 +15,8 @@ Blobs are copied first, each one checked against its digest and written whole; t
 that fails leaves at most blobs that `gc` collects.
 
 Decisions stay in the log of their own lineage. A verdict from there on a mask on which this log has votes would be
-taken back by the next `publish`, so it is written to this log: as a second look by the reviewer `(merge)`, which
-decides alone, or, where reviewers there disagree, as a flag, which asks for a second look here.
+taken back by the next `publish`, so it is written to this log: as a second look by `ann (merge)`, say, which decides
+alone, or, where reviewers there disagree, as a flag, which asks for a second look here.
 """
 
 import uuid
@@ -44,7 +44,7 @@ from manifests.schema import SCHEMA, validate
 from manifests.store import Manifest, ManifestStore
 
 OPERATION = "merge"
-REVIEWER = "(merge)"  # of the verdicts that a merge writes to the log; no user can have brackets in the name
+WRITTEN_BY = "(merge)"  # behind the names of those who gave the verdicts that a merge writes to the log
 
 Prefer = Literal["ours", "theirs", "newest"]
 PREFERENCES: tuple[Prefer, ...] = get_args(Prefer)
@@ -233,7 +233,7 @@ def _written_to(log: DecisionLog | None, rows: pa.Table, other: Manifest) -> Ite
 def _verdicts(rows: pa.Table, log: DecisionLog, other: Manifest) -> Iterator[Decision]:
     judged = log.outcomes().keys()
     reviewed = rows.filter(pc.not_equal(rows["origin"], "ground_truth"))
-    for row in reviewed.select(["sample_id", "mask_sha256", "status", "reason", "decided_at"]).to_pylist():
+    for row in reviewed.select(["sample_id", "mask_sha256", "status", "reason", "decided_at", "reviewers"]).to_pylist():
         key = f"{other.digest}:{row['sample_id']}:{row['mask_sha256']}"
         if (row["sample_id"], row["mask_sha256"]) in judged and row["status"] in _VERDICTS:
             verdict = _VERDICTS[row["status"]]
@@ -242,7 +242,7 @@ def _verdicts(rows: pa.Table, log: DecisionLog, other: Manifest) -> Iterator[Dec
                 sample_id=row["sample_id"],
                 mask_sha256=row["mask_sha256"],
                 verdict=verdict,
-                reviewer=REVIEWER,
+                reviewer=" ".join([*row["reviewers"], WRITTEN_BY]),
                 decided_at=row["decided_at"] or datetime.now(UTC),
                 reason=FLAG if verdict == "skip" else row["reason"],
                 purpose="second_look",

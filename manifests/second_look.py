@@ -13,7 +13,7 @@ from datetime import datetime
 
 from manifests.decisions import FLAG, Decision, DecisionLog, MaskKey
 
-REVIEWER = "(label quality)"  # no user can have brackets in the name
+REVIEWER = "(label quality)"  # see Decision.is_by_person
 
 _NAMESPACE = uuid.UUID("2a4c5a37-6a0e-4b0b-8f0a-0e6f3b1f7c55")
 

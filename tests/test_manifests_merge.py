@@ -204,6 +204,7 @@ def test_prefer_settles_conflicts_and_the_next_publish_keeps_it(
     ours.judge({3: "accept"}, minutes=5)
     ours.publish()
     assert ours.status([1, 2, 3]) == [*expected, "accepted"]
+    assert ("bo (merge)" in ours.row(1)["reviewers"]) == (expected[0] == "rejected")
 
 
 def test_a_disagreement_there_asks_for_a_second_look_here(ours: Lineage, strangers: Lineage) -> None:
@@ -215,7 +216,7 @@ def test_a_disagreement_there_asks_for_a_second_look_here(ours: Lineage, strange
     merge(ours, strangers, "--prefer", "theirs")
     assert ours.status([1]) == ["conflict"]
     log = ours.log()
-    written = [decision for decision in log.standing() if decision.reviewer == "(merge)"]
+    written = [decision for decision in log.standing() if decision.reviewer == "bo cy (merge)"]
     log.close()
     assert [(decision.verdict, decision.reason) for decision in written] == [("skip", "flag")]
 
