@@ -2,14 +2,14 @@
 
 import argparse
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from manifests.decisions import DecisionLog, existing_log, sqlite_url
 from manifests.errors import UserError
 from manifests.lineages import common_ancestor, open_other
-from manifests.merge import PREFERENCES, MergeConflicts, Merged, merge
+from manifests.merge import PREFERENCES, Conflict, Merged, MergeConflicts, merge
 from manifests.merged_splits import Move
 from manifests.restore import Restored, restore
 from manifests.store import ManifestStore
@@ -71,10 +71,7 @@ def merge_lineage(options: argparse.Namespace) -> None:
                 data_root=data_root,
             )
         except MergeConflicts as error:
-            for conflict in error.conflicts[:CONFLICTS_PRINTED]:
-                print(conflict)
-            if len(error.conflicts) > CONFLICTS_PRINTED:
-                print(f"... and {len(error.conflicts) - CONFLICTS_PRINTED:,} more")
+            _list_conflicts(error.conflicts)
             raise
     _tell_merge(merged, options.prefer)
     print(merged.manifest.path)
@@ -115,6 +112,7 @@ def _tell_merge(merged: Merged, prefer: str | None) -> None:
     print(f"{len(plan.added):,} samples added, {plan.known:,} known on both sides")
     print(f"{len(plan.taken):,} of these are now as they are there")
     if plan.conflicts:
+        _list_conflicts(plan.conflicts)
         print(f"{len(plan.conflicts):,} conflict(s) settled by --prefer {prefer}")
     if plan.dropped:
         print(f"{plan.dropped:,} dropped here since the common ancestor, and left out")
@@ -123,6 +121,13 @@ def _tell_merge(merged: Merged, prefer: str | None) -> None:
             print(f"samples {where} whose split changes: {line}")
     if any(before == "train" for before, _ in [*merged.moved_ours, *merged.moved_theirs]):
         print("networks fitted before have seen some of what is held out now: fit again before you measure")
+
+
+def _list_conflicts(conflicts: Sequence[Conflict]) -> None:
+    for conflict in conflicts[:CONFLICTS_PRINTED]:
+        print(conflict)
+    if len(conflicts) > CONFLICTS_PRINTED:
+        print(f"... and {len(conflicts) - CONFLICTS_PRINTED:,} more")
 
 
 def _moved_lines(moved: Counter[Move]) -> list[str]:

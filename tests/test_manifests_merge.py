@@ -166,6 +166,21 @@ def test_without_a_common_version_other_masks_and_other_verdicts_are_conflicts(
     assert ours.store.versions() == [1, 2]
 
 
+def test_of_many_conflicts_the_first_are_listed_and_the_rest_counted(
+    ours: Lineage, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    seeds = range(50, 73)
+    other = Lineage(tmp_path / "other")
+    ours.generate(*seeds)
+    other.generate(*seeds, level=200)
+    with pytest.raises(MergeConflicts, match="found 23 conflict"):
+        merge(ours, other)
+    out = capsys.readouterr().out.splitlines()
+    assert (len(out), out[-1]) == (21, "... and 3 more")
+    merge(ours, other, "--prefer", "theirs")
+    assert "23 conflict(s) settled by --prefer theirs" in capsys.readouterr().out
+
+
 def test_what_only_one_side_changed_since_the_common_version_is_no_conflict(ours: Lineage, theirs: Lineage) -> None:
     ours.relabel(1, level=210)
     theirs.relabel(2, level=220)
