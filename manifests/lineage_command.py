@@ -9,7 +9,7 @@ from pathlib import Path
 from manifests.decisions import DecisionLog, existing_log, sqlite_url
 from manifests.errors import UserError
 from manifests.lineages import common_ancestor, open_other
-from manifests.merge import PREFERENCES, Conflict, Merged, MergeConflicts, merge
+from manifests.merge import PREFERENCES, Conflict, MergeConflicts, Merged, merge
 from manifests.merged_splits import Move
 from manifests.restore import Restored, restore
 from manifests.store import ManifestStore
