@@ -17,7 +17,11 @@
     exports/         a version in the layout of another tool
     rle.py           COCO's run-length encoding of a mask
     decisions.py     the append-only decision log (SQLAlchemy Core)
+    second_look.py   accepted masks that a score doubts -> flags in the decision log
     publish.py       decision log + latest version -> next version
+    restore.py       an older version's rows -> next version; what becomes of later verdicts
+    merge.py         another lineage's rows and blobs -> next version; conflicts (lineages.py: the common ancestor)
+    merged_splits.py groups and splits of two lineages put together: what was held out stays so
     diff.py          two versions -> rows added, removed, re-decided, re-labelled
     selection.py     policy + version -> the rows it takes, a version of a line of its own
     garbage.py       blobs that nothing names any more

@@ -13,7 +13,7 @@ from PIL import Image
 from manifests.atomic import write_replace
 from manifests.blobs import BlobStore
 from manifests.command import positive, run_command
-from manifests.decisions import CONFLICTS, DecisionLog, Policy, sqlite_url
+from manifests.decisions import CONFLICTS, DecisionLog, Policy, existing_log, sqlite_url
 from manifests.diff import diff, draw_changes
 from manifests.errors import UserError
 from manifests.exports.command import add_export
@@ -21,6 +21,7 @@ from manifests.garbage import Garbage, count_and_size, delete_garbage, find_garb
 from manifests.geometry import Pixels
 from manifests.images import decode_image
 from manifests.imports.command import add_import_formats, import_format
+from manifests.lineage_command import add_merge, add_restore
 from manifests.masks import decode_mask
 from manifests.publish import publish
 from manifests.selection import SELECTIONS, SelectionPolicy, absent_names, commit_selection
@@ -100,7 +101,7 @@ def collect_garbage(options: argparse.Namespace) -> None:
     """Blobs that no version, no finished shard and no decision names: count and bytes; --delete deletes them."""
     store = ManifestStore(options.manifests)
     data_root = options.data or store.open().data_root
-    log = _existing_log(options.database_url, data_root)
+    log = existing_log(options.database_url, data_root)
     if options.delete and log is None and any(manifest.operation == "review" for manifest in store.history()):
         raise UserError(
             f"expected the decision log {sqlite_url(data_root)}, found none, though reviews were published: masks that "
@@ -184,16 +185,6 @@ def _summary(manifest: Manifest) -> str:
     return f"{manifest.created_at:%Y-%m-%d %H:%M} UTC  {manifest.operation:<10} {counts}"
 
 
-def _existing_log(database_url: str | None, data_root: Path) -> DecisionLog | None:
-    """The decision log, None where there is none; looking for one doesn't make it."""
-    if database_url:
-        file = Path(database_url.removeprefix("sqlite:///"))
-        if database_url.startswith("sqlite:") and not file.is_file():
-            raise UserError(f"expected a decision log at {database_url}, found no file; check --database-url")
-        return DecisionLog(database_url)
-    return DecisionLog(sqlite_url(data_root)) if (data_root / "decisions.sqlite3").is_file() else None
-
-
 def _find_garbage(manifests: Path, data_root: Path, log: DecisionLog | None) -> Garbage:
     try:
         return find_garbage(manifests, data_root, log=log, now=time.time())
@@ -205,7 +196,7 @@ def _find_garbage(manifests: Path, data_root: Path, log: DecisionLog | None) -> 
 def _tell_orphans(manifests: Path, data_root: Path) -> None:
     """Information, no problem: a version is sound whatever else lies beside its blobs."""
     try:
-        garbage = _find_garbage(manifests, data_root, _existing_log(None, data_root))
+        garbage = _find_garbage(manifests, data_root, existing_log(None, data_root))
     except UserError:  # the version's own problems are told; whatever else is wrong there is for `gc` to tell
         return
     if garbage.deletable or garbage.young:
@@ -263,6 +254,8 @@ def _parser() -> argparse.ArgumentParser:
     importing.add_argument("--limit", type=positive, help="take only the first N pairs")
     add_import_formats(importing)
     add_export(add)
+    add_restore(add)
+    add_merge(add)
     return parser
 
 

@@ -32,6 +32,7 @@ PURPOSES: tuple[Purpose, ...] = ("work", "gold", "repeat", "second_look")
 VOTING: tuple[Purpose, ...] = ("work", "second_look")  # the others only measure the reviewer
 Conflicts = Literal["keep", "reject", "majority"]  # what becomes of masks that reviewers disagree on, see Policy
 CONFLICTS: tuple[Conflicts, ...] = ("keep", "reject", "majority")
+FLAG = "flag"  # reason of a skip that asks the lead for a second look
 MaskKey = tuple[str, str]  # (sample_id, mask_sha256)
 
 _UNDO_NAMESPACE = uuid.UUID("6f1d5a52-53f5-4f0e-9a49-5b7b1c9a8d10")  # of the ids that `undo` derives
@@ -99,6 +100,16 @@ class Decision:
     def is_vote(self) -> bool:
         """Whether it counts for the mask: a verdict, and not one that only measures the reviewer."""
         return self.verdict != "skip" and self.purpose in VOTING
+
+    @property
+    def is_by_person(self) -> bool:
+        """Not written by a merge or a score: those say so in brackets, which no user's name has."""
+        return not self.reviewer.endswith(")")
+
+    @property
+    def is_flag(self) -> bool:
+        """Whether it asks for a second look."""
+        return self.verdict == "skip" and self.reason == FLAG
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,6 +372,19 @@ class DecisionLog:
 def sqlite_url(data_root: Path) -> str:
     """The default database: one SQLite file under the data root."""
     return f"sqlite:///{data_root / 'decisions.sqlite3'}"
+
+
+def existing_log(database_url: str | None, data_root: Path) -> DecisionLog | None:
+    """The log at `database_url`, by default the one under `data_root`; None where that is missing: none is made.
+
+    UserError when a URL is given and there is no such file.
+    """
+    if database_url:
+        file = Path(database_url.removeprefix("sqlite:///"))
+        if database_url.startswith("sqlite:") and not file.is_file():
+            raise UserError(f"expected a decision log at {database_url}, found no file; check --database-url")
+        return DecisionLog(database_url)
+    return DecisionLog(sqlite_url(data_root)) if (data_root / "decisions.sqlite3").is_file() else None
 
 
 def _insert_ignoring_known(dialect: str) -> sa.Insert:

@@ -1,7 +1,8 @@
 """Near-duplicates: a perceptual hash per image, groups of look-alikes, and a split per group.
 
 A group never crosses splits: the split is a function of `group_id` alone. A row's group never changes once it
-is committed, so a split never changes either; new rows join the group of the nearest look-alike.
+is committed, so a split never changes either; new rows join the group of the nearest look-alike. Only a merge of two
+lineages may bring groups together, and then never out of what is held out (merged_splits.py).
 """
 
 import hashlib

@@ -1,4 +1,9 @@
-"""Publish: fold the decision log into the latest version, as the next version."""
+"""Publish: fold the decision log into the latest version, as the next version.
+
+The log is folded in whole each time, so after a `restore` verdicts that came later than the restored version hold
+again, unless they were taken back with it (restore.py). A row whose mask the log doesn't know stays as it is: a verdict
+that a `merge` brought from another lineage's log, say.
+"""
 
 from collections.abc import Mapping
 

@@ -17,10 +17,13 @@ A policy is a TOML file; a key that is not there leaves nothing out.
     max_doubt = 0.4                  # 0..1
     min_face_px = 64                 # shorter side of the face, in source pixels
     exclude_reasons = ["hair"]       # a standing reject gave it, and was outvoted
+    leave_out_fold = "2/5"           # without the second fifth of the train split, whole near-duplicate groups
 
 What isn't known doesn't pass a limit. Ground truth is trusted without reviews: it needs no votes and no doubt.
 """
 
+import hashlib
+import re
 import tomllib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -37,6 +40,8 @@ from manifests.store import Manifest, ManifestStore
 OPERATION = "select"
 SELECTIONS = "selections"  # directory of the lines, beside the versions
 
+_FOLD_SALT = "maskfoundry-fold-1"  # changing it would move every group to another fold
+
 _Rule = Callable[[pa.Table], pa.ChunkedArray]  # rows -> which of them pass
 
 
@@ -51,6 +56,7 @@ class SelectionPolicy:
     max_doubt: float | None = None
     min_face_px: float | None = None
     exclude_reasons: tuple[str, ...] | None = None
+    leave_out_fold: str | None = None
 
     @classmethod
     def read(cls, path: Path) -> "SelectionPolicy":
@@ -165,12 +171,23 @@ def _rules(policy: SelectionPolicy) -> dict[str, _Rule]:
             pc.min_element_wise(rows["face_w"], rows["face_h"], skip_nulls=False), _float32(policy.min_face_px)
         ),
         "exclude_reasons": lambda rows: pc.invert(_among(rows["reason"], policy.exclude_reasons)),
+        "leave_out_fold": lambda rows: pc.or_(
+            pc.not_equal(rows["split"], "train"), pc.invert(_in_fold(rows["group_id"], policy.leave_out_fold or "1/1"))
+        ),
     }
     return {key: rule for key, rule in rules.items() if key in policy.given}
 
 
 def _among(values: pa.ChunkedArray, words: tuple[str, ...] | None) -> pa.ChunkedArray:
     return pc.is_in(values, value_set=pa.array(words or (), pa.string()))  # false for a null
+
+
+def _in_fold(group_ids: pa.ChunkedArray, fold: str) -> pa.ChunkedArray:
+    """Which groups are in the K-th of N folds, `fold` being "K/N": by a hash of their ids, the same in all versions."""
+    number, count = map(int, fold.split("/"))
+    ids = group_ids.unique()
+    inside = [int(hashlib.sha256(f"{_FOLD_SALT}:{name}".encode()).hexdigest()[:16], 16) for name in ids.to_pylist()]
+    return pc.is_in(group_ids, value_set=ids.filter(pa.array([value % count == number - 1 for value in inside])))
 
 
 def _or_trusted(rows: pa.Table, passing: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -202,6 +219,11 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def _is_fold(value: object) -> bool:
+    match = re.fullmatch(r"([1-9][0-9]{0,3})/([1-9][0-9]{0,3})", value) if isinstance(value, str) else None
+    return match is not None and int(match[2]) >= 2 and int(match[1]) <= int(match[2])
+
+
 _ORIGINS = get_args(Origin)
 _WORDS = "a list of texts, at least one", _is_words
 _EXPECTED: dict[str, tuple[str, Callable[[Any], bool]]] = {
@@ -215,6 +237,7 @@ _EXPECTED: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "max_doubt": ("a number from 0 to 1", lambda value: _is_number(value) and 0 <= value <= 1),
     "min_face_px": ("a number of pixels from 0 on", lambda value: _is_number(value) and 0 <= value < float("inf")),
     "exclude_reasons": _WORDS,
+    "leave_out_fold": ('a text such as "2/5", the second of five folds', _is_fold),
 }
 
 

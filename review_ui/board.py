@@ -40,7 +40,7 @@ class Board(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What the board said at one moment."""
+    """What the board said at one moment; `decisions` are those of people."""
 
     manifest: Manifest
     decisions: list[Decision]
@@ -56,13 +56,14 @@ def take_snapshot(board: Board, now: datetime) -> Snapshot:
     """Everything read once, so that all figures on the page belong together."""
     manifest, decisions = board.manifest, board.decisions()
     counted = tally(manifest, decisions, board.policy)
+    by_people = [decision for decision in decisions if decision.is_by_person]
     return Snapshot(
         manifest=manifest,
-        decisions=decisions,
+        decisions=by_people,
         gold=board.gold(),
         second_look=board.second_look(),
         problems=board.problems(),
         tally=counted,
-        forecast=forecast(decisions, counted.votes_left, now),
+        forecast=forecast(by_people, counted.votes_left, now),
         taken_at=now,
     )

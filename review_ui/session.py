@@ -33,7 +33,6 @@ from review_ui.submission import Refused, Submission, read_submission, submitted
 
 LEASE_SECONDS = 600  # long enough for a page's 16 prefetched samples and a coffee
 LOOK_SECONDS = 30  # between two looks for a newer version while samples wait
-FLAG = "flag"  # reason of a skip that asks the lead for a second look
 
 QueueName = Literal["work", "second_look"]
 
@@ -304,9 +303,9 @@ class ReviewSession:
         outcome, last = self._standing.outcome(key), self._standing.last(key)
         judged = self._standing.judged(key)
         status = outcome.status(self._policy) if judged else self._queue.published_status(sample.sample_id)
-        flagged = any(decision.verdict == "skip" and decision.reason == FLAG for decision in self._standing.on(key))
+        flagged = self._standing.flagged(key, unanswered=status != "pending")
         self._second_look.pop(key, None)
-        if status == "conflict" or (flagged and status == "pending"):
+        if status == "conflict" or flagged:
             self._second_look[key] = sample
             self._queue.want(sample.sample_id, 0)
         elif status == "pending":
@@ -513,4 +512,4 @@ def _names(reviewers: Sequence[str]) -> str:
 
 def _tells(decision: Decision) -> bool:
     """Whether a lead wants to see it at the second look: a vote, or a flag."""
-    return decision.is_vote or decision.reason == FLAG
+    return decision.is_vote or decision.is_flag

@@ -59,6 +59,15 @@ class StandingDecisions:
         """Whether the log ever held a vote on the mask, taken back or not."""
         return key in self._voted
 
+    def flagged(self, key: MaskKey, *, unanswered: bool = False) -> bool:
+        """Whether a flag stands on a mask; `unanswered`: and no vote came after it."""
+        for decision in reversed(self.on(key)):
+            if decision.is_flag:
+                return True
+            if unanswered and decision.is_vote:
+                return False
+        return False
+
     def outcome(self, key: MaskKey) -> Outcome:
         """The last standing vote of each reviewer on a mask."""
         return Outcome.of(self.on(key))

@@ -7,36 +7,24 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
-from PIL import Image
+from small_lineages import mask, picture
 
 from manifests.__main__ import main
 from manifests.blobs import BlobStore
 from manifests.decisions import Decision, DecisionLog, sqlite_url
 from manifests.errors import UserError
 from manifests.garbage import MIN_AGE_SECONDS, Garbage, delete_garbage, find_garbage
-from manifests.geometry import Box, Pixels
+from manifests.geometry import Box
 from manifests.samples import Row, Source, join_dataset, store_sample
 from manifests.schema import SCHEMA
 from manifests.store import ManifestStore
 
 NOW = 1_800_000_000.0
 DAY = 86_400.0
-
-
-def picture(seed: int) -> Pixels:
-    coarse = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), np.uint8)
-    return np.asarray(Image.fromarray(coarse).resize((48, 64), Image.Resampling.BICUBIC))
-
-
-def mask(level: int) -> Pixels:
-    values = np.zeros((64, 48), np.uint8)
-    values[20:, :30] = level
-    return values
 
 
 def stored(blobs: BlobStore, seed: int) -> Row:

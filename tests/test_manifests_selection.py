@@ -138,9 +138,12 @@ def test_a_policy_is_read_from_toml(tmp_path: Path) -> None:
         max_doubt = 0.4
         min_face_px = 64
         exclude_reasons = ["hair"]
+        leave_out_fold = "2/5"
     """
     policy = read(tmp_path, text)
-    assert policy == SelectionPolicy(("studio", "web"), ("CC0",), ("teacher", "ground_truth"), 2, 0.4, 64, ("hair",))
+    assert policy == SelectionPolicy(
+        ("studio", "web"), ("CC0",), ("teacher", "ground_truth"), 2, 0.4, 64, ("hair",), "2/5"
+    )
     assert list(policy.given) == [field.name for field in fields(SelectionPolicy)]
     assert read(tmp_path, "").given == {}
 
@@ -173,6 +176,23 @@ def test_everything_wrong_with_a_policy_is_named_in_one_line(tmp_path: Path) -> 
         "the unknown key extra",
     ):
         assert words in message
+
+
+def test_each_training_row_is_left_out_by_one_fold_and_held_out_rows_by_none() -> None:
+    rows = [row(f"{at}", group_id=f"{at % 40:032x}") for at in range(80)]
+    rows += [row("v", split="val"), row("t", split="test")]
+    kept = [set(taken(SelectionPolicy(leave_out_fold=f"{number}/3"), *rows)) for number in (1, 2, 3)]
+    left_out = [{f"{at}" for at in range(80)} - names for names in kept]
+    assert sorted(name for names in left_out for name in names) == sorted(f"{at}" for at in range(80))
+    assert all(10 < len(names) < 50 for names in left_out)
+    assert all({f"{(int(name) + 40) % 80}" for name in names} == names for names in left_out)  # groups stay whole
+    assert all({"v", "t"} <= names for names in kept)
+
+
+@pytest.mark.parametrize("value", ['"0/5"', '"6/5"', '"1/1"', '"2"', "2", '"a/b"'])
+def test_a_fold_that_is_none_is_refused(tmp_path: Path, value: str) -> None:
+    with pytest.raises(UserError, match=r"leave_out_fold = .* instead of a text such as"):
+        read(tmp_path, f"leave_out_fold = {value}")
 
 
 @pytest.mark.parametrize("line", ["min_votes = true", "min_votes = -1", "max_doubt = nan", "min_face_px = inf"])
