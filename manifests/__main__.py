@@ -25,7 +25,7 @@ from manifests.masks import decode_mask
 from manifests.publish import publish
 from manifests.selection import SELECTIONS, SelectionPolicy, absent_names, commit_selection
 from manifests.sheet import contact_sheet
-from manifests.stats import describe
+from manifests.stats import Statistics, describe
 from manifests.store import Manifest, ManifestStore
 from manifests.verify import verify
 from manifests.versions import open_version
@@ -70,7 +70,7 @@ def show(options: argparse.Namespace) -> None:
 
 def stats(options: argparse.Namespace) -> None:
     """Tables of a version: by source, split and status, sizes, person share, reasons, seconds per decision."""
-    print(describe(_open(options)))
+    print(describe(Statistics(_open(options))))
 
 
 def diff_versions(options: argparse.Namespace) -> None:
