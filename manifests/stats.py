@@ -4,7 +4,7 @@
 Names that somebody else chose (sources, licences, reasons) come without control characters.
 """
 
-from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -71,7 +71,8 @@ class Statistics:
         codes = [pc.fill_null(column.indices, len(column.dictionary)).to_numpy() for column in columns]
         combined = np.zeros(self.rows, np.int64)
         for code, size in zip(codes, sizes, strict=True):
-            combined = combined * size + code
+            combined *= size
+            combined += code
         which, counts = _occurring(combined, combinations=int(np.prod(sizes, dtype=np.float64)))
         names = [[*map(printable, column.dictionary.to_pylist()), NOT_STATED] for column in columns]
         counted: dict[str, Any] = {}
@@ -79,7 +80,7 @@ class Statistics:
             which, code = np.divmod(which, size)
             counted[name] = [known[index] for index in code]
         frame = pd.DataFrame({**{name: counted[name] for name in by}, "rows": counts})
-        return frame.groupby(list(by), as_index=False, sort=True)["rows"].sum()  # names may have become equal
+        return frame.groupby(list(by))["rows"].sum().reset_index()  # names may have become equal
 
     def codes(self, name: str) -> tuple[npt.NDArray[np.int32], list[str]]:
         """Of each row the index into the names that follow, of a column of WORDS without nulls."""
@@ -117,23 +118,11 @@ class Statistics:
 
 def describe(numbers: Statistics) -> str:
     """Counts per source, split and status; quantiles of sizes and scores; reasons; seconds per decision."""
-    known = numbers.quantiles.drop(index=NUMBERS["seconds"]).drop(columns="known")
-    parts = [
-        f"{numbers.manifest.path}: {numbers.rows} samples, {len(numbers.groups)} near-duplicate groups",
-        _titled("samples by source, origin and status", by_status(numbers, "source", "origin")),
-        _titled("samples by split and status", by_status(numbers, "split")),
-        _titled("quantiles", known.round(3)),
-    ]
-    reasons = reasons_given(numbers)
-    if len(reasons):
-        parts.append(_titled("reasons of rejected samples", reasons.set_index("reason").rename(columns={"rows": "samples"})))
-    seconds = numbers.quantiles.loc[NUMBERS["seconds"]]
-    if seconds["known"]:
-        parts.append(
-            f"seconds per decision: median {seconds['50%']:.2f}, interquartile range "
-            f"{seconds['25%']:.2f} to {seconds['75%']:.2f}, {seconds['known']:.0f} decisions"
-        )
-    return "\n\n".join(parts)
+    with ThreadPoolExecutor(1) as executor:  # the groups take as long as all the rest
+        groups = executor.submit(getattr, numbers, "groups")
+        tables = _tables(numbers)
+        heading = f"{numbers.manifest.path}: {numbers.rows} samples, {len(groups.result())} near-duplicate groups"
+    return "\n\n".join([heading, *tables])
 
 
 def by_status(numbers: Statistics, *by: str) -> pd.DataFrame:
@@ -157,12 +146,33 @@ def folded(counted: pd.DataFrame, column: str, most: int = NAMES_SHOWN) -> pd.Da
     others = f"({len(totals) - len(kept)} others)"
     by = [name for name in counted.columns if name != "rows"]
     renamed = counted.assign(**{column: [name if name in kept else others for name in counted[column]]})
-    return renamed.groupby(by, as_index=False)["rows"].sum()
+    return renamed.groupby(by)["rows"].sum().reset_index()
 
 
 def printable(text: str) -> str:
     """Somebody's name for something, with what a terminal or a page might obey replaced."""
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
+def _tables(numbers: Statistics) -> list[str]:
+    known = numbers.quantiles.drop(index=NUMBERS["seconds"]).drop(columns="known")
+    parts = [
+        _titled("samples by source, origin and status", by_status(numbers, "source", "origin")),
+        _titled("samples by split and status", by_status(numbers, "split")),
+        _titled("quantiles", known.round(3)),
+    ]
+    reasons = reasons_given(numbers)
+    if len(reasons):
+        parts.append(
+            _titled("reasons of rejected samples", reasons.set_index("reason").rename(columns={"rows": "samples"}))
+        )
+    seconds = numbers.quantiles.loc[NUMBERS["seconds"]]
+    if seconds["known"]:
+        parts.append(
+            f"seconds per decision: median {seconds['50%']:.2f}, interquartile range "
+            f"{seconds['25%']:.2f} to {seconds['75%']:.2f}, {seconds['known']:.0f} decisions"
+        )
+    return parts
 
 
 def _encoded(column: pa.ChunkedArray) -> pa.DictionaryArray:

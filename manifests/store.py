@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -98,7 +99,7 @@ class Manifest:
             table = file.read(present).select(present)
         return with_later_columns(table.replace_schema_metadata(None), wanted)
 
-    def take(self, rows: Sequence[int], columns: Sequence[str]) -> pa.Table:
+    def take(self, rows: Sequence[int] | npt.NDArray[np.int64], columns: Sequence[str]) -> pa.Table:
         """The rows at these positions, which ascend; of the file's row groups one is in memory at a time."""
         wanted = np.asarray(rows, np.int64)
         first = 0
