@@ -332,7 +332,7 @@ def test_missing_blobs_are_told_and_the_rest_is_drawn(tmp_path: Path, capsys: py
     assert str(lost) in page.text
     errors = capsys.readouterr().err.splitlines()
     assert len(errors) == 1
-    assert errors[0].startswith(f"warning: 6 picture(s) can't be read, the first: expected the blob {lost}")
+    assert errors[0].startswith(f"warning: 1 picture(s) can't be read, the first: expected the blob {lost}")
 
 
 def test_no_blob_at_all_still_makes_a_report(tmp_path: Path) -> None:

@@ -1,14 +1,19 @@
 """A version's report for people: one self-contained HTML page, or its plots and portraits as one PNG.
 
 It shows people's faces wherever portraits are drawn; with none (`portraits_drawn` 0) it is numbers, tables and plots.
+matplotlib is loaded when the first plot is drawn, and by nothing else in this room.
 """
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from manifests.atomic import write_replace
 from manifests.errors import UserError
-from manifests.report.pictures import Tiles, brightness, look_alikes, portraits
+from manifests.report.page import page
+from manifests.report.picture import picture
+from manifests.report.pictures import Looked, brightness, look_alikes, portraits
+from manifests.report.sections import sections
 from manifests.stats import Statistics
 
 SUFFIXES = (".html", ".png")
@@ -21,24 +26,13 @@ def write_report(numbers: Statistics, path: Path, *, portraits_drawn: int = PORT
     UserError for another suffix. Pictures that can't be read are told on standard error, and in the report.
     """
     check_suffix(path)
-    from manifests.report.page import page  # loads matplotlib
-    from manifests.report.picture import picture
-    from manifests.report.sections import sections
-
     bright = brightness(numbers.manifest, numbers.rows)
     drawn = portraits(numbers, portraits_drawn) if portraits_drawn else []
     alike = look_alikes(numbers) if portraits_drawn else []
-    _warn(
-        [
-            problem
-            for looked in (bright.looked, *(sheet.looked for sheet in (*drawn, *alike)))
-            for problem in looked.problems
-        ]
-    )
+    _warn([bright.looked, *(sheet.looked for sheet in (*drawn, *alike))])
     content = sections(numbers, bright, drawn, alike)
-    write_replace(
-        path, page(numbers, content).encode() if path.suffix.lower() == ".html" else picture(numbers, content)
-    )
+    as_page = path.suffix.lower() == ".html"
+    write_replace(path, page(numbers, content).encode() if as_page else picture(numbers, content))
 
 
 def check_suffix(path: Path) -> None:
@@ -47,9 +41,8 @@ def check_suffix(path: Path) -> None:
         raise UserError(f"expected a report's name such as report.html or report.png, found {path}")
 
 
-def _warn(problems: list[str]) -> None:
+def _warn(looks: Sequence[Looked]) -> None:
+    """One line for all; a picture that was wanted twice counts once."""
+    problems = list(dict.fromkeys(problem for looked in looks for problem in looked.problems))
     if problems:
         print(f"warning: {len(problems):,} picture(s) can't be read, the first: {problems[0]}", file=sys.stderr)
-
-
-__all__ = ["PORTRAITS_DRAWN", "Tiles", "check_suffix", "write_report"]
