@@ -295,7 +295,7 @@ def test_the_picture_holds_plots_and_portraits(shown: tuple[Manifest, Page], tmp
     assert sizes[3][1] > sizes[0][1]
 
 
-@pytest.mark.parametrize("suffix", [".html", ".png"])
+@pytest.mark.parametrize("suffix", [".html", pytest.param(".png", marks=pytest.mark.slow)])
 def test_one_undecided_row_with_nothing_known_makes_a_report(tmp_path: Path, suffix: str) -> None:
     unknown = [field.name for field in SCHEMA if field.nullable and field.name != "teacher"]
     manifest = dataset(tmp_path, [dict.fromkeys(unknown)])
