@@ -12,7 +12,7 @@ from PIL import Image
 
 from manifests.atomic import write_replace
 from manifests.blobs import BlobStore
-from manifests.command import positive, run_command
+from manifests.command import not_negative, positive, run_command
 from manifests.decisions import CONFLICTS, DecisionLog, Policy, existing_log, sqlite_url
 from manifests.diff import diff, draw_changes
 from manifests.errors import UserError
@@ -24,9 +24,10 @@ from manifests.imports.command import add_import_formats, import_format
 from manifests.lineage_command import add_merge, add_restore
 from manifests.masks import decode_mask
 from manifests.publish import publish
+from manifests.report import PORTRAITS_DRAWN, check_suffix, write_report
 from manifests.selection import SELECTIONS, SelectionPolicy, absent_names, commit_selection
 from manifests.sheet import contact_sheet
-from manifests.stats import describe
+from manifests.stats import Statistics, describe
 from manifests.store import Manifest, ManifestStore
 from manifests.verify import verify
 from manifests.versions import open_version
@@ -71,7 +72,13 @@ def show(options: argparse.Namespace) -> None:
 
 def stats(options: argparse.Namespace) -> None:
     """Tables of a version: by source, split and status, sizes, person share, reasons, seconds per decision."""
-    print(describe(_open(options)))
+    if options.report:
+        check_suffix(options.report)
+    numbers = Statistics(_open(options))
+    print(describe(numbers))
+    if options.report:
+        write_report(numbers, options.report, portraits_drawn=options.portraits)
+        print(options.report)
 
 
 def diff_versions(options: argparse.Namespace) -> None:
@@ -222,7 +229,12 @@ def _parser() -> argparse.ArgumentParser:
     showing = add("show", show, takes_version=True)
     showing.add_argument("--limit", type=positive, default=10, help="rows, or samples on the sheet")
     showing.add_argument("--sheet", type=Path, metavar="FILE.png", help="draw samples and masks instead")
-    add("stats", stats, takes_version=True)
+    counting = add("stats", stats, takes_version=True)
+    counting.add_argument("--report", type=Path, metavar="FILE", help="also write a report: FILE.html or FILE.png")
+    counting.add_argument(
+        "--portraits", type=not_negative, default=PORTRAITS_DRAWN, metavar="N",
+        help=f"drawn in it of each status (default: {PORTRAITS_DRAWN}; 0: no face at all)",
+    )  # fmt: skip
     comparing = add("diff", diff_versions)
     comparing.add_argument("old", metavar="A", help="3, v3 or a path")
     comparing.add_argument("new", metavar="B", help="likewise")

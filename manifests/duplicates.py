@@ -16,7 +16,7 @@ from PIL import Image
 from manifests.geometry import Pixels
 from manifests.schema import Split
 
-MAX_HAMMING_DISTANCE = 6  # bits of 64; chosen by looking at the pairs between 0 and 12, see docs/manifest.md
+MAX_HAMMING_DISTANCE = 6  # bits of 64; chosen by looking at the pairs between 0 and 12, see docs/dataset.md
 SPLIT_SALT = "maskfoundry-split-1"  # changing it would move every sample to another split
 VAL_FRACTION = 0.10
 TEST_FRACTION = 0.10

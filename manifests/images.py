@@ -65,10 +65,10 @@ def decode_image(data: bytes) -> Pixels:
         raise UnusableImage("truncated", f"the picture breaks off or is damaged ({error})") from error
 
 
-def encode_jpeg(rgb: Pixels) -> bytes:
+def encode_jpeg(rgb: Pixels, quality: int = JPEG_QUALITY) -> bytes:
     """RGB uint8 (H, W, 3) -> JPEG bytes without metadata; the same pixels give the same bytes."""
     buffer = io.BytesIO()
-    Image.fromarray(rgb).save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling="4:4:4")
+    Image.fromarray(rgb).save(buffer, "JPEG", quality=quality, subsampling="4:4:4")
     return buffer.getvalue()
 
 

@@ -1,7 +1,7 @@
 """The columns of a manifest (schema version 2) and `validate`, which lists every violation at once.
 
 One row is one sample: an ROI of a source image with one candidate mask. The meaning of each column is in
-docs/manifest.md; a column's meaning never changes, new needs add columns and raise SCHEMA_VERSION.
+docs/dataset.md; a column's meaning never changes, new needs add columns and raise SCHEMA_VERSION.
 """
 
 from collections.abc import Callable, Sequence

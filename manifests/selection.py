@@ -64,12 +64,12 @@ class SelectionPolicy:
         try:
             given = tomllib.loads(path.read_text("utf-8"))
         except FileNotFoundError as error:
-            raise UserError(f"expected a policy at {path}, found no file; write one, see docs/manifest.md") from error
+            raise UserError(f"expected a policy at {path}, found no file; write one, see docs/dataset.md") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise UserError(f"expected TOML in {path}, found: {error}; mend that line") from error
         problems = [problem for key, value in given.items() if (problem := _problem(key, value))]
         if problems:
-            raise UserError(f"expected a policy in {path}, found {'; '.join(problems)}; see docs/manifest.md")
+            raise UserError(f"expected a policy in {path}, found {'; '.join(problems)}; see docs/dataset.md")
         fields: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value for key, value in given.items()
         }

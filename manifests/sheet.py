@@ -23,18 +23,23 @@ def contact_sheet(
     samples: Sequence[tuple[Pixels, Pixels]], *, columns: int = COLUMNS, captions: Sequence[str] = ()
 ) -> Pixels:
     """Pairs of RGB (H, W, 3) and mask (H, W) -> one RGB sheet, in reading order; a caption (ASCII) each, or none."""
-    columns = min(columns, max(1, len(samples)))
-    rows = -(-len(samples) // columns)
+    tiles = [tile(rgb, mask) for rgb, mask in samples]
+    for drawn, caption in zip(tiles, captions, strict=False):
+        _write_caption(drawn, caption)
+    return arranged(tiles, columns=columns)
+
+
+def arranged(tiles: Sequence[Pixels], *, columns: int = COLUMNS) -> Pixels:
+    """RGB tiles, of TILE_PX a side at most, on one RGB sheet, in reading order."""
+    columns = min(columns, max(1, len(tiles)))
+    rows = -(-len(tiles) // columns)
     pitch = TILE_PX + GAP_PX
     sheet = np.full((rows * pitch + GAP_PX, columns * pitch + GAP_PX, 3), SURROUND, np.uint8)
-    for index, (rgb, mask) in enumerate(samples):
+    for index, drawn in enumerate(tiles):
         row, column = divmod(index, columns)
-        tile = _tile(rgb, mask)
-        if captions:
-            _write_caption(tile, captions[index])
-        top = GAP_PX + row * pitch + (TILE_PX - tile.shape[0]) // 2
-        left = GAP_PX + column * pitch + (TILE_PX - tile.shape[1]) // 2
-        sheet[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
+        top = GAP_PX + row * pitch + (TILE_PX - drawn.shape[0]) // 2
+        left = GAP_PX + column * pitch + (TILE_PX - drawn.shape[1]) // 2
+        sheet[top : top + drawn.shape[0], left : left + drawn.shape[1]] = drawn
     return sheet
 
 
@@ -46,7 +51,8 @@ def overlay(rgb: Pixels, mask: Pixels) -> Pixels:
     return np.asarray(cv2.drawContours(np.ascontiguousarray(shown), contours, -1, CONTOUR_RGB, 1), np.uint8)
 
 
-def _tile(rgb: Pixels, mask: Pixels) -> Pixels:
+def tile(rgb: Pixels, mask: Pixels) -> Pixels:
+    """The `overlay` of RGB (H, W, 3) and mask (H, W) with its longer side of TILE_PX."""
     scale = TILE_PX / max(rgb.shape[:2])
     size = (max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale)))
     shrinking = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR

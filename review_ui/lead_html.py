@@ -8,10 +8,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from html import escape
 
+from manifests.colors import COLORS
 from review_ui.pace import PaceBin, round_down
 
-STATUS_COLORS = {"accepted": "#2f9e62", "rejected": "#d1503f", "conflict": "#e0a021", "pending": "#98a2b3"}
-COLORS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#7a6ff0", "#8a8a8a")  # Okabe and Ito
 STYLE = """
 margin: 0 -12px; font-size: 14px; line-height: 1.45; color: var(--body-text-color);
 h1 { font-size: 20px; font-weight: 600; margin: 0; }

@@ -3,10 +3,11 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from manifests.colors import STATUS_COLORS
 from review_ui.agreement import Agreement
 from review_ui.error_rates import Interval, Rate, SlippedThrough
 from review_ui.gold import GoldSample
-from review_ui.lead_html import STATUS_COLORS, Cell, Html, cards, colors_of, key, keys, stacked_bar, table, with_note
+from review_ui.lead_html import Cell, Html, cards, colors_of, key, keys, stacked_bar, table, with_note
 from review_ui.pace import Forecast
 from review_ui.tally import STATUSES, Counts, Tally
 from review_ui.trust import ReviewerFigures, Seconds

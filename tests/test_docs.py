@@ -50,9 +50,27 @@ def test_every_command_in_the_docs_exists_with_its_options(page: str, module: st
 
 
 def test_docs_name_every_column_and_no_other() -> None:
-    table = (ROOT / "docs/manifest.md").read_text().partition("## Columns")[2].partition("\n\nThe file")[0]
+    table = (ROOT / "docs/dataset.md").read_text().partition("## Columns")[2].partition("\n\nThe file")[0]
     first_cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
     assert [name for cell in first_cells for name in re.findall(r"`([a-z0-9_]+)`", cell)] == SCHEMA.names
+
+
+def test_the_page_of_the_dataset_shows_every_subcommand() -> None:
+    subcommands = re.findall(r"^    ([a-z]+) ", help_of("manifests"), flags=re.MULTILINE)
+    assert len(subcommands) >= 9
+    text = (ROOT / "docs/dataset.md").read_text()
+    assert [
+        name for name in subcommands if not re.search(rf"^\$ python -m manifests {name}\b", text, re.MULTILINE)
+    ] == []
+    assert [name for name in subcommands if f"\n## {name}\n" not in text] == []
+
+
+def test_links_into_a_page_lead_to_a_heading() -> None:
+    for page in PAGES:
+        for target, anchor in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", page.read_text()):
+            headings = re.findall(r"^#+ (.+)$", (page.parent / target if target else page).read_text(), re.MULTILINE)
+            slugs = {re.sub(r"[^a-z0-9_ -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+            assert anchor in slugs, f"{page.name}: no heading for #{anchor} in {target or page.name}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
