@@ -144,6 +144,14 @@ def test_a_stroke_whose_label_stands_beside_it_is_read(tasks: Tasks) -> None:
     assert np.array_equal(tasks.read()[0].read_mask(), asymmetric(0))
 
 
+def test_regions_without_an_id_have_their_own_labels_alone(tasks: Tasks) -> None:
+    everything = tasks.brush(np.full((HEIGHT, WIDTH), 255, np.uint8), "sofa")
+    tasks.content[0]["annotations"][0]["result"].append(everything)
+    for region in tasks.content[0]["annotations"][0]["result"]:
+        del region["id"]
+    assert np.array_equal(tasks.read()[0].read_mask(), asymmetric(0))
+
+
 def test_the_ground_truth_counts_else_the_last_change_and_never_a_cancelled_one(tasks: Tasks) -> None:
     def annotation(seed: int, **changes: Any) -> dict[str, Any]:
         return {"result": [tasks.brush(asymmetric(seed))], "updated_at": "2026-01-01", **changes}

@@ -60,18 +60,16 @@ def read_imagefolder(annotations: Path, images: Path | None, _category: str) -> 
 
 def _pair(root: Path, folder: PurePosixPath, row: dict[str, Any], problems: Problems) -> TrustedPair | None:
     """The pair of one row; None, and a problem named, when something is wrong with it."""
-    names = text(row[IMAGE]), text(row[MASK])
-    if names[0] is None or names[1] is None:
+    image_name, mask_name = text(row[IMAGE]), text(row[MASK])
+    if image_name is None or mask_name is None:
         problems.add("rows without an image or a mask", f"{folder}: {row[IMAGE]!r}, {row[MASK]!r}")
         return None
-    image, mask = (
-        problems.find(root / folder, name, what=what) for name, what in zip(names, ("images", "masks"), strict=True)
-    )
+    image, mask = problems.find(root / folder, image_name), problems.find(root / folder, mask_name, what="masks")
     if image is None or mask is None:
         return None
     return TrustedPair(
-        name=(folder / names[0]).as_posix(),
-        mask_name=(folder / names[1]).as_posix(),
+        name=(folder / image_name).as_posix(),
+        mask_name=(folder / mask_name).as_posix(),
         uri=source_uri(image),
         read_image=image.read_bytes,
         read_mask=partial(read_mask_values, mask),

@@ -153,15 +153,16 @@ def _result(task: dict[str, Any]) -> list[Region]:
 
 def _labelled(regions: list[Region], labels: Counter[str], category: str) -> list[Region]:
     """Brush strokes and polygons that have the label. It is their own, or another region's of the same id."""
-    labels_of = defaultdict(set)
-    for region in regions:
+    labels_of: dict[str, set[str]] = defaultdict(set)
+    named = [(str(region.get("id", f"#{number}")), region) for number, region in enumerate(regions)]
+    for name, region in named:
         for kind in _LABELS:
-            named = region["value"].get(kind)
-            labels_of[region.get("id")].update(map(str, named) if isinstance(named, list) else ())
-    shapes = [region for region in regions if "rle" in region["value"] or "points" in region["value"]]
-    for region in shapes:
-        labels.update(labels_of[region.get("id")])
-    return [region for region in shapes if category.lower() in {label.lower() for label in labels_of[region.get("id")]}]
+            stated = region["value"].get(kind)
+            labels_of[name].update(map(str, stated) if isinstance(stated, list) else ())
+    shapes = [(name, region) for name, region in named if "rle" in region["value"] or "points" in region["value"]]
+    for name, _ in shapes:
+        labels.update(labels_of[name])
+    return [region for name, region in shapes if category.lower() in {label.lower() for label in labels_of[name]}]
 
 
 def _image_name(data: dict[str, Any]) -> str | None:
