@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from manifests.errors import UserError
-from manifests.errors import listed
+from manifests.errors import UserError, listed
 from manifests.imports.inside import file_inside
 
 
