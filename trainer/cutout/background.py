@@ -77,8 +77,8 @@ def _disc_mean(light: Floats, weights: Floats, *, radius_px: int) -> Floats:
     """Weighted means over discs, (h, w, 3) with (h, w); where a disc holds no weight, over ever larger squares."""
     side = 2 * radius_px + 1
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)).astype(np.float32)
-    filtered = [cv2.filter2D(values, -1, disc, borderType=cv2.BORDER_REFLECT) for values in (light * weights[..., None], weights)]
-    total, weight = filtered[0], filtered[1][..., None]
+    total = cv2.filter2D(light * weights[..., None], -1, disc, borderType=cv2.BORDER_REFLECT)
+    weight = cv2.filter2D(weights, -1, disc, borderType=cv2.BORDER_REFLECT)[..., None]
     mean = np.clip(total / np.maximum(weight, LEAST_WEIGHT), 0, 1)
     known = weight[..., 0] > LEAST_WEIGHT * disc.sum()
     return mean if known.all() else _filled(mean, known)
