@@ -104,8 +104,8 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def _add_postprocessing(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("mask")
-    group.add_argument("--localizer", choices=LOCALIZERS, default="none", help="a second look (default: %(default)s)")
-    group.add_argument("--refine", choices=REFINEMENTS, default="none", help="of edges (default: %(default)s)")
+    group.add_argument("--localizer", choices=LOCALIZERS, default="mask", help="a second look (default: %(default)s)")
+    group.add_argument("--refine", choices=REFINEMENTS, default="guided", help="of edges (default: %(default)s)")
     group.add_argument("--open", type=positive, default=0, metavar="PX", help="take away what is thinner")
     group.add_argument("--close", type=positive, default=0, metavar="PX", help="close gaps that are narrower")
     group.add_argument("--largest", action="store_true", help="keep the largest connected piece alone")

@@ -15,6 +15,7 @@ from trainer.cutout.banding import WORK_SIDE_PX, Floats, bands, enlarged, shrunk
 GAMMA = 2.2  # lenses blur light and not its numbers: lamps become bright discs
 APERTURE_FRACTION = 0.03  # of the longer side: the radius of the disc
 SPILL_FRACTION = 0.01  # of the longer side: so near the mask's edge, colours may be the person's
+BEHIND_ALPHA = 0.05  # from here on a pixel shows the person, too
 LEAST_WEIGHT = 1e-4
 WHITE = (255, 255, 255)
 
@@ -36,7 +37,8 @@ def out_of_focus(rgb: Pixels, alpha: Prob) -> Pixels:
     small = shrunk(rgb, WORK_SIDE_PX)
     longer = max(small.shape[:2])
     spill = 2 * max(1, round(SPILL_FRACTION * longer)) + 1
-    weights = 1 - cv2.dilate(shrunk_like(alpha, small), np.ones((spill, spill), np.uint8))
+    near = cv2.dilate(shrunk_like(alpha, small), np.ones((spill, spill), np.uint8))
+    weights = (near < BEHIND_ALPHA).astype(np.float32)
     light = np.power(small.astype(np.float32) / 255, GAMMA)
     blurred = _disc_mean(light, weights, radius_px=max(1, round(APERTURE_FRACTION * longer)))
     at = enlarged(np.power(blurred, 1 / GAMMA), *rgb.shape[:2])
@@ -85,7 +87,7 @@ def _disc_mean(light: Floats, weights: Floats, *, radius_px: int) -> Floats:
 
 
 def _filled(values: Floats, known: np.ndarray) -> Floats:
-    """(h, w, 3) with the unknown pixels from what is known around them, by halving the picture until none is unknown."""
+    """(h, w, 3) with the unknown pixels from what is known around them: the picture is halved until none is left."""
     if known.all() or not known.any():
         return values
     height, width = known.shape

@@ -72,7 +72,7 @@ def _variances(guide: Floats, mean: Floats, radius_px: int, epsilon: float) -> l
 
 
 def _solved(triangle: list[Floats], right: Floats) -> Floats:
-    """Solutions of the symmetric 3 x 3 systems for `right` (h, w, 3), by Cramer's rule in float64: some are near singular."""
+    """Of the symmetric 3 x 3 systems, for `right` (h, w, 3): Cramer's rule, in float64 as some are near singular."""
     rr, rg, rb, gg, gb, bb = (entry.astype(np.float64) for entry in triangle)
     c_rr, c_rg, c_rb = gg * bb - gb * gb, gb * rb - rg * bb, rg * gb - gg * rb
     c_gg, c_gb, c_bb = rr * bb - rb * rb, rg * rb - rr * gb, rr * gg - rg * rg

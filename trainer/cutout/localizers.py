@@ -23,7 +23,7 @@ LOCALIZING_SIDE_PX = 512  # the whole picture's map is looked at in this size: n
 MAX_ROIS = 8  # networks run once per ROI: a crowd costs at most nine times one picture
 MIN_AREA_FRACTION = 0.1  # of the largest piece's: what is smaller is no second person but a bag, or noise
 MIN_PICTURE_FRACTION = 0.002  # of the picture: below it there is nobody
-MAX_PICTURE_FRACTION = 0.7  # of the picture: a ROI that fills more shows what the whole picture shows
+MAX_PICTURE_FRACTION = 0.9  # of the picture: a ROI that fills more shows what the whole picture shows
 MARGIN_FRACTION = 0.1  # of the box's longer side: what the first look cut off
 MIN_ASPECT = 0.4  # width / height
 

@@ -42,16 +42,9 @@ class Video:
     _first: Pixels
 
     def frames(self) -> Iterator[Pixels]:
-        """RGB (height, width, 3), once; UserError when the size changes on the way."""
+        """RGB (height, width, 3), once. Frames of another size than the first are scaled to it by FFmpeg."""
         bgr: Pixels | None = self._first
-        number = 0
         while bgr is not None:
-            number += 1
-            if bgr.shape[:2] != (self.height, self.width):
-                raise UserError(
-                    f"expected every frame of {self.source} in {self.width}x{self.height}, found frame {number} in "
-                    f"{bgr.shape[1]}x{bgr.shape[0]}; cut the video where its size changes"
-                )
             yield np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
             bgr = _read(self._capture)
 
