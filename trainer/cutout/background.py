@@ -81,7 +81,7 @@ def _disc_mean(light: Floats, weights: Floats, *, radius_px: int) -> Floats:
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)).astype(np.float32)
     total = cv2.filter2D(light * weights[..., None], -1, disc, borderType=cv2.BORDER_REFLECT)
     weight = cv2.filter2D(weights, -1, disc, borderType=cv2.BORDER_REFLECT)[..., None]
-    mean = np.clip(total / np.maximum(weight, LEAST_WEIGHT), 0, 1)
+    mean: Floats = np.clip(total / np.maximum(weight, LEAST_WEIGHT), 0, 1).astype(np.float32)
     known = weight[..., 0] > LEAST_WEIGHT * disc.sum()
     return mean if known.all() else _filled(mean, known)
 
@@ -95,5 +95,6 @@ def _filled(values: Floats, known: np.ndarray) -> Floats:
     weights = known.astype(np.float32)
     weight = cv2.resize(weights, half, interpolation=cv2.INTER_AREA)
     mean = cv2.resize(values * weights[..., None], half, interpolation=cv2.INTER_AREA)
-    coarse = _filled(mean / np.maximum(weight, LEAST_WEIGHT)[..., None], weight > LEAST_WEIGHT)
+    spread = (mean / np.maximum(weight, LEAST_WEIGHT)[..., None]).astype(np.float32)
+    coarse = _filled(spread, weight > LEAST_WEIGHT)
     return np.where(known[..., None], values, cv2.resize(coarse, (width, height))).astype(np.float32)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
-Kind = TypeVar("Kind", bound=np.generic)
+Kind = TypeVar("Kind", np.uint8, np.float32)
 
 WORK_SIDE_PX = 1536  # smooth maps are made on a picture of this longer side at most
 BAND_PIXELS = 2_000_000  # of one band: 24 MB per map of three float32 channels
@@ -55,4 +55,5 @@ def enlarged(smooth: Floats, height: int, width: int) -> Callable[[slice], Float
 
 
 def _area(pixels: npt.NDArray[Kind], height: int, width: int) -> npt.NDArray[Kind]:
-    return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
+    smaller: npt.NDArray[Kind] = np.asarray(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA))
+    return smaller

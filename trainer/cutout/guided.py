@@ -38,7 +38,7 @@ class LinearFit:
     @classmethod
     def of(cls, rgb: Pixels, values: Floats, *, radius_px: int, epsilon: float) -> "LinearFit":
         """RGB (h, w, 3), values (h, w) -> the fit over windows of 2 radius + 1; equations 14, 15, 16 of the paper."""
-        guide = rgb.astype(np.float32) / 255
+        guide = rgb.astype(np.float32) / np.float32(255)
         mean_guide, mean_values = _mean(guide, radius_px), _mean(values, radius_px)
         covariance = _mean(guide * values[..., None], radius_px) - mean_guide * mean_values[..., None]
         slopes = _solved(_variances(guide, mean_guide, radius_px, epsilon), covariance)

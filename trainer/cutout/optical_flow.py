@@ -25,7 +25,7 @@ class Motion:
     @classmethod
     def between(cls, now: Pixels, before: Pixels) -> "Motion":
         """Two flow frames (h, w)."""
-        dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
         return cls(np.asarray(dis.calc(now, before, None), np.float32))
 
     def carried(self, before: Floats, *, outside: float) -> Floats:

@@ -48,7 +48,7 @@ class Exponential:
 
     def _mixed(self, prob: Prob, now: Pixels, motion: Motion, frame_before: Pixels, prob_before: Prob) -> Prob:
         share = self._new_share + (1 - self._new_share) * changed(now, motion, frame_before)
-        share = cv2.resize(share, prob.shape[::-1])
+        share = np.asarray(cv2.resize(share, prob.shape[::-1]), np.float32)
         carried = motion.carried(prob_before, outside=-1.0)
         mixed = carried + share * (prob - carried)
         return np.where(carried < 0, prob, mixed)
