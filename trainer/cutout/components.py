@@ -39,7 +39,8 @@ def fill_holes(prob: Prob, max_fraction: float) -> Prob:
 def _without(prob: Prob, chosen: Callable[[Stats], Chosen]) -> Prob:
     """`prob` with the pieces of at least one half that `chosen` picks, by their statistics, at 0."""
     there = (prob >= PERSON_PROB).astype(np.uint8)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(there)
+    count, found, measured, _ = cv2.connectedComponentsWithStats(there)
+    labels, stats = np.asarray(found, np.int32), np.asarray(measured, np.int32)
     if count <= 1:
         return prob
     dropped = np.concatenate([[False], chosen(stats[1:])])

@@ -26,7 +26,7 @@ class Motion:
     def between(cls, now: Pixels, before: Pixels) -> "Motion":
         """Two flow frames (h, w)."""
         dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-        return cls(np.asarray(dis.calc(now, before, None), np.float32))
+        return cls(np.asarray(dis.calc(now, before, np.zeros((*now.shape, 2), np.float32)), np.float32))
 
     def carried(self, before: Floats, *, outside: float) -> Floats:
         """A map of the frame before, float32 (H, W) of any size, moved to where its pixels are now.
