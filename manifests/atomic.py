@@ -29,9 +29,15 @@ def write_replace(path: Path, data: bytes) -> None:
 
 def stream_replace(path: Path, parts: Iterable[bytes]) -> None:
     """As `write_replace`, with the parts one after another; when making one fails, `path` stays as it was."""
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        file.writelines(parts)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path, for what opens its file itself; `path` holds what is there once the block has ended well."""
     with _temporary(path) as temporary:
-        with temporary.open("wb") as file:
-            file.writelines(parts)
+        yield temporary
         _fsync(temporary)
         temporary.replace(path)
     _fsync(path.parent)

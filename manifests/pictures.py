@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from manifests.errors import UserError
@@ -15,18 +15,19 @@ PICTURE_SUFFIXES = frozenset(
 )
 
 
-def list_pictures(path: Path) -> list[Path]:
+def list_pictures(path: Path, suffixes: Collection[str] = PICTURE_SUFFIXES) -> list[Path]:
     """The picture files below a directory (hidden ones left out), those a glob matches, or the one file; sorted.
 
-    UserError when `path` isn't there or holds no file with a picture's suffix.
+    `suffixes` are those of other files where pictures aren't all that is looked for. UserError when `path` isn't there
+    or holds no file with one of them.
     """
     if path.is_file():
         return [path]
     if "*" in path.name and path.parent.is_dir():
-        return _pictures_among(path.parent.glob(path.name), path)
+        return _pictures_among(path.parent.glob(path.name), path, suffixes)
     if not path.is_dir():
         raise UserError(f"expected a directory of pictures at {path}, found nothing there; check the path")
-    return _pictures_among((entry for entry in path.rglob("*") if not _hidden(entry.relative_to(path))), path)
+    return _pictures_among((entry for entry in path.rglob("*") if not _hidden(entry.relative_to(path))), path, suffixes)
 
 
 def usable_pictures(paths: Iterable[Path]) -> Iterator[tuple[Path, Pixels]]:
@@ -43,11 +44,11 @@ def source_uri(path: Path) -> str:
     return os.fsencode(path.absolute()).decode("utf-8", "backslashreplace")
 
 
-def _pictures_among(entries: Iterable[Path], path: Path) -> list[Path]:
-    found = sorted(entry for entry in entries if entry.suffix.lower() in PICTURE_SUFFIXES and entry.is_file())
+def _pictures_among(entries: Iterable[Path], path: Path, suffixes: Collection[str]) -> list[Path]:
+    found = sorted(entry for entry in entries if entry.suffix.lower() in suffixes and entry.is_file())
     if not found:
         raise UserError(
-            f"expected pictures ({', '.join(sorted(PICTURE_SUFFIXES))}) in {path}, found none; "
+            f"expected pictures ({', '.join(sorted(suffixes))}) in {path}, found none; "
             "give the directory that holds them"
         )
     return found

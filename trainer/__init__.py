@@ -40,6 +40,7 @@
     comparison_report.py  tables and plot
     compare.py        `python -m trainer.compare`
     predict.py        `python -m trainer.predict`
+    cutout/           what it cuts people out with
     import_weights.py `python -m trainer.import_weights`
     bench.py          `python -m trainer.bench`
 

@@ -1,0 +1,122 @@
+"""What each way of looking twice and of touching up a mask is worth: the table that decides trainer.predict's defaults.
+
+    python docs/experiments/postprocessing.py --checkpoint starter --manifest manifests/v1.parquet [--every 1]
+
+Every variant differs from the plain network in one thing, but for the last, which is what the defaults could be. All
+of them see the same pictures and, where they look at the whole picture, the very same probabilities.
+"""
+
+import argparse
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from manifests.accepted import require_rows
+from manifests.blobs import BlobStore
+from manifests.command import positive, run_command
+from manifests.geometry import Pixels
+from manifests.images import decode_image
+from manifests.masks import PERSON_LEVEL, PERSON_PROB, decode_mask
+from manifests.metrics import MetricsAccumulator
+from manifests.onnx_segmenter import Prob
+from manifests.progress import progress
+from manifests.store import Manifest
+from trainer.checkpoint import checkpoint_path
+from trainer.cutout.localizers import LOCALIZERS
+from trainer.cutout.person import PersonPredictor
+from trainer.cutout.postprocess import Postprocess
+from trainer.device import pick_device
+from trainer.predictors import Predictor, open_predictor
+
+PLAIN = "none"
+TOUCHED_UP = {
+    "open 5": Postprocess(open_px=5),
+    "close 5": Postprocess(close_px=5),
+    "largest": Postprocess(largest=True),
+    "fill holes 0.02": Postprocess(max_hole_fraction=0.02),
+    "refine guided": Postprocess(refine="guided"),
+    "refine matting": Postprocess(refine="matting"),
+}
+
+
+class Remembering:
+    """A predictor that is asked the same again and again: it keeps what it said of the last few pictures."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        self._predictor = predictor
+        self._said: dict[bytes, Prob] = {}
+
+    @property
+    def digest(self) -> str:
+        return self._predictor.digest
+
+    def forget(self) -> None:
+        self._said.clear()
+
+    def person_prob(self, rgb: Pixels) -> Prob:
+        key = repr(rgb.shape).encode() + rgb.tobytes()
+        if key not in self._said:
+            self._said[key] = self._predictor.person_prob(rgb)
+        return self._said[key].copy()
+
+
+def variants(predictor: Predictor) -> Mapping[str, PersonPredictor]:
+    """By what is added to the plain network."""
+    localizers = {name: start() for name, start in LOCALIZERS.items()}
+    plain = {PLAIN: PersonPredictor(predictor)}
+    looked_twice = {
+        f"localizer {name}": PersonPredictor(predictor, localizer)
+        for name, localizer in localizers.items()
+        if name != PLAIN
+    }
+    touched_up = {name: PersonPredictor(predictor, postprocess=postprocess) for name, postprocess in TOUCHED_UP.items()}
+    both = {
+        "mask and guided": PersonPredictor(predictor, localizers["mask"], Postprocess(refine="guided")),
+        "mask, largest, guided": PersonPredictor(
+            predictor, localizers["mask"], Postprocess(largest=True, refine="guided")
+        ),
+    }
+    return plain | looked_twice | touched_up | both
+
+
+def main(arguments: list[str]) -> None:
+    options = _parse(arguments)
+    predictor = Remembering(open_predictor(options.checkpoint, pick_device(options.device)))
+    manifest = Manifest.open(options.manifest, data_root=options.data)
+    rows, blobs = require_rows(manifest, "all")[:: options.every], BlobStore(manifest.data_root)
+    people = variants(predictor)
+    found, seconds = {name: MetricsAccumulator() for name in people}, dict.fromkeys(people, 0.0)
+    for row in progress(rows, "measuring", total=len(rows)):
+        rgb = decode_image(blobs.read(row.image, row.image_sha256))
+        truth = decode_mask(blobs.read(row.mask, row.mask_sha256)) >= PERSON_LEVEL
+        for name, person in people.items():
+            started = time.process_time()
+            found[name].add(person.person_prob(rgb) >= PERSON_PROB, truth)
+            seconds[name] += time.process_time() - started
+        predictor.forget()
+    print(f"{options.checkpoint.name}, {len(rows)} pictures; in brackets the difference from none, in points")
+    print(f"{'':<24}" + "".join(f"{name:>24}" for name in MetricsAccumulator.NAMES) + f"{'CPU ms':>9}")
+    plain = found[PLAIN].result()
+    for name, accumulator in found.items():
+        metrics = accumulator.result()
+        shown = (
+            f"{getattr(metrics, m):.4f} ({100 * (getattr(metrics, m) - getattr(plain, m)):+.2f})"
+            for m in MetricsAccumulator.NAMES
+        )
+        # The plain network runs first and is remembered: its time is part of everybody's.
+        spent = seconds[name] + (0 if name == PLAIN else seconds[PLAIN])
+        print(f"{name:<24}" + "".join(f"{text:>24}" for text in shown) + f"{1000 * spent / len(rows):>9.0f}")
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("python docs/experiments/postprocessing.py", description=__doc__)
+    parser.add_argument("--checkpoint", type=checkpoint_path, required=True, metavar="PATH")
+    parser.add_argument("--manifest", type=Path, required=True)
+    parser.add_argument("--data", type=Path, help="data root (default: the one the manifest records)")
+    parser.add_argument("--every", type=positive, default=1, help="every n-th picture alone (default: all)")
+    parser.add_argument("--device", default="auto")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    run_command(main)
