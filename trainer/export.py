@@ -19,6 +19,7 @@ from trainer.exports.deployable import Deployable, deployable, side_multiple_px
 from trainer.exports.half import write_half
 from trainer.exports.ncnn_network import write_ncnn
 from trainer.exports.onnx_graph import write_onnx
+from trainer.exports.onnx_prelu import rewrite_prelus
 from trainer.exports.openvino_model import write_openvino
 from trainer.exports.parity import compare, probabilities
 from trainer.exports.photographs import Photographs, read_photographs
@@ -56,8 +57,8 @@ class Job:
         return self.directory / f"{self.metadata.checkpoint}{ending}"
 
     def onnx(self) -> Path:
-        """The ONNX file in fp32, from which others are made."""
-        path = self.path(".onnx")
+        """The ONNX graph from which others are made; it isn't published."""
+        path = self.directory / "graph.onnx"
         if not path.exists():
             write_onnx(self.network, path, self.metadata, dynamic_multiple_px=self.dynamic_multiple_px)
         return path
@@ -69,15 +70,16 @@ class Job:
 
 
 def export_onnx(job: Job) -> None:
-    fp32 = job.onnx()
+    graph = job.onnx()
     if "fp32" in job.precisions:
-        job.add("onnxruntime", "fp32", fp32)
+        rewrite_prelus(graph, job.path(".onnx"))
+        job.add("onnxruntime", "fp32", job.path(".onnx"))
     if "fp16" in job.precisions:
-        write_half(fp32, job.path("-fp16.onnx"))
+        write_half(graph, job.path("-fp16.onnx"))
         job.add("onnxruntime", "fp16", job.path("-fp16.onnx"))
     if "int8" in job.precisions:
         assert job.photographs is not None
-        write_int8(fp32, job.path("-int8.onnx"), job.metadata, job.photographs.calibrating)
+        write_int8(graph, job.path("-int8.onnx"), job.metadata, job.photographs.calibrating)
         job.add("onnxruntime", "int8", job.path("-int8.onnx"))
 
 
@@ -145,7 +147,9 @@ def measured(job: Job, checkpoint: Checkpoint) -> Report:
         if export.runtime == "coreml":
             exports.append(replace(export, checked=check_coreml(path, job.metadata)))
             continue
-        predictor = open_predictor(path, cpu, threads=1)  # whatever can't be opened is found here, without photographs too
+        predictor = open_predictor(
+            path, cpu, threads=1
+        )  # whatever can't be opened is found here, without photographs too
         parity = compare(probabilities(predictor, taken), expected, taken) if taken else None
         exports.append(replace(export, parity=parity))
     return Report(

@@ -3,7 +3,8 @@
     folding.py         convolutions and batch norms -> convolutions
     sinet_inference.py SINet with fewer operations, the same function
     deployable.py      a checkpoint and its preprocessing as one module; all formats are made from it
-    onnx_graph.py      NAME.onnx
+    onnx_graph.py      the module as an ONNX graph
+    onnx_prelu.py      NAME.onnx: that graph, its PReLUs as ONNX Runtime likes them
     half.py            NAME-fp16.onnx
     quantise.py        NAME-int8.onnx
     openvino_model.py  NAME.xml and NAME.bin
