@@ -16,6 +16,7 @@ def write_half(onnx_path: Path, path: Path) -> None:
     with quiet():
         model = convert_float_to_float16(model, keep_io_types=True)
     OnnxModel(model).topological_sort()
+    del model.graph.value_info[:]  # some of them still say float32
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, path)
 

@@ -35,7 +35,7 @@ def _rewritten(node: NodeProto, constants: dict[str, TensorProto]) -> list[NodeP
     if slope_name not in constants:
         return [node]
     slopes = numpy_helper.to_array(constants[slope_name])
-    if slopes.max() > 1 or slopes.shape[1:] != (1, 1):
+    if slopes.max() > 1 or slopes.shape[-2:] != (1, 1):
         return [node]
     name = node.output[0]
     weight = (slopes - 1).reshape(-1, 1, 1, 1)
