@@ -104,13 +104,8 @@ def test_rewriting_leaves_the_checkpoint_as_it_was():
     assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
 
 
-LARGE = {"deeplabv3plus_se_resnext50", "deeplabv3plus_mobilenetv2_050", "sinet_cityscapes"}
-
-
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=[pytest.mark.slow] * (name in LARGE)) for name in (*MODELS, "smp:linknet:resnet18")],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*MODELS, "smp:linknet:resnet18"])
 def test_every_model_gives_an_onnx_file_that_computes_the_same(name: str, tmp_path: Path):
     checkpoint = fitted_somehow(name, imagenet(128))
     metadata = Metadata.of(checkpoint, name="any", input_px=128, licence="none")
@@ -123,6 +118,7 @@ def test_every_model_gives_an_onnx_file_that_computes_the_same(name: str, tmp_pa
     np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE)
 
 
+@pytest.mark.slow
 def test_a_dynamic_file_takes_any_batch_and_side(tmp_path: Path):
     checkpoint = fitted_somehow("sinet", imagenet(64))
     metadata = Metadata.of(checkpoint, name="any", input_px=64, licence="none")
@@ -311,6 +307,7 @@ def test_a_coreml_package_has_the_contracts_input_and_output(tmp_path: Path):
     assert "was not run here" in (tmp_path / "out/report.md").read_text()
 
 
+@pytest.mark.slow
 def test_the_command_prints_what_it_made_last(tmp_path: Path):
     words = ["--checkpoint", STARTER, "--to", "onnx", "--output", str(tmp_path / "out")]
     done = subprocess.run(

@@ -138,6 +138,7 @@ def main(arguments: Sequence[str]) -> None:
 def measured(job: Job, checkpoint: Checkpoint) -> Report:
     """The report on what lies in the job's directory: parity where a runtime runs here, else what its checker reads."""
     cpu, taken = torch.device("cpu"), job.photographs.compared if job.photographs else []
+    torch.set_num_threads(1)  # threads that wait for each other take minutes where others use the cores, too
     preprocessing = replace(checkpoint.info.preprocessing, size_px=job.metadata.input_px)
     reference = NetworkPredictor(checkpoint.model, preprocessing, cpu, checkpoint.weights_sha256)
     expected = probabilities(reference, taken)
