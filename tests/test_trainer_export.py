@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -305,6 +306,21 @@ def test_a_coreml_package_has_the_contracts_input_and_output(tmp_path: Path):
     assert entry["checked"]["input"] == [1, 3, 224, 224]
     assert entry["checked"]["operations"]["conv"] > 50
     assert "was not run here" in (tmp_path / "out/report.md").read_text()
+
+
+SNIPPETS = re.findall(r"```python\n(.*?)```", (Path(__file__).parents[1] / "docs/deploy.md").read_text(), re.DOTALL)
+
+
+@pytest.mark.parametrize("snippet", SNIPPETS, ids=["predictor", "onnxruntime", "openvino", "ncnn"])
+def test_each_snippet_of_the_page_finds_the_person(
+    snippet: str, exported: Path, astronaut: Image.Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "exported").symlink_to(exported)
+    astronaut.save(tmp_path / "portrait.jpg")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, np.ndarray] = {}
+    exec(snippet, names)
+    assert 0.3 < (names["prob"] >= PERSON_PROB).mean() < 0.7
 
 
 @pytest.mark.slow
