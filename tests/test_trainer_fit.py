@@ -24,6 +24,7 @@ from trainer.report import chosen
 from trainer.resume import Progress
 from trainer.runlog import Line, RunLog, read_log
 from trainer.tensorfile import read_tensors
+from trainer.timing import interleaved_medians
 
 QUICK = ["--size", "32", "--batch-size", "16", "--device", "cpu", "--no-compile"]
 
@@ -210,7 +211,7 @@ def test_the_label_of_the_encoder_is_the_top_left_pixel_of_each_cell():
 def test_bench_times_its_candidates_in_turns_against_the_baseline(capsys: pytest.CaptureFixture[str]):
     calls: list[str] = []
     candidates = {bench.EAGER: lambda: calls.append("baseline"), "other": lambda: calls.append("other")}
-    medians = bench.interleaved_medians(candidates, seconds=0)
+    medians = interleaved_medians(candidates, seconds=0)
     assert calls == ["baseline", "other"] * 4
     bench.report("title", {bench.EAGER: 2.0, "other": 1.0}, "s", lambda median: median)
     assert medians.keys() == candidates.keys()

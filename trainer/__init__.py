@@ -29,7 +29,10 @@
     memory.py         the C library's allocator, set for training
     options.py        the words of trainer.fit
     person_free.py    what a network finds where nobody is
-    predictors.py     checkpoints and ONNX files behind one method
+    predictors.py     checkpoints, exports and ONNX files behind one method
+    runtimes/         exports in OpenVINO and ncnn
+    exports/          a checkpoint in other runtimes' formats
+    export.py         `python -m trainer.export`
     fit.py            `python -m trainer.fit`
     evaluate.py       `python -m trainer.evaluate`
     per_image.py      the figures of every picture, and the metrics of any draw of them
@@ -42,6 +45,8 @@
     predict.py        `python -m trainer.predict`
     cutout/           what it cuts people out with
     import_weights.py `python -m trainer.import_weights`
+    timing.py         medians of calls that take turns
+    latency.py        exported networks, their time and where it goes
     bench.py          `python -m trainer.bench`
 
 `trainer` imports `manifests` and neither prefect nor gradio.
