@@ -5,8 +5,9 @@
      "output": {"kind": "probability", "layout": "nhwc", "person_channel": 0}}
 
 `mean` and `std` are on the 0..255 scale; `kind` is `probability` or `logits`: two channels of logits pass a
-softmax, one passes a sigmoid. Rooms that don't import each other meet in such files: the pipeline takes them as
-teachers, the trainer measures them as rivals.
+softmax, one passes a sigmoid. What `python -m trainer.export` writes needs no such file: it carries the same JSON in
+its own metadata, under `description`. Rooms that don't import each other meet in such files: the pipeline takes them
+as teachers, the trainer measures them as rivals.
 """
 
 import json
@@ -27,6 +28,8 @@ Layout = Literal["nchw", "nhwc"]
 Kind = Literal["probability", "logits"]
 Prob = npt.NDArray[np.float32]
 
+DESCRIPTION = "description"  # the key in an ONNX file's own metadata
+UINT8 = "tensor(uint8)"  # ONNX Runtime's name of the type
 ERRORS_ALONE = 3  # ONNX Runtime's severity; it warns of every initialiser that is an input, hundreds of lines
 
 
@@ -57,39 +60,65 @@ class OnnxSegmenter:
     """
 
     def __init__(self, path: Path, *, threads: int = 0) -> None:
-        self.input, self.output = read_description(path)
-        if not path.is_file():
-            raise UserError(f"expected an ONNX file at {path}, found none")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = ERRORS_ALONE
-        try:
-            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # its exceptions share no base of their own
-            raise UserError(f"expected an ONNX file at {path}, found another or a damaged one") from error
+        self._session = open_session(path, threads=threads)
+        beside = path.with_suffix(".json")
+        own = self._session.get_modelmeta().custom_metadata_map.get(DESCRIPTION)
+        described = own is not None and not beside.is_file()
+        self.input, self.output = parse_description(own, path) if described else read_description(path)
         taken = self._session.get_inputs()[0]
         self._input_name = taken.name
+        self._takes_pixels = taken.type == UINT8
         stated = _batch_shape(self.input)
         if len(taken.shape) != 4 or any(
             isinstance(n, int) and n != m for n, m in zip(taken.shape, stated, strict=True)
         ):
+            says = "its own description" if described else beside.name
             raise UserError(
-                f"expected a network that takes {stated}, as {path.with_suffix('.json').name} says, "
+                f"expected a network that takes {stated}, as {says} says, "
                 f"found one that takes {tuple(taken.shape)} in {path}"
             )
-        self.digest = sha256_hex(path.read_bytes() + path.with_suffix(".json").read_bytes())
+        if self._takes_pixels and (any(self.input.mean) or set(self.input.std) != {1}):
+            raise UserError(f"expected mean 0 and std 1 for {path}, which takes pixels as they are, found others")
+        self.digest = sha256_hex(path.read_bytes() + (b"" if described else beside.read_bytes()))
 
     def person_prob(self, rgb: Pixels) -> Prob:
-        height, width = rgb.shape[:2]
-        size = self.input.width, self.input.height
-        shrinks = height >= size[1] and width >= size[0]
-        resized = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-        ordered = resized if self.input.colour_order == "rgb" else resized[..., ::-1]
-        scaled = ((ordered - np.array(self.input.mean)) / np.array(self.input.std)).astype(np.float32)
+        squeezed = squeeze(rgb, self.input.height, self.input.width)
+        ordered = squeezed if self.input.colour_order == "rgb" else squeezed[..., ::-1]
+        scaled = ordered if self._takes_pixels else self._scaled(ordered)
         batch = scaled[None] if self.input.layout == "nhwc" else scaled.transpose(2, 0, 1)[None]
-        raw = self._session.run(None, {self._input_name: np.ascontiguousarray(batch)})[0]
-        prob = _person_channel(np.asarray(raw), self.output)
-        return np.asarray(cv2.resize(prob, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+        return stretch(_person_channel(self.run(batch), self.output), *rgb.shape[:2])
+
+    def run(self, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """The network itself: its input -> its first output."""
+        return np.asarray(self._session.run(None, {self._input_name: np.ascontiguousarray(batch)})[0])
+
+    def _scaled(self, ordered: Pixels) -> npt.NDArray[np.float32]:
+        return ((ordered - np.array(self.input.mean)) / np.array(self.input.std)).astype(np.float32)
+
+
+def open_session(path: Path, *, threads: int = 0) -> onnxruntime.InferenceSession:
+    """On the CPU; UserError when there is no such file or ONNX Runtime can't run it."""
+    if not path.is_file():
+        raise UserError(f"expected an ONNX file at {path}, found none")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = ERRORS_ALONE
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its exceptions share no base of their own
+        raise UserError(f"expected an ONNX file at {path}, found another or a damaged one") from error
+
+
+def squeeze(rgb: Pixels, height: int, width: int) -> Pixels:
+    """uint8 (H, W, 3) -> uint8 (height, width, 3), its aspect not kept; area averages where it shrinks."""
+    shrinks = rgb.shape[0] >= height and rgb.shape[1] >= width
+    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(rgb, (width, height), interpolation=interpolation), np.uint8)
+
+
+def stretch(prob: Prob, height: int, width: int) -> Prob:
+    """Float (h, w) -> (height, width), bilinear."""
+    return np.asarray(cv2.resize(prob, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def read_description(path: Path) -> tuple[OnnxInput, OnnxOutput]:
@@ -97,13 +126,18 @@ def read_description(path: Path) -> tuple[OnnxInput, OnnxOutput]:
     beside = path.with_suffix(".json")
     if not beside.is_file():
         raise UserError(f"expected {beside} to describe input and output of {path.name}, found no file")
+    return parse_description(beside.read_text(), beside)
+
+
+def parse_description(text: str, path: Path) -> tuple[OnnxInput, OnnxOutput]:
+    """As `read_description`, of the JSON that was found in `path`."""
     try:
-        stated = json.loads(beside.read_text())
+        stated = json.loads(text)
     except ValueError as error:
-        raise UserError(f"expected JSON in {beside}, found: {error}") from error
+        raise UserError(f"expected JSON in {path}, found: {error}") from error
     problems = _problems(stated)
     if problems:
-        raise UserError(f"expected a description of input and output in {beside}, found: {'; '.join(problems)}")
+        raise UserError(f"expected a description of input and output in {path}, found: {'; '.join(problems)}")
     return OnnxInput(**stated["input"]), OnnxOutput(**stated["output"])
 
 

@@ -1,4 +1,4 @@
-"""Whatever gives a person probability for a picture: a checkpoint of ours, or somebody's ONNX file."""
+"""Whatever gives a person probability for a picture: a checkpoint of ours, an export of one, somebody's ONNX file."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,10 +8,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from manifests.errors import UserError
 from manifests.geometry import Pixels
 from manifests.onnx_segmenter import OnnxSegmenter, Prob
 from trainer.checkpoint import load_checkpoint
 from trainer.preprocessing import Preprocessing
+from trainer.runtimes.ncnn_file import NcnnFile
+from trainer.runtimes.openvino_file import OpenvinoFile
+
+AUTO = "auto"
+TORCH = "torch"
+RUNTIMES = {".onnx": "onnxruntime", ".xml": "openvino", ".param": "ncnn"}  # all others: torch
 
 
 class Predictor(Protocol):
@@ -25,10 +32,28 @@ class Predictor(Protocol):
         ...
 
 
-def open_predictor(path: Path, device: torch.device) -> Predictor:
-    """By its suffix: an .onnx file, a .safetensors checkpoint, or a run's directory. UserError says what is wrong."""
-    if path.suffix == ".onnx":
-        return OnnxSegmenter(path)
+def open_predictor(
+    path: Path, device: torch.device, *, runtime: str = AUTO, threads: int | None = None
+) -> Predictor:
+    """By its suffix: .onnx, OpenVINO's .xml, ncnn's .param; otherwise a .safetensors checkpoint or a run's directory.
+
+    `runtime`, when it is not auto, must be the one that the suffix stands for. `threads` are those of one picture; for
+    a checkpoint they hold for the whole process, and the other runtimes leave `device` aside: they use the CPU.
+    UserError says what is wrong.
+    """
+    found = RUNTIMES.get(path.suffix, TORCH)
+    if runtime not in (AUTO, found):
+        known = ", ".join((AUTO, TORCH, *RUNTIMES.values()))
+        asked = runtime if runtime in (TORCH, *RUNTIMES.values()) else f"{runtime!r}, none of {known}"
+        raise UserError(f"expected the runtime {found} for {path.name}, found {asked}; leave it at {AUTO}")
+    if found == "onnxruntime":
+        return OnnxSegmenter(path, threads=threads or 0)
+    if found == "openvino":
+        return OpenvinoFile(path, threads=threads)
+    if found == "ncnn":
+        return NcnnFile(path, threads=threads)
+    if threads:
+        torch.set_num_threads(threads)
     checkpoint = load_checkpoint(path)
     model, info = checkpoint.model.to(device), checkpoint.info
     return NetworkPredictor(model, info.preprocessing, device, f"{checkpoint.weights_sha256} {info.preprocessing}")
