@@ -22,8 +22,8 @@ from manifests.progress import progress_bar
 
 VERSION = "1.30.0"
 TARBALL_BYTES = 33_106_585
-INTEGRITY = "sha512-q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="  # npm's
-DIGESTS = {  # SHA-256 of what is needed of the package's dist/; the wasm has SIMD, and threads that the page doesn't use
+INTEGRITY = "sha512-q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
+DIGESTS = {  # SHA-256 of what is needed of dist/; the wasm has SIMD, and threads that the page doesn't use
     "ort.wasm.bundle.min.mjs": "11e64bd8ffe11bd1a2a2f0d6275fdfbbba7262f0b76b99b53d228a8a22ef3d90",
     "ort-wasm-simd-threaded.wasm": "3398c10d07d229bd91b364548e130e0e51a8e5704b88c7c083ebbeb78842dee2",
 }
@@ -96,8 +96,8 @@ def _download(registry: str) -> bytes:
                     break  # another file; its digest will say so
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise UserError(
-            f"expected onnxruntime-web {VERSION} at {url}, found: {error}; check the network or --registry, or give the "
-            "package with --onnxruntime-web"
+            f"expected onnxruntime-web {VERSION} at {url}, found: {error}; check the network or --registry, or give "
+            "the package with --onnxruntime-web"
         ) from error
     return bytes(data)
 
