@@ -88,7 +88,11 @@ def _download(registry: str) -> bytes:
             httpx.stream("GET", url, follow_redirects=True, timeout=_TIMEOUT_SECONDS) as answer,
             progress_bar("fetching", total=TARBALL_BYTES, unit="B") as bar,
         ):
-            answer.raise_for_status()
+            if not answer.is_success:
+                raise UserError(
+                    f"expected onnxruntime-web {VERSION} at {url}, found: {answer.status_code} {answer.reason_phrase}; "
+                    "check --registry, or give the package with --onnxruntime-web"
+                )
             for part in answer.iter_bytes():
                 data += part
                 bar.update(len(part))
