@@ -103,6 +103,7 @@ def open_session(path: Path, *, threads: int = 0) -> onnxruntime.InferenceSessio
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = ERRORS_ALONE
+    options.add_session_config_entry("session.force_spinning_stop", "1")  # idle threads leave the cores to others
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its exceptions share no base of their own

@@ -5,14 +5,13 @@ counts. Training is measured three ways: as SINet's authors do it (eager, fp32, 
 picture decoded and augmented by itself with OpenCV and Pillow), as trainer.fit does it, and as trainer.fit would
 on tensors that are in memory already. The authors' way and ours have a process each, as they would have in use.
 Where the preset's first epochs see smaller pictures, its rate is that of the whole schedule, and both parts are shown.
+`--part latency` and `--part profile` are of exported networks in other runtimes: see latency.py.
 """
 
 import argparse
 import random
 import resource
-import statistics
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -38,6 +37,7 @@ from manifests.command import run_command
 from manifests.geometry import Pixels
 from manifests.images import encode_jpeg
 from manifests.masks import encode_mask
+from trainer import latency
 from trainer.augmentation import AUGMENTATIONS, Augmenter
 from trainer.cache import cached_samples
 from trainer.data import batches
@@ -51,9 +51,8 @@ from trainer.objective import compiled, objective
 from trainer.options import SIZE_PX
 from trainer.preprocessing import imagenet
 from trainer.recipe import Recipe, default, parameter_groups
+from trainer.timing import Candidate, interleaved_medians
 from trainer.training import Stage, Step, odd_px, side_px_of, stages, targets, train_on_batch
-
-Candidate = Callable[[], object]
 
 EAGER = "eager, contiguous (baseline)"
 AUTHORS = "the authors' way (baseline)"
@@ -68,6 +67,16 @@ WIDTH, HEIGHT = 480, 640  # a portrait from a telephone, made small
 
 def main(arguments: Sequence[str]) -> None:
     options = _parse(arguments)
+    if options.part == "latency":
+        latency.measure(seconds=options.seconds, rivals=options.rival)
+    elif options.part == "profile":
+        latency.profile()
+    else:
+        measure_training(options)
+
+
+def measure_training(options: argparse.Namespace) -> None:
+    """Inference as it is in training, and training three ways."""
     generator = torch.Generator().manual_seed(0)
     torch.set_num_threads(1)
     inference = interleaved_medians(inference_candidates(generator), seconds=options.seconds / 4)
@@ -197,21 +206,6 @@ def _serve(connection: Connection, build: Callable[..., dict[str, Candidate]], c
             connection.send(None)
 
 
-def interleaved_medians(candidates: dict[str, Candidate], *, seconds: float) -> dict[str, float]:
-    """Median seconds of one call to each; rounds go on until `seconds` are over, three at least."""
-    for candidate in candidates.values():
-        candidate()  # warm-up
-    times: dict[str, list[float]] = {name: [] for name in candidates}
-    end, rounds = time.perf_counter() + seconds, 0
-    while time.perf_counter() < end or rounds < 3:
-        rounds += 1
-        for name, candidate in candidates.items():
-            started = time.perf_counter()
-            candidate()
-            times[name].append(time.perf_counter() - started)
-    return {name: statistics.median(measured) for name, measured in times.items()}
-
-
 def report(title: str, medians: dict[str, float], unit: str, convert: Callable[[float], float]) -> None:
     """One line each; the first is the baseline."""
     print(title)
@@ -326,6 +320,13 @@ def _channels_last(images: Tensor) -> Tensor:
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m trainer.bench", description="Measure SINet on this machine's CPU.")
+    parser.add_argument(
+        "--part", choices=("training", "latency", "profile"), default="training",
+        help="training, exported networks in each runtime, or where their time goes (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--rival", type=Path, nargs="+", default=[], metavar="ONNX", help="with a .json beside it, for --part latency"
+    )
     parser.add_argument("--seconds", type=float, default=60.0, help="about how long (default: %(default)s)")
     parser.add_argument(
         "--threads", type=int, default=torch.get_num_threads(), help="of training (default: %(default)s)"

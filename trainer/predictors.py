@@ -32,9 +32,7 @@ class Predictor(Protocol):
         ...
 
 
-def open_predictor(
-    path: Path, device: torch.device, *, runtime: str = AUTO, threads: int | None = None
-) -> Predictor:
+def open_predictor(path: Path, device: torch.device, *, runtime: str = AUTO, threads: int | None = None) -> Predictor:
     """By its suffix: .onnx, OpenVINO's .xml, ncnn's .param; otherwise a .safetensors checkpoint or a run's directory.
 
     `runtime`, when it is not auto, must be the one that the suffix stands for. `threads` are those of one picture; for

@@ -1,9 +1,8 @@
 """Convolutions and batch norms of a fitted network -> convolutions with biases, computed in float64."""
 
-import torch
 from torch import Tensor, nn
 
-from trainer.models.replace import is_plain_batch_norm, replace_modules
+from trainer.models.replace import is_plain_batch_norm
 
 
 def affine(norm: nn.Module) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import onnx
 import torch
-from torch import nn
 from torch.export import Dim
 
 from manifests.errors import UserError

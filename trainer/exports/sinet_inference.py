@@ -74,18 +74,18 @@ class InferenceSINet(nn.Module):
 class InferenceModule(nn.Module):
     """(N, in, H, W) -> (N, out, H, W): an S2 module without norms and shuffle.
 
-    Its input is what the module it stands for takes, times `input_scale` (in,); so is its output, `output_scale` (out,).
+    Its input is what the module it stands for takes, times `input_scale` (in,), and its output likewise.
     """
 
     def __init__(self, module: S2Module, input_scale: Tensor, output_scale: Tensor) -> None:
         super().__init__()
         reduce = module.reduce
-        halves = (1 / input_scale).view(reduce.groups, -1).repeat_interleave(reduce.out_channels // reduce.groups, dim=0)
-        self.reduce = like(reduce, reduce.weight.double() * halves[..., None, None], None)
+        half, groups = reduce.out_channels, reduce.groups
+        per_group = (1 / input_scale).view(groups, -1).repeat_interleave(half // groups, dim=0)
+        self.reduce = like(reduce, reduce.weight.double() * per_group[..., None, None], None)
         scale, shift = affine(module.norm_act[0])
         scale, shift = scale * output_scale, shift * output_scale
-        half = reduce.out_channels
-        order = torch.arange(half).view(reduce.groups, -1).t().flatten().argsort()  # undoes the shuffle
+        order = torch.arange(half).view(groups, -1).t().flatten().argsort()  # undoes the shuffle
         self.block1 = _block(module.block1, order, scale[:half], shift[:half])
         self.block2 = _block(module.block2, order, scale[half:], shift[half:])
         self.act = scaled_prelu(module.norm_act[1])

@@ -1,6 +1,7 @@
 """Optional packages: imported where they are used, and named with the extra that brings them when they are missing."""
 
 import importlib
+from importlib.util import find_spec
 from types import ModuleType
 
 from manifests.errors import UserError
@@ -14,13 +15,15 @@ EXTRAS = {
 }
 
 
-def optional(name: str) -> ModuleType:
-    """The package called `name`; UserError names the extra when it isn't installed."""
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name != name:
-            raise
+def require(name: str) -> None:
+    """UserError, which names the extra, when the package called `name` isn't installed; it is not imported."""
+    if find_spec(name) is None:
         raise UserError(
             f"expected the package {name}, found it not installed; pip install 'maskfoundry[{EXTRAS[name]}]'"
-        ) from error
+        )
+
+
+def optional(name: str) -> ModuleType:
+    """The package called `name`, imported; UserError as `require`."""
+    require(name)
+    return importlib.import_module(name)
