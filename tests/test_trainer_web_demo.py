@@ -253,7 +253,7 @@ def test_a_directory_with_other_files_is_left_alone(tmp_path: Path):
 
 def test_somebody_elses_network_is_refused(tmp_path: Path):
     red = red_is_person(tmp_path / "red.onnx")
-    with pytest.raises(UserError, match="a file that trainer.export wrote"):
+    with pytest.raises(UserError, match=r"a file that trainer.export wrote"):
         web_demo.main(["--checkpoint", str(red), "--output", str(tmp_path / "site")])
     assert not (tmp_path / "site").exists()
 

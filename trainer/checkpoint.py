@@ -62,14 +62,6 @@ def checkpoint_path(text: str) -> Path:
     return STARTER_PATH if text == STARTER else Path(text)
 
 
-def checkpoint_name(path: Path) -> str:
-    """What people call it: starter, the run whose best or last it is, or the file's own stem."""
-    if path == STARTER_PATH:
-        return STARTER
-    file = path / BEST if path.is_dir() else path
-    return file.resolve().parent.name if file.name in (BEST, LAST) else file.stem
-
-
 def describe(
     model: str,
     preprocessing: Preprocessing,

@@ -16,7 +16,7 @@ from PIL import Image
 from manifests.errors import UserError
 from manifests.geometry import Pixels
 from manifests.masks import PERSON_PROB, mask_from_prob
-from trainer.checkpoint import checkpoint_name
+from trainer.export import name_of
 from trainer.initial import checkpoint_file
 from trainer.predictors import Predictor, open_predictor
 
@@ -47,7 +47,7 @@ class Outcome:
 
 def open_contestants(paths: Sequence[Path], device: torch.device) -> list[Contestant]:
     """Each opened and run once, since the first run is slower than all others; UserError says what is wrong."""
-    names = [checkpoint_name(path) for path in paths]
+    names = [name_of(path) for path in paths]
     shared = {name for name in names if names.count(name) > 1}
     contestants = []
     for path, name in zip(paths, names, strict=True):

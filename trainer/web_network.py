@@ -8,13 +8,11 @@ from pathlib import Path
 import onnx
 
 from manifests.errors import UserError
-from trainer.checkpoint import STARTER_PATH, checkpoint_name, load_checkpoint
+from trainer.checkpoint import STARTER_PATH, load_checkpoint
+from trainer.export import NOT_STATED, STARTER_LICENCE, name_of
 from trainer.exports.deployable import deployable
 from trainer.exports.onnx_graph import write_onnx
 from trainer.runtimes.metadata import INPUT, OUTPUT, Metadata
-
-STARTER_LICENCE = "Apache-2.0"  # this project's
-NOT_STATED = "not stated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +38,7 @@ def _export(path: Path) -> bytes:
     checkpoint = load_checkpoint(path)
     licence = STARTER_LICENCE if path == STARTER_PATH else NOT_STATED
     side_px = checkpoint.info.preprocessing.size_px
-    metadata = Metadata.of(checkpoint, name=checkpoint_name(path), input_px=side_px, licence=licence)
+    metadata = Metadata.of(checkpoint, name=name_of(path), input_px=side_px, licence=licence)
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / "network.onnx"
         write_onnx(deployable(checkpoint), file, metadata)
