@@ -29,6 +29,9 @@ from trainer.demo_page import compare_upload, demo_app
 from trainer.device import pick_device
 from trainer.side_by_side import Contestant, judge, open_contestants
 
+# Gradio opens an uploaded picture and leaves closing it to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning")
+
 ROOT = Path(__file__).parents[1]
 START_SECONDS = 120
 SHOWN_MS = 60_000
