@@ -38,7 +38,7 @@ SHOWN_MS = 60_000
 WITHOUT_GRADIO = """
 import sys
 import trainer, trainer.fit, trainer.predict, trainer.demo, trainer.side_by_side, trainer.web_demo
-print([name for name in ("gradio", "fastapi", "prefect") if name in sys.modules])
+print([name for name in ("gradio", "prefect") if name in sys.modules])
 """
 
 
