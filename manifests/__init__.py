@@ -27,6 +27,7 @@
     garbage.py       blobs that nothing names any more
     verify.py        whether a version keeps what it promises
     sheet.py         contact sheet of samples, for looking at them
+    address.py       where a server listens; serving.py runs it
 
 `pipeline`, `review_ui` and `trainer` import this package; it imports none of them, and no torch.
 """

@@ -10,7 +10,7 @@ Item = TypeVar("Item")
 
 
 class Bar(Protocol):
-    """A bar that its owner moves: `n` pictures so far."""
+    """A bar that its owner moves: `n` pictures, or bytes, so far."""
 
     n: int
 
@@ -22,7 +22,10 @@ def progress(items: Iterable[Item], what: str, *, total: int | None = None) -> I
     return iter(tqdm(items, desc=what, total=total, unit="img", disable=None, dynamic_ncols=True))
 
 
-def progress_bar(what: str, *, total: int) -> AbstractContextManager[Bar]:
+def progress_bar(what: str, *, total: int, unit: str = "img") -> AbstractContextManager[Bar]:
     """A bar named `what` that moves with `update`, for work that is no loop; nothing where there is no terminal."""
-    bar: AbstractContextManager[Bar] = tqdm(desc=what, total=total, unit="img", disable=None, dynamic_ncols=True)
+    scale = unit == "B"  # 33.1M and not 33106585
+    bar: AbstractContextManager[Bar] = tqdm(
+        desc=what, total=total, unit=unit, unit_scale=scale, disable=None, dynamic_ncols=True
+    )
     return bar

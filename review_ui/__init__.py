@@ -23,8 +23,7 @@ The web:
     paths.py        which paths are whose
     page.py         the review page; static/ is the viewer itself
     lead*.py        the lead's page, which is Gradio's; late_page.py starts it when it is first asked for
-    address.py      where the server listens
-    server.py       the whole app, and running it
+    server.py       the whole app
     __main__.py     `python -m review_ui`; users_command.py is `python -m review_ui users`
     bench*.py       `python -m review_ui.bench`
 

@@ -1,7 +1,6 @@
 """`python -m review_ui`: open the review page on a manifest version; `python -m review_ui users`: who may sign in."""
 
 import argparse
-import ipaddress
 import os
 import re
 import sys
@@ -11,13 +10,13 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from manifests.address import is_loopback, listen, port, url_of
 from manifests.blobs import BlobStore
 from manifests.command import positive, run_command
 from manifests.decisions import DecisionLog, sqlite_url
 from manifests.errors import UserError
 from manifests.store import Manifest, ManifestStore
 from review_ui import users_command
-from review_ui.address import listen, url_of
 from review_ui.doorkeeper import Doorkeeper
 from review_ui.gold import GoldSamples
 from review_ui.mix import Rates
@@ -49,7 +48,8 @@ def main(arguments: Sequence[str]) -> None:
     rates = _rates(options)
     with ThreadPoolExecutor(1) as executor:
         opening = executor.submit(ReviewSession, manifest, store, log, votes=options.votes, rates=rates)
-        from review_ui.server import create_app, dataset_name, serve  # here: meanwhile FastAPI is imported
+        from manifests.serving import serve
+        from review_ui.server import create_app, dataset_name  # here: meanwhile FastAPI is imported
 
         session = opening.result()
     if rates.gold:
@@ -90,14 +90,6 @@ def _bring_gold(session: ReviewSession, manifest: Manifest, log: DecisionLog, op
         print("warning: no gold samples are mixed in: the version has no usable ground_truth rows", file=sys.stderr)
 
 
-def port(text: str) -> int:
-    """A port number; the system would take one that is too large for another one."""
-    number = int(text)
-    if not 0 <= number <= 65535:
-        raise argparse.ArgumentTypeError(f"expected a port from 0 to 65535, found {number}")
-    return number
-
-
 def host_name(text: str) -> str:
     """A name as browsers send it in Host, without scheme and port; any other would never match."""
     if not re.fullmatch(r"[A-Za-z0-9._-]+", text):
@@ -133,11 +125,11 @@ def _has_screen() -> bool:
 
 def _warn(host: str, users: UsersFile | None) -> None:
     """Say what the operator may not have meant."""
-    if not _is_loopback(host) and users:
+    if not is_loopback(host) and users:
         print(
             f"warning: passwords travel to {host} in clear; put TLS in front of it, see docs/team.md", file=sys.stderr
         )
-    elif not _is_loopback(host):
+    elif not is_loopback(host):
         print(f"warning: whoever reaches {host} can see and judge the pictures; nobody signs in", file=sys.stderr)
     if users and all(user.role != "lead" for user in users.users().values()):
         print("warning: no user is a lead, so nobody can publish; set a role by hand or add one", file=sys.stderr)
@@ -147,13 +139,6 @@ def _warn(host: str, users: UsersFile | None) -> None:
             f"start with --users {users_command.DEFAULT_PATH}",
             file=sys.stderr,
         )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,12 +1,9 @@
-"""The server: the whole app, and running it until it is stopped."""
+"""The whole app."""
 
-import contextlib
 import hashlib
-import socket
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path
 
-import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
@@ -19,8 +16,6 @@ from review_ui.page import mount_page
 from review_ui.paths import LEAD_PATH
 from review_ui.session import ReviewSession
 from review_ui.sign_in import SignIn
-
-SHUTDOWN_SECONDS = 2  # an open page keeps a connection to Gradio alive; don't wait for it longer
 
 
 def create_app(
@@ -55,23 +50,3 @@ def _lead_app(session: ReviewSession) -> FastAPI:
 def dataset_name(manifests_root: Path, database_url: str) -> str:
     """12 hex digits for one queue: the same directory and database give the same name after a restart."""
     return hashlib.sha256(f"{manifests_root.resolve()}\n{database_url}".encode()).hexdigest()[:12]
-
-
-def serve(app: ASGIApp, listener: socket.socket, *, on_ready: Callable[[], None]) -> None:
-    """Answer requests until interrupted; `on_ready` is called when the first one can be answered."""
-    config = uvicorn.Config(
-        app, log_level="warning", access_log=False, timeout_graceful_shutdown=SHUTDOWN_SECONDS, server_header=False
-    )
-    with contextlib.suppress(KeyboardInterrupt):  # the ordinary way to stop it
-        _AnnouncingServer(config, on_ready).run(sockets=[listener])
-
-
-class _AnnouncingServer(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._on_ready = on_ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            self._on_ready()

@@ -60,13 +60,13 @@ class Server:
         self._process.stdout.close()
 
 
-def chromium() -> Iterator[Browser]:
-    """The body of a fixture."""
+def chromium(*arguments: str) -> Iterator[Browser]:
+    """The body of a fixture; `arguments` are more of Chromium's."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if not path:
         pytest.skip("needs a Chromium, which is not on PATH; on Debian: apt-get install chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=BROWSER_ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=path, args=[*BROWSER_ARGUMENTS, *arguments])
         yield browser
         browser.close()
 

@@ -20,10 +20,10 @@ import uvicorn
 from playwright.sync_api import Page, expect
 from portrait_datasets import commit_pending, import_portraits
 
+from manifests.address import listen, url_of
 from manifests.blobs import BlobStore
 from manifests.decisions import Decision, DecisionLog, Policy, sqlite_url
 from manifests.store import ManifestStore
-from review_ui.address import listen, url_of
 from review_ui.download import DECISIONS_SCHEMA, as_csv, as_parquet, decisions_table
 from review_ui.gold import GoldSamples
 from review_ui.gold_making import prepare_gold

@@ -44,10 +44,18 @@
     compare.py        `python -m trainer.compare`
     predict.py        `python -m trainer.predict`
     cutout/           what it cuts people out with
+    demo.py           `python -m trainer.demo`; demo_page.py is its page, side_by_side.py what it shows
+    web_demo.py       `python -m trainer.web_demo`; web/ is its page
+    web_network.py    the network of that page
+    onnxruntime_web.py  what runs it in the browser
     import_weights.py `python -m trainer.import_weights`
     timing.py         medians of calls that take turns
     latency.py        exported networks, their time and where it goes
     bench.py          `python -m trainer.bench`
 
-`trainer` imports `manifests` and neither prefect nor gradio.
+`trainer` imports `manifests` and neither prefect nor gradio; demo_page.py alone imports gradio, when the demo starts.
 """
+
+import os
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported: nothing here phones home

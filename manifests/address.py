@@ -1,5 +1,7 @@
-"""Where the server listens, and what to type into a browser."""
+"""Where a server listens, and what to type into a browser."""
 
+import argparse
+import ipaddress
 import socket
 
 from manifests.errors import UserError
@@ -25,3 +27,19 @@ def url_of(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def port(text: str) -> int:
+    """An argument's type: a port number; the system would take one that is too large for another one."""
+    number = int(text)
+    if not 0 <= number <= 65535:
+        raise argparse.ArgumentTypeError(f"expected a port from 0 to 65535, found {number}")
+    return number
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches what listens there."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
