@@ -25,11 +25,17 @@ def folded(convolution: nn.Module, norm: nn.Module) -> nn.Conv2d:
 def like(convolution: nn.Module, weight: Tensor, bias: Tensor | None) -> nn.Conv2d:
     """A convolution of the same stride, padding and groups with weights of its own, (out, in / groups, k, k)."""
     assert isinstance(convolution, nn.Conv2d)
-    out, per_group = weight.shape[:2]
+    out, per_group, *kernel = weight.shape
+    (kernel_h, kernel_w), (stride_h, stride_w), padding = kernel, convolution.stride, convolution.padding
     new = nn.Conv2d(
-        per_group * convolution.groups, out, weight.shape[2:], convolution.stride, convolution.padding,
-        groups=convolution.groups, bias=bias is not None,
-    )  # fmt: skip
+        per_group * convolution.groups,
+        out,
+        (kernel_h, kernel_w),
+        (stride_h, stride_w),
+        padding if isinstance(padding, str) else (padding[0], padding[1]),
+        groups=convolution.groups,
+        bias=bias is not None,
+    )
     new.weight = _constant(weight)
     new.bias = None if bias is None else _constant(bias)
     return new

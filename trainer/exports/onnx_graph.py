@@ -11,6 +11,7 @@ from pathlib import Path
 import onnx
 import torch
 from torch.export import Dim
+from torch.fx.experimental.symbolic_shapes import ConstraintViolationError
 
 from manifests.errors import UserError
 from trainer.exports.deployable import Deployable
@@ -42,7 +43,7 @@ def write_onnx(
                 network, (example,), dynamo=True, opset_version=OPSET, input_names=[INPUT], output_names=[OUTPUT],
                 dynamic_shapes=shapes, optimize=True, verbose=False,
             )  # fmt: skip
-    except (torch.onnx.errors.OnnxExporterError, torch.export.dynamic_shapes.ConstraintViolationError) as error:
+    except (torch.onnx.errors.OnnxExporterError, ConstraintViolationError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"expected a network that ONNX can hold, found {metadata.model}: {reason}") from error
     assert program is not None

@@ -34,7 +34,7 @@ def write_int8(onnx_path: Path, path: Path, metadata: Metadata, photographs: Seq
     onnx.save(model, path)
 
 
-class _Photographs(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has no types
+class _Photographs(CalibrationDataReader):
     def __init__(self, photographs: Sequence[Pixels], side_px: int) -> None:
         self._batches = iter(
             {INPUT: np.ascontiguousarray(squeeze(rgb, side_px, side_px).transpose(2, 0, 1)[None])}
