@@ -11,16 +11,16 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
 from manifests.blobs import BlobStore, sha256_hex
+from manifests.changes import Changes
 from manifests.errors import UserError
 from manifests.geometry import Box, Pixels
 from manifests.images import decode_image
 from manifests.masks import MaskEncoding, find_encoding, read_mask_values
 from manifests.pictures import list_pictures, source_uri
 from manifests.progress import progress
-from manifests.samples import Row, Source, join_dataset, store_sample
+from manifests.samples import JOINED_COLUMNS, Row, Source, add_rows, store_sample
 from manifests.store import Manifest, ManifestStore
 
 NAMES_LISTED = 5  # of the pairs that don't match; the count says how many there are
@@ -112,14 +112,14 @@ def import_pairs(
     rows = list(_rows(pairs, encoding, blobs, source=source, license=license, attribution=attribution))
     added = 0
 
-    def change(table: pa.Table | None, version: int) -> pa.Table | None:
+    def change(base: Manifest | None, version: int) -> Changes | None:
         nonlocal added
-        joined = join_dataset(rows, table, version=version)
-        added = joined.num_rows - (table.num_rows if table is not None else 0) if joined else 0
-        return joined
+        changes = add_rows(rows, base.parts(JOINED_COLUMNS) if base else (), version=version)
+        added = changes.added.num_rows if changes else 0
+        return changes
 
     recorded = {**parameters, "source": source, "encoding": str(encoding)}
-    manifest = store.update(change, operation="import", parameters=recorded, data_root=data_root)
+    manifest = store.amend(change, operation="import", parameters=recorded, data_root=data_root)
     if manifest is None:
         raise UserError(
             f"expected pictures that v{store.latest()} doesn't hold, found all {len(pairs)} of them in it; "

@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-
+from manifests.changes import Changes
 from manifests.errors import UserError
-from manifests.samples import join_dataset
-from manifests.store import ManifestStore
+from manifests.samples import JOINED_COLUMNS, add_rows
+from manifests.store import Manifest, ManifestStore
 from pipeline.quarantine import QuarantineRow, write_quarantine
 from pipeline.shards import ShardResult, read_quarantine, read_rows, run_digest
 
@@ -74,14 +73,14 @@ def commit_shards(
         )
     added = 0
 
-    def change(dataset: pa.Table | None, version: int) -> pa.Table | None:
+    def change(base: Manifest | None, version: int) -> Changes | None:
         nonlocal added
-        joined = join_dataset(read_rows(results), dataset, version=version)
-        added = joined.num_rows - (dataset.num_rows if dataset is not None else 0) if joined is not None else 0
-        return joined
+        changes = add_rows(read_rows(results), base.parts(JOINED_COLUMNS) if base else (), version=version)
+        added = changes.added.num_rows if changes else 0
+        return changes
 
     counts = {"samples": samples, "quarantined": len(quarantined)}
-    manifest = store.update(change, operation="generate", parameters={**parameters, **counts}, data_root=data_root)
+    manifest = store.amend(change, operation="generate", parameters={**parameters, **counts}, data_root=data_root)
     path = (manifest or store.open()).path
     return Generated(str(path), samples, added, len(quarantined), str(table) if table else None)
 
