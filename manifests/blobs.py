@@ -11,6 +11,7 @@ from pathlib import Path
 
 from manifests.atomic import write_replace
 from manifests.errors import UserError
+from manifests.storage import is_remote
 
 BLOB_SUFFIXES = (".jpg", ".png")
 
@@ -48,14 +49,18 @@ class BlobStore:
         path = self.root / relative
         if not path.is_file() or path.read_bytes() != data:  # a damaged blob is mended by storing it again
             write_replace(path, data)
-        else:
+        elif not is_remote(path):
             os.utime(path)  # in use again: `gc` must not take it for old garbage
         return Blob(relative, sha256)
 
     def path(self, relative: str) -> Path:
         """The file of a blob; BlobError when `relative` leaves the data root."""
         path = self.root / relative
-        if not Path(os.path.abspath(path)).is_relative_to(os.path.abspath(self.root)):  # noqa: PTH100 - links stay
+        if is_remote(path):
+            leaves = relative.startswith("/") or ".." in relative.split("/") or "://" in relative
+        else:
+            leaves = not Path(os.path.abspath(path)).is_relative_to(os.path.abspath(self.root))  # noqa: PTH100 - links stay
+        if leaves:
             raise BlobError(f"expected a blob path under {self.root}, found {relative!r}")
         return path
 

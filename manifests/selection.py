@@ -137,7 +137,7 @@ def commit_selection(store: ManifestStore, base: Manifest, policy: SelectionPoli
     }
     if latest is not None and latest.parameters == parameters:
         return latest
-    return line.commit_parts(
+    return line.commit(
         _parts(base, selection.rows["place"].to_numpy()),
         parent=latest.version if latest else None,
         operation=OPERATION,

@@ -7,7 +7,6 @@ Nothing ever rewrites a version.
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,6 +27,7 @@ from manifests.changes import Changes, Places, changed
 from manifests.errors import UserError
 from manifests.row_groups import METADATA_KEY, may_hold, together, write_rows
 from manifests.schema import SCHEMA, SCHEMA_VERSION, with_later_columns
+from manifests.storage import beside, open_parquet, place, relative
 
 COMMIT_ATTEMPTS = 5  # of `update`; each loss means that another writer got through
 
@@ -59,11 +59,12 @@ class Manifest:
 
         `data_root` overrides the one recorded in the metadata.
         """
-        path = Path(path)
+        path = place(path)
         if not path.is_file():
             raise UserError(f"expected a manifest at {path}, found no file; {_offer(path.parent)}")
         try:
-            raw = (pq.read_schema(path).metadata or {}).get(METADATA_KEY)
+            with open_parquet(path) as file:
+                raw = (file.schema_arrow.metadata or {}).get(METADATA_KEY)
         except (pa.ArrowException, OSError) as error:
             raise UserError(f"expected a Parquet file at {path}, found a damaged or other file") from error
         if raw is None:
@@ -83,7 +84,7 @@ class Manifest:
             counts=stored["counts"],
             created_at=datetime.fromisoformat(stored["created_at"]),
             code_version=stored["code_version"],
-            data_root=data_root or Path(os.path.normpath(path.parent / stored["data_root"])),
+            data_root=data_root or beside(path.parent, stored["data_root"]),
             schema_version=stored["schema_version"],
         )
 
@@ -120,7 +121,7 @@ class Manifest:
     @contextmanager
     def _opened(self) -> Iterator[pq.ParquetFile]:
         try:
-            with pq.ParquetFile(self.path, page_checksum_verification=True) as file:  # pq.read_table imports pandas
+            with open_parquet(self.path) as file:
                 yield file
         except (pa.ArrowException, OSError, KeyError) as error:
             raise UserError(
@@ -154,10 +155,10 @@ class Manifest:
 
 
 class ManifestStore:
-    """The versions in one directory."""
+    """The versions in one directory, or under one URL."""
 
     def __init__(self, root: Path | str) -> None:
-        self.root = Path(root)
+        self.root = place(root)
 
     def path(self, version: int) -> Path:
         return self.root / f"v{version}.parquet"
@@ -182,7 +183,7 @@ class ManifestStore:
 
     def data_root(self) -> Path:
         """Where the latest version's blobs lie; the directory `data` beside this one when there is no version."""
-        return self.open().data_root if self.versions() else Path(os.path.normpath(self.root / ".." / "data"))
+        return self.open().data_root if self.versions() else beside(self.root, "../data")
 
     def history(self) -> list[Manifest]:
         """Every version, oldest first."""
@@ -190,31 +191,18 @@ class ManifestStore:
 
     def commit(
         self,
-        table: pa.Table,
+        rows: pa.Table | Iterable[pa.Table],
         *,
         parent: int | None,
         operation: str,
         parameters: Mapping[str, Any],
         data_root: Path,
     ) -> Manifest:
-        """Write `table` as the version after `parent` (None for the first).
+        """Write `rows` as the version after `parent` (None for the first). Of rows in parts, a few are in memory.
 
         Raises ManifestInvalid when a row breaks the schema, CommitConflict when `parent` is not the latest.
         """
-        return self.commit_parts(
-            [table], parent=parent, operation=operation, parameters=parameters, data_root=data_root
-        )
-
-    def commit_parts(
-        self,
-        parts: Iterable[pa.Table],
-        *,
-        parent: int | None,
-        operation: str,
-        parameters: Mapping[str, Any],
-        data_root: Path,
-    ) -> Manifest:
-        """As `commit`, of a table that comes in parts, of which a few are in memory at any time."""
+        parts = [rows] if isinstance(rows, pa.Table) else rows
         latest = self.latest()
         if parent != latest:
             raise self._conflict(parent, latest)
@@ -227,7 +215,7 @@ class ManifestStore:
             "parameters": dict(parameters),
             "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "code_version": __version__,
-            "data_root": os.path.relpath(data_root, self.root),
+            "data_root": relative(data_root, self.root),
         }
         try:
             write_exclusive(self.path(version), lambda temporary: write_rows(parts, temporary, stamp))
@@ -285,7 +273,7 @@ class ManifestStore:
             if parts is None:
                 return None
             try:
-                return self.commit_parts(
+                return self.commit(
                     parts, parent=parent, operation=operation, parameters=parameters, data_root=data_root
                 )
             except CommitConflict:

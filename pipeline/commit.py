@@ -7,6 +7,7 @@ from pathlib import Path
 from manifests.changes import Changes
 from manifests.errors import UserError
 from manifests.samples import JOINED_COLUMNS, add_rows
+from manifests.storage import require_local
 from manifests.store import Manifest, ManifestStore
 from pipeline.quarantine import QuarantineRow, write_quarantine
 from pipeline.shards import ShardResult, read_quarantine, read_rows, run_digest
@@ -35,9 +36,11 @@ class Generated:
 def open_destination(manifests: str, data: str | None) -> tuple[ManifestStore, Path]:
     """The store of the versions and the data root of the next one: `data`, else the recorded one.
 
-    UserError when `manifests` is no directory, or the dataset's blobs are not in `data`: a version has one data
-    root for all its rows.
+    UserError when one is a URL, when `manifests` is no directory, or when the dataset's blobs are not in `data`:
+    a version has one data root for all its rows.
     """
+    for given in filter(None, (manifests, data)):
+        require_local(given, "pipeline.generate")
     store = ManifestStore(manifests)
     if store.root.exists() and not store.root.is_dir():
         raise UserError(f"expected a directory of versions at {store.root}, found a file; give another --manifests")

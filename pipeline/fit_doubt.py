@@ -152,7 +152,7 @@ def plot(judged: Judged, models: Mapping[str, Model]) -> bytes:
     return buffer.getvalue()
 
 
-def _trusted_rows(path: Path, split: SplitOrAll, limit: int | None) -> tuple[Manifest, list[AcceptedRow]]:
+def _trusted_rows(path: Path, split: SplitOrAll, limit: int | None) -> tuple[Manifest, Sequence[AcceptedRow]]:
     manifest = Manifest.open(path)
     return manifest, require_rows(manifest, split, trusted=True)[:limit]
 
