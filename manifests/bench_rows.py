@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 from PIL import Image
 
 from manifests.blobs import BlobStore
+from manifests.duplicates import split_of
 from manifests.images import encode_jpeg
 from manifests.masks import encode_mask
 from manifests.schema import PART_ROWS, SCHEMA
@@ -147,12 +147,7 @@ def _some(values: npt.NDArray[np.generic], among: npt.NDArray[np.bool_]) -> pa.A
 
 
 def _split(groups: _Characters) -> pa.Array:
-    """By the group's first two digits: about a tenth each for val and test."""
-    begins = _text(groups[:, :2])
-    val, test = (
-        pc.and_(pc.greater_equal(begins, low), pc.less(begins, high)) for low, high in (("1a", "34"), ("", "1a"))
-    )
-    return pc.case_when(pc.make_struct(val, test), "val", "test", "train")
+    return pa.array([split_of(group) for group in _text(groups).to_pylist()])
 
 
 def _reviewers(rng: np.random.Generator, judged: npt.NDArray[np.bool_]) -> pa.Array:

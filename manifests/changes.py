@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from manifests.schema import PART_ROWS, SCHEMA
+from manifests.schema import SCHEMA
 
 Places = npt.NDArray[np.int64]  # numbers of rows in a version, ascending
 
@@ -34,10 +34,10 @@ def changed(parts: Iterable[pa.Table], changes: Changes) -> Iterator[pa.Table]:
             part = _replaced(part, changes.places[begin:end] - first, cells)
         yield part
         first += part.num_rows
-    yield from in_parts([changes.added])
+    yield changes.added
 
 
-def in_parts(tables: Iterable[pa.Table], rows: int = PART_ROWS) -> Iterator[pa.Table]:
+def in_parts(tables: Iterable[pa.Table], rows: int) -> Iterator[pa.Table]:
     """The same rows in tables of `rows` rows; only the last one has fewer."""
     waiting: list[pa.Table] = []
     for table in tables:

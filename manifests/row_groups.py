@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from manifests.changes import in_parts
-from manifests.schema import SCHEMA, Validation
+from manifests.schema import PART_ROWS, SCHEMA, Validation
 
 METADATA_KEY = b"maskfoundry"
 
@@ -80,7 +80,7 @@ def _checked(parts: Iterable[pa.Table], validation: Validation) -> Iterator[pa.T
     parts = iter(parts)
     first = next(parts, SCHEMA.empty_table())
     validation.check(first.slice(0, 0))  # its columns, if there are no rows
-    for part in in_parts(chain([first], parts)):
+    for part in in_parts(chain([first], parts), PART_ROWS):
         if validation.check(part):
             yield part.select(SCHEMA.names).cast(SCHEMA)
 

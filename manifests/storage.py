@@ -162,6 +162,6 @@ def _require_exclusive(remote: "UPath") -> None:
         finally:
             probe.unlink()
     raise UserError(
-        f"expected {remote.parent} to create a file only once, found that it replaces it (no If-None-Match): two writers "
-        "would lose a version; write to a directory or to another store"
+        f"expected {remote.parent} to create a file only once, found that it replaces it (no If-None-Match), so that "
+        "a version could be lost; write to a directory or to another store"
     )
