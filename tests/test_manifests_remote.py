@@ -6,12 +6,16 @@ import sys
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import fsspec
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
+from PIL import Image
 from s3_server import s3_server
 
 from manifests import storage
@@ -19,6 +23,7 @@ from manifests.__main__ import main
 from manifests.accepted import accepted_rows
 from manifests.bench_rows import made_up_blobs, made_up_parts
 from manifests.blobs import BlobError, BlobStore
+from manifests.decisions import Decision, DecisionLog
 from manifests.errors import UserError
 from manifests.storage import beside, place
 from manifests.store import CommitConflict, Manifest, ManifestStore
@@ -161,6 +166,38 @@ def test_the_commands_work_at_a_url(url: str, tmp_path: Path, capsys: pytest.Cap
     ]:
         main([*command, *where])
         assert expected in capsys.readouterr().out, command
+
+
+def test_versions_are_imported_published_and_selected_at_a_url(
+    url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(5)
+    for kind, pixels in (("images", rng.integers(0, 256, (64, 48, 3))), ("masks", np.tile([0, 255], (64, 24)))):
+        (tmp_path / kind).mkdir()
+        Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / kind / "one.png")
+    where = ["--manifests", f"{url}/manifests", "--data", f"{url}/data"]
+    pairs = ["--images", str(tmp_path / "images"), "--masks", str(tmp_path / "masks"), "--source", "studio"]
+    main(["import", *pairs, *where])
+    store = ManifestStore(f"{url}/manifests")
+    pending = rows(50).filter(pc.equal(rows(50)["status"], "pending"))
+    store.update(
+        lambda table, _version: pa.concat_tables([table, pending]),
+        operation="x",
+        parameters={},
+        data_root=store.data_root(),
+    )
+    database = f"sqlite:///{tmp_path}/log.sqlite3"
+    log = DecisionLog(database)
+    mask = pending.select(["sample_id", "mask_sha256"]).to_pylist()[0]
+    log.append([Decision("1", **mask, verdict="accept", reviewer="ann", decided_at=datetime(2026, 1, 1, tzinfo=UTC))])
+    log.close()
+    main(["publish", *where[:2], "--database-url", database])
+    (tmp_path / "clean.toml").write_text('origins = ["ground_truth"]')
+    main(["select", str(tmp_path / "clean.toml"), *where[:2]])
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[-1] == f"{url}/manifests/selections/clean/v1.parquet"
+    assert store.open(3).counts["accepted"] == 2
+    assert verify(Manifest.open(printed[-1])) == []
 
 
 def test_gc_and_the_default_decision_log_say_that_they_want_files(url: str) -> None:
