@@ -55,6 +55,7 @@ bench: $(STAMP) ## Measure speed and memory as ratios against named baselines
 	$(BIN)/python -m trainer.bench
 	$(BIN)/python -m pipeline.bench
 	$(BIN)/python -m review_ui.bench
+	$(BIN)/python -m manifests.bench
 
 clean: ## Remove caches and the virtual environment; data and manifests stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build *.egg-info

@@ -28,6 +28,7 @@ from manifests.report import PORTRAITS_DRAWN, check_suffix, write_report
 from manifests.selection import SELECTIONS, SelectionPolicy, absent_names, commit_selection
 from manifests.sheet import contact_sheet
 from manifests.stats import Statistics, describe
+from manifests.storage import is_remote, place, require_local
 from manifests.store import Manifest, ManifestStore
 from manifests.verify import verify
 from manifests.versions import open_version
@@ -47,7 +48,9 @@ def log(options: argparse.Namespace) -> None:
         raise UserError(f"expected versions in {options.manifests}, found none; make one with pipeline.generate")
     for manifest in reversed(history):
         print(f"v{manifest.version}  {_summary(manifest)}")
-    for line in sorted((options.manifests / SELECTIONS).glob("*/")):
+    selections = options.manifests / SELECTIONS
+    lines = [entry for entry in selections.iterdir() if entry.is_dir()] if selections.is_dir() else []
+    for line in sorted(lines, key=lambda line: line.name):
         for manifest in reversed(ManifestStore(line).history()):
             base = f" of {manifest.parameters['base']}" if "base" in manifest.parameters else ""
             print(f"{SELECTIONS}/{line.name}/v{manifest.version}  {_summary(manifest)}{base}")
@@ -106,8 +109,10 @@ def verify_version(options: argparse.Namespace) -> None:
 
 def collect_garbage(options: argparse.Namespace) -> None:
     """Blobs that no version, no finished shard and no decision names: count and bytes; --delete deletes them."""
+    require_local(options.manifests, "gc")
     store = ManifestStore(options.manifests)
     data_root = options.data or store.open().data_root
+    require_local(data_root, "gc")
     log = existing_log(options.database_url, data_root)
     if options.delete and log is None and any(manifest.operation == "review" for manifest in store.history()):
         raise UserError(
@@ -201,7 +206,9 @@ def _find_garbage(manifests: Path, data_root: Path, log: DecisionLog | None) -> 
 
 
 def _tell_orphans(manifests: Path, data_root: Path) -> None:
-    """Information, no problem: a version is sound whatever else lies beside its blobs."""
+    """Information, no problem: a version is sound whatever else lies beside its blobs. Of directories alone."""
+    if is_remote(manifests) or is_remote(data_root):
+        return
     try:
         garbage = _find_garbage(manifests, data_root, existing_log(None, data_root))
     except UserError:  # the version's own problems are told; whatever else is wrong there is for `gc` to tell
@@ -214,8 +221,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m manifests", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     where = argparse.ArgumentParser(add_help=False)
-    where.add_argument("--manifests", type=Path, default=Path("manifests"), help="directory of the versions")
-    where.add_argument("--data", type=Path, help="data root, by default the one the manifest records")
+    where.add_argument("--manifests", type=place, default=Path("manifests"), help="directory of the versions, or URL")
+    where.add_argument("--data", type=place, help="data root, by default the one the manifest records")
 
     def add(name: str, run: object, *, takes_version: bool = False) -> argparse.ArgumentParser:
         summary = (run.__doc__ or "").splitlines()[0]

@@ -1,16 +1,24 @@
 """The accepted rows of a version: what networks are fitted on, and measured against."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from operator import eq
+from typing import Literal, get_args, overload
 
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from manifests.errors import UserError
+from manifests.hexdigits import ascending, id_numbers
 from manifests.schema import Split
 from manifests.store import Manifest
 
 SplitOrAll = Split | Literal["all"]
 SPLITS: tuple[str, ...] = (*get_args(Split), "all")
+
+_ROWS_AT_ONCE = 4096  # as Python objects
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,23 +32,53 @@ class AcceptedRow:
     source: str = ""
 
 
-def accepted_rows(manifest: Manifest, split: SplitOrAll, *, trusted: bool = False) -> list[AcceptedRow]:
+class AcceptedRows(Sequence[AcceptedRow]):
+    """Accepted rows in order. They lie in columns: of millions, those that are asked for become objects."""
+
+    def __init__(self, table: pa.Table, order: npt.NDArray[np.int64]) -> None:
+        """`table` has the columns of AcceptedRow's names, `order` the numbers of its rows."""
+        self._table = table
+        self._order = order
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    @overload
+    def __getitem__(self, index: int) -> AcceptedRow: ...
+    @overload
+    def __getitem__(self, index: slice) -> "AcceptedRows": ...
+    def __getitem__(self, index: int | slice) -> "AcceptedRow | AcceptedRows":
+        if isinstance(index, slice):
+            return AcceptedRows(self._table, self._order[index])
+        return AcceptedRow(**self._table.take([int(self._order[index])]).to_pylist()[0])
+
+    def __iter__(self) -> Iterator[AcceptedRow]:
+        for begin in range(0, len(self), _ROWS_AT_ONCE):
+            some = self._table.take(pa.array(self._order[begin : begin + _ROWS_AT_ONCE]))
+            yield from map(AcceptedRow, *(some[name].to_pylist() for name in AcceptedRow.__slots__))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and len(other) == len(self) and all(map(eq, self, other))
+
+    __hash__ = None  # type: ignore[assignment]  # like a list
+
+
+def accepted_rows(manifest: Manifest, split: SplitOrAll, *, trusted: bool = False) -> AcceptedRows:
     """The accepted rows of one split, or of all, in the order of their sample ids.
 
     `trusted` leaves out those whose mask a teacher made: they can't be what teachers are measured against.
     """
-    columns = ["image", "image_sha256", "mask", "mask_sha256", "source"]
-    needed = ["origin"] if trusted else []
-    table = manifest.read(["sample_id", "split", "status", *needed, *columns])
-    table = table.filter(pc.field("status") == "accepted").sort_by("sample_id")
-    if split != "all":
-        table = table.filter(pc.field("split") == split)
+    needed = ["sample_id", *AcceptedRow.__slots__, *(["origin"] if trusted else [])]
+    only = {"status": "accepted"} | ({} if split == "all" else {"split": split})
+    table = manifest.read(needed, only=only)
     if trusted:
         table = table.filter(pc.field("origin") != "teacher")
-    return [AcceptedRow(**row) for row in table.select(columns).to_pylist()]
+    ids = id_numbers(table["sample_id"])
+    order = ascending(ids) if ids is not None else pc.sort_indices(table["sample_id"]).to_numpy()
+    return AcceptedRows(table.select(AcceptedRow.__slots__), order)
 
 
-def require_rows(manifest: Manifest, split: SplitOrAll, *, trusted: bool = False) -> list[AcceptedRow]:
+def require_rows(manifest: Manifest, split: SplitOrAll, *, trusted: bool = False) -> AcceptedRows:
     """As `accepted_rows`; UserError when there are none."""
     rows = accepted_rows(manifest, split, trusted=trusted)
     if not rows:

@@ -1,7 +1,8 @@
 """A file is written whole or not at all: unique temporary name, fsync, then link or replace.
 
 Temporary names start with `.tmp-` and lie in the target's own directory, so the last step never crosses
-a file system. A reader never sees half a file; a killed writer leaves at most a `.tmp-` file behind.
+a file system. A reader never sees half a file; a killed writer leaves at most a `.tmp-` file behind. At a URL there is
+no such name: one request makes the whole file, see `storage`.
 """
 
 import os
@@ -10,11 +11,16 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from manifests.storage import create, is_remote, replace
+
 TEMPORARY_PREFIX = ".tmp-"
 
 
 def write_exclusive(path: Path, write: Callable[[Path], object]) -> None:
     """Create `path` from what `write(temporary)` wrote; FileExistsError if `path` is already there."""
+    if is_remote(path):
+        create(path, write)
+        return
     with _temporary(path) as temporary:
         write(temporary)
         _fsync(temporary)
@@ -24,7 +30,10 @@ def write_exclusive(path: Path, write: Callable[[Path], object]) -> None:
 
 def write_replace(path: Path, data: bytes) -> None:
     """Make `path` hold `data`, replacing an older file in one step."""
-    stream_replace(path, [data])
+    if is_remote(path):
+        replace(path, data)
+    else:
+        stream_replace(path, [data])
 
 
 def stream_replace(path: Path, parts: Iterable[bytes]) -> None:

@@ -14,6 +14,7 @@ from stat import S_ISLNK
 
 from manifests.atomic import link_replace, write_replace
 from manifests.errors import UserError
+from manifests.storage import is_remote
 
 BLOB_SUFFIXES = (".jpg", ".png")
 
@@ -48,7 +49,7 @@ class BlobStore:
         path = self.root / blob.path
         if is_linked(path) or not path.is_file() or path.read_bytes() != data:  # what is damaged is mended
             write_replace(path, data)
-        else:
+        elif not is_remote(path):
             os.utime(path)  # in use again: `gc` must not take it for old garbage
         return blob
 
@@ -70,7 +71,11 @@ class BlobStore:
     def path(self, relative: str) -> Path:
         """The file of a blob; BlobError when `relative` leaves the data root."""
         path = self.root / relative
-        if not Path(os.path.abspath(path)).is_relative_to(os.path.abspath(self.root)):  # noqa: PTH100 - links stay
+        if is_remote(path):
+            leaves = relative.startswith("/") or ".." in relative.split("/") or "://" in relative
+        else:
+            leaves = not Path(os.path.abspath(path)).is_relative_to(os.path.abspath(self.root))  # noqa: PTH100 - links stay
+        if leaves:
             raise BlobError(f"expected a blob path under {self.root}, found {relative!r}")
         return path
 
@@ -115,6 +120,8 @@ class BlobStore:
 
 def is_linked(path: Path) -> bool:
     """Whether the file is somebody else's as well: a symbolic link, or one of several hard links."""
+    if is_remote(path):
+        return False
     try:
         stat = path.lstat()
     except OSError:

@@ -22,6 +22,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from manifests.errors import UserError
+from manifests.storage import is_remote
 
 Verdict = Literal["accept", "reject", "skip"]
 VERDICTS: tuple[Verdict, ...] = ("accept", "reject", "skip")
@@ -370,7 +371,11 @@ class DecisionLog:
 
 
 def sqlite_url(data_root: Path) -> str:
-    """The default database: one SQLite file under the data root."""
+    """The default database: one SQLite file under the data root. UserError when that is a URL."""
+    if is_remote(data_root):
+        raise UserError(
+            f"expected --database-url, for the decision log is a database and can't lie in {data_root}, found none"
+        )
     return f"sqlite:///{data_root / 'decisions.sqlite3'}"
 
 

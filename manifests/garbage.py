@@ -18,8 +18,10 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -29,6 +31,7 @@ from manifests.atomic import TEMPORARY_PREFIX
 from manifests.blobs import BLOB_SUFFIXES
 from manifests.decisions import DecisionLog
 from manifests.errors import UserError
+from manifests.hexdigits import Numbers, digits_of, numbers
 
 MIN_AGE_SECONDS = 3600.0  # a shard of 1,024 pictures takes minutes; its rows are written when it is finished
 
@@ -69,13 +72,14 @@ def find_garbage(manifests: Path, data_root: Path, *, log: DecisionLog | None, n
     versions = _parquet_files(manifests)
     if not versions:
         raise UserError(f"expected versions in {manifests}, found none; pass the right --manifests")
-    unnamed = _without(blobs, (_digests_in(path) for path in versions))
+    newest_first = sorted(versions, key=lambda path: path.stat().st_mtime, reverse=True)  # it names most of them
+    unnamed = _without(blobs, chain.from_iterable(map(_digests_in, newest_first)))
     if blobs.num_rows and unnamed.num_rows == blobs.num_rows:
         raise UserError(
             f"expected blobs of the versions in {manifests} under {data_root}, found {blobs.num_rows} blob(s) and none "
             "that they name; pass the --data and --manifests that belong together"
         )
-    unnamed = _without(unnamed, (_digests_in(path) for path in _parquet_files(data_root / "shards")))
+    unnamed = _without(unnamed, chain.from_iterable(map(_digests_in, _parquet_files(data_root / "shards"))))
     if log is not None:
         unnamed = _without(unnamed, _logged_digests(log))
     return _by_age(blobs.num_rows, list(_orphans(unnamed, data_root)), now)
@@ -108,8 +112,8 @@ def _list_blobs(data_root: Path) -> pa.Table:
         if directory.is_dir():
             with os.scandir(directory) as entries:
                 names = [entry.name for entry in entries if _is_blob(entry, directory.name)]
-            chunks.append(pa.array(names, pa.large_string()))
-    names = pa.chunked_array(chunks, pa.large_string())
+            chunks.append(pa.array(names, pa.string()))
+    names = pa.chunked_array(chunks, pa.string())
     return pa.table({"name": names, "digest": pc.utf8_slice_codeunits(names, 0, _DIGEST_DIGITS)})
 
 
@@ -123,18 +127,18 @@ def _parquet_files(directory: Path) -> list[Path]:
     return [path for path in directory.rglob("*.parquet") if not path.name.startswith(TEMPORARY_PREFIX)]
 
 
-def _digests_in(path: Path) -> pa.ChunkedArray:
+def _digests_in(path: Path) -> Iterator[pa.ChunkedArray]:
     """What a Parquet file names; nothing when it has no columns of digests. UserError when it is damaged."""
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            table = file.read([name for name in _DIGESTS if name in file.schema_arrow.names])
+            columns = [name for name in _DIGESTS if name in file.schema_arrow.names]
+            for group in range(file.num_row_groups):
+                yield from file.read_row_group(group, columns).columns
     except (pa.ArrowException, OSError) as error:
         raise UserError(
             f"expected a sound Parquet file at {path}, found damage ({error}): which blobs it names isn't known; "
             "restore it, or move it away if nothing needs it"
         ) from error
-    columns = [column.cast(pa.large_string()) for column in table.columns]
-    return pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.large_string())
 
 
 def _logged_digests(log: DecisionLog) -> Iterator[pa.ChunkedArray]:
@@ -146,16 +150,33 @@ def _logged_digests(log: DecisionLog) -> Iterator[pa.ChunkedArray]:
                 if name.endswith("_sha256"):
                     column: sa.ColumnClause[str] = sa.column(name)
                     digests = connection.scalars(sa.select(column).select_from(sa.table(table)).distinct())
-                    yield pa.chunked_array([pa.array(list(digests), pa.large_string())])
+                    yield pa.chunked_array([pa.array(list(digests), pa.string())])
 
 
 def _without(blobs: pa.Table, named: Iterable[pa.ChunkedArray]) -> pa.Table:
-    """The blobs that none of `named` names; one after the other, so that one list of names at a time is in memory."""
+    """The blobs that none of `named` names; it ends early when there are none left.
+
+    The first 64 bits of a digest stand for it: of two blobs that agree in them both stay, if one is named.
+    """
+    keys, of_blob = np.unique(_keys(blobs["digest"]), return_inverse=True)
+    left = np.ones(len(keys), bool)
     for digests in named:
-        if not blobs.num_rows:
+        if not left.any():
             break
-        blobs = blobs.filter(pc.invert(pc.is_in(blobs["digest"], value_set=digests.combine_chunks())))
-    return blobs
+        found = _keys(digests)
+        places = np.minimum(np.searchsorted(keys, found), len(keys) - 1)
+        left[places[keys[places] == found]] = False
+    return blobs.filter(pa.array(left[of_blob], pa.bool_()))
+
+
+def _keys(digests: pa.ChunkedArray) -> Numbers:
+    """The first 64 bits of each digest; what isn't one is left out."""
+    digests = digests.cast(pa.string())
+    digits = digits_of(digests, _DIGEST_DIGITS)
+    if digits is None:
+        some = digests.filter(pc.match_substring_regex(digests, rf"^[0-9a-f]{{{_DIGEST_DIGITS}}}$"))
+        digits = digits_of(some, _DIGEST_DIGITS) or b""
+    return numbers(digits)[::4]
 
 
 def _orphans(unnamed: pa.Table, data_root: Path) -> Iterator[Orphan]:

@@ -13,9 +13,9 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
 from manifests.blobs import Blob, BlobStore, sha256_hex
+from manifests.changes import Changes
 from manifests.errors import UserError, listed
 from manifests.geometry import Box, Pixels
 from manifests.images import decode_image
@@ -24,8 +24,9 @@ from manifests.originals import BlobMode, StoredAnew, put_original
 from manifests.pictures import source_uri
 from manifests.polarity import check_polarity, grid
 from manifests.progress import progress
-from manifests.samples import Row, Source, join_dataset, store_sample
+from manifests.samples import JOINED_COLUMNS, Row, Source, add_rows, store_sample
 from manifests.stems import Pair, find_pairs
+from manifests.storage import require_local
 from manifests.store import Manifest, ManifestStore
 
 
@@ -124,21 +125,23 @@ def import_pairs(
     `license` and `attribution` are those of pairs that state none. `encoding` is that of the masks, where the format
     tells it; by default their values do.
     """
+    if blob_mode != "copy":
+        require_local(data_root, f"--blobs {blob_mode}")
     checked = _check_pairs(pairs, person_label, encoding, inverted)
     writer = _Writer(BlobStore(data_root), checked.encoding, blob_mode, source, license, attribution)
     rows = [writer.write(pair) for pair in progress(checked.pairs, f"importing {source}")]
     added = 0
 
-    def change(table: pa.Table | None, version: int) -> pa.Table | None:
+    def change(base: Manifest | None, version: int) -> Changes | None:
         nonlocal added
-        joined = join_dataset(rows, table, version=version)
-        added = joined.num_rows - (table.num_rows if table is not None else 0) if joined else 0
-        return joined
+        changes = add_rows(rows, base.parts(JOINED_COLUMNS) if base else (), version=version)
+        added = changes.added.num_rows if changes else 0
+        return changes
 
     recorded = {**parameters, "source": source, "encoding": str(checked.encoding)}
     if blob_mode != "copy":
         recorded["blobs"] = blob_mode
-    manifest = store.update(change, operation="import", parameters=recorded, data_root=data_root)
+    manifest = store.amend(change, operation="import", parameters=recorded, data_root=data_root)
     if manifest is None:
         raise UserError(
             f"expected pictures that v{store.latest()} doesn't hold, found all {len(rows)} of them in it; "

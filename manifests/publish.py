@@ -7,14 +7,18 @@ that a `merge` brought from another lineage's log, say.
 
 from collections.abc import Mapping
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from manifests.changes import Changes
 from manifests.decisions import ONE_VOTE, DecisionLog, MaskKey, Outcome, Policy
 from manifests.errors import UserError
 from manifests.schema import SCHEMA
 from manifests.store import Manifest, ManifestStore
 
 _FOLDED = ("status", "reason", "reviewers", "votes_accept", "votes_reject", "decided_at", "decision_ms")
+_FOLDED_SCHEMA = pa.schema([SCHEMA.field(name) for name in _FOLDED])
 
 
 class NothingToPublish(UserError):
@@ -30,12 +34,12 @@ def publish(store: ManifestStore, log: DecisionLog, policy: Policy = ONE_VOTE) -
     latest = store.open()
     parameters: dict[str, object] = {"votes": policy.votes, "conflicts": policy.conflicts}
 
-    def change(table: pa.Table | None, _version: int) -> pa.Table | None:
+    def change(base: Manifest | None, _version: int) -> Changes | None:
         outcomes = log.outcomes()  # again at each attempt: older ones would take back what another publisher wrote
         parameters["masks_with_verdict"] = len(outcomes)
-        return fold(table, outcomes, policy) if table is not None else None
+        return fold(base, outcomes, policy) if base is not None else None
 
-    manifest = store.update(change, operation="review", parameters=parameters, data_root=latest.data_root)
+    manifest = store.amend(change, operation="review", parameters=parameters, data_root=latest.data_root)
     if manifest is None:
         raise NothingToPublish(
             f"expected decisions that v{latest.version} doesn't hold, found none; review some masks first"
@@ -43,27 +47,27 @@ def publish(store: ManifestStore, log: DecisionLog, policy: Policy = ONE_VOTE) -
     return manifest
 
 
-def fold(table: pa.Table, outcomes: Mapping[MaskKey, Outcome], policy: Policy = ONE_VOTE) -> pa.Table | None:
-    """`table` with the folded columns of every mask in `outcomes`; None when no row changes.
+def fold(base: Manifest, outcomes: Mapping[MaskKey, Outcome], policy: Policy = ONE_VOTE) -> Changes | None:
+    """The folded columns of every mask of `base` in `outcomes` that differ; None when no row changes.
 
     Rows of origin ground_truth are trusted and stay as they are.
     """
-    columns = {name: table[name].to_pylist() for name in _FOLDED}
-    keys = zip(table["sample_id"].to_pylist(), table["mask_sha256"].to_pylist(), strict=True)
-    changed = False
-    for row, (key, origin) in enumerate(zip(keys, table["origin"].to_pylist(), strict=True)):
-        outcome = outcomes.get(key)
-        if outcome is None or origin == "ground_truth":
-            continue
-        for name, value in verdict_columns(outcome, policy).items():
-            changed |= columns[name][row] != value
-            columns[name][row] = value
+    judged = pa.array({sample_id for sample_id, _mask in outcomes}, pa.string())
+    keys = base.read(["sample_id", "mask_sha256", "origin"])
+    due = pc.and_(pc.is_in(keys["sample_id"], value_set=judged), pc.not_equal(keys["origin"], "ground_truth"))
+    places = np.flatnonzero(due.to_numpy())
+    masks = keys.take(pa.array(places)).select(["sample_id", "mask_sha256"]).to_pylist()
+    before = base.take(places, _FOLDED).to_pylist()
+    changed = []
+    for place, mask, old in zip(places.tolist(), masks, before, strict=True):
+        outcome = outcomes.get((mask["sample_id"], mask["mask_sha256"]))
+        new = verdict_columns(outcome, policy) if outcome is not None else old
+        if new != old:
+            changed.append((place, new))
     if not changed:
         return None
-    for name, values in columns.items():
-        field = SCHEMA.field(name)
-        table = table.set_column(SCHEMA.get_field_index(name), field, pa.array(values, field.type))
-    return table
+    cells = pa.Table.from_pylist([new for _place, new in changed], _FOLDED_SCHEMA)
+    return Changes(places=np.array([place for place, _new in changed]), cells=cells)
 
 
 def verdict_columns(outcome: Outcome, policy: Policy = ONE_VOTE) -> dict[str, object]:

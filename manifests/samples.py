@@ -1,7 +1,7 @@
 """From pixels to a row: identity, scores and blobs of one sample.
 
 `store_sample` writes the two blobs and returns the row without the columns that only the whole dataset can
-tell (`group_id`, `split`, `added_in`); `join_dataset` adds those and appends the rows to a table.
+tell (`group_id`, `split`, `added_in`); `add_rows` adds those, `join_dataset` appends the rows to a table as well.
 """
 
 import hashlib
@@ -12,15 +12,19 @@ from typing import Any
 import cv2
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from manifests.blobs import Blob, BlobStore
-from manifests.duplicates import Groups, perceptual_hash, split_of
+from manifests.changes import Changes
+from manifests.duplicates import perceptual_hash, split_of
 from manifests.geometry import Box, Pixels
 from manifests.images import encode_jpeg
 from manifests.masks import PERSON, PERSON_LEVEL, Mask, boundary_band, encode_mask
+from manifests.relatives import RELATED_BY, Relatives
 from manifests.schema import SCHEMA, Origin
 
 SPECK_FRACTION = 2e-4  # of the picture: 10 px of 224x224; fewer nobody sees, and threshold noise is full of them
+JOINED_COLUMNS = ("sample_id", *RELATED_BY)  # what new rows are compared with
 
 Row = dict[str, Any]
 
@@ -141,16 +145,26 @@ def join_dataset(rows: Iterable[Row], dataset: pa.Table | None, *, version: int)
 
     None when no row is new. A crop that is already there stays as it is: same id, same verdicts.
     """
+    changes = add_rows(rows, [dataset] if dataset is not None else [], version=version)
     present = dataset if dataset is not None else SCHEMA.empty_table()
-    known = set(present["sample_id"].to_pylist())
-    groups = Groups(*(present[name].to_pylist() for name in ("group_id", "phash", "source_sha256")))
-    added = []
+    return pa.concat_tables([present.cast(SCHEMA), changes.added]) if changes else None
+
+
+def add_rows(rows: Iterable[Row], parts: Iterable[pa.Table], *, version: int) -> Changes | None:
+    """As `join_dataset`, the rows that it adds alone. `parts` are the dataset's, with JOINED_COLUMNS at least."""
+    given: dict[str, Row] = {}
     for row in rows:
+        given.setdefault(row["sample_id"], row)
+    relatives = Relatives([row["phash"] for row in given.values()], [row["source_sha256"] for row in given.values()])
+    ids, known = pa.array(given, pa.string()), set[str]()
+    for part in parts:
+        known.update(part["sample_id"].filter(pc.is_in(part["sample_id"], value_set=ids)).to_pylist())
+        relatives.look_at(part)
+    groups = relatives.groups()
+    added = []
+    for row in given.values():
         if row["sample_id"] in known:
             continue
-        known.add(row["sample_id"])
         group_id = groups.assign(sample_id=row["sample_id"], phash=row["phash"], source_sha256=row["source_sha256"])
         added.append({**row, "group_id": group_id, "split": split_of(group_id), "added_in": version})
-    if not added:
-        return None
-    return pa.concat_tables([present.cast(SCHEMA), pa.Table.from_pylist(added, schema=SCHEMA)])
+    return Changes(added=pa.Table.from_pylist(added, schema=SCHEMA)) if added else None

@@ -10,7 +10,9 @@ from typing import Literal, get_args
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from manifests.across_rows import RepeatedIds, SplitLeaks
 from manifests.errors import UserError
+from manifests.hexdigits import digits_of
 
 SCHEMA_VERSION = 2  # 2 brought disagreement, face_fraction, components, holes and border_fraction
 
@@ -88,6 +90,7 @@ _POSITIVE = ("width", "height", "roi_w", "roi_h", "added_in")
 _NOT_NEGATIVE = ("roi_x", "roi_y", "votes_accept", "votes_reject", "decision_ms", "components", "holes")
 _Rule = Callable[..., pa.ChunkedArray]  # columns -> which rows break the rule
 _ROWS_NAMED = 3  # of each violation; the count says how many there are
+PART_ROWS = 131_072  # rows of a manifest that are in memory together: 90 MB
 
 
 class ManifestInvalid(UserError):
@@ -103,13 +106,47 @@ class ManifestInvalid(UserError):
 
 def validate(table: pa.Table) -> None:
     """Raise ManifestInvalid with every broken rule of `table`: columns, types, nulls, values, rows."""
-    violations = _column_violations(table)
-    found = table.schema.names
-    sound = [f.name for f in SCHEMA if found.count(f.name) == 1 and table.schema.field(f.name).type == f.type]
-    table = table.select(sound)  # a broken column doesn't hide what is wrong in the others
-    violations += [*_value_violations(table), *_row_violations(table)]
-    if violations:
-        raise ManifestInvalid(violations)
+    validation = Validation()
+    for first in range(0, max(1, table.num_rows), PART_ROWS):
+        validation.check(table.slice(first, PART_ROWS))
+    validation.finish()
+
+
+class Validation:
+    """Checks a table that goes by in parts; besides the part at hand it keeps some 40 bytes a row."""
+
+    def __init__(self) -> None:
+        self._columns: dict[str, None] = {}  # violations, each once
+        self._broken = [_Broken(what) for _names, what, _rule in _RULES]
+        self._repeated, self._leaks = RepeatedIds(), SplitLeaks()
+        self._rows = 0
+
+    def check(self, part: pa.Table) -> bool:
+        """Check the next rows; false when a rule was broken by now. All parts have the same columns."""
+        self._columns.update(dict.fromkeys(_column_violations(part)))
+        found = part.schema.names
+        sound = [f.name for f in SCHEMA if found.count(f.name) == 1 and part.schema.field(f.name).type == f.type]
+        part = part.select(sound)  # a broken column doesn't hide what is wrong in the others
+        for broken, (names, _what, rule) in zip(self._broken, _RULES, strict=True):
+            if set(names) <= set(sound):
+                broken.note(rule(*(part[name] for name in names)), part, self._rows)
+        if "sample_id" in sound:
+            self._repeated.add(part["sample_id"], first_row=self._rows)
+        if {"group_id", "split"} <= set(sound):
+            self._leaks.add(part["group_id"], part["split"])
+        self._rows += part.num_rows
+        return not self._columns and not any(broken.count for broken in self._broken)
+
+    def finish(self) -> None:
+        """Raise ManifestInvalid when the parts broke a rule, each alone or together."""
+        violations = [*self._columns, *(line for broken in self._broken for line in broken.lines())]
+        count, named = self._repeated.find(named=_ROWS_NAMED)
+        if count:
+            violations.append(_line("sample_id occurs twice", count, named))
+        if leaks := self._leaks.find():
+            violations.append(f"near-duplicate groups lie in several splits: {', '.join(leaks[:_ROWS_NAMED])}")
+        if violations:
+            raise ManifestInvalid(violations)
 
 
 def with_later_columns(table: pa.Table, columns: Sequence[str]) -> pa.Table:
@@ -134,48 +171,31 @@ def _column_violations(table: pa.Table) -> list[str]:
     ]
 
 
-def _value_violations(table: pa.Table) -> list[str]:
-    rules: list[tuple[str, str, _Rule]] = [
-        *((field.name, "is null", pc.is_null) for field in SCHEMA if not field.nullable),
-        *((name, f"is not {digits} hex digits", _not_hex(digits)) for name, digits in _HEX_DIGITS.items()),
-        *((name, f"is none of {', '.join(words)}", _none_of(words)) for name, words in _WORDS.items()),
-        *((name, "is outside 0..1", _outside_unit_interval) for name in _UNIT_INTERVAL),
-        *((name, "is not above 0", lambda values: pc.less_equal(values, 0)) for name in _POSITIVE),
-        *((name, "is below 0", lambda values: pc.less(values, 0)) for name in _NOT_NEGATIVE),
-    ]
-    return [
-        line
-        for name, what, broken in rules
-        if name in table.column_names
-        for line in _report(table, f"column {name} {what}", broken(table[name]))
-    ]
+class _Broken:
+    """The rows that break one rule: how many, and the first of them with their ids."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.count = 0
+        self._named: list[tuple[int, str | None]] = []
+
+    def note(self, broken: pa.ChunkedArray, part: pa.Table, first_row: int) -> None:
+        """Add the rows of `part` for which `broken` is true; the part's first row is numbered `first_row`."""
+        if not pc.any(broken).as_py():
+            return
+        rows = pc.indices_nonzero(pc.fill_null(broken, False))
+        self.count += len(rows)
+        ids = part["sample_id"] if "sample_id" in part.column_names else None
+        for row in rows.slice(0, _ROWS_NAMED - len(self._named)).to_pylist():
+            self._named.append((first_row + row, str(ids[row].as_py()) if ids is not None else None))
+
+    def lines(self) -> list[str]:
+        return [_line(self.what, self.count, self._named)] if self.count else []
 
 
-def _row_violations(table: pa.Table) -> list[str]:
-    rules: list[tuple[tuple[str, ...], str, _Rule]] = [
-        (("sample_id",), "sample_id occurs twice", _repeated),
-        (("origin", "status"), "a ground_truth row is not accepted", _trusted_but_not_accepted),
-        (("origin", "teacher"), "origin teacher and a named teacher don't go together", _teacher_mismatch),
-        (("width", "height", "roi_w", "roi_h"), "the sample's size is not its ROI's", _not_of_roi_size),
-    ]
-    lines = [
-        line
-        for names, what, broken in rules
-        if set(names) <= set(table.column_names)
-        for line in _report(table, what, broken(*(table[name] for name in names)))
-    ]
-    if {"group_id", "split"} <= set(table.column_names) and (leaks := _groups_across_splits(table)):
-        lines.append(f"near-duplicate groups lie in several splits: {', '.join(leaks[:_ROWS_NAMED])}")
-    return lines
-
-
-def _report(table: pa.Table, what: str, broken: pa.ChunkedArray) -> list[str]:
-    rows = pc.indices_nonzero(pc.fill_null(broken, False)).to_pylist()
-    if not rows:
-        return []
-    ids = table["sample_id"] if "sample_id" in table.column_names else None
-    named = ", ".join(f"row {i} ({ids[i].as_py()})" if ids is not None else f"row {i}" for i in rows[:_ROWS_NAMED])
-    return [f"{what} in {len(rows)} row(s): {named}"]
+def _line(what: str, count: int, named: Sequence[tuple[int, str | None]]) -> str:
+    rows = ", ".join(f"row {row} ({sample_id})" if sample_id is not None else f"row {row}" for row, sample_id in named)
+    return f"{what} in {count} row(s): {rows}"
 
 
 def _not(mask: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -183,7 +203,12 @@ def _not(mask: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _not_hex(digits: int) -> _Rule:
-    return lambda values: _not(pc.match_substring_regex(values, rf"^[0-9a-f]{{{digits}}}$"))
+    def broken(values: pa.ChunkedArray) -> pa.ChunkedArray:
+        if digits_of(values, digits) is not None:  # a fifth of the time
+            return pa.chunked_array([pa.repeat(False, len(values))])
+        return _not(pc.match_substring_regex(values, rf"^[0-9a-f]{{{digits}}}$"))
+
+    return broken
 
 
 def _none_of(words: tuple[str, ...]) -> _Rule:
@@ -193,12 +218,6 @@ def _none_of(words: tuple[str, ...]) -> _Rule:
 
 def _outside_unit_interval(values: pa.ChunkedArray) -> pa.ChunkedArray:
     return _not(pc.and_(pc.greater_equal(values, 0.0), pc.less_equal(values, 1.0)))  # false for NaN as well
-
-
-def _repeated(ids: pa.ChunkedArray) -> pa.ChunkedArray:
-    counts = pc.value_counts(ids.drop_null().combine_chunks())
-    twice = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
-    return pc.is_in(ids, value_set=twice)
 
 
 def _trusted_but_not_accepted(origin: pa.ChunkedArray, status: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -215,6 +234,14 @@ def _not_of_roi_size(
     return pc.or_(pc.not_equal(width, roi_w), pc.not_equal(height, roi_h))
 
 
-def _groups_across_splits(table: pa.Table) -> list[str]:
-    splits = table.filter(pc.is_valid(table["group_id"])).group_by("group_id").aggregate([("split", "count_distinct")])
-    return splits.filter(pc.greater(splits["split_count_distinct"], 1))["group_id"].to_pylist()
+_RULES: list[tuple[tuple[str, ...], str, _Rule]] = [  # the columns, what is wrong with them, which rows are
+    *(((field.name,), f"column {field.name} is null", pc.is_null) for field in SCHEMA if not field.nullable),
+    *(((name,), f"column {name} is not {digits} hex digits", _not_hex(digits)) for name, digits in _HEX_DIGITS.items()),
+    *(((name,), f"column {name} is none of {', '.join(words)}", _none_of(words)) for name, words in _WORDS.items()),
+    *(((name,), f"column {name} is outside 0..1", _outside_unit_interval) for name in _UNIT_INTERVAL),
+    *(((name,), f"column {name} is not above 0", lambda values: pc.less_equal(values, 0)) for name in _POSITIVE),
+    *(((name,), f"column {name} is below 0", lambda values: pc.less(values, 0)) for name in _NOT_NEGATIVE),
+    (("origin", "status"), "a ground_truth row is not accepted", _trusted_but_not_accepted),
+    (("origin", "teacher"), "origin teacher and a named teacher don't go together", _teacher_mismatch),
+    (("width", "height", "roi_w", "roi_h"), "the sample's size is not its ROI's", _not_of_roi_size),
+]

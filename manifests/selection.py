@@ -25,14 +25,16 @@ What isn't known doesn't pass a limit. Ground truth is trusted without reviews: 
 import hashlib
 import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from manifests.changes import Places
 from manifests.errors import UserError
 from manifests.schema import Origin
 from manifests.store import Manifest, ManifestStore
@@ -42,6 +44,10 @@ SELECTIONS = "selections"  # directory of the lines, beside the versions
 
 _FOLD_SALT = "maskfoundry-fold-1"  # changing it would move every group to another fold
 
+_RULED = (
+    "sample_id", "source", "license", "origin", "face_w", "face_h", "doubt", "status", "reason", "votes_accept",
+    "votes_reject",
+)  # fmt: skip # what a policy looks at
 _Rule = Callable[[pa.Table], pa.ChunkedArray]  # rows -> which of them pass
 
 
@@ -119,7 +125,8 @@ def commit_selection(store: ManifestStore, base: Manifest, policy: SelectionPoli
             f"expected only selections in {line.root}, found {latest.path.name} of the operation {latest.operation}; "
             "give the policy's file another name"
         )
-    selection = select(base.read(), policy)
+    columns = base.read(_RULED)
+    selection = select(columns.append_column("place", pa.array(np.arange(columns.num_rows))), policy)
     if not selection.rows.num_rows:
         reasons = ", ".join(f"{key} leaves out {count}" for key, count in selection.left_out.items())
         raise UserError(
@@ -137,7 +144,7 @@ def commit_selection(store: ManifestStore, base: Manifest, policy: SelectionPoli
     if latest is not None and latest.parameters == parameters:
         return latest
     return line.commit(
-        selection.rows,
+        _parts(base, selection.rows["place"].to_numpy()),
         parent=latest.version if latest else None,
         operation=OPERATION,
         parameters=parameters,
@@ -155,6 +162,15 @@ def absent_names(base: Manifest, policy: SelectionPolicy) -> list[str]:
         if missing:
             lines.append(f"{key}: no row has {_quoted(missing)}; the rows have {_quoted(sorted(present))}")
     return lines
+
+
+def _parts(base: Manifest, places: Places) -> Iterator[pa.Table]:
+    """The rows with these numbers."""
+    first = 0
+    for part in base.parts():
+        begin, end = np.searchsorted(places, [first, first + part.num_rows])
+        yield part.take(pa.array(places[begin:end] - first))
+        first += part.num_rows
 
 
 def _rules(policy: SelectionPolicy) -> dict[str, _Rule]:

@@ -5,30 +5,30 @@ exclusively. A reader never sees half a version; of two writers on the same pare
 Nothing ever rewrites a version.
 """
 
+import hashlib
 import json
-import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, reduce
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from manifests import __version__
 from manifests.atomic import write_exclusive
-from manifests.blobs import sha256_hex
+from manifests.changes import Changes, Places, changed
 from manifests.errors import UserError
-from manifests.schema import SCHEMA, SCHEMA_VERSION, validate, with_later_columns
+from manifests.row_groups import METADATA_KEY, may_hold, together, write_rows
+from manifests.schema import SCHEMA, SCHEMA_VERSION, with_later_columns
+from manifests.storage import beside, open_parquet, place, relative
 
-METADATA_KEY = b"maskfoundry"
 COMMIT_ATTEMPTS = 5  # of `update`; each loss means that another writer got through
 
 _VERSION_NAME = re.compile(r"v([1-9][0-9]*)\.parquet")
@@ -59,11 +59,12 @@ class Manifest:
 
         `data_root` overrides the one recorded in the metadata.
         """
-        path = Path(path)
+        path = place(path)
         if not path.is_file():
             raise UserError(f"expected a manifest at {path}, found no file; {_offer(path.parent)}")
         try:
-            raw = (pq.read_schema(path).metadata or {}).get(METADATA_KEY)
+            with open_parquet(path) as file:
+                raw = (file.schema_arrow.metadata or {}).get(METADATA_KEY)
         except (pa.ArrowException, OSError) as error:
             raise UserError(f"expected a Parquet file at {path}, found a damaged or other file") from error
         if raw is None:
@@ -83,65 +84,88 @@ class Manifest:
             counts=stored["counts"],
             created_at=datetime.fromisoformat(stored["created_at"]),
             code_version=stored["code_version"],
-            data_root=data_root or Path(os.path.normpath(path.parent / stored["data_root"])),
+            data_root=data_root or beside(path.parent, stored["data_root"]),
             schema_version=stored["schema_version"],
         )
 
-    def read(self, columns: Sequence[str] | None = None, *, encoded: Sequence[str] = ()) -> pa.Table:
+    def read(
+        self,
+        columns: Sequence[str] | None = None,
+        *,
+        only: Mapping[str, str] | None = None,
+        encoded: Sequence[str] = (),
+    ) -> pa.Table:
         """The rows in stored order, without file metadata; all columns or those named. UserError on damage.
 
-        A version of an older schema is read as one of this: what it doesn't have is null. Columns in `encoded`, of few
-        distinct strings, come as dictionaries: a number a row, which is a seventh of the time and of the memory.
+        `only` takes the rows that have these values in these columns; of the others as little as can be is read.
+        Columns in `encoded`, of few distinct strings, come as dictionaries: a number a row, which is a seventh of the
+        time and of the memory. A version of an older schema is read as one of this: what it doesn't have is null.
         """
-        wanted = list(columns or SCHEMA.names)
+        names = list(columns or SCHEMA.names)
         with self._opened(encoded) as file:
-            present = self._present(file, wanted)
-            table = file.read(present).select(present)
-        return with_later_columns(table.replace_schema_metadata(None), wanted)
+            if not only:
+                return self._rows_of(file, None, names)
+            return together(self._selected(file, names, only), names)
 
-    def take(self, rows: Sequence[int] | npt.NDArray[np.int64], columns: Sequence[str]) -> pa.Table:
-        """The rows at these positions, which ascend; of the file's row groups one is in memory at a time."""
-        wanted = np.asarray(rows, np.int64)
-        first = 0
+    def parts(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """As `read`, a row group at a time: PART_ROWS rows, or as many as an older release put into one."""
         with self._opened() as file:
-            present = self._present(file, columns)
-            parts = [file.schema_arrow.empty_table().select(present)]
-            for number in range(file.num_row_groups):
-                after = first + file.metadata.row_group(number).num_rows
-                here = wanted[(wanted >= first) & (wanted < after)] - first
-                if len(here):
-                    parts.append(file.read_row_group(number, present).select(present).take(here))
-                first = after
-            table = pa.concat_tables(parts)
-        return with_later_columns(table.replace_schema_metadata(None), columns)
+            for group in range(file.num_row_groups):
+                yield self._rows_of(file, group, columns or SCHEMA.names)
 
-    def _present(self, file: pq.ParquetFile, wanted: Sequence[str]) -> list[str]:
-        """Those of the columns that a version of its schema version has."""
-        stored = set(file.schema_arrow.names) if self.schema_version < SCHEMA_VERSION else set(wanted)
-        return [name for name in wanted if name in stored]
+    def take(self, places: Places, columns: Sequence[str] | None = None) -> pa.Table:
+        """The rows with these numbers (ascending, each once), as `read`."""
+        names = list(columns or SCHEMA.names)
+        with self._opened() as file:
+            return together(self._taken(file, names, places), names)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the file's bytes, in hex."""
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
     @contextmanager
     def _opened(self, encoded: Sequence[str] = ()) -> Iterator[pq.ParquetFile]:
-        """The file, to read rows from; UserError when it is damaged."""
-        try:  # pq.read_table imports pandas
-            with pq.ParquetFile(self.path, page_checksum_verification=True, read_dictionary=list(encoded)) as file:
+        try:
+            with open_parquet(self.path, encoded=encoded) as file:
                 yield file
         except (pa.ArrowException, OSError, KeyError) as error:
             raise UserError(
                 f"expected sound rows in {self.path}, found damage ({error}); restore the file from a backup"
             ) from error
 
-    @cached_property
-    def digest(self) -> str:
-        """SHA-256 of the file's bytes, in hex."""
-        return sha256_hex(self.path.read_bytes())
+    def _rows_of(self, file: pq.ParquetFile, group: int | None, columns: Sequence[str]) -> pa.Table:
+        """The rows of one row group, or of all."""
+        stored = set(file.schema_arrow.names) if self.schema_version < SCHEMA_VERSION else set(columns)
+        present = [name for name in columns if name in stored]
+        table = file.read(present) if group is None else file.read_row_group(group, present)
+        return with_later_columns(table.select(present).replace_schema_metadata(None), columns)
+
+    def _selected(self, file: pq.ParquetFile, columns: Sequence[str], only: Mapping[str, str]) -> Iterator[pa.Table]:
+        for group in range(file.num_row_groups):
+            if not may_hold(file.metadata.row_group(group), only):
+                continue
+            known = self._rows_of(file, group, list(only))
+            fits = reduce(pc.and_, (pc.equal(known[name], value) for name, value in only.items()))
+            if pc.any(fits).as_py():
+                yield self._rows_of(file, group, columns).filter(fits)
+
+    def _taken(self, file: pq.ParquetFile, columns: Sequence[str], places: Places) -> Iterator[pa.Table]:
+        first = 0
+        for group in range(file.num_row_groups):
+            count = file.metadata.row_group(group).num_rows
+            begin, end = np.searchsorted(places, [first, first + count])
+            if begin < end:
+                yield self._rows_of(file, group, columns).take(pa.array(places[begin:end] - first))
+            first += count
 
 
 class ManifestStore:
-    """The versions in one directory."""
+    """The versions in one directory, or under one URL."""
 
     def __init__(self, root: Path | str) -> None:
-        self.root = Path(root)
+        self.root = place(root)
 
     def path(self, version: int) -> Path:
         return self.root / f"v{version}.parquet"
@@ -166,7 +190,7 @@ class ManifestStore:
 
     def data_root(self) -> Path:
         """Where the latest version's blobs lie; the directory `data` beside this one when there is no version."""
-        return self.open().data_root if self.versions() else Path(os.path.normpath(self.root / ".." / "data"))
+        return self.open().data_root if self.versions() else beside(self.root, "../data")
 
     def history(self) -> list[Manifest]:
         """Every version, oldest first."""
@@ -174,40 +198,34 @@ class ManifestStore:
 
     def commit(
         self,
-        table: pa.Table,
+        rows: pa.Table | Iterable[pa.Table],
         *,
         parent: int | None,
         operation: str,
         parameters: Mapping[str, Any],
         data_root: Path,
     ) -> Manifest:
-        """Write `table` as the version after `parent` (None for the first).
+        """Write `rows` as the version after `parent` (None for the first). Of rows in parts, a few are in memory.
 
         Raises ManifestInvalid when a row breaks the schema, CommitConflict when `parent` is not the latest.
         """
-        validate(table)
+        parts = [rows] if isinstance(rows, pa.Table) else rows
         latest = self.latest()
         if parent != latest:
             raise self._conflict(parent, latest)
         version = (parent or 0) + 1
-        metadata = {
+        stamp = {
             "version": version,
             "parent": parent,
             "schema_version": SCHEMA_VERSION,
             "operation": operation,
             "parameters": dict(parameters),
-            "counts": _counts(table),
             "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "code_version": __version__,
-            "data_root": os.path.relpath(data_root, self.root),
+            "data_root": relative(data_root, self.root),
         }
-        stamped = (
-            table.select(SCHEMA.names)
-            .cast(SCHEMA)
-            .replace_schema_metadata({METADATA_KEY: json.dumps(metadata).encode()})
-        )
         try:
-            write_exclusive(self.path(version), lambda temporary: _write_parquet(stamped, temporary))
+            write_exclusive(self.path(version), lambda temporary: write_rows(parts, temporary, stamp))
         except FileExistsError as error:
             raise self._conflict(parent, self.latest()) from error
         return self.open(version)
@@ -225,14 +243,45 @@ class ManifestStore:
         For changes that hold on whatever version is the latest: after a CommitConflict the change is made
         again on the newer parent, COMMIT_ATTEMPTS times at most.
         """
+
+        def parts(base: Manifest | None, version: int) -> list[pa.Table] | None:
+            table = change(base.read() if base else None, version)
+            return None if table is None else [table]
+
+        return self._update(parts, operation=operation, parameters=parameters, data_root=data_root)
+
+    def amend(
+        self,
+        change: Callable[[Manifest | None, int], Changes | None],
+        *,
+        operation: str,
+        parameters: Mapping[str, Any],
+        data_root: Path,
+    ) -> Manifest | None:
+        """As `update` for a change of few rows: the others go by in parts and never lie in memory together."""
+
+        def parts(base: Manifest | None, version: int) -> Iterable[pa.Table] | None:
+            changes = change(base, version)
+            return None if changes is None else changed(base.parts() if base else (), changes)
+
+        return self._update(parts, operation=operation, parameters=parameters, data_root=data_root)
+
+    def _update(
+        self,
+        change: Callable[[Manifest | None, int], Iterable[pa.Table] | None],
+        *,
+        operation: str,
+        parameters: Mapping[str, Any],
+        data_root: Path,
+    ) -> Manifest | None:
         for attempt in range(COMMIT_ATTEMPTS):
             parent = self.latest()
-            table = change(self.open(parent).read() if parent else None, (parent or 0) + 1)
-            if table is None:
+            parts = change(self.open(parent) if parent else None, (parent or 0) + 1)
+            if parts is None:
                 return None
             try:
                 return self.commit(
-                    table, parent=parent, operation=operation, parameters=parameters, data_root=data_root
+                    parts, parent=parent, operation=operation, parameters=parameters, data_root=data_root
                 )
             except CommitConflict:
                 if attempt == COMMIT_ATTEMPTS - 1:
@@ -244,15 +293,6 @@ class ManifestStore:
             f"expected parent {parent or 'none'} to be the latest version in {self.root}, "
             f"found {latest or 'none'}; reload and commit again"
         )
-
-
-def _write_parquet(table: pa.Table, path: Path) -> None:
-    pq.write_table(table, path, compression="zstd", write_page_checksum=True)  # a flipped bit must not go unseen
-
-
-def _counts(table: pa.Table) -> dict[str, int]:
-    counted = pc.value_counts(table["status"].combine_chunks()).to_pylist()
-    return {"rows": table.num_rows} | {entry["values"]: entry["counts"] for entry in counted}
 
 
 def _offer(directory: Path) -> str:

@@ -14,12 +14,13 @@ from typing import Any
 import pyarrow as pa
 
 from manifests.blobs import BLOB_SUFFIXES, BlobError, BlobStore, is_linked, sha256_hex
+from manifests.changes import in_parts
 from manifests.errors import UserError
 from manifests.geometry import Pixels
 from manifests.images import MAX_MEGAPIXELS, MIN_SIDE_PX, UnusableImage, decode_image
 from manifests.masks import decode_mask
 from manifests.progress import progress
-from manifests.schema import SCHEMA, ManifestInvalid, validate
+from manifests.schema import SCHEMA, ManifestInvalid, Validation
 from manifests.store import Manifest
 
 _COLUMNS = ["sample_id", "source_uri", "image", "image_sha256", "mask", "mask_sha256", "width", "height"]
@@ -41,28 +42,30 @@ def verify(manifest: Manifest, *, decode: bool = False) -> list[str]:
 
     The schema's violations come first, then those of the blobs in the order of the rows, each with the blob's path.
     """
-    table = manifest.read()
+    validation, violations = Validation(), []
+    columns = SCHEMA.empty_table()
+    for part in manifest.parts():
+        validation.check(part)
+        columns = part.slice(0, 0)
     try:
-        validate(table)
-        violations = []
+        validation.finish()
     except ManifestInvalid as error:
         violations = error.violations
-    if any(table.schema.field(name).type != SCHEMA.field(name).type for name in _COLUMNS):
+    if any(columns.schema.field(name).type != SCHEMA.field(name).type for name in _COLUMNS):
         return violations
-    return [*violations, *_blob_problems(table.select(_COLUMNS).drop_null(), BlobStore(manifest.data_root), decode)]
+    return [*violations, *_blob_problems(manifest, BlobStore(manifest.data_root), decode)]
 
 
-def _blob_problems(table: pa.Table, blobs: BlobStore, decode: bool) -> Iterator[str]:
+def _blob_problems(manifest: Manifest, blobs: BlobStore, decode: bool) -> Iterator[str]:
     def check(rows: pa.RecordBatch) -> list[list[str]]:
         return [list(_problems_of(row, blobs, decode)) for row in rows.to_pylist()]
 
     def check_all() -> Iterator[list[str]]:
         with ThreadPoolExecutor() as executor:
-            for start in range(0, table.num_rows, _ROWS_AHEAD):
-                ahead = table.slice(start, _ROWS_AHEAD).to_batches(max_chunksize=_ROWS_A_TASK)
-                yield from chain.from_iterable(executor.map(check, ahead))
+            for rows in in_parts((part.drop_null() for part in manifest.parts(_COLUMNS)), _ROWS_AHEAD):
+                yield from chain.from_iterable(executor.map(check, rows.to_batches(max_chunksize=_ROWS_A_TASK)))
 
-    yield from chain.from_iterable(progress(check_all(), "verifying", total=table.num_rows))
+    yield from chain.from_iterable(progress(check_all(), "verifying", total=manifest.counts["rows"]))
 
 
 def _problems_of(row: dict[str, Any], blobs: BlobStore, decode: bool) -> Iterator[str]:

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-
+from manifests.changes import Changes
 from manifests.errors import UserError
-from manifests.samples import join_dataset
-from manifests.store import ManifestStore
+from manifests.samples import JOINED_COLUMNS, add_rows
+from manifests.storage import require_local
+from manifests.store import Manifest, ManifestStore
 from pipeline.quarantine import QuarantineRow, write_quarantine
 from pipeline.shards import ShardResult, read_quarantine, read_rows, run_digest
 
@@ -36,9 +36,11 @@ class Generated:
 def open_destination(manifests: str, data: str | None) -> tuple[ManifestStore, Path]:
     """The store of the versions and the data root of the next one: `data`, else the recorded one.
 
-    UserError when `manifests` is no directory, or the dataset's blobs are not in `data`: a version has one data
-    root for all its rows.
+    UserError when one is a URL, when `manifests` is no directory, or when the dataset's blobs are not in `data`:
+    a version has one data root for all its rows.
     """
+    for given in filter(None, (manifests, data)):
+        require_local(given, "pipeline.generate")
     store = ManifestStore(manifests)
     if store.root.exists() and not store.root.is_dir():
         raise UserError(f"expected a directory of versions at {store.root}, found a file; give another --manifests")
@@ -74,14 +76,14 @@ def commit_shards(
         )
     added = 0
 
-    def change(dataset: pa.Table | None, version: int) -> pa.Table | None:
+    def change(base: Manifest | None, version: int) -> Changes | None:
         nonlocal added
-        joined = join_dataset(read_rows(results), dataset, version=version)
-        added = joined.num_rows - (dataset.num_rows if dataset is not None else 0) if joined is not None else 0
-        return joined
+        changes = add_rows(read_rows(results), base.parts(JOINED_COLUMNS) if base else (), version=version)
+        added = changes.added.num_rows if changes else 0
+        return changes
 
     counts = {"samples": samples, "quarantined": len(quarantined)}
-    manifest = store.update(change, operation="generate", parameters={**parameters, **counts}, data_root=data_root)
+    manifest = store.amend(change, operation="generate", parameters={**parameters, **counts}, data_root=data_root)
     path = (manifest or store.open()).path
     return Generated(str(path), samples, added, len(quarantined), str(table) if table else None)
 

@@ -190,7 +190,7 @@ def _has_both(judged: Judged) -> bool:
     return bool(0 < judged.bad.sum() < len(judged.bad))
 
 
-def _trusted_rows(path: Path, split: SplitOrAll, limit: int | None) -> tuple[Manifest, list[AcceptedRow]]:
+def _trusted_rows(path: Path, split: SplitOrAll, limit: int | None) -> tuple[Manifest, Sequence[AcceptedRow]]:
     manifest = Manifest.open(path)
     return manifest, require_rows(manifest, split, trusted=True)[:limit]
 

@@ -15,6 +15,7 @@ from manifests.blobs import BlobStore
 from manifests.command import positive, run_command
 from manifests.decisions import DecisionLog, sqlite_url
 from manifests.errors import UserError
+from manifests.storage import require_local
 from manifests.store import Manifest, ManifestStore
 from review_ui import users_command
 from review_ui.doorkeeper import Doorkeeper
@@ -99,6 +100,8 @@ def host_name(text: str) -> str:
 
 def _open(options: argparse.Namespace) -> tuple[Manifest, ManifestStore]:
     """The manifest asked for, or the latest one, and the store of its directory."""
+    for given in filter(None, (options.manifest, options.manifests, options.data)):
+        require_local(given, "review_ui")
     store = ManifestStore(options.manifest.parent if options.manifest else options.manifests)
     manifest = Manifest.open(options.manifest or store.open().path, data_root=options.data)
     if not manifest.data_root.is_dir():

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,9 @@ import pytest
 from manifests import __version__, atomic, store
 from manifests.atomic import write_exclusive, write_replace
 from manifests.errors import UserError
+from manifests.row_groups import METADATA_KEY
 from manifests.schema import SCHEMA, SCHEMA_VERSION, ManifestInvalid
-from manifests.store import COMMIT_ATTEMPTS, METADATA_KEY, CommitConflict, Manifest, ManifestStore
+from manifests.store import COMMIT_ATTEMPTS, CommitConflict, Manifest, ManifestStore
 
 RACE_ROUNDS = 12
 
@@ -117,14 +118,14 @@ def test_a_commit_on_a_version_that_is_not_there_conflicts(versions: ManifestSto
 def test_a_commit_that_is_overtaken_while_it_writes_conflicts(
     versions: ManifestStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = store._write_parquet
+    write = store.write_rows
 
-    def overtaken(table: pa.Table, path: Path) -> None:
-        monkeypatch.setattr(store, "_write_parquet", write)
+    def overtaken(*arguments: Any) -> None:
+        monkeypatch.setattr(store, "write_rows", write)
         commit(versions, rows(9), 1)
-        write(table, path)
+        write(*arguments)
 
-    monkeypatch.setattr(store, "_write_parquet", overtaken)
+    monkeypatch.setattr(store, "write_rows", overtaken)
     with pytest.raises(CommitConflict, match="found 2; reload"):
         commit(versions, rows(4), 1)
     assert versions.open().counts["rows"] == 9
@@ -454,11 +455,11 @@ def _killed(root: str, moment: str) -> None:
         print("here", flush=True)
         time.sleep(600)
 
-    write, link = store._write_parquet, os.link
+    write, link = store.write_rows, os.link
 
-    def halting_write(table: pa.Table, path: Path) -> None:
+    def halting_write(parts: Iterable[pa.Table], path: Path, stamp: Mapping[str, Any]) -> None:
         if moment != "nothing written":
-            write(table, path)
+            write(parts, path, stamp)
         if moment == "half written":
             os.truncate(path, path.stat().st_size // 2)
         path.touch()
@@ -470,7 +471,7 @@ def _killed(root: str, moment: str) -> None:
             link(source, target)
         stop()
 
-    store._write_parquet = halting_write
+    store.write_rows = halting_write
     os.link = halting_link  # type: ignore[assignment]
     commit(ManifestStore(root), rows(5000), 1)
 

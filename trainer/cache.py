@@ -9,6 +9,7 @@ import dataclasses
 import hashlib
 import json
 import math
+import os
 import shutil
 import uuid
 from collections.abc import Sequence
@@ -23,9 +24,11 @@ from manifests.accepted import AcceptedRow
 from manifests.atomic import TEMPORARY_PREFIX
 from manifests.blobs import BlobStore
 from manifests.errors import UserError
+from manifests.storage import is_remote
 from trainer.data import Samples, TrueMask, decoded
 from trainer.preprocessing import Preprocessing
 
+CACHE = "cache"  # directory of decoded samples under the data root
 IMAGES, LABELS, MASKS, INDEX = "images.u8", "labels.u8", "masks.u8", "index.json"
 
 
@@ -57,6 +60,14 @@ def cached_samples(
     if rows and not index.rows:
         raise UserError(f"expected a readable sample among {len(rows)} rows, found none; see the lines above")
     return _open(home, index, rows, preprocessing.size_px)
+
+
+def cache_directory(data_root: Path) -> Path:
+    """Where decoded pixels of blobs in `data_root` are kept: below it, or of a URL in the user's own cache."""
+    if not is_remote(data_root):
+        return data_root / CACHE
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return home / "maskfoundry" / hashlib.sha256(str(data_root).encode()).hexdigest()[:16]
 
 
 def _key(rows: Sequence[AcceptedRow], preprocessing: Preprocessing) -> str:

@@ -29,6 +29,7 @@ from manifests.masks import PERSON, PERSON_LEVEL, PERSON_PROB, Mask, decode_mask
 from manifests.metrics import Interval, Metrics, MetricsAccumulator
 from manifests.progress import progress
 from manifests.sheet import contact_sheet
+from manifests.storage import place
 from manifests.store import Manifest
 from trainer.augmentation import BORDER_GREY
 from trainer.checkpoint import STARTER, checkpoint_path
@@ -208,7 +209,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         help="a .safetensors file, a run's directory, an .onnx file with a .json beside it, or "
         f"{STARTER}; several make a table",
     )
-    parser.add_argument("--manifest", type=Path, required=True, help="manifests/v<N>.parquet")
+    parser.add_argument("--manifest", type=place, required=True, help="manifests/v<N>.parquet, or URL")
     parser.add_argument("--split", choices=SPLITS, default="val", help="which rows (default: %(default)s)")
     parser.add_argument("--rotations", type=float, nargs="+", default=[], metavar="DEGREES", help="as 25 45 75 90")
     parser.add_argument(
@@ -217,7 +218,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         "(default) pieces of the measured ones that show nobody",
     )  # fmt: skip
     parser.add_argument("--output", type=Path, help=f"directory for a sheet of the worst {WORST} pictures")
-    parser.add_argument("--data", type=Path, help="data root (default: the one the manifest records)")
+    parser.add_argument("--data", type=place, help="data root (default: the one the manifest records)")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print one JSON object per checkpoint, last")
     return parser.parse_args(arguments)

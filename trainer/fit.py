@@ -27,7 +27,7 @@ from manifests.errors import UserError
 from manifests.metrics import Metrics
 from manifests.store import Manifest
 from trainer.backgrounds import backgrounds_in, own_backgrounds
-from trainer.cache import cached_samples
+from trainer.cache import cache_directory, cached_samples
 from trainer.checkpoint import BEST, LAST, describe, load_checkpoint, save_checkpoint
 from trainer.compositing import Compositor, Negatives
 from trainer.data import Samples, images_per_epoch, steps_per_epoch
@@ -55,7 +55,6 @@ from trainer.whole_batch import WholeBatch, of_whole_batch
 
 CONFIG = "config.json"
 MIN_STEPS_TO_COMPILE = 200  # compiling takes a minute and saves about 0.4 s a step of SINet on two cores
-CACHE = "cache"  # directory of decoded samples under the data root
 ENCODER = "encoder.safetensors"  # the first stage's best
 ENCODER_KIND = "encoder"
 PRETRAINED = "pretrained"  # directory of an smp network's best, as its own library and the pipeline read it
@@ -121,7 +120,7 @@ def fit(
     preprocessing = initial.preprocessing(configuration.size_px) if initial else imagenet(configuration.size_px)
     train, val = first_then_others(fabric, lambda: load_train_and_val(manifest, preprocessing, configuration.data))
     if teachers:
-        share, cache = configuration.recipe.distill_share, manifest.data_root / CACHE
+        share, cache = configuration.recipe.distill_share, cache_directory(manifest.data_root)
         blobs = BlobStore(manifest.data_root)
         train = first_then_others(fabric, lambda: distilled(train, blobs, preprocessing, teachers, cache, share=share))
     torch.manual_seed(configuration.seed)  # the fresh weights
@@ -307,7 +306,11 @@ def load_train_and_val(
     print(f"{manifest.path}: {len(train_rows)} accepted rows to train on, {len(val_rows)} to validate on", flush=True)
     if not val_rows:
         print("nothing to validate on: no metric is measured, the best epoch is the one of least training loss")
-    blobs, cache, skip_bad = BlobStore(manifest.data_root), manifest.data_root / CACHE, choices.get("skip_bad", False)
+    blobs, cache, skip_bad = (
+        BlobStore(manifest.data_root),
+        cache_directory(manifest.data_root),
+        choices.get("skip_bad", False),
+    )
     train, val = (
         cached_samples(rows, blobs, preprocessing, cache, skip_bad=skip_bad) for rows in (train_rows, val_rows)
     )

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from manifests.storage import place
 from trainer.augmentation import AUGMENTATIONS
 from trainer.checkpoint import STARTER, checkpoint_path
 from trainer.losses import LOSSES
@@ -25,7 +26,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         description="Fit a network on the accepted rows of a manifest. The same command resumes a broken run.",
     )
     add = parser.add_argument
-    add("--manifest", type=Path, required=True, help="manifests/v<N>.parquet")
+    add("--manifest", type=place, required=True, help="manifests/v<N>.parquet, or URL")
     models = f"{', '.join(MODELS)} or {PREFIX}ARCHITECTURE:ENCODER"
     add("--model", type=_model, default="sinet", help=f"{models} (default: %(default)s)")
     add("--gate", choices=GATES, help="of sinet: what passes to the decoder (default: ib)")
@@ -48,7 +49,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--precision", choices=("fp32", "bf16"), default="fp32", help="(default: %(default)s)")
     worth_it = "torch.compile, which takes a minute (default: in runs long enough to gain by it)"
     add("--compile", action=argparse.BooleanOptionalAction, help=worth_it)
-    add("--data", type=Path, help="data root (default: the one the manifest records)")
+    add("--data", type=place, help="data root (default: the one the manifest records)")
     add("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
     add("--devices", type=_count, help="processes, one on each device (default: 1)")
     _add_recipe_options(parser)
