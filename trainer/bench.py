@@ -325,7 +325,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         help="training, exported networks in each runtime, or where their time goes (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
-        "--rival", type=Path, nargs="+", default=[], metavar="ONNX", help="with a .json beside it, for --part latency"
+        "--rival", type=Path, nargs="+", default=[], metavar="ONNX", help="somebody's network, for --part latency"
     )
     parser.add_argument("--seconds", type=float, default=60.0, help="about how long (default: %(default)s)")
     parser.add_argument(

@@ -2,7 +2,7 @@
 
 SINet's starter weights stand beside networks that a user would pick instead, exported by the same code: LR-ASPP with
 MobileNetV3-small (torchvision) and a U-Net with MobileNetV2 (segmentation-models-pytorch), both with random weights,
-which take as long as any. A `--rival` is somebody's ONNX file with its JSON. What is timed is the network alone, uint8
+which take as long as any. A `--rival` is somebody's ONNX file. What is timed is the network alone, uint8
 or floats in, probabilities out; resizing the picture is the same for all. The candidates take turns.
 
 `--part profile` sums up by kind of operation where SINet's time goes in ONNX Runtime and OpenVINO.
@@ -27,7 +27,7 @@ from torchvision.models.feature_extraction import create_feature_extractor
 from torchvision.models.segmentation import LRASPP
 
 from manifests.errors import UserError
-from manifests.onnx_segmenter import OnnxSegmenter
+from manifests.onnx_segmenter import UINT8, OnnxSegmenter, open_session
 from trainer.checkpoint import STARTER_PATH, load_checkpoint
 from trainer.exports.deployable import Deployable, Difference, deployable
 from trainer.exports.folding import freeze
@@ -183,11 +183,13 @@ def _entrant(name: str, side_px: int, directory: Path) -> Entrant:
 
 
 def _rival(path: Path, threads: int) -> Candidate:
-    segmenter = OnnxSegmenter(path, threads=threads)
-    height, width = segmenter.input.height, segmenter.input.width
-    shape = (1, 3, height, width) if segmenter.input.layout == "nchw" else (1, height, width, 3)
+    """One run on noise of the file's own input, free sides of which are taken as 1."""
+    session = open_session(path, threads=threads)
+    taken = session.get_inputs()[0]
+    shape = [side if isinstance(side, int) else 1 for side in taken.shape]
     noise = np.random.default_rng(0).random(shape, np.float32)
-    return lambda: segmenter.run(noise)
+    image = (noise * 255).astype(np.uint8) if taken.type == UINT8 else noise
+    return lambda: session.run(None, {taken.name: image})
 
 
 def _weight(entrant: Entrant) -> str:
