@@ -9,7 +9,7 @@ against the photograph's mask under the window.
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,14 +54,20 @@ def pan(rgb: Pixels, truth: Mask, *, frames: int, rng: np.random.Generator) -> I
         y = round((height - h) * (0.5 + 0.5 * np.sin(2 * turn)))
         window = Box(x, y, w, h)
         noisy = crop(rgb, window) + rng.normal(0, NOISE_LEVELS, (h, w, 3))
-        yield Frame(np.clip(np.rint(noisy), 0, 255).astype(np.uint8), crop(truth, window), window)
+        yield Frame(
+            np.clip(np.rint(noisy), 0, 255).astype(np.uint8),
+            truth[window.y : window.bottom, window.x : window.right],
+            window,
+        )
 
 
 def difference(now: Prob, window: Box, before: Prob, window_before: Box) -> float:
     """Mean absolute difference of two masks over the part of the photograph that both windows show."""
     shared = window.clamped(window_before)
     inside, inside_before = (shared.shifted(-box.x, -box.y) for box in (window, window_before))
-    return float(np.abs(crop(now, inside) - crop(before, inside_before)).mean())
+    shown = now[inside.y : inside.bottom, inside.x : inside.right]
+    shown_before = before[inside_before.y : inside_before.bottom, inside_before.x : inside_before.right]
+    return float(np.abs(shown - shown_before).mean())
 
 
 @dataclass(slots=True)
@@ -89,7 +95,7 @@ def measure(predictor: Predictor, photographs: list[tuple[Pixels, Mask]], *, fra
     return arms
 
 
-def main(arguments: list[str]) -> None:
+def main(arguments: Sequence[str]) -> None:
     options = _parse(arguments)
     predictor = open_predictor(options.checkpoint, pick_device(options.device))
     manifest = Manifest.open(options.manifest, data_root=options.data)
@@ -113,7 +119,7 @@ def main(arguments: list[str]) -> None:
     print(f"flicker falls by {1 - kept:.0%}")
 
 
-def _parse(arguments: list[str]) -> argparse.Namespace:
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python docs/experiments/flicker.py", description=__doc__)
     parser.add_argument("--checkpoint", type=checkpoint_path, required=True, metavar="PATH")
     parser.add_argument("--manifest", type=Path, required=True)

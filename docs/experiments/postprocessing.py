@@ -8,7 +8,7 @@ of them see the same pictures and, where they look at the whole picture, the ver
 
 import argparse
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from manifests.accepted import require_rows
@@ -79,7 +79,7 @@ def variants(predictor: Predictor) -> Mapping[str, PersonPredictor]:
     return plain | looked_twice | touched_up | both
 
 
-def main(arguments: list[str]) -> None:
+def main(arguments: Sequence[str]) -> None:
     options = _parse(arguments)
     predictor = Remembering(open_predictor(options.checkpoint, pick_device(options.device)))
     manifest = Manifest.open(options.manifest, data_root=options.data)
@@ -108,7 +108,7 @@ def main(arguments: list[str]) -> None:
         print(f"{name:<24}" + "".join(f"{text:>24}" for text in shown) + f"{1000 * spent / len(rows):>9.0f}")
 
 
-def _parse(arguments: list[str]) -> argparse.Namespace:
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python docs/experiments/postprocessing.py", description=__doc__)
     parser.add_argument("--checkpoint", type=checkpoint_path, required=True, metavar="PATH")
     parser.add_argument("--manifest", type=Path, required=True)
