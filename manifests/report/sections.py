@@ -78,7 +78,7 @@ def _splits(numbers: Statistics) -> Section:
         "Splits",
         notes=[
             "A split is drawn for each near-duplicate group, so look-alikes never lie in two splits. "
-            "Aimed at are 80 % train, 10 % val and 10 % test."
+            "The aim is 80 % train, 10 % val and 10 % test."
         ],
         plots=[stacked_bars("Each source's share of the splits", drawn, SERIES, shares=True)],
         tables=[
