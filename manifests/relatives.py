@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from manifests.duplicates import MAX_HAMMING_DISTANCE, Groups, Hashes
+from manifests.errors import UserError
 from manifests.hexdigits import digits_of, numbers
 
 RELATED_BY = ("group_id", "phash", "source_sha256")
@@ -37,7 +38,11 @@ class Relatives:
         """`part` has the columns RELATED_BY."""
         part = part.select(list(RELATED_BY))
         digits = digits_of(part["phash"], _PHASH_DIGITS)
-        assert digits is not None, "a version holds hashes of hex digits alone"
+        if digits is None:  # versions are checked before they are written: this one was changed since
+            raise UserError(
+                f"expected perceptual hashes of {_PHASH_DIGITS} hex digits in the latest version, found others: it was "
+                "changed by hand; restore the file from a backup"
+            )
         related = pc.is_in(part["source_sha256"], value_set=self._sources).to_numpy()
         hashes = numbers(digits)
         for file in self._filed:

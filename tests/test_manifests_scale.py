@@ -16,6 +16,7 @@ from manifests.accepted import AcceptedRow, accepted_rows
 from manifests.bench_rows import made_up_parts
 from manifests.changes import Changes, changed, in_parts
 from manifests.duplicates import MAX_HAMMING_DISTANCE
+from manifests.errors import UserError
 from manifests.hexdigits import ascending, digits_of, id_numbers
 from manifests.relatives import Relatives
 from manifests.samples import JOINED_COLUMNS, add_rows, join_dataset
@@ -214,6 +215,12 @@ def test_relatives_are_exactly_the_rows_near_a_new_one_or_of_its_source() -> Non
 
 
 # Accepted rows
+
+
+def test_hashes_that_somebody_wrote_by_hand_are_one_clear_line() -> None:
+    part = with_cells(rows(), "phash", {3: "no hash"})
+    with pytest.raises(UserError, match="expected perceptual hashes of 16 hex digits in the latest version"):
+        Relatives(["0" * 16], []).look_at(part)
 
 
 def test_accepted_rows_are_a_sequence_in_the_order_of_their_ids(manifest: Manifest) -> None:

@@ -13,7 +13,15 @@ import torch
 from manifests.atomic import TEMPORARY_PREFIX
 from manifests.command import positive, run_command
 from manifests.errors import UserError
-from trainer.checkpoint import BEST, LAST, STARTER, STARTER_PATH, Checkpoint, checkpoint_path, load_checkpoint
+from trainer.checkpoint import (
+    LICENCE_NOT_STATED,
+    STARTER,
+    Checkpoint,
+    checkpoint_path,
+    licence_of,
+    load_checkpoint,
+    name_of,
+)
 from trainer.exports.coreml_package import check_coreml, write_coreml
 from trainer.exports.deployable import Deployable, deployable, side_multiple_px
 from trainer.exports.half import write_half
@@ -30,8 +38,6 @@ from trainer.runtimes.metadata import Metadata
 from trainer.runtimes.packages import require
 
 COMPARED = 100
-NOT_STATED = "not stated"
-STARTER_LICENCE = "Apache-2.0"  # this project's
 PRECISIONS = ("fp32", "fp16", "int8")
 PACKAGES = {  # of each target, what it is converted with
     "onnx": ("onnxscript",),
@@ -118,7 +124,7 @@ def main(arguments: Sequence[str]) -> None:
         photographs = read_photographs(
             options.manifest, data_root=options.data, count=options.compare, calibrate=calibrate
         )
-    licence = options.licence or (STARTER_LICENCE if options.checkpoint == STARTER_PATH else NOT_STATED)
+    licence = options.licence or licence_of(options.checkpoint)
     side_px = options.size or info.preprocessing.size_px
     metadata = Metadata.of(checkpoint, name=name, input_px=side_px, licence=licence)
     multiple = side_multiple_px(checkpoint) if options.dynamic else None
@@ -171,15 +177,6 @@ def publish(job: Job, output: Path) -> None:
         if target.is_dir():
             shutil.rmtree(target)
         (job.directory / name).replace(target)
-
-
-def name_of(checkpoint: Path) -> str:
-    """What its exports are called: starter, the run whose best or last it is, or the file's own stem."""
-    if checkpoint == STARTER_PATH:
-        return STARTER
-    if checkpoint.name in (BEST, LAST):
-        return checkpoint.resolve().parent.name
-    return checkpoint.resolve().name if checkpoint.is_dir() else checkpoint.stem
 
 
 def _check_choices(options: argparse.Namespace) -> None:
@@ -242,7 +239,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         "--compare", type=positive, default=COMPARED, metavar="N", help="how many of them (default: %(default)s)"
     )
     parser.add_argument("--data", type=Path, help="data root (default: the one the manifest records)")
-    parser.add_argument("--licence", help=f"of the weights, for the metadata (default: {NOT_STATED})")
+    parser.add_argument("--licence", help=f"of the weights, for the metadata (default: {LICENCE_NOT_STATED})")
     return parser.parse_args(arguments)
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 from manifests.errors import UserError
 from manifests.geometry import Pixels
 from manifests.masks import PERSON_PROB, mask_from_prob
-from trainer.export import name_of
+from trainer.checkpoint import name_of
 from trainer.initial import checkpoint_file
 from trainer.predictors import Predictor, open_predictor
 

@@ -8,8 +8,7 @@ from pathlib import Path
 import onnx
 
 from manifests.errors import UserError
-from trainer.checkpoint import STARTER_PATH, load_checkpoint
-from trainer.export import NOT_STATED, STARTER_LICENCE, name_of
+from trainer.checkpoint import licence_of, load_checkpoint, name_of
 from trainer.exports.deployable import deployable
 from trainer.exports.onnx_graph import write_onnx
 from trainer.runtimes.metadata import INPUT, OUTPUT, Metadata
@@ -36,9 +35,8 @@ def web_network(path: Path) -> WebNetwork:
 
 def _export(path: Path) -> bytes:
     checkpoint = load_checkpoint(path)
-    licence = STARTER_LICENCE if path == STARTER_PATH else NOT_STATED
     side_px = checkpoint.info.preprocessing.size_px
-    metadata = Metadata.of(checkpoint, name=name_of(path), input_px=side_px, licence=licence)
+    metadata = Metadata.of(checkpoint, name=name_of(path), input_px=side_px, licence=licence_of(path))
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / "network.onnx"
         write_onnx(deployable(checkpoint), file, metadata)
