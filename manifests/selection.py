@@ -46,7 +46,7 @@ _FOLD_SALT = "maskfoundry-fold-1"  # changing it would move every group to anoth
 
 _RULED = (
     "sample_id", "source", "license", "origin", "face_w", "face_h", "doubt", "status", "reason", "votes_accept",
-    "votes_reject",
+    "votes_reject", "split", "group_id",
 )  # fmt: skip # what a policy looks at
 _Rule = Callable[[pa.Table], pa.ChunkedArray]  # rows -> which of them pass
 

@@ -374,8 +374,9 @@ def test_odd_pictures_are_taken_and_bad_ones_named(
     red: str, tmp_path: Path, astronaut: Image.Image, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pictures = write_bad_pictures(tmp_path / "pictures", astronaut)
-    astronaut.putalpha(128)
-    astronaut.save(pictures / "half_transparent.png")
+    half_transparent = astronaut.copy()
+    half_transparent.putalpha(128)
+    half_transparent.save(pictures / "half_transparent.png")
     run(red, "--input", str(pictures), "--output", str(tmp_path / "o"))
     written = {path.stem for path in (tmp_path / "o").iterdir()}
     assert written == {"cmyk", "good", "half_transparent", "no_face", "rotated", "sixteen_bit"}
