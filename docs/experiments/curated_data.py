@@ -52,7 +52,7 @@ class Scale:
     seeds: tuple[int, ...]
 
 
-FULL = Scale(every=1, steps=600, size_px=128, seeds=(0, 1, 2))
+FULL = Scale(every=1, steps=400, size_px=128, seeds=(0, 1, 2))
 SMALL = Scale(every=8, steps=20, size_px=96, seeds=(0, 1))
 
 

@@ -47,8 +47,7 @@ class InferenceSINet(nn.Module):
         scale, shift = affine(network.norm2)
         self.skip_scale = nn.Buffer(scale.float().view(1, -1, 1, 1))
         self.classifier = _coarse_classifier(encoder.classifier, network.norm4, scale, shift)
-        last = network.classifier.weight.double()
-        self.last = like(network.classifier, last[1:] - last[:1], None)
+        self.last = _last(network.classifier)
 
     def forward(self, images: Tensor) -> Tensor:
         height, width = images.shape[-2:]
@@ -58,7 +57,7 @@ class InferenceSINet(nn.Module):
         merged8 = self.merge8(torch.cat([reduced8, self.modules8(reduced8)], dim=1))  # (N, 144, H/8, W/8)
         coarse = self.upsample(self.classifier(merged8))  # (N, 5, H/4, W/4)
         refined = self.skip4(skip) * self.skip_scale * self._gate(coarse) + coarse[:, :2]
-        logit = self.last(self.upsample(self.upsample(refined)))
+        logit = self.last(self.upsample(self.upsample(refined))).sum(dim=1, keepdim=True)
         return logit[..., :height, :width]
 
     def _gate(self, coarse: Tensor) -> Tensor:
@@ -149,6 +148,16 @@ def _merge(merge: BNPReLU) -> nn.Sequential:
     channels = len(scale)
     pattern = nn.Conv2d(channels, channels, 1, groups=channels)
     return nn.Sequential(like(pattern, scale.view(-1, 1, 1, 1), shift), act)
+
+
+def _last(classifier: nn.Conv2d) -> nn.Conv2d:
+    """(N, 2, H, W) -> (N, 2, H, W), whose sum is the difference of the logits.
+
+    At full size runtimes are slow at convolutions of one output channel, and fast at depthwise ones.
+    """
+    weight = classifier.weight.double()
+    pattern = nn.Conv2d(2, 2, 3, padding=1, groups=2)
+    return like(pattern, (weight[1:] - weight[:1]).transpose(0, 1), None)
 
 
 def _coarse_classifier(classifier: nn.Conv2d, norm: nn.Module, scale: Tensor, shift: Tensor) -> nn.Conv2d:
