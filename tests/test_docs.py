@@ -1,11 +1,9 @@
 """The documentation tells the truth: every command, option, column and linked file in it exists."""
 
-import os
+import json
 import re
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,36 +13,48 @@ from manifests.schema import SCHEMA
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 MODULE_COMMAND = re.compile(r"python -m ([a-z_]+(?:\.[a-z_]+)*)([^`\n#|]*)")
+HELP_OF_EACH = """
+import contextlib, io, json, runpy, sys
+found = []
+for module, *subcommands in json.load(sys.stdin):
+    sys.argv = [module, *subcommands, "--help"]
+    with contextlib.redirect_stdout(io.StringIO()) as said, contextlib.suppress(SystemExit):
+        runpy.run_module(module, run_name="__main__")
+    found.append(said.getvalue())
+print(json.dumps(found))
+"""
 
-
-@cache
-def help_of(module: str, *subcommands: str) -> str:
-    command = [sys.executable, "-m", module, *subcommands, "--help"]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+Words = tuple[str, ...]
 
 
 def commands() -> list[tuple[str, str, str]]:
     return sorted({(page.name, *found) for page in PAGES for found in MODULE_COMMAND.findall(page.read_text())})
 
 
-def named_by(module: str, arguments: str) -> tuple[str, ...]:
+def named_by(module: str, arguments: str) -> Words:
     """The command that explains itself: a module, and its subcommands where there are some."""
     words = arguments.split()
     depth = {"manifests": 1, "review_ui": 2 if words[:1] == ["users"] else 0}.get(module, 0)
     return module, *(word for word in words[:depth] if word.isalpha())
 
 
-@pytest.fixture(scope="module", autouse=True)
-def helps() -> None:
-    """All at once: each takes seconds to import its libraries."""
-    with ThreadPoolExecutor(os.cpu_count()) as executor:
-        wanted = {named_by(module, arguments) for _, module, arguments in commands()}
-        list(executor.map(lambda command: help_of(*command), wanted))
+@pytest.fixture(scope="module")
+def helps() -> dict[Words, str]:
+    """What every command says of itself, all in one process: importing their libraries takes seconds."""
+    wanted = sorted({("manifests",), *(named_by(module, arguments) for _, module, arguments in commands())})
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", HELP_OF_EACH],
+        cwd=ROOT, input=json.dumps(wanted), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return dict(zip(wanted, json.loads(done.stdout), strict=True))
 
 
 @pytest.mark.parametrize(("page", "module", "arguments"), commands())
-def test_every_command_in_the_docs_exists_with_its_options(page: str, module: str, arguments: str) -> None:
-    text = help_of(*named_by(module, arguments))
+def test_every_command_in_the_docs_exists_with_its_options(
+    page: str, module: str, arguments: str, helps: dict[Words, str]
+) -> None:
+    text = helps[named_by(module, arguments)]
+    assert text.startswith("usage: "), f"{page}: {module} says nothing of itself"
     for option in re.findall(r"--[a-z-]+", arguments):
         assert option in text, f"{page}: {module} has no {option}"
 
@@ -55,8 +65,8 @@ def test_docs_name_every_column_and_no_other() -> None:
     assert [name for cell in first_cells for name in re.findall(r"`([a-z0-9_]+)`", cell)] == SCHEMA.names
 
 
-def test_the_page_of_the_dataset_shows_every_subcommand() -> None:
-    subcommands = re.findall(r"^    ([a-z]+) ", help_of("manifests"), flags=re.MULTILINE)
+def test_the_page_of_the_dataset_shows_every_subcommand(helps: dict[Words, str]) -> None:
+    subcommands = re.findall(r"^    ([a-z]+) ", helps["manifests",], flags=re.MULTILINE)
     assert len(subcommands) >= 9
     text = (ROOT / "docs/dataset.md").read_text()
     assert [
