@@ -37,6 +37,7 @@ from trainer.runtimes.metadata import Metadata
 
 CPU = torch.device("cpu")
 TOLERANCE = 1e-4
+SIDE_PX = load_checkpoint(STARTER_PATH).info.preprocessing.size_px
 RUNTIMES = {"onnxruntime": "starter.onnx", "openvino": "starter.xml", "ncnn": "starter.ncnn.param"}
 
 
@@ -172,7 +173,7 @@ def test_an_onnx_file_knows_where_it_comes_from(exported: Path):
         model = onnx.load(exported / name)
         said = {entry.key: entry.value for entry in model.metadata_props}
         assert json.loads(said["classes"]) == ["background", "person"]
-        assert said["input_px"] == "224"
+        assert said["input_px"] == str(SIDE_PX)
         assert said["checkpoint"] == STARTER
         assert said["weights_sha256"] == checkpoint.weights_sha256
         assert said["manifest_version"] == str(checkpoint.info.manifest_version)
@@ -194,7 +195,10 @@ def test_an_exported_file_is_a_teacher(exported: Path, rgb: Pixels):
 def test_a_description_beside_the_file_outweighs_its_own(exported: Path, tmp_path: Path, rgb: Pixels):
     path = tmp_path / "starter.onnx"
     path.write_bytes((exported / "starter.onnx").read_bytes())
-    plain = {"height": 224, "width": 224, "layout": "nchw", "colour_order": "bgr", "mean": [0, 0, 0], "std": [1, 1, 1]}
+    plain = {
+        **{"height": SIDE_PX, "width": SIDE_PX, "layout": "nchw"},
+        **{"colour_order": "bgr", "mean": [0, 0, 0], "std": [1, 1, 1]},
+    }
     stated = {"input": plain, "output": {"kind": "probability", "layout": "nchw", "person_channel": 0}}
     path.with_suffix(".json").write_text(json.dumps(stated))
     swapped = OnnxSegmenter(path).person_prob(np.ascontiguousarray(rgb[..., ::-1]))
@@ -297,7 +301,8 @@ def test_multiply_accumulates_are_those_of_the_paper_but_for_the_decoder(exporte
     graph = onnx.load(exported / "starter.onnx").graph
     slopes = sum(1 for node in graph.node if node.op_type == "Relu")
     assert slopes > 30
-    assert 62e6 < latency.macs(exported / "starter-fp16.onnx") < 66e6  # 63.87 M in the paper's table 3
+    of_224_px = latency.macs(exported / "starter-fp16.onnx") * (224 / SIDE_PX) ** 2
+    assert 62e6 < of_224_px < 66e6  # 63.87 M in the paper's table 3
 
 
 @pytest.mark.slow
@@ -305,7 +310,7 @@ def test_a_coreml_package_has_the_contracts_input_and_output(tmp_path: Path):
     export.main(["--checkpoint", STARTER, "--to", "coreml", "--output", str(tmp_path / "out")])
     report = json.loads((tmp_path / "out/report.json").read_text())
     [entry] = report["exports"]
-    assert entry["checked"]["input"] == [1, 3, 224, 224]
+    assert entry["checked"]["input"] == [1, 3, SIDE_PX, SIDE_PX]
     assert entry["checked"]["operations"]["conv"] > 50
     assert "was not run here" in (tmp_path / "out/report.md").read_text()
 

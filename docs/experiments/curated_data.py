@@ -36,6 +36,7 @@ WEAK = "deeplab_mnv2_050"  # one mask in four is bad
 GOOD_IOU = 0.9  # the oracle accepts a mask from here on
 REJECTED = Path(__file__).parent / "rejected.txt"  # sample ids, from looking at contact sheets
 BATCH_SIZE = 24
+LONGER = 4  # times the steps, for two arms
 RAW = ("raw_portraits", "raw_fullbody")
 
 Row = Mapping[str, Any]
@@ -178,12 +179,13 @@ def review(place: Place, name: str, reviewer: str, verdict: Verdict) -> None:
 
 
 def all_arms(place: Place, scale: Scale) -> dict[str, str]:
-    """Options of trainer.fit by name; the first one is the base. All take the same number of steps."""
+    """Options of trainer.fit by name; the first one is the base. All but the last two take as many steps."""
     portraits = len(accepted_rows(place.store("curated").open(1), "train"))
 
-    def own(name: str, version: int | None = None, more: str = "") -> str:
+    def own(name: str, version: int | None = None, more: str = "", longer: int = 1) -> str:
         manifest = place.store(name).open(version)
-        return f"--manifest {manifest.path} {epochs(len(accepted_rows(manifest, 'train')), scale)} {more}".strip()
+        rows = len(accepted_rows(manifest, "train"))
+        return f"--manifest {manifest.path} {epochs(rows, scale, longer)} {more}".strip()
 
     arms = {
         "SINet": epochs(portraits, scale),
@@ -198,12 +200,14 @@ def all_arms(place: Place, scale: Scale) -> dict[str, str]:
     }
     for part in (8, 4, 2):
         arms[f"1/{part} of SINet's"] = f"--limit {portraits // part} {epochs(portraits // part, scale)}"
+    arms[f"SINet, {LONGER}x the steps"] = epochs(portraits, scale, LONGER)
+    arms[f"SINet+ both, {LONGER}x the steps"] = own("curated", longer=LONGER)
     return arms
 
 
-def epochs(rows: int, scale: Scale) -> str:
+def epochs(rows: int, scale: Scale, longer: int = 1) -> str:
     """As many as come nearest to the steps."""
-    return f"--epochs {max(1, round(scale.steps / max(1, rows // BATCH_SIZE)))}"
+    return f"--epochs {max(1, round(longer * scale.steps / max(1, rows // BATCH_SIZE)))}"
 
 
 def import_portraits(place: Place, pictures: Path, name: str, pattern: str) -> None:
@@ -263,29 +267,36 @@ def keep_tables(source: Path, target: Path) -> None:
 
 
 def draw(place: Place) -> None:
-    """curves.png: person_iou_per_image over the number of portraits, and over what is accepted of weak labels."""
-    with (place.output / "table_valid" / "table.csv").open() as file:
-        found = {
-            line["arm"]: (100 * float(line["mean"]), 100 * float(line["deviation"] or 0))
-            for line in csv.DictReader(file)
-            if line["metric"] == "person_iou_per_image" and line["mean"]
-        }
+    """curves.png: person_iou_per_image over the number of portraits, and of the arms that take all of them."""
+    tables = {"portraits (valid)": "table_valid", "held-back portraits and face crops": "table_held_back"}
     portraits = len(accepted_rows(place.store("curated").open(1), "train"))
-    figure = Figure(figsize=(10, 4), layout="constrained")
-    left, right = figure.subplots(1, 2, sharey=True)
     learning = {portraits // part: f"1/{part} of SINet's" for part in (8, 4, 2)} | {portraits: "SINet"}
-    means, deviations = np.array([found[name] for name in learning.values()]).T
-    left.errorbar(list(learning), means, deviations, marker="o", color="black", capsize=3)
+    figure = Figure(figsize=(11, 4.5), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True, width_ratios=(2, 3))
+    for (title, table), colour, marker in zip(tables.items(), ("black", "tab:blue"), ("o", "s"), strict=True):
+        found = mean_and_deviation(place.output / table / "table.csv")
+        arms = [name for name in found if name not in learning.values() or name == "SINet"]
+        style: dict[str, Any] = {"marker": marker, "color": colour, "capsize": 3, "label": title}
+        left.errorbar(list(learning), *np.array([found[name] for name in learning.values()]).T, **style)
+        right.errorbar(range(len(arms)), *np.array([found[name] for name in arms]).T, linestyle="none", **style)
+        right.axhline(found["SINet"][0], color=colour, linewidth=0.5)
+        right.set_xticks(range(len(arms)), arms, rotation=30, ha="right")
     left.set_xscale("log", base=2)
     left.set_xticks(list(learning), [str(count) for count in learning])
     left.set_xlabel("portraits with ground truth")
     left.set_ylabel("person_iou_per_image, %")
-    names = ["SINet", *(name for name in found if name.startswith("weak")), *(name for name in found if "+" in name)]
-    means, deviations = np.array([found[name] for name in names]).T
-    right.errorbar(range(len(names)), means, deviations, fmt="o", color="black", capsize=3)
-    right.axhline(found["SINet"][0], color="grey", linewidth=1)
-    right.set_xticks(range(len(names)), names, rotation=30, ha="right")
+    left.legend()
     figure.savefig(place.output / "curves.png", dpi=120)
+
+
+def mean_and_deviation(table: Path) -> dict[str, tuple[float, float]]:
+    """Of person_iou_per_image, in percent, by arm."""
+    with table.open() as file:
+        return {
+            line["arm"]: (100 * float(line["mean"]), 100 * float(line["deviation"] or 0))
+            for line in csv.DictReader(file)
+            if line["metric"] == "person_iou_per_image" and line["mean"]
+        }
 
 
 def _parse() -> argparse.Namespace:
