@@ -36,7 +36,7 @@ WEAK = "deeplab_mnv2_050"  # one mask in four is bad
 GOOD_IOU = 0.9  # the oracle accepts a mask from here on
 REJECTED = Path(__file__).parent / "rejected.txt"  # sample ids, from looking at contact sheets
 BATCH_SIZE = 24
-LONGER = 4  # times the steps, for two arms
+LONGER = 3  # times the steps, for two arms
 RAW = ("raw_portraits", "raw_fullbody")
 
 Row = Mapping[str, Any]
