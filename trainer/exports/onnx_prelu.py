@@ -1,18 +1,20 @@
 """PReLU as ONNX Runtime computes it fastest on CPUs: x + relu(-(1 - slope) x), the product a depthwise 1x1 convolution.
 
 Its own PRelu knows neither the blocked layout of its convolutions, so that each stands between two reorderings, nor
-vector instructions; together they were more than half of SINet's time. The sum is exact where no slope is above 1.
-Other runtimes fuse PRelu as it is, and are given it.
+vector instructions; together they were more than half of SINet's time. Where a slope is above 1 its channel is
+subtracted: relu's result passes another depthwise 1x1 convolution, of 1 and -1. Other runtimes fuse PRelu as it is,
+and are given it.
 """
 
 from pathlib import Path
 
+import numpy as np
 import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 
 def rewrite_prelus(onnx_path: Path, path: Path) -> None:
-    """Write the network of `onnx_path` to `path`, the same function up to rounding; slopes above 1 keep their PRelu."""
+    """Write the network of `onnx_path` to `path`, the same function up to rounding."""
     model = onnx.load(onnx_path)
     constants = {constant.name: constant for constant in model.graph.initializer}
     nodes = [
@@ -35,13 +37,17 @@ def _rewritten(node: NodeProto, constants: dict[str, TensorProto]) -> list[NodeP
     if slope_name not in constants:
         return [node]
     slopes = numpy_helper.to_array(constants[slope_name])
-    if slopes.max() > 1 or slopes.shape[-2:] != (1, 1):
+    if slopes.shape[-2:] != (1, 1):
         return [node]
-    name = node.output[0]
-    weight = (slopes - 1).reshape(-1, 1, 1, 1)
-    constants[f"{name}_weight"] = numpy_helper.from_array(weight, f"{name}_weight")
-    return [
-        helper.make_node("Conv", [source, f"{name}_weight"], [f"{name}_below"], group=len(weight), kernel_shape=[1, 1]),
-        helper.make_node("Relu", [f"{name}_below"], [f"{name}_added"]),
-        helper.make_node("Add", [source, f"{name}_added"], [name]),
-    ]
+    name, change = node.output[0], (slopes - 1).reshape(-1, 1, 1, 1)
+
+    def scaled(taken: str, given: str, factors: np.ndarray) -> NodeProto:
+        constants[f"{given}_weight"] = numpy_helper.from_array(factors, f"{given}_weight")
+        return helper.make_node("Conv", [taken, f"{given}_weight"], [given], group=len(factors), kernel_shape=[1, 1])
+
+    below, added, signed = f"{name}_below", f"{name}_added", f"{name}_signed"
+    nodes = [scaled(source, below, -abs(change)), helper.make_node("Relu", [below], [added])]
+    if change.max() > 0:
+        nodes.append(scaled(added, signed, np.where(change > 0, -1, 1).astype(change.dtype)))
+        added = signed
+    return [*nodes, helper.make_node("Add", [source, added], [name])]
