@@ -1,4 +1,4 @@
-"""PReLU as ONNX Runtime computes it fastest on CPUs: x + relu(-(1 - slope) x), the product a depthwise 1x1 convolution.
+"""PReLU as ONNX Runtime computes it fastest on CPUs: x + relu(-|1 - slope| x), the product a depthwise 1x1 convolution.
 
 Its own PRelu knows neither the blocked layout of its convolutions, so that each stands between two reorderings, nor
 vector instructions; together they were more than half of SINet's time. Where a slope is above 1 its channel is
@@ -14,7 +14,10 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 
 def rewrite_prelus(onnx_path: Path, path: Path) -> None:
-    """Write the network of `onnx_path` to `path`, the same function up to rounding."""
+    """Write the network of `onnx_path` to `path`, the same function up to rounding.
+
+    A PRelu with one slope for all channels is left as it is.
+    """
     model = onnx.load(onnx_path)
     constants = {constant.name: constant for constant in model.graph.initializer}
     nodes = [
@@ -37,7 +40,7 @@ def _rewritten(node: NodeProto, constants: dict[str, TensorProto]) -> list[NodeP
     if slope_name not in constants:
         return [node]
     slopes = numpy_helper.to_array(constants[slope_name])
-    if slopes.shape[-2:] != (1, 1):
+    if slopes.shape[-2:] != (1, 1) or slopes.size == 1:  # one for all channels: their number isn't known here
         return [node]
     name, change = node.output[0], (slopes - 1).reshape(-1, 1, 1, 1)
 
