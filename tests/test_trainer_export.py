@@ -195,10 +195,8 @@ def test_an_exported_file_is_a_teacher(exported: Path, rgb: Pixels):
 def test_a_description_beside_the_file_outweighs_its_own(exported: Path, tmp_path: Path, rgb: Pixels):
     path = tmp_path / "starter.onnx"
     path.write_bytes((exported / "starter.onnx").read_bytes())
-    plain = {
-        **{"height": SIDE_PX, "width": SIDE_PX, "layout": "nchw"},
-        **{"colour_order": "bgr", "mean": [0, 0, 0], "std": [1, 1, 1]},
-    }
+    square = {"height": SIDE_PX, "width": SIDE_PX}
+    plain = {**square, "layout": "nchw", "colour_order": "bgr", "mean": [0, 0, 0], "std": [1, 1, 1]}
     stated = {"input": plain, "output": {"kind": "probability", "layout": "nchw", "person_channel": 0}}
     path.with_suffix(".json").write_text(json.dumps(stated))
     swapped = OnnxSegmenter(path).person_prob(np.ascontiguousarray(rgb[..., ::-1]))

@@ -32,11 +32,12 @@ from manifests.masks import PERSON_LEVEL, decode_mask
 from manifests.store import Manifest, ManifestStore
 
 STRONG = ("mediapipe_selfie", "google_meet")  # their mean, and that of the mirrored picture
-WEAK = "deeplab_mnv2_050"  # one mask in four is bad
+WEAK = "deeplab_mnv2_050"  # one mask in six is bad
 GOOD_IOU = 0.9  # the oracle accepts a mask from here on
 REJECTED = Path(__file__).parent / "rejected.txt"  # sample ids, from looking at contact sheets
 BATCH_SIZE = 24
 LONGER = 3  # times the steps, for two arms
+PARTS = {f"1/{part} of SINet's": part for part in (8, 4, 2)}  # arms of the learning curve: fewer portraits
 RAW = ("raw_portraits", "raw_fullbody")
 
 Row = Mapping[str, Any]
@@ -198,8 +199,8 @@ def all_arms(place: Place, scale: Scale) -> dict[str, str]:
         "weak: accepted": own("weak_accepted"),
         "weak: round two": own("weak_again"),
     }
-    for part in (8, 4, 2):
-        arms[f"1/{part} of SINet's"] = f"--limit {portraits // part} {epochs(portraits // part, scale)}"
+    for name, part in PARTS.items():
+        arms[name] = f"--limit {portraits // part} {epochs(portraits // part, scale)}"
     arms[f"SINet, {LONGER}x the steps"] = epochs(portraits, scale, LONGER)
     arms[f"SINet+ both, {LONGER}x the steps"] = own("curated", longer=LONGER)
     return arms
@@ -270,12 +271,12 @@ def draw(place: Place) -> None:
     """curves.png: person_iou_per_image over the number of portraits, and of the arms that take all of them."""
     tables = {"portraits (valid)": "table_valid", "held-back portraits and face crops": "table_held_back"}
     portraits = len(accepted_rows(place.store("curated").open(1), "train"))
-    learning = {portraits // part: f"1/{part} of SINet's" for part in (8, 4, 2)} | {portraits: "SINet"}
+    learning = {portraits // part: name for name, part in PARTS.items()} | {portraits: "SINet"}
     figure = Figure(figsize=(11, 4.5), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(2, 3))
     for (title, table), colour, marker in zip(tables.items(), ("black", "tab:blue"), ("o", "s"), strict=True):
         found = mean_and_deviation(place.output / table / "table.csv")
-        arms = [name for name in found if name not in learning.values() or name == "SINet"]
+        arms = [name for name in found if name not in PARTS]
         style: dict[str, Any] = {"marker": marker, "color": colour, "capsize": 3, "label": title}
         left.errorbar(list(learning), *np.array([found[name] for name in learning.values()]).T, **style)
         right.errorbar(range(len(arms)), *np.array([found[name] for name in arms]).T, linestyle="none", **style)
