@@ -13,7 +13,6 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Protocol, TypeVar
 
 import pyarrow as pa
@@ -22,6 +21,7 @@ import pyarrow.parquet as pq
 from manifests import __version__, images
 from manifests.atomic import write_replace
 from manifests.blobs import sha256_hex
+from manifests.masks import PERSON_LEVEL
 from manifests.samples import Row
 from manifests.schema import SCHEMA
 from pipeline import doubt, faces, labelling, quarantine, roi
@@ -29,7 +29,7 @@ from pipeline.labelling import Outcome
 from pipeline.quarantine import QuarantineRow
 from pipeline.sources import Origins, Picture
 from pipeline.stream import in_batches, ordered_map
-from pipeline.teachers import Teacher, network, refine, tiles
+from pipeline.teachers import Teacher, network, options, refine, tiles
 
 DEFAULT_SHARD_SIZE = 512  # pictures; a Prefect task costs about 12 ms, a shard minutes
 SHARD_SIZE_LIMIT = 1024  # more would lose too much work to a crash
@@ -39,8 +39,6 @@ READERS = 16  # as many as pipeline.sources lets ask the network at a time; file
 DATASET_COLUMNS = ("group_id", "split", "added_in")  # only the whole dataset can tell these
 ROW_SCHEMA = pa.schema([field for field in SCHEMA if field.name not in DATASET_COLUMNS])
 
-# modules whose numbers decide what becomes of a picture
-_RULES = (faces, roi, doubt, labelling, images, network, refine, tiles)
 _ROWS = "rows.parquet"
 _QUARANTINE = "quarantine.parquet"
 
@@ -116,10 +114,45 @@ def work_digest(work: Sequence[object], *, teacher: Teacher | None, detector: st
         "teacher": [teacher.name, teacher.settings] if teacher else None,
         "detector": detector,
         "code_version": __version__,
-        "numbers": {f"{module.__name__}.{name}": value for module in _RULES for name, value in _numbers(module)},
+        "numbers": labelling_rules(),
         **others,
     }
     return sha256_hex(json.dumps([settings, work], sort_keys=True).encode())[:32]
+
+
+def labelling_rules() -> dict[str, object]:
+    """The numbers that decide what becomes of an image, by the names that digests know them by.
+
+    A changed value makes new shards. A name stays when its module or constant is renamed, or finished shards are lost.
+    """
+    return {
+        "pipeline.faces.PERSON_LEVEL": PERSON_LEVEL,
+        "pipeline.faces.MIN_FACE_PX": faces.MIN_FACE_PX,
+        "pipeline.faces.MIN_FACE_PROB": faces.MIN_FACE_PROB,
+        "pipeline.roi.ABOVE_FACE_HEIGHTS": roi.ABOVE_FACE_HEIGHTS,
+        "pipeline.roi.BELOW_FACE_HEIGHTS": roi.BELOW_FACE_HEIGHTS,
+        "pipeline.roi.BESIDE_FACE_HEIGHTS": roi.BESIDE_FACE_HEIGHTS,
+        "pipeline.roi.PORTRAIT_AREA_FRACTION": roi.PORTRAIT_AREA_FRACTION,
+        "pipeline.doubt.ODD_FRACTION": doubt.ODD_FRACTION,
+        "pipeline.doubt.FACE_FRACTION": doubt.FACE_FRACTION,
+        "pipeline.doubt.LEAST_UNSURE": doubt.LEAST_UNSURE,
+        "pipeline.labelling.MIN_FACE_PROB": faces.MIN_FACE_PROB,
+        "pipeline.labelling.MIN_FACE_PX": faces.MIN_FACE_PX,
+        "pipeline.labelling.MIN_FACE_IN_MASK_FRACTION": labelling.MIN_FACE_IN_MASK_FRACTION,
+        "manifests.images.MIN_SIDE_PX": images.MIN_SIDE_PX,
+        "manifests.images.MAX_MEGAPIXELS": images.MAX_MEGAPIXELS,
+        "manifests.images.JPEG_QUALITY": images.JPEG_QUALITY,
+        "manifests.images.PICTURE_FORMATS": images.PICTURE_FORMATS,
+        "pipeline.teachers.network.CPU_BATCH_SIZE": options.CPU_BATCH_SIZE,
+        "pipeline.teachers.network.GPU_BATCH_SIZE": options.GPU_BATCH_SIZE,
+        "pipeline.teachers.network.IMAGENET_MEAN": network.IMAGENET_MEAN,
+        "pipeline.teachers.network.IMAGENET_STD": network.IMAGENET_STD,
+        "pipeline.teachers.network.STRIDE_PX": network.STRIDE_PX,
+        "pipeline.teachers.refine.GUIDE_RADIUS_FRACTION": refine.GUIDE_RADIUS_FRACTION,
+        "pipeline.teachers.refine.GUIDE_EPSILON": refine.GUIDE_EPSILON,
+        "pipeline.teachers.refine.BAND_PROBS": refine.BAND_PROBS,
+        "pipeline.teachers.tiles.OVERLAP_FRACTION": tiles.OVERLAP_FRACTION,
+    }
 
 
 def process_shard(
@@ -209,15 +242,6 @@ def read_quarantine(results: Sequence[ShardResult]) -> list[QuarantineRow]:
 def _ends_a_shard(item: ShardItem, shard_size: int) -> bool:
     """So often that a shard is three quarters full or so."""
     return int(sha256_hex(item.uri.encode())[:8], 16) % max(1, shard_size // 4) == 0
-
-
-def _numbers(module: ModuleType) -> list[tuple[str, object]]:
-    """A module's named numbers: its capital-letter constants that are numbers, or several of them."""
-    return [
-        (name, value)
-        for name, value in vars(module).items()
-        if name.isupper() and isinstance(value, int | float | tuple)
-    ]
 
 
 def _finished(directory: Path, items: Sequence[ShardItem]) -> bool:

@@ -17,10 +17,11 @@ from manifests.images import decode_image
 from manifests.masks import MaskEncoding, decode_mask, read_mask_values
 from manifests.samples import Row
 from manifests.store import ManifestStore
-from pipeline import roi
+from pipeline import roi, shards
 from pipeline.commit import commit_shards, open_destination
 from pipeline.labelling import Labeller
 from pipeline.mtcnn import default_detector
+from pipeline.relabel import Sample, relabel_digest
 from pipeline.shards import process_shard, read_quarantine, read_rows, shard_digest, split_into_shards
 from pipeline.sources import Origins, Picture, default_source, find_mask_encoding, find_pictures, without_blobs
 from pipeline.teachers import TeacherOptions, load_teacher
@@ -177,6 +178,15 @@ def test_a_shards_digest_follows_the_numbers_in_the_code(tmp_path: Path, monkeyp
     first = digest()
     monkeypatch.setattr(roi, "ABOVE_FACE_HEIGHTS", 1.5)
     assert digest() != first
+
+
+def test_a_shards_digest_outlives_the_modules_that_its_numbers_come_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both digests were printed by 0.1.0 before its modules moved: a dataset labelled then resumes now."""
+    monkeypatch.setattr(shards, "__version__", "0.1.0")
+    label = shard_digest(numbered_pictures(2), teacher=None, detector="d", origins=ORIGINS)
+    sample = Sample("0" * 32, Path("/data"), "blobs/a.jpg", "1" * 64, 48, 64, None)
+    relabel = relabel_digest([sample], teacher=load_teacher("grabcut"), detector="d")
+    assert (label, relabel) == ("d4c42e9f00a8dd7c297ace57cceafd35", "c0cf98a8c383e7744169a7ce4f8e9a93")
 
 
 def numbered_pictures(count: int) -> list[Picture]:
