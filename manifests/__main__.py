@@ -10,28 +10,28 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image
 
-from manifests.atomic import write_replace
-from manifests.blobs import BlobStore
-from manifests.command import not_negative, positive, run_command
-from manifests.decisions import CONFLICTS, DecisionLog, Policy, existing_log, sqlite_url
-from manifests.diff import diff, draw_changes
+from manifests.cli.arguments import not_negative, positive, run_command
+from manifests.cli.exporting import add_export
+from manifests.cli.importing import add_import_formats, import_format
+from manifests.cli.lineages import add_merge, add_restore
+from manifests.decisions.log import CONFLICTS, DecisionLog, Policy, existing_log, sqlite_url
+from manifests.decisions.publish import publish
 from manifests.errors import UserError
-from manifests.exports.command import add_export
-from manifests.garbage import Garbage, count_and_size, delete_garbage, find_garbage
-from manifests.geometry import Pixels
-from manifests.images import decode_image
-from manifests.imports.command import add_import_formats, import_format
-from manifests.lineage_command import add_merge, add_restore
-from manifests.masks import decode_mask
-from manifests.publish import publish
+from manifests.files.atomic import write_replace
+from manifests.files.blobs import BlobStore
+from manifests.files.storage import is_remote, place, require_local
+from manifests.pixels.contact_sheet import contact_sheet
+from manifests.pixels.geometry import Pixels
+from manifests.pixels.images import decode_image
+from manifests.pixels.masks import decode_mask
 from manifests.report import PORTRAITS_DRAWN, check_suffix, write_report
-from manifests.selection import SELECTIONS, SelectionPolicy, absent_names, commit_selection
-from manifests.sheet import contact_sheet
-from manifests.stats import Statistics, describe
-from manifests.storage import is_remote, place, require_local
-from manifests.store import Manifest, ManifestStore
-from manifests.verify import verify
-from manifests.versions import open_version
+from manifests.store.manifest import Manifest, ManifestStore
+from manifests.store.version_spec import open_version
+from manifests.upkeep.garbage import Garbage, count_and_size, delete_garbage, find_garbage
+from manifests.upkeep.stats import Statistics, describe
+from manifests.upkeep.verify import verify
+from manifests.versions.diff import diff, draw_changes
+from manifests.versions.selection import SELECTIONS, SelectionPolicy, absent_names, commit_selection
 
 PROBLEMS_PRINTED = 20
 

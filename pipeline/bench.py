@@ -26,15 +26,15 @@ from PIL import Image
 from skimage import data
 from torch import Tensor, nn
 
-from manifests.blobs import BlobStore
-from manifests.command import run_command
-from manifests.geometry import Pixels
-from manifests.images import decode_image
-from pipeline.labelling import Labeller
-from pipeline.mtcnn import default_detector
-from pipeline.shards import label_all
+from manifests.cli.arguments import run_command
+from manifests.files.blobs import BlobStore
+from manifests.pixels.geometry import Pixels
+from manifests.pixels.images import decode_image
+from pipeline.faces.mtcnn import default_detector
+from pipeline.labelling.labeller import Labeller
+from pipeline.labelling.shards import label_all
+from pipeline.ordered_map import in_batches, one_thread_an_item
 from pipeline.sources import Origins, Picture, find_pictures
-from pipeline.stream import in_batches, one_thread_an_item
 from pipeline.teachers import Portrait, Teacher, load_teacher
 from pipeline.teachers.network import NetworkTeacher, use_bf16
 from pipeline.teachers.options import DEFAULT_INPUT_PX, add_teacher_options, teacher_options

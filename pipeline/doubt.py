@@ -13,7 +13,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from manifests.samples import Scores
+from manifests.samples.sample import Scores
 
 ODD_FRACTION = (0.05, 0.95)  # of the picture; a person that covers less, or more, is hardly a portrait
 FACE_FRACTION = 0.4  # of the box; a face that the mask covers less of is left out

@@ -17,19 +17,19 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import roc_auc_score
 
-from manifests.accepted import SPLITS, AcceptedRow, require_rows
-from manifests.blobs import BlobStore
-from manifests.command import run_command
-from manifests.images import decode_image
-from manifests.masks import PERSON_LEVEL, Mask, decode_mask, mask_from_prob
-from manifests.metrics import MetricsAccumulator, confusion_matrix, iou
+from manifests.cli.arguments import run_command
+from manifests.files.blobs import BlobStore
+from manifests.pixels.images import decode_image
+from manifests.pixels.masks import PERSON_LEVEL, Mask, decode_mask, mask_from_prob
+from manifests.pixels.metrics import MetricsAccumulator, confusion_matrix, iou
 from manifests.progress import progress
-from manifests.samples import Scores, score_mask
-from manifests.store import Manifest
+from manifests.samples.sample import Scores, score_mask
+from manifests.store.manifest import Manifest
+from manifests.store.training_rows import SPLITS, AcceptedRow, require_rows
 from pipeline.doubt import MODELS, Model, doubt
-from pipeline.faces import FaceDetector, person_share
-from pipeline.mtcnn import default_detector
-from pipeline.stream import one_thread_an_item, ordered_map
+from pipeline.faces.face import FaceDetector, person_share
+from pipeline.faces.mtcnn import default_detector
+from pipeline.ordered_map import one_thread_an_item, ordered_map
 from pipeline.teachers import Portrait, Teacher, TeacherOptions, load_teacher
 from pipeline.teachers.options import add_teacher_options, teacher_options
 

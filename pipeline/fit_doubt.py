@@ -22,12 +22,12 @@ from sklearn.metrics import roc_auc_score, roc_curve
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from manifests.accepted import AcceptedRow, SplitOrAll, require_rows
-from manifests.atomic import write_replace
-from manifests.blobs import BlobStore
-from manifests.command import run_command
+from manifests.cli.arguments import run_command
 from manifests.errors import UserError
-from manifests.store import Manifest
+from manifests.files.atomic import write_replace
+from manifests.files.blobs import BlobStore
+from manifests.store.manifest import Manifest
+from manifests.store.training_rows import AcceptedRow, SplitOrAll, require_rows
 from pipeline.doubt import (
     MODELS,
     SECOND_OPINION,
@@ -39,8 +39,8 @@ from pipeline.doubt import (
     second_features,
 )
 from pipeline.evaluate import Outcome, Signs, measure
-from pipeline.mtcnn import default_detector
-from pipeline.stream import one_thread_an_item
+from pipeline.faces.mtcnn import default_detector
+from pipeline.ordered_map import one_thread_an_item
 from pipeline.teachers import Teacher, TeacherOptions, load_teacher
 from pipeline.teachers.options import add_teacher_options, teacher_options
 

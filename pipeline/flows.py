@@ -15,24 +15,19 @@ from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import TaskRunner
 from pydantic import Field
 
-from manifests.decisions import Conflicts, DecisionLog, Policy, sqlite_url
+from manifests.decisions.log import Conflicts, DecisionLog, Policy, sqlite_url
+from manifests.decisions.publish import NothingToPublish, publish
 from manifests.errors import UserError
-from manifests.publish import NothingToPublish, publish
-from manifests.store import ManifestStore
-from pipeline import artifacts, worker
-from pipeline.commit import Generated, commit_shards, open_destination
-from pipeline.relabel import Relabelled, RelabelStatus, Sample, commit_relabelled, find_samples
-from pipeline.report import Labelled
-from pipeline.runners import DEFAULT_WORKERS, make_runner, threads_per_shard
-from pipeline.shards import (
-    DEFAULT_SHARD_SIZE,
-    SHARD_SIZE_LIMIT,
-    ShardResult,
-    split_into_shards,
-)
+from manifests.store.manifest import ManifestStore
+from pipeline.labelling.commit import Generated, commit_shards, open_destination
+from pipeline.labelling.relabel import Relabelled, RelabelStatus, Sample, commit_relabelled, find_samples
+from pipeline.labelling.report import Labelled
+from pipeline.labelling.shards import DEFAULT_SHARD_SIZE, SHARD_SIZE_LIMIT, ShardResult, split_into_shards
+from pipeline.run import artifacts, worker
+from pipeline.run.runners import DEFAULT_WORKERS, make_runner, threads_per_shard
+from pipeline.run.worker import Job, RelabelJob, run_relabel_shard, run_shard
 from pipeline.sources import Origins, Picture, default_source, find_mask_encoding, find_pictures, without_blobs
 from pipeline.teachers import DEFAULT_TEACHER, TeacherOptions
-from pipeline.worker import Job, RelabelJob, run_relabel_shard, run_shard
 
 
 @flow(name="generate-pseudo-labels")
@@ -56,7 +51,7 @@ def generate_pseudo_labels(
     """Make portraits with masks out of pictures, and a manifest version out of those.
 
     With `masks` they are cropped ground truth (case 1), without them the teacher's proposals (case 2). `runner` is
-    one of pipeline.runners; `workers` are the processes of a Dask or Ray cluster that is started for this run.
+    one of pipeline.run.runners; `workers` are the processes of a Dask or Ray cluster that is started for this run.
     """
     task_runner = make_runner(runner, address=address, workers=workers)
     store, data_root = open_destination(manifests, data)

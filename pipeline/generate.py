@@ -11,12 +11,12 @@ from typing import Any, Literal, get_args
 
 import httpx
 
-from manifests.command import run_command
+from manifests.cli.arguments import run_command
 from manifests.errors import UserError
-from pipeline.commit import Generated, open_destination
-from pipeline.relabel import Relabelled, RelabelStatus, find_samples
-from pipeline.runners import DEFAULT_WORKERS, RUNNERS
-from pipeline.shards import DEFAULT_SHARD_SIZE, SHARD_SIZE_LIMIT
+from pipeline.labelling.commit import Generated, open_destination
+from pipeline.labelling.relabel import Relabelled, RelabelStatus, find_samples
+from pipeline.labelling.shards import DEFAULT_SHARD_SIZE, SHARD_SIZE_LIMIT
+from pipeline.run.runners import DEFAULT_WORKERS, RUNNERS
 from pipeline.sources import find_pictures
 from pipeline.teachers import DEFAULT_TEACHER, TEACHERS, TeacherOptions, load_teacher
 from pipeline.teachers.options import add_teacher_options, teacher_options

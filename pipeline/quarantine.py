@@ -7,12 +7,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.csv
 
-from manifests.atomic import write_replace
+from manifests.files.atomic import write_replace
 
 SCHEMA = pa.schema(
     [
         pa.field("source_uri", pa.string(), nullable=False),
-        pa.field("reason", pa.string(), nullable=False),  # one of manifests.images.Reason, or of those below
+        pa.field("reason", pa.string(), nullable=False),  # one of manifests.pixels.images.Reason, or of those below
         pa.field("detail", pa.string(), nullable=False),
         pa.field("source_sha256", pa.string()),
     ]
@@ -33,8 +33,8 @@ HTTP_ERROR = "HTTP error"
 TOO_MANY_REDIRECTS = "too many redirects"
 REFUSED_ADDRESS = "refused address"
 DISALLOWED = "disallowed by robots.txt"
-TOO_LARGE = "too large"  # in bytes; manifests.images says it of pixels
-NOT_AN_IMAGE = "not an image"  # by its content type; manifests.images says it of the bytes
+TOO_LARGE = "too large"  # in bytes; manifests.pixels.images says it of pixels
+NOT_AN_IMAGE = "not an image"  # by its content type; manifests.pixels.images says it of the bytes
 
 QuarantineRow = dict[str, str | None]
 

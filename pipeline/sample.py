@@ -11,8 +11,8 @@ from pathlib import Path
 from PIL import Image
 from skimage import data
 
-from manifests.atomic import write_replace
-from manifests.command import run_command
+from manifests.cli.arguments import run_command
+from manifests.files.atomic import write_replace
 
 
 def main(arguments: Sequence[str]) -> None:

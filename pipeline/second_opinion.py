@@ -15,21 +15,21 @@ from dataclasses import dataclass, fields
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from manifests.blobs import BlobError, BlobStore
-from manifests.command import run_command
+from manifests.cli.arguments import run_command
 from manifests.errors import UserError
-from manifests.images import UnusableImage, decode_image
-from manifests.masks import PERSON_LEVEL, decode_mask, mask_from_prob
-from manifests.metrics import confusion_matrix, iou
+from manifests.files.blobs import BlobError, BlobStore
+from manifests.pixels.images import UnusableImage, decode_image
+from manifests.pixels.masks import PERSON_LEVEL, decode_mask, mask_from_prob
+from manifests.pixels.metrics import confusion_matrix, iou
 from manifests.progress import progress
-from manifests.samples import Row, Scores
-from manifests.schema import SCHEMA
-from manifests.store import Manifest, ManifestStore
-from pipeline.commit import open_destination
+from manifests.samples.sample import Row, Scores
+from manifests.store.manifest import Manifest, ManifestStore
+from manifests.store.schema import SCHEMA
 from pipeline.doubt import doubt
-from pipeline.faces import Face
-from pipeline.relabel import face_in_portrait
-from pipeline.stream import one_thread_an_item, ordered_map
+from pipeline.faces.face import Face
+from pipeline.labelling.commit import open_destination
+from pipeline.labelling.relabel import face_in_portrait
+from pipeline.ordered_map import one_thread_an_item, ordered_map
 from pipeline.teachers import Portrait, Teacher, load_teacher
 from pipeline.teachers.options import add_teacher_options, teacher_options
 

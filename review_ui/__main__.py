@@ -10,19 +10,19 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from manifests.address import is_loopback, listen, port, url_of
-from manifests.blobs import BlobStore
-from manifests.command import positive, run_command
-from manifests.decisions import DecisionLog, sqlite_url
+from manifests.cli.arguments import positive, run_command
+from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.errors import UserError
-from manifests.storage import require_local
-from manifests.store import Manifest, ManifestStore
-from review_ui import users_command
-from review_ui.doorkeeper import Doorkeeper
-from review_ui.gold import GoldSamples
-from review_ui.mix import Rates
-from review_ui.session import ReviewSession
-from review_ui.users import UsersFile
+from manifests.files.blobs import BlobStore
+from manifests.files.storage import require_local
+from manifests.store.manifest import Manifest, ManifestStore
+from manifests.web.address import is_loopback, listen, port, url_of
+from review_ui.auth import command
+from review_ui.auth.authenticator import Doorkeeper
+from review_ui.auth.users import UsersFile
+from review_ui.quality.gold import GoldSamples
+from review_ui.queue.gold_mix import Rates
+from review_ui.queue.session import ReviewSession
 
 TEAM_RATES = Rates(gold=0.02, repeat=0.01)  # 8 hours at 1.25 s: 460 gold samples
 GOLD_SAMPLES = 1000  # each reviewer meets each once; fewer where there is less ground truth
@@ -37,7 +37,7 @@ _TEAM = """who may sign in:
 
 def main(arguments: Sequence[str]) -> None:
     if arguments[:1] == ["users"]:
-        users_command.main(arguments[1:])
+        command.main(arguments[1:])
         return
     options = _parser().parse_args(arguments)
     users = UsersFile(options.users) if options.users else None
@@ -49,8 +49,8 @@ def main(arguments: Sequence[str]) -> None:
     rates = _rates(options)
     with ThreadPoolExecutor(1) as executor:
         opening = executor.submit(ReviewSession, manifest, store, log, votes=options.votes, rates=rates)
-        from manifests.serving import serve
-        from review_ui.server import create_app, dataset_name  # here: meanwhile FastAPI is imported
+        from manifests.web.serving import serve
+        from review_ui.app import create_app, dataset_name  # here: meanwhile FastAPI is imported
 
         session = opening.result()
     if rates.gold:
@@ -78,7 +78,7 @@ def _rates(options: argparse.Namespace) -> Rates:
 
 def _bring_gold(session: ReviewSession, manifest: Manifest, log: DecisionLog, options: argparse.Namespace) -> None:
     """Make the gold samples that are missing and mix them in; the page is open meanwhile."""
-    from review_ui.gold_making import prepare_gold  # here: it loads OpenCV
+    from review_ui.quality.gold_generation import prepare_gold  # here: it loads OpenCV
 
     try:
         prepare_gold(manifest, BlobStore(manifest.data_root), log, count=options.gold, seed=GOLD_SEED)
@@ -136,10 +136,10 @@ def _warn(host: str, users: UsersFile | None) -> None:
         print(f"warning: whoever reaches {host} can see and judge the pictures; nobody signs in", file=sys.stderr)
     if users and all(user.role != "lead" for user in users.users().values()):
         print("warning: no user is a lead, so nobody can publish; set a role by hand or add one", file=sys.stderr)
-    if not users and users_command.DEFAULT_PATH.exists():
+    if not users and command.DEFAULT_PATH.exists():
         print(
-            f"warning: nobody signs in; for those in {users_command.DEFAULT_PATH} to do so, "
-            f"start with --users {users_command.DEFAULT_PATH}",
+            f"warning: nobody signs in; for those in {command.DEFAULT_PATH} to do so, "
+            f"start with --users {command.DEFAULT_PATH}",
             file=sys.stderr,
         )
 

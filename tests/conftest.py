@@ -15,10 +15,10 @@ import torch
 from PIL import Image
 from playwright.sync_api import Browser, Page
 from postgres_server import postgres_server
+from repository import ROOT
 from review_browser import chromium, new_page
 from skimage import data
 
-ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
 SERVER_START_SECONDS = 120  # 7 on a quiet machine
 

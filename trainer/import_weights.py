@@ -7,24 +7,19 @@ is fresh, to be fitted with `trainer.fit --init`.
 """
 
 import argparse
-import pickle
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from manifests.command import run_command
-from manifests.errors import UserError
-from trainer.checkpoint import BEST, CheckpointInfo, save_checkpoint
-from trainer.import_encoder import load_mobilenet
+from manifests.cli.arguments import run_command
+from trainer.data.preprocessing import Preprocessing, imagenet, sinet_authors
 from trainer.models import create_model
-from trainer.models.sinet import SINet, load_authors_state_dict, sinet
-from trainer.preprocessing import Preprocessing, imagenet, sinet_authors
+from trainer.weights.authors_weights import authors_sinet
+from trainer.weights.checkpoint import BEST, CheckpointInfo, save_checkpoint
+from trainer.weights.encoder_weights import load_mobilenet
 
 ONNX_SUFFIX = ".onnx"
-_DATA_PARALLEL = "module."  # what DataParallel puts before every name
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -51,31 +46,6 @@ def main(arguments: Sequence[str]) -> None:
     )
     save_checkpoint(options.output / BEST, model, info)
     print(options.output / BEST)
-
-
-def authors_sinet(path: Path) -> SINet:
-    """The network with the weights of the authors' file; UserError when they don't fit."""
-    model = sinet()
-    load_authors_state_dict(model, read_state_dict(path))
-    return model
-
-
-def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """Named tensors of a torch.save file; UserError for files of another kind, and for pickles with code."""
-    if not path.is_file():
-        raise UserError(f"expected a state dict at {path}, found no file")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of pickle protocols: what it can't read, it refuses
-            found = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        raise UserError(
-            f"expected a state dict, tensors and nothing else, in {path}, found a file of another kind or one "
-            "that holds code, which was not run; save the model's state_dict()"
-        ) from error
-    if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
-        raise UserError(f"expected a state dict, tensors by name, in {path}, found {type(found).__name__}")
-    return {str(name).removeprefix(_DATA_PARALLEL): tensor for name, tensor in found.items()}
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:

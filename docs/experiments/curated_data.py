@@ -25,11 +25,11 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from manifests.accepted import accepted_rows
-from manifests.blobs import BlobStore
-from manifests.decisions import Decision, DecisionLog, sqlite_url
-from manifests.masks import PERSON_LEVEL, decode_mask
-from manifests.store import Manifest, ManifestStore
+from manifests.decisions.log import Decision, DecisionLog, sqlite_url
+from manifests.files.blobs import BlobStore
+from manifests.pixels.masks import PERSON_LEVEL, decode_mask
+from manifests.store.manifest import Manifest, ManifestStore
+from manifests.store.training_rows import accepted_rows
 
 STRONG = ("mediapipe_selfie", "google_meet")  # their mean, and that of the mirrored picture
 WEAK = "deeplab_mnv2_050"  # one mask in six is bad

@@ -15,20 +15,20 @@ from pathlib import Path
 
 import numpy as np
 
-from manifests.accepted import require_rows
-from manifests.blobs import BlobStore
-from manifests.command import positive, run_command
-from manifests.geometry import Box, Pixels, crop
-from manifests.images import decode_image
-from manifests.masks import PERSON_LEVEL, PERSON_PROB, Mask, decode_mask
-from manifests.metrics import MetricsAccumulator
-from manifests.onnx_segmenter import Prob
+from manifests.cli.arguments import positive, run_command
+from manifests.files.blobs import BlobStore
+from manifests.pixels.geometry import Box, Pixels, crop
+from manifests.pixels.images import decode_image
+from manifests.pixels.masks import PERSON_LEVEL, PERSON_PROB, Mask, decode_mask
+from manifests.pixels.metrics import MetricsAccumulator
+from manifests.pixels.onnx_segmenter import Prob
 from manifests.progress import progress
-from manifests.store import Manifest
-from trainer.checkpoint import checkpoint_path
-from trainer.cutout.smoothing import SMOOTHERS
+from manifests.store.manifest import Manifest
+from manifests.store.training_rows import require_rows
 from trainer.device import pick_device
-from trainer.predictors import Predictor, open_predictor
+from trainer.inference.predictors import Predictor, open_predictor
+from trainer.predict.video.smoothing import SMOOTHERS
+from trainer.weights.checkpoint import checkpoint_path
 
 FRAMES = 300
 WINDOW_FRACTION = 0.75

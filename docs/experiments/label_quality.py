@@ -16,17 +16,17 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from manifests.command import positive, run_command
-from manifests.geometry import Pixels
-from manifests.images import decode_image
-from manifests.masks import PERSON_LEVEL, Mask, read_mask_values
-from manifests.onnx_segmenter import Prob
-from manifests.pictures import list_pictures
+from manifests.cli.arguments import positive, run_command
+from manifests.pixels.geometry import Pixels
+from manifests.pixels.image_files import list_pictures
+from manifests.pixels.images import decode_image
+from manifests.pixels.masks import PERSON_LEVEL, Mask, read_mask_values
+from manifests.pixels.onnx_segmenter import Prob
 from manifests.progress import progress
-from trainer.checkpoint import checkpoint_path
 from trainer.device import pick_device
-from trainer.label_quality import SCORES
-from trainer.predictors import open_predictor
+from trainer.inference.predictors import open_predictor
+from trainer.suspects.label_quality import SCORES
+from trainer.weights.checkpoint import checkpoint_path
 
 PLANTED = 0.05
 WORST = (0.05, 0.10)

@@ -11,22 +11,22 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from manifests.accepted import require_rows
-from manifests.blobs import BlobStore
-from manifests.command import positive, run_command
-from manifests.geometry import Pixels
-from manifests.images import decode_image
-from manifests.masks import PERSON_LEVEL, PERSON_PROB, decode_mask
-from manifests.metrics import MetricsAccumulator
-from manifests.onnx_segmenter import Prob
+from manifests.cli.arguments import positive, run_command
+from manifests.files.blobs import BlobStore
+from manifests.pixels.geometry import Pixels
+from manifests.pixels.images import decode_image
+from manifests.pixels.masks import PERSON_LEVEL, PERSON_PROB, decode_mask
+from manifests.pixels.metrics import MetricsAccumulator
+from manifests.pixels.onnx_segmenter import Prob
 from manifests.progress import progress
-from manifests.store import Manifest
-from trainer.checkpoint import checkpoint_path
-from trainer.cutout.localizers import LOCALIZERS
-from trainer.cutout.person import PersonPredictor
-from trainer.cutout.postprocess import Postprocess
+from manifests.store.manifest import Manifest
+from manifests.store.training_rows import require_rows
 from trainer.device import pick_device
-from trainer.predictors import Predictor, open_predictor
+from trainer.inference.predictors import Predictor, open_predictor
+from trainer.predict.localize.localizers import LOCALIZERS
+from trainer.predict.person_predictor import PersonPredictor
+from trainer.predict.postprocess import Postprocess
+from trainer.weights.checkpoint import checkpoint_path
 
 PLAIN = "none"
 TOUCHED_UP = {

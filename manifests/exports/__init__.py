@@ -1,12 +1,13 @@
 """`export`: a version of the dataset in the layout of another tool.
 
+    card.py            the dataset card of an imagefolder
+    checksums.py       SHA-256 of files, as sha256sum writes and checks them
+    croissant.py       its description for machines
+    metadata_table.py  metadata.csv
+    options.py         what can be chosen about an export, beside its rows
     rows.py            which rows, and their pixels one sample at a time
     staging.py         whole or not at all: a temporary name, renamed at the end
-    metadata_table.py  metadata.csv
-    card.py            the dataset card of an imagefolder
-    croissant.py       its description for machines
-    checksums.py       SHA-256 of files, as sha256sum writes and checks them
-    command.py         `python -m manifests export FORMAT OUTPUT [V]`
+    formats/           one module per format
 
 One module per target; each takes (ExportRows, output, ExportOptions). The same rows give the same bytes, JPEGs are
 copied as they are, licence and attribution go along with every row, and nothing is there before all of it is.
@@ -15,19 +16,19 @@ copied as they are, licence and attribution go along with every row, and nothing
 from collections.abc import Callable
 from pathlib import Path
 
-from manifests.accepted import SplitOrAll
 from manifests.errors import UserError
-from manifests.exports.authors import export_authors
-from manifests.exports.coco import export_coco
-from manifests.exports.cvat import export_cvat
-from manifests.exports.fiftyone import export_fiftyone
-from manifests.exports.folders import export_folders
-from manifests.exports.imagefolder import export_imagefolder
-from manifests.exports.label_studio import export_label_studio
+from manifests.exports.formats.authors import export_authors
+from manifests.exports.formats.coco import export_coco
+from manifests.exports.formats.cvat import export_cvat
+from manifests.exports.formats.fiftyone import export_fiftyone
+from manifests.exports.formats.folders import export_folders
+from manifests.exports.formats.imagefolder import export_imagefolder
+from manifests.exports.formats.label_studio import export_label_studio
+from manifests.exports.formats.webdataset import export_webdataset
 from manifests.exports.options import ExportOptions
 from manifests.exports.rows import ExportRows, StatusOrAll, choose_rows
-from manifests.exports.webdataset import export_webdataset
-from manifests.store import Manifest
+from manifests.store.manifest import Manifest
+from manifests.store.training_rows import SplitOrAll
 
 Exporter = Callable[[ExportRows, Path, ExportOptions], None]
 

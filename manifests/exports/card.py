@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pyarrow.compute as pc
 
 from manifests.exports.rows import ExportRows
-from manifests.schema import Split
+from manifests.store.schema import Split
 
 HUB_LICENSES = frozenset(  # identifiers of the Hub that licences are often stated by; others are "other"
     {

@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterable, Iterator, Mapping
 
 from manifests.exports.rows import METADATA_COLUMNS, metadata
-from manifests.samples import Row
+from manifests.samples.sample import Row
 
 
 def metadata_csv(rows: Iterable[tuple[Mapping[str, object], Row]]) -> Iterator[bytes]:

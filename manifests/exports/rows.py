@@ -10,14 +10,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from manifests.accepted import SplitOrAll
-from manifests.blobs import BlobStore
 from manifests.errors import UserError
-from manifests.masks import PERSON, PERSON_LEVEL, Mask, decode_mask, encode_mask
+from manifests.files.blobs import BlobStore
+from manifests.pixels.masks import PERSON, PERSON_LEVEL, Mask, decode_mask, encode_mask
 from manifests.progress import progress
-from manifests.samples import Row
-from manifests.schema import SCHEMA, Split, Status
-from manifests.store import Manifest
+from manifests.samples.sample import Row
+from manifests.store.manifest import Manifest
+from manifests.store.schema import SCHEMA, Split, Status
+from manifests.store.training_rows import SplitOrAll
 
 StatusOrAll = Status | Literal["all"]
 STATUSES: tuple[str, ...] = (*get_args(Status), "all")

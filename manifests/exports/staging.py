@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from manifests.atomic import TEMPORARY_PREFIX
 from manifests.errors import UserError
+from manifests.files.atomic import TEMPORARY_PREFIX
 
 
 @contextmanager

@@ -1,22 +1,15 @@
-"""`import --format ...`: other tools' annotations as trusted pairs for manifests/ground_truth.py.
+"""`import --format ...`: other tools' annotations as trusted pairs for manifests/imports/ground_truth.py.
 
-    coco.py          COCO instances: polygons and RLE of a category
-    cvat.py          CVAT "Segmentation mask 1.1" and PASCAL VOC segmentation: a directory or a zip
-    label_studio.py  Label Studio's JSON: brush strokes and polygons
-    fiftyone.py      a FiftyOne dataset on disk
-    imagefolder.py   Hugging Face imagefolder with masks
-    supervisely.py   a Supervisely project: bitmaps and polygons of a class
-    easyportrait.py  EasyPortrait: every class but the background
-    aisegment.py     AISegment: the transparency of cut-out persons
-    eg1800.py        EG1800: lists of names, and two folders
-    baidu.py         lists of `image mask`
-    two_folders.py   what easyportrait and aisegment share
-    lists.py         what eg1800 and baidu share
-    problems.py      what is wrong with a list, told all at once
-    json_file.py     somebody's JSON file
-    inside.py        a name out of a list -> a file that lies in the given directory
-    tree.py          the files of a directory or of a zip, by name
-    command.py       the options, and what runs them
+    archive.py        the files of a directory or of a zip, by name
+    error_list.py     the problems of an annotation file, raised as one error
+    ground_truth.py   `import`: trusted image and mask pairs
+    json_file.py      a third-party JSON file
+    lists.py          what eg1800 and baidu share
+    pairing.py        the pairs of two directories, by stem
+    safe_paths.py     a name out of a list -> a file that lies in the given directory
+    source_images.py  source images that are blobs as they are
+    two_folders.py    what easyportrait and aisegment share
+    formats/          one module per format
 
 One module per format; each takes (annotations, images or None, category) and gives `TrustedPair`s, or raises one
 UserError that names everything wrong with the list before a pixel is read. Adding a format is one module and one line.
@@ -27,18 +20,18 @@ in ENCODINGS, one that has no classes to choose from in UNLABELLED.
 from collections.abc import Callable
 from pathlib import Path
 
-from manifests.ground_truth import TrustedPair
-from manifests.imports.aisegment import read_aisegment
-from manifests.imports.baidu import read_baidu
-from manifests.imports.coco import read_coco
-from manifests.imports.cvat import read_cvat
-from manifests.imports.easyportrait import read_easyportrait
-from manifests.imports.eg1800 import read_eg1800
-from manifests.imports.fiftyone import read_fiftyone
-from manifests.imports.imagefolder import read_imagefolder
-from manifests.imports.label_studio import read_label_studio
-from manifests.imports.supervisely import read_supervisely
-from manifests.masks import MaskEncoding
+from manifests.imports.formats.aisegment import read_aisegment
+from manifests.imports.formats.baidu import read_baidu
+from manifests.imports.formats.coco import read_coco
+from manifests.imports.formats.cvat import read_cvat
+from manifests.imports.formats.easyportrait import read_easyportrait
+from manifests.imports.formats.eg1800 import read_eg1800
+from manifests.imports.formats.fiftyone import read_fiftyone
+from manifests.imports.formats.imagefolder import read_imagefolder
+from manifests.imports.formats.label_studio import read_label_studio
+from manifests.imports.formats.supervisely import read_supervisely
+from manifests.imports.ground_truth import TrustedPair
+from manifests.pixels.masks import MaskEncoding
 
 Reader = Callable[[Path, Path | None, str], list[TrustedPair]]
 

@@ -10,10 +10,10 @@ from functools import partial
 from pathlib import Path
 
 from manifests.errors import UserError, listed
-from manifests.ground_truth import TrustedPair
-from manifests.imports.inside import file_inside, relative_name, text_of
-from manifests.masks import read_mask_values
-from manifests.pictures import source_uri
+from manifests.imports.ground_truth import TrustedPair
+from manifests.imports.safe_paths import file_inside, relative_name, text_of
+from manifests.pixels.image_files import source_uri
+from manifests.pixels.masks import read_mask_values
 
 Line = tuple[str, ...]  # one or two names
 Candidates = tuple[list[str], list[str]]  # where the image of a line may lie, and its mask, below the root

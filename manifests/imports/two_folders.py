@@ -12,10 +12,10 @@ from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
 from manifests.errors import UserError, listed
-from manifests.geometry import Pixels
-from manifests.ground_truth import TrustedPair
-from manifests.imports.tree import Tree, open_tree
-from manifests.pictures import PICTURE_SUFFIXES
+from manifests.imports.archive import Tree, open_tree
+from manifests.imports.ground_truth import TrustedPair
+from manifests.pixels.geometry import Pixels
+from manifests.pixels.image_files import PICTURE_SUFFIXES
 
 
 @dataclass(frozen=True, slots=True)

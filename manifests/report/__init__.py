@@ -1,5 +1,13 @@
 """A version's report for people: one self-contained HTML page, or its plots and portraits as one PNG.
 
+    page.py      the report as one HTML file: style and pictures inside, no script, nothing to load.
+    picture.py   the report's plots and portraits as one PNG, on white
+    pictures.py  what a report shows of the pixels: the brightness of a sample of pictures, and tiles
+    plots.py     the plots of a report: each knows its title, the same in words, and how to draw
+    sections.py  a report's sections of plots and tables, in order
+    svg.py       a plot as SVG in the colours of the page's theme
+    tables.py    tables of a report: names, then numbers
+
 It shows people's faces wherever portraits are drawn; with none (`portraits_drawn` 0) it is numbers, tables and plots.
 matplotlib is loaded when the first plot is drawn, and by nothing else in this room.
 """
@@ -8,13 +16,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from manifests.atomic import write_replace
 from manifests.errors import UserError
+from manifests.files.atomic import write_replace
 from manifests.report.page import page
 from manifests.report.picture import picture
 from manifests.report.pictures import Looked, brightness, look_alikes, portraits
 from manifests.report.sections import sections
-from manifests.stats import Statistics
+from manifests.upkeep.stats import Statistics
 
 SUFFIXES = (".html", ".png")
 PORTRAITS_DRAWN = 24  # of each status

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from manifests.images import encode_jpeg
+from manifests.pixels.images import encode_jpeg
 from manifests.report.pictures import Tile, Tiles
 from manifests.report.sections import Section, status_totals
 from manifests.report.svg import inline_svg
 from manifests.report.tables import Cell, Table
-from manifests.stats import Statistics, printable
+from manifests.upkeep.stats import Statistics, printable
 
 TILE_QUALITY = 80
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from manifests.geometry import Pixels
+from manifests.pixels.contact_sheet import GAP_PX, TILE_PX, arranged
+from manifests.pixels.geometry import Pixels
 from manifests.report.pictures import MEMBERS_DRAWN, Tiles
 from manifests.report.plots import Plot, style
 from manifests.report.sections import Section, status_totals
 from manifests.report.svg import AROUND_INCHES, WIDTH_INCHES, height_inches
-from manifests.sheet import GAP_PX, TILE_PX, arranged
-from manifests.stats import Statistics, printable
+from manifests.upkeep.stats import Statistics, printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import SubFigure

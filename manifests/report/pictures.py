@@ -14,15 +14,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from manifests.blobs import BlobStore
 from manifests.errors import UserError
-from manifests.geometry import Pixels
-from manifests.images import decode_image
-from manifests.masks import decode_mask
+from manifests.files.blobs import BlobStore
+from manifests.pixels.contact_sheet import tile
+from manifests.pixels.geometry import Pixels
+from manifests.pixels.images import decode_image
+from manifests.pixels.masks import decode_mask
 from manifests.progress import progress
-from manifests.sheet import tile
-from manifests.stats import Statistics, printable
-from manifests.store import Manifest
+from manifests.store.manifest import Manifest
+from manifests.upkeep.stats import Statistics, printable
 
 BRIGHTNESS_SAMPLE = 400  # pictures: the mean of their brightness is then known within about 4 of 255
 GROUPS_DRAWN = 6

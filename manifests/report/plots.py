@@ -1,7 +1,7 @@
 """The plots of a report: each knows its title, the same in words, and how to draw itself on axes of matplotlib.
 
-Colours are those of `manifests.colors` and the INK, LINE and PAPER below; a page replaces them by those of its theme.
-Names are drawn as they are: no part of them is taken for mathematics.
+Colours are those of `manifests.pixels.colors` and the INK, LINE and PAPER below; a page replaces them by those of its
+theme. Names are drawn as they are: no part of them is taken for mathematics.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from manifests.colors import COLORS, STATUS_COLORS
-from manifests.stats import folded
+from manifests.pixels.colors import COLORS, STATUS_COLORS
+from manifests.upkeep.stats import folded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

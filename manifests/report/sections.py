@@ -8,11 +8,11 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow.compute as pc
 
-from manifests.colors import STATUS_COLORS
+from manifests.pixels.colors import STATUS_COLORS
 from manifests.report.pictures import STATUSES, Brightness, Looked, Tiles
 from manifests.report.plots import NAMES_DRAWN, SERIES, Plot, bars, histogram, most_frequent, stacked_bars
 from manifests.report.tables import Cell, Table, counts_table, lines, percent, wide
-from manifests.stats import NOT_STATED, Statistics, folded, printable, reasons_given
+from manifests.upkeep.stats import NOT_STATED, Statistics, folded, printable, reasons_given
 
 GROUP_SIZES = ((1, 1), (2, 2), (3, 3), (4, 4), (5, 9), (10, 99), (100, None))  # samples, from and to
 

@@ -5,7 +5,7 @@ import re
 import warnings
 from html import escape
 
-from manifests.colors import COLORS, STATUS_COLORS
+from manifests.pixels.colors import COLORS, STATUS_COLORS
 from manifests.report.plots import INK, LINE, PAPER, Plot, style
 
 WIDTH_INCHES = 4.9  # 353 of the page's px, as wide as a phone shows it: text has its own size there

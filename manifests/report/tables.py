@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from manifests.stats import folded
+from manifests.upkeep.stats import folded
 
 Cell = str | int
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from manifests.blobs import sha256_hex
-from manifests.pictures import source_uri
+from manifests.files.blobs import sha256_hex
+from manifests.pixels.image_files import source_uri
 from pipeline.quarantine import UNREADABLE, Unusable
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from fsspec.core import url_to_fs
 
 from manifests.errors import UserError
-from manifests.pictures import PICTURE_SUFFIXES
+from manifests.pixels.image_files import PICTURE_SUFFIXES
 from pipeline.quarantine import TOO_LARGE, UNREADABLE, Unusable
 from pipeline.sources.limits import MAX_PICTURE_BYTES
 from pipeline.sources.urls import redacted

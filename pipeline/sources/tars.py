@@ -14,14 +14,14 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
-from manifests.blobs import sha256_hex
 from manifests.errors import UserError
-from manifests.pictures import PICTURE_SUFFIXES, source_uri
+from manifests.files.blobs import sha256_hex
+from manifests.pixels.image_files import PICTURE_SUFFIXES, source_uri
 from manifests.progress import progress
 from pipeline.quarantine import TOO_LARGE, UNREADABLE, Unusable
 from pipeline.sources.limits import MAX_PICTURE_BYTES, MAX_STATEMENT_BYTES, MAX_TAR_HEADER_BYTES, MAX_TARS
-from pipeline.sources.picture import Picture
 from pipeline.sources.remote import list_remote, open_file_system, remote_key, told
+from pipeline.sources.source_image import Picture
 from pipeline.sources.urls import without_credentials
 
 COMPRESSED_SUFFIXES = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst")

@@ -1,15 +1,15 @@
 """Teachers: what proposes a mask for a portrait without one. `load_teacher` finds one by name or path.
 
-teacher.py              what a teacher is: portraits -> person probabilities
+ensemble.py             the mean of several, and of mirrored pictures
 grabcut.py              the classical one: no weights
 network.py              torch networks: batches, precision, memory
-smp_weights.py          their weights: segmentation-models-pytorch, the paper's DeepLabv3+ among them
-torchvision_weights.py  their weights: torchvision
 onnx_file.py            somebody's ONNX file
-ensemble.py             the mean of several, and of mirrored pictures
-tiles.py                very large pictures
-refine.py               edges drawn again from the picture's colours
 options.py              what a user may choose
+refine.py               edges drawn again from the picture's colours
+smp_weights.py          their weights: segmentation-models-pytorch, the paper's DeepLabv3+ among them
+teacher.py              what a teacher is: portraits -> person probabilities
+tiles.py                very large pictures
+torchvision_weights.py  their weights: torchvision
 """
 
 import dataclasses
@@ -19,8 +19,8 @@ from pathlib import Path
 
 import torch
 
-from manifests.blobs import sha256_hex
 from manifests.errors import UserError
+from manifests.files.blobs import sha256_hex
 from pipeline.teachers.ensemble import Ensemble, Mirrored
 from pipeline.teachers.grabcut import GrabCut
 from pipeline.teachers.network import NetworkTeacher, use_bf16

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from manifests.masks import PERSON_PROB, Mask
-from pipeline.faces import Face
+from manifests.pixels.masks import PERSON_PROB, Mask
+from pipeline.faces.face import Face
 from pipeline.teachers.teacher import Portrait, Prediction, Prob, Teacher
 
 

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from manifests.blobs import sha256_hex
-from manifests.geometry import Pixels
-from manifests.masks import Mask
-from pipeline.faces import Face
+from manifests.files.blobs import sha256_hex
+from manifests.pixels.geometry import Pixels
+from manifests.pixels.masks import Mask
+from pipeline.faces.face import Face
 from pipeline.teachers.teacher import Portrait, Prediction, Prob
 
 WORK_SIDE_PX = 256  # longer side at which GrabCut runs; larger brings detail it can't use and costs the square

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from manifests.errors import UserError
-from manifests.geometry import Pixels
+from manifests.pixels.geometry import Pixels
 from pipeline.teachers.options import CPU_BATCH_SIZE, GPU_BATCH_SIZE
 from pipeline.teachers.teacher import Portrait, Prediction
 

@@ -1,9 +1,9 @@
-"""A teacher in an ONNX file, run on the CPU; manifests.onnx_segmenter says what the JSON beside it must hold."""
+"""A teacher in an ONNX file, run on the CPU; manifests.pixels.onnx_segmenter says what the JSON beside it must hold."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from manifests.onnx_segmenter import OnnxSegmenter
+from manifests.pixels.onnx_segmenter import OnnxSegmenter
 from pipeline.teachers.teacher import Portrait, Prediction
 
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from manifests.geometry import Pixels
+from manifests.pixels.geometry import Pixels
 from pipeline.teachers.grabcut import cut_between
 from pipeline.teachers.teacher import Portrait, Prediction, Prob, Teacher
 

@@ -15,8 +15,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from manifests.blobs import sha256_hex
 from manifests.errors import UserError
+from manifests.files.blobs import sha256_hex
 from pipeline.teachers.options import DEFAULT_INPUT_PX, MAX_INPUT_PX, MIN_INPUT_PX
 
 INPUT_PX = "_input_px"  # in config.json: what trainer.fit adds to smp's own keys; smp skips it

@@ -7,8 +7,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from manifests.geometry import Pixels
-from pipeline.faces import Face
+from manifests.pixels.geometry import Pixels
+from pipeline.faces.face import Face
 
 Prob = npt.NDArray[np.float32]
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from manifests.geometry import Box, crop
+from manifests.pixels.geometry import Box, crop
 from pipeline.teachers.teacher import Portrait, Prediction, Prob, Teacher
 
 OVERLAP_FRACTION = 0.25  # of a tile's side, at least, on each side that has a neighbour

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torchvision.models import segmentation
 from torchvision.models._api import WeightsEnum
 
-from manifests.blobs import sha256_hex
 from manifests.errors import UserError
+from manifests.files.blobs import sha256_hex
 
 VOC_CLASSES = 21  # of PASCAL VOC
 VOC_PERSON = 15

@@ -1,6 +1,6 @@
 // Who is signed in, and what of the page that person gets to see.
 
-import { SIGNED_OUT, request } from "./request.js";
+import { SIGNED_OUT, request } from "./lib/request.js";
 
 const ALONE = { name: "local", role: "lead", queues: ["work"], signed_in: false }; // a server that knows no users
 const RETRY_MS = 2000;

@@ -1,7 +1,7 @@
 // What the reviewer does, keys, buttons, swipes, wheel and drags, as calls of the viewer.
 
 import { listenForKeys } from "./keys.js";
-import { FLAG } from "./status.js";
+import { FLAG } from "./show/status.js";
 import { listenForSwipes } from "./swipe.js";
 
 const SWIPES = { right: "accept", left: "reject", up: "skip" };

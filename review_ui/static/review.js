@@ -3,16 +3,16 @@
 
 import { SignIn, showAccount, whoAmI } from "./account.js";
 import { listen } from "./controls.js";
-import { Feed } from "./feed.js";
-import { newId } from "./id.js";
-import { Journal } from "./journal.js";
-import { Outbox } from "./outbox.js";
-import { Refusals } from "./refusals.js";
-import { callAs, request } from "./request.js";
-import { Screen } from "./screen.js";
-import { Settings } from "./settings.js";
-import { Status, inWords } from "./status.js";
-import { release, tabId } from "./tab.js";
+import { Feed } from "./sync/feed.js";
+import { newId } from "./lib/id.js";
+import { Journal } from "./sync/journal.js";
+import { Outbox } from "./sync/outbox.js";
+import { Refusals } from "./show/refusals.js";
+import { callAs, request } from "./lib/request.js";
+import { Screen } from "./show/screen.js";
+import { Settings } from "./lib/settings.js";
+import { Status, inWords } from "./show/status.js";
+import { release, tabId } from "./sync/tab.js";
 
 const RECALLED = 100; // decisions asked for after a reload: 20 steps, some of them pages of the grid
 

@@ -1,13 +1,13 @@
 """The networks: images float (N, 3, H, W) -> logits (N, 2, H, W), class 1 = person.
 
-sinet.py             SINet, 86,910 parameters; its gates and branch tables
-sinet_cityscapes.py  the authors' network for street scenes
-smp_network.py       every network of segmentation-models-pytorch: `smp:ARCHITECTURE:ENCODER`
-upsample.py          bilinear up-sampling, alone and before a convolution
-padding.py           sides that a network can't halve
-batch_norm.py        batch norm over the batches of several processes
-replace.py           other modules in the place of a network's own
-rowwise.py           batch norm and PReLU whose sums compile well
+    compile_friendly_norm.py  batch norm and PReLU whose sums compile well
+    padding.py                sides that a network can't halve
+    sinet.py                  SINet, 86,910 parameters; its gates and branch tables
+    sinet_cityscapes.py       the authors' network for street scenes
+    smp_network.py            every network of segmentation-models-pytorch: `smp:ARCHITECTURE:ENCODER`
+    surgery.py                other modules in the place of a network's own
+    sync_batch_norm.py        batch norm over the batches of several processes
+    upsample.py               bilinear up-sampling, alone and before a convolution
 
 A new one is a function that returns an `nn.Module`, and a line in MODELS.
 """

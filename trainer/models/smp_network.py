@@ -12,8 +12,8 @@ from typing import Any
 import segmentation_models_pytorch as smp
 from torch import Tensor, nn
 
-from manifests.atomic import write_replace
 from manifests.errors import UserError
+from manifests.files.atomic import write_replace
 from trainer.models.padding import pad_to_multiple
 
 SIDE_MULTIPLE_PX = 32

@@ -1,0 +1,218 @@
+"""`python -m manifests.bench`: how long operations on a dataset of N made-up rows take, and how much memory.
+
+Each operation runs in a process of its own, on a version of N rows. Printed are its seconds, CPU seconds and peak
+memory; its time against that of the baseline, pyarrow copying the same file row group by row group; and its time a row
+against that of the smallest N: 1.0 where time grows linearly.
+
+`verify` is measured against coreutils' sha256sum on the same blobs with as many processes as there are cores; both take
+turns, and medians count.
+"""
+
+import argparse
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from manifests.bench.rows import made_up_blobs, made_up_parts
+from manifests.cli.arguments import positive
+from manifests.decisions.log import Decision, DecisionLog
+from manifests.decisions.publish import publish
+from manifests.samples.sample import JOINED_COLUMNS, add_rows
+from manifests.store.manifest import Manifest, ManifestStore
+from manifests.store.training_rows import require_rows
+from manifests.upkeep.stats import Statistics, describe
+from manifests.upkeep.verify import verify
+from manifests.versions.diff import diff
+from manifests.versions.selection import SelectionPolicy, commit_selection
+
+ROWS = [100_000, 1_000_000]
+CHANGED = 10_000  # decisions folded, rows added
+BLOBS = 10_000
+ROUNDS = 5  # of verify and sha256sum
+
+BASELINE = "copy"
+_COLUMNS = f"  {'operation':<40}{'rows':>12}{'seconds':>9}{'CPU s':>8}{'peak MB':>9}{'x copy':>8}{'x per row':>11}"
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Of one operation: seconds on the clock and of all cores together, the process's peak memory in bytes."""
+
+    seconds: float
+    cpu_seconds: float
+    peak_bytes: int
+
+
+def main(arguments: Sequence[str]) -> None:
+    options = _parser().parse_args(arguments)
+    with tempfile.TemporaryDirectory(dir=options.directory) as directory:
+        if operations := [part for part in options.part if part in OPERATIONS]:
+            _report_operations(Path(directory), sorted(options.rows), operations)
+        if "verify" in options.part:
+            _report_verify(Path(directory))
+
+
+def copy(root: Path) -> None:
+    """The baseline: read the rows of v1 and write them again, compressed likewise, with nothing else done."""
+    with (
+        pq.ParquetFile(root / "v1.parquet") as file,
+        pq.ParquetWriter(root / "copy", file.schema_arrow, compression="zstd") as writer,
+    ):
+        for group in range(file.num_row_groups):
+            writer.write_table(file.read_row_group(group))
+    (root / "copy").unlink()
+
+
+def publish_decisions(root: Path) -> None:
+    """v2: CHANGED decisions folded."""
+    log = DecisionLog(f"sqlite:///{root / 'decisions.sqlite3'}")
+    publish(ManifestStore(root), log)
+    log.close()
+
+
+def add(root: Path) -> None:
+    """v3: CHANGED rows added."""
+    rows = pa.concat_tables(made_up_parts(CHANGED, seed=1)).to_pylist()
+    ManifestStore(root).amend(
+        lambda base, version: add_rows(rows, base.parts(JOINED_COLUMNS) if base else (), version=version),
+        operation="import",
+        parameters={},
+        data_root=root / "data",
+    )
+
+
+def accepted(root: Path) -> None:
+    """The rows that trainer.fit opens, and the first thousand of them as objects."""
+    for _row in require_rows(_open(root), "train")[:1000]:
+        pass
+
+
+def select(root: Path) -> None:
+    policy = SelectionPolicy(sources=("studio", "web"), max_doubt=0.5)
+    commit_selection(ManifestStore(root), _open(root), policy, name="bench")
+
+
+def look(root: Path) -> None:
+    """What `log` and `show` read: every version's metadata, and one version's digest."""
+    assert ManifestStore(root).history()[0].digest
+
+
+OPERATIONS: dict[str, tuple[str, Callable[[Path], object]]] = {
+    BASELINE: ("pyarrow copies the rows (baseline)", copy),
+    "publish": (f"publish {CHANGED:,} decisions", publish_decisions),
+    "add": (f"add {CHANGED:,} rows", add),
+    "diff": ("diff v1 v2", lambda root: str(diff(*(ManifestStore(root).open(version) for version in (1, 2))))),
+    "accepted": ("accepted rows of train", accepted),
+    "stats": ("stats", lambda root: describe(Statistics(_open(root)))),
+    "select": ("select two sources", select),
+    "look": ("open all versions, digest of one", look),
+}
+_NEEDED = {"diff": "publish"}  # what makes v2
+
+
+def _open(root: Path) -> Manifest:
+    return ManifestStore(root).open(1)
+
+
+def _make(root: Path, rows: int) -> None:
+    """v1 of `rows` rows, and a log with CHANGED decisions on pending ones, spread over all."""
+    store = ManifestStore(root)
+    manifest = store.commit(
+        made_up_parts(rows), parent=None, operation="generate", parameters={}, data_root=root / "data"
+    )
+    pending = manifest.read(["sample_id", "mask_sha256"], only={"status": "pending"})
+    some = pending.take(pa.array(np.linspace(0, pending.num_rows - 1, CHANGED).astype(int))).to_pylist()
+    log = DecisionLog(f"sqlite:///{root / 'decisions.sqlite3'}")
+    log.append(
+        Decision(f"{number}", **mask, verdict="accept", reviewer="alice", decided_at=datetime(2026, 1, 2, tzinfo=UTC))
+        for number, mask in enumerate(some)
+    )
+    log.close()
+
+
+def _report_operations(directory: Path, sizes: Sequence[int], parts: Sequence[str]) -> None:
+    chosen = {BASELINE, *parts, *(_NEEDED[part] for part in parts if part in _NEEDED)}
+    smallest: dict[str, float] = {}  # seconds a row
+    print(f"operations on one version, {os.cpu_count()} cores\n{_COLUMNS}", flush=True)
+    for rows in sizes:
+        root = directory / str(rows)
+        _print_cost("make the version", rows, _alone(_make, root, rows))
+        baseline = 1.0
+        for part, (what, _operation) in OPERATIONS.items():
+            if part in chosen:
+                cost = _alone(_operate, part, root)
+                baseline = cost.seconds if part == BASELINE else baseline
+                per_row = cost.seconds / rows / smallest.setdefault(part, cost.seconds / rows)
+                _print_cost(what, rows, cost, f"{cost.seconds / baseline:>8.2f}{per_row:>11.2f}")
+        shutil.rmtree(root)
+
+
+def _operate(part: str, root: Path) -> None:
+    OPERATIONS[part][1](root)
+
+
+def _alone(operation: Callable[..., object], *arguments: Any) -> Cost:
+    """What an operation costs in a process of its own."""
+    with get_context("spawn").Pool(1) as pool:
+        return pool.apply(_measure, (operation, arguments))
+
+
+def _measure(operation: Callable[..., object], arguments: Sequence[Any]) -> Cost:
+    before, started = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
+    operation(*arguments)
+    seconds, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF)
+    cpu_seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Cost(seconds, cpu_seconds, after.ru_maxrss * 1024)
+
+
+def _print_cost(what: str, rows: int, cost: Cost, ratios: str = "") -> None:
+    figures = f"{cost.seconds:>9.1f}{cost.cpu_seconds:>8.1f}{cost.peak_bytes / 1e6:>9.0f}"
+    print(f"  {what:<40}{rows:>12,}{figures}{ratios}", flush=True)
+
+
+def _report_verify(directory: Path) -> None:
+    if shutil.which("sha256sum") is None:
+        print("verify: not measured, for coreutils' sha256sum is not installed", file=sys.stderr)
+        return
+    manifest = made_up_blobs(ManifestStore(directory / "manifests"), BLOBS)
+    files = sorted((manifest.data_root / "blobs").rglob("*.*"))
+    names = b"\0".join(os.fsencode(path) for path in files)
+    size_bytes = sum(path.stat().st_size for path in files)
+    command = ["xargs", "-0", f"-P{os.cpu_count()}", "-n250", "sha256sum"]
+    ours, theirs = [], []
+    for _ in range(ROUNDS + 1):
+        started = time.perf_counter()
+        subprocess.run(command, input=names, stdout=subprocess.DEVNULL, check=True)
+        theirs.append(time.perf_counter() - started)
+        started = time.perf_counter()
+        problems = verify(manifest)
+        ours.append(time.perf_counter() - started)
+        assert not problems, problems
+    baseline, seconds = (statistics.median(times[1:]) for times in (theirs, ours))  # the first round warms up
+    print(f"verify of {len(files):,} blobs, {size_bytes / 1e6:,.0f} MB, {os.cpu_count()} cores, median of {ROUNDS}")
+    print(f"  {' '.join(command):<40}{baseline:>8.2f} s   1.00x (baseline)")
+    print(f"  {'verify':<40}{seconds:>8.2f} s{baseline / seconds:>7.2f}x of its speed", flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m manifests.bench", description="Measure the versioned store.")
+    parser.add_argument("--rows", type=positive, nargs="+", default=ROWS, metavar="N", help="(default: %(default)s)")
+    parts = [part for part in OPERATIONS if part != BASELINE] + ["verify"]
+    parser.add_argument("--part", nargs="+", choices=parts, default=parts, help="(default: all)")
+    parser.add_argument("--directory", type=Path, help="where the versions are made for a while; 1 GB a million rows")
+    return parser

@@ -1,0 +1,91 @@
+"""The options of `python -m manifests import --format ...`, and what runs them."""
+
+import argparse
+from pathlib import Path
+from typing import NoReturn
+
+from manifests.imports import ENCODINGS, IMPORTERS, STORED_VALUES, UNLABELLED
+from manifests.imports.ground_truth import Imported, import_ground_truth, import_pairs
+from manifests.imports.source_images import BLOB_MODES
+from manifests.store.manifest import ManifestStore
+
+PAIRED = "paired"  # folders of images and masks with the same stems
+FORMATS = (PAIRED, *IMPORTERS)
+CATEGORY = "person"
+
+
+def add_import_formats(parser: argparse.ArgumentParser) -> None:
+    """Add --format and what the formats need to the parser of `import`, whose --images and --masks are optional."""
+    parser.add_argument("--format", choices=FORMATS, default=PAIRED, help="how the masks are given (default: paired)")
+    parser.add_argument(
+        "--annotations",
+        type=Path,
+        help="coco, label-studio: the JSON; eg1800, baidu: the list; else: the directory or zip",
+    )
+    parser.add_argument("--category", help=f"the label that is person (default: {CATEGORY})")
+    parser.add_argument(
+        "--inverted", action=argparse.BooleanOptionalAction, help="the masks mark the background; --no-inverted: no"
+    )
+    parser.add_argument(
+        "--blobs", choices=BLOB_MODES, default=BLOB_MODES[0], help="what becomes of the images' bytes (default: copy)"
+    )
+    parser.set_defaults(usage_error=parser.error)
+
+
+def import_format(store: ManifestStore, options: argparse.Namespace) -> Imported:
+    """Import what the options say; an option that is missing or of another format ends the command with status 2."""
+    _check_options(options)
+    data_root = options.data or store.data_root()  # a version has one data root for all its rows
+    if options.format == PAIRED:
+        return import_ground_truth(
+            store,
+            images=options.images,
+            masks=options.masks,
+            source=options.source,
+            data_root=data_root,
+            license=options.license,
+            attribution=options.attribution,
+            person_label=options.person_label,
+            inverted=options.inverted,
+            blob_mode=options.blobs,
+            limit=options.limit,
+        )
+    category = options.category or CATEGORY
+    parameters = {"format": options.format, "annotations": str(options.annotations)}
+    if options.format not in UNLABELLED:
+        parameters["category"] = category
+    if options.images:
+        parameters["images"] = str(options.images)
+    return import_pairs(
+        store,
+        IMPORTERS[options.format](options.annotations, options.images, category)[: options.limit],
+        source=options.source,
+        data_root=data_root,
+        parameters=parameters,
+        license=options.license,
+        attribution=options.attribution,
+        person_label=options.person_label,
+        encoding=ENCODINGS.get(options.format),
+        inverted=options.inverted,
+        blob_mode=options.blobs,
+    )
+
+
+def _check_options(options: argparse.Namespace) -> None:
+    needed = ("images", "masks") if options.format == PAIRED else ("annotations",)
+    foreign = ["annotations"] if options.format == PAIRED else ["masks"]
+    if options.format != PAIRED and options.format not in STORED_VALUES:
+        foreign.append("person_label")
+    if options.format == PAIRED or options.format in UNLABELLED:
+        foreign.append("category")
+    missing = [f"--{name}" for name in needed if getattr(options, name) is None]
+    if missing:
+        _usage_error(options, f"--format {options.format} needs {' and '.join(missing)}")
+    for name in foreign:
+        if getattr(options, name) is not None:
+            _usage_error(options, f"--{name.replace('_', '-')} doesn't go with --format {options.format}")
+
+
+def _usage_error(options: argparse.Namespace, message: str) -> NoReturn:
+    options.usage_error(message)
+    raise AssertionError("unreachable")

@@ -1,0 +1,94 @@
+"""The files of a directory or of a zip, by name with forward slashes. A zip is read where it is, never unpacked."""
+
+import zipfile
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Protocol
+
+from manifests.errors import UserError
+from manifests.imports.safe_paths import file_inside, relative_name
+from manifests.pixels.image_files import source_uri
+
+MAX_FILE_BYTES = 1 << 29  # of one file in a zip; a picture of 100 megapixels is below that even uncompressed
+
+
+class Tree(Protocol):
+    """Files by name; `hidden` are those that archivers and file managers leave behind (`._a.png`, `.DS_Store`).
+
+    `read` raises UserError for a file that is damaged or lies outside.
+    """
+
+    names: list[str]
+    hidden: list[str]
+
+    def read(self, name: str) -> bytes: ...
+
+    def uri(self, name: str) -> str: ...
+
+
+def open_tree(path: Path) -> Tree:
+    """The files of a directory, or of the zip `path`; UserError when it is neither."""
+    if path.is_dir():
+        return Directory(path)
+    if zipfile.is_zipfile(path):
+        return Archive(path)
+    found = "a file of another kind, or one cut off" if path.exists() else "nothing"
+    raise UserError(f"expected a directory or a zip at {path}, found {found}; check the path")
+
+
+class Directory:
+    """The files below a directory, at any depth."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        files = (path.relative_to(root).as_posix() for path in sorted(root.rglob("*")) if path.is_file())
+        self.names, self.hidden = _visible_and_hidden(files)
+
+    def read(self, name: str) -> bytes:
+        path = file_inside(self.root, name)
+        if path is None:
+            raise UserError(f"expected the file {self.root / name}, found nothing")
+        return path.read_bytes()
+
+    def uri(self, name: str) -> str:
+        return source_uri(self.root / name)
+
+
+class Archive:
+    """The files of a zip; UserError when one of its names leaves the archive."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except (zipfile.BadZipFile, NotImplementedError) as error:
+            raise UserError(f"expected a sound zip at {path}, found damage ({error})") from error
+        files = [entry.filename for entry in self._zip.infolist() if not entry.is_dir()]
+        for name in files:
+            try:
+                relative_name(name)
+            except UserError as error:
+                raise UserError(f"{path}: {error}") from error
+        self.names, self.hidden = _visible_and_hidden(files)
+
+    def read(self, name: str) -> bytes:
+        size = self._zip.getinfo(name).file_size
+        if size > MAX_FILE_BYTES:
+            raise UserError(f"expected at most {MAX_FILE_BYTES} bytes in {name} of {self.path}, found {size}")
+        try:
+            return self._zip.read(name)
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+            raise UserError(f"expected a sound file {name} in {self.path}, found damage ({error})") from error
+
+    def uri(self, name: str) -> str:
+        return f"{source_uri(self.path)}/{name}"
+
+
+def _visible_and_hidden(names: Iterable[str]) -> tuple[list[str], list[str]]:
+    visible: list[str] = []
+    hidden: list[str] = []
+    for name in names:
+        is_hidden = any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
+        (hidden if is_hidden else visible).append(name)
+    return visible, hidden

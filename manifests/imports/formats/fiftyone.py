@@ -1,0 +1,153 @@
+"""A FiftyOne dataset on disk (`fiftyone.types.FiftyOneDataset`) -> trusted pairs: one Segmentation a sample.
+
+The masks are those of the field `ground_truth`, or of the only Segmentation there is: files (`mask_path`) or arrays
+within samples.json (`mask`). What their values mean is in metadata.json's mask targets; where it names none, the values
+are read as any other masks'. Samples without the field are left out.
+"""
+
+import base64
+import io
+import zlib
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from manifests.errors import UserError
+from manifests.imports.error_list import Problems
+from manifests.imports.ground_truth import TrustedPair
+from manifests.imports.json_file import dicts, read_json, text
+from manifests.pixels.geometry import Pixels
+from manifests.pixels.image_files import source_uri
+from manifests.pixels.images import MAX_MEGAPIXELS
+from manifests.pixels.masks import PERSON, read_mask_values
+
+MASK_FIELD = "ground_truth"
+
+_MAX_ARRAY_BYTES = 8 * MAX_MEGAPIXELS * 1_000_000 + 1024  # of NumPy's largest integers, and the array's header
+
+Document = dict[str, Any]
+
+
+def read_fiftyone(annotations: Path, images: Path | None, category: str) -> list[TrustedPair]:
+    """The samples of the directory `annotations` that have a mask, by file name; `category` is a mask target.
+
+    `images` is the directory that relative file names start from; by default the dataset's own. UserError naming all
+    that is wrong: images and masks that are missing or lie outside, names listed twice.
+    """
+    root = images or annotations
+    if not root.is_dir():
+        raise UserError(f"expected the directory of a FiftyOne dataset at {root}, found none; check the path")
+    content = read_json(annotations / "samples.json", "the samples of a FiftyOne dataset")
+    samples = dicts(content.get("samples")) if isinstance(content, dict) else []
+    if not samples:
+        raise UserError(f"expected a list of samples in {annotations / 'samples.json'}, found none")
+    field = _mask_field(samples, annotations)
+    person = _person_value(annotations, field, category)
+    problems = Problems()
+    pairs: dict[str, TrustedPair] = {}
+    for sample in samples:
+        if sample.get(field) is None:
+            continue
+        pair = _pair(sample, field, person, root, problems)
+        if pair and pair.name in pairs:
+            problems.add("images listed twice", pair.name)
+        elif pair:
+            pairs[pair.name] = pair
+    problems.check(f"a sound FiftyOne dataset in {annotations}")
+    return [pairs[name] for name in sorted(pairs)]
+
+
+def _pair(sample: Document, field: str, person: int | None, root: Path, problems: Problems) -> TrustedPair | None:
+    """The pair of a sample; None, and a problem named, when something is wrong with it."""
+    name = text(sample.get("filepath"))
+    if name is None:
+        problems.add("samples without a filepath", sample.get("_id"))
+        return None
+    image = problems.find(root, name)
+    label = sample[field]
+    mask_name = text(label.get("mask_path")) if isinstance(label, dict) else None
+    if mask_name is not None:
+        mask = problems.find(root, mask_name, what="masks")
+        read = partial(read_mask_values, mask) if mask else None
+    elif array := _encoded_array(label):
+        read = partial(_decode_array, array, name)
+    else:
+        problems.add(f"samples whose {field} has no mask", name)
+        read = None
+    if image is None or read is None:
+        return None
+    return TrustedPair(
+        name=name,
+        mask_name=mask_name or f"{field} of {name}",
+        uri=source_uri(image),
+        read_image=image.read_bytes,
+        read_mask=read if person is None else partial(_person_alone, read, person),
+        license=text(sample.get("license")),
+        attribution=text(sample.get("attribution")),
+    )
+
+
+def _mask_field(samples: list[Document], annotations: Path) -> str:
+    """The name of the field that holds the masks; UserError when it isn't plain which."""
+    fields = {name for sample in samples for name, value in sample.items() if _is_segmentation(value)}
+    if MASK_FIELD in fields or len(fields) == 1:
+        return MASK_FIELD if MASK_FIELD in fields else fields.pop()
+    found = ", ".join(sorted(fields)) or "no field of the type Segmentation"
+    raise UserError(
+        f"expected the masks of {annotations} in the field {MASK_FIELD} or in one alone, found {found}; "
+        "export that field alone from FiftyOne (select_fields)"
+    )
+
+
+def _is_segmentation(value: Any) -> bool:
+    return isinstance(value, dict) and value.get("_cls") == "Segmentation"
+
+
+def _person_value(annotations: Path, field: str, category: str) -> int | None:
+    """The value that means the category; None where the dataset names no mask targets."""
+    metadata = annotations / "metadata.json"
+    dataset = read_json(metadata, "the metadata of a FiftyOne dataset")
+    if not isinstance(dataset, dict):
+        raise UserError(f"expected an object in {metadata}, found something else")
+    targets = _targets(dataset.get("mask_targets"), field) or dataset.get("default_mask_targets")
+    if not isinstance(targets, dict) or not targets:
+        return None
+    found = [value for value, label in targets.items() if str(label).lower() == category.lower()]
+    if not found:
+        there = ", ".join(sorted(map(str, targets.values()))[:12])
+        raise UserError(f"expected the mask target {category} in {metadata}, found {there}; say --category NAME")
+    if not found[0].isdecimal():
+        raise UserError(f"expected a number as the mask target of {category} in {metadata}, found {found[0][:80]!r}")
+    return int(found[0])
+
+
+def _targets(by_field: Any, field: str) -> Any:
+    return by_field.get(field) if isinstance(by_field, dict) else None
+
+
+def _person_alone(read: partial[Pixels], person: int) -> Pixels:
+    return np.where(read() == person, PERSON, 0).astype(np.uint8)
+
+
+def _encoded_array(label: Any) -> str | None:
+    """An array in MongoDB's extended JSON, in base64."""
+    binary = label.get("mask") if isinstance(label, dict) else None
+    content = binary.get("$binary") if isinstance(binary, dict) else None
+    return text(content.get("base64")) if isinstance(content, dict) else None
+
+
+def _decode_array(encoded: str, name: str) -> Pixels:
+    """A NumPy file, deflated, in base64 -> uint8 (H, W); UserError when it isn't one."""
+    try:
+        packed = zlib.decompressobj()
+        data = packed.decompress(base64.b64decode(encoded, validate=True), _MAX_ARRAY_BYTES)
+        values = np.load(io.BytesIO(data), allow_pickle=False)
+        if values.ndim != 2 or values.dtype.kind not in "bui" or values.min() < 0 or values.max() > 255:
+            raise ValueError(f"{values.dtype} {values.shape}")
+    except (ValueError, EOFError, MemoryError, zlib.error) as error:
+        raise UserError(
+            f"expected a mask (H, W) of 0..255 for {name}, found another or a damaged one ({error})"
+        ) from error
+    return values.astype(np.uint8)

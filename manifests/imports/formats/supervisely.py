@@ -1,0 +1,200 @@
+"""A Supervisely project -> trusted pairs: bitmaps and polygons of the person's classes, united into one mask.
+
+    meta.json
+    DATASET/ann/NAME.jpg.json
+    DATASET/img/NAME.jpg
+
+Polygons are drawn as Supervisely draws them: the pixels of the corners and of the edges belong to the person, those of
+a hole's edges don't. Images without an object of the classes are left out: nobody says that somebody looked for one.
+A directory or a zip. Facts: github.com/supervisely/developer-portal, "Supervisely annotation format".
+"""
+
+import base64
+import binascii
+import json
+import zlib
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import cv2
+import numpy as np
+
+from manifests.errors import UserError, listed
+from manifests.imports.archive import MAX_FILE_BYTES, Tree, open_tree
+from manifests.imports.ground_truth import TrustedPair
+from manifests.pixels.geometry import Pixels
+from manifests.pixels.images import MAX_MEGAPIXELS
+from manifests.pixels.masks import PERSON, Mask, mask_alpha
+
+Json = Any  # as the file gives it
+
+_MAX_COORDINATE = 1e6
+
+
+def read_supervisely(annotations: Path, images: Path | None, category: str) -> list[TrustedPair]:
+    """The images that have an object of `category`, a class's title or several with commas between, by name.
+
+    `images` holds the pictures where the project came without: in the same folders, or all in one. UserError naming
+    all that is wrong with the files; an image whose objects can't be drawn is skipped.
+    """
+    tree = open_tree(annotations)
+    pictures = open_tree(images) if images else tree
+    names = set(pictures.names)
+    if "meta.json" not in tree.names:
+        raise UserError(f"expected meta.json of a Supervisely project in {annotations}, found none; check the path")
+    titles = _titles(_load(tree, "meta.json"), category, annotations)
+    pairs: dict[str, TrustedPair] = {}
+    problems: dict[str, list[str]] = {}
+    for name in tree.names:
+        path = PurePosixPath(name)
+        if path.parent.name != "ann" or path.suffix != ".json":
+            continue
+        try:
+            wanted = bool(_objects(_load(tree, name), titles))
+        except UserError as error:
+            problems.setdefault("unusable annotations", []).append(str(error))
+            continue
+        if not wanted:
+            continue
+        image = next((place for place in _places(path) if place in names), None)
+        if image is None:
+            problems.setdefault("annotations without an image", []).append(name)
+        elif image in pairs:
+            problems.setdefault("second annotations of an image", []).append(name)
+        else:
+            pairs[image] = _pair(tree, name, pictures, image, titles)
+    if problems:
+        found = "; ".join(listed(what, wrong) for what, wrong in problems.items())
+        raise UserError(f"expected an image for each annotation of {annotations}, found {found}")
+    if not pairs:
+        raise UserError(f"expected objects of {category} in {annotations}, found none; say --category NAME")
+    return [pairs[image] for image in sorted(pairs)]
+
+
+def draw_objects(annotation: Json, titles: frozenset[str]) -> Pixels:
+    """An annotation's objects of these classes -> uint8 (H, W) of 0 and 255; ValueError for what is no area in it."""
+    height, width = _size(annotation)
+    person = np.zeros((height, width), bool)
+    for thing in _objects(annotation, titles):
+        shape = thing.get("geometryType", "bitmap" if thing.get("bitmap") else "polygon")  # old exports have no type
+        if shape == "bitmap":
+            _draw_bitmap(person, thing.get("bitmap"))
+        elif shape in ("polygon", "multipolygon"):
+            for part in thing.get("parts", []) if shape == "multipolygon" else [thing.get("points")]:
+                person |= _polygon(part, height, width)
+        else:
+            raise ValueError(f"a {shape} of the class {thing['classTitle']}, which is no mask")
+    return np.where(person, PERSON, 0).astype(np.uint8)
+
+
+def decode_bitmap(text: str) -> Mask:
+    """The text of a bitmap's `data` (base64 of zlib of a PNG) -> bool (H, W); ValueError when it isn't one.
+
+    Person is what isn't transparent, or in a PNG without transparency what isn't 0.
+    """
+    try:
+        data = zlib.decompressobj().decompress(base64.b64decode(text, validate=True), MAX_FILE_BYTES)
+        return mask_alpha(data, "it", required=False) > 0
+    except (binascii.Error, zlib.error, UserError) as error:
+        raise ValueError(f"a bitmap that can't be read ({error})") from error
+
+
+def _draw_bitmap(person: Mask, bitmap: Json) -> None:
+    origin = bitmap.get("origin") if isinstance(bitmap, dict) else None
+    if not isinstance(origin, list) or [type(number) for number in origin] != [int, int]:
+        raise ValueError("a bitmap without an origin")
+    if not isinstance(bitmap.get("data"), str):
+        raise ValueError("a bitmap without data")
+    part = decode_bitmap(bitmap["data"])
+    (x, y), (height, width) = origin, part.shape
+    if x < 0 or y < 0 or y + height > person.shape[0] or x + width > person.shape[1]:
+        raise ValueError(f"a bitmap of {width}x{height} at {x},{y}, which leaves the image")
+    person[y : y + height, x : x + width] |= part
+
+
+def _polygon(points: Json, height: int, width: int) -> Mask:
+    exterior, interior = (points.get(key) if isinstance(points, dict) else None for key in ("exterior", "interior"))
+    drawn = np.zeros((height, width), np.uint8)
+    cv2.fillPoly(drawn, [_corners(exterior)], 1)
+    for hole in interior or []:
+        cv2.fillPoly(drawn, [_corners(hole)], 0)
+    return drawn.astype(bool)
+
+
+def _corners(points: Json) -> np.ndarray:
+    """[[x, y], ...] -> int32 (N, 2); ValueError when that is no polygon."""
+    sound = isinstance(points, list) and len(points) >= 3
+    if not sound or not all(isinstance(point, list) and len(point) == 2 for point in points):
+        raise ValueError("a polygon that isn't one of 3 or more corners")
+    if not all(type(number) in (int, float) and abs(number) < _MAX_COORDINATE for point in points for number in point):
+        raise ValueError("a polygon whose corners aren't numbers")
+    return np.rint(np.array(points, np.float64)).astype(np.int32)
+
+
+def _pair(tree: Tree, name: str, pictures: Tree, image: str, titles: frozenset[str]) -> TrustedPair:
+    return TrustedPair(
+        name=image,
+        mask_name=name,
+        uri=pictures.uri(image),
+        read_image=partial(pictures.read, image),
+        read_mask=partial(_read_mask, tree, name, titles),
+    )
+
+
+def _read_mask(tree: Tree, name: str, titles: frozenset[str]) -> Pixels:
+    try:
+        return draw_objects(_load(tree, name), titles)
+    except ValueError as error:
+        raise UserError(f"expected bitmaps and polygons in {name}, found {error}") from error
+
+
+def _places(annotation: PurePosixPath) -> list[str]:
+    """Where the image of DATASET/ann/NAME.jpg.json may lie; old exports write NAME.json."""
+    dataset, name = annotation.parent.parent, annotation.stem
+    spelt = [name, *(f"{name}{suffix}" for suffix in (".jpg", ".jpeg", ".png", ".webp"))]
+    places = (place for file in spelt for place in (dataset / "img" / file, dataset / file, PurePosixPath(file)))
+    return [place.as_posix() for place in places]
+
+
+def _titles(meta: Json, category: str, annotations: Path) -> frozenset[str]:
+    """The classes' titles that `category` names, in small letters; UserError when one of them isn't the project's."""
+    classes = meta.get("classes")
+    known = [str(each.get("title")) for each in classes if isinstance(each, dict)] if isinstance(classes, list) else []
+    lower = {title.lower() for title in known}
+    wanted = [category] if category.lower() in lower else [part.strip() for part in category.split(",")]
+    missing = [title for title in wanted if title.lower() not in lower]
+    if missing:
+        raise UserError(
+            f"expected the class {', '.join(missing)} in meta.json of {annotations}, found "
+            f"{', '.join(sorted(known)) or 'none'}; say --category NAME, or several with commas between"
+        )
+    return frozenset(title.lower() for title in wanted)
+
+
+def _objects(annotation: Json, titles: frozenset[str]) -> list[dict[str, Json]]:
+    objects = annotation.get("objects")
+    if not isinstance(objects, list):
+        return []
+    return [each for each in objects if isinstance(each, dict) and str(each.get("classTitle")).lower() in titles]
+
+
+def _size(annotation: Json) -> tuple[int, int]:
+    size = annotation.get("size")
+    height, width = (size.get(key) if isinstance(size, dict) else None for key in ("height", "width"))
+    if type(height) is not int or type(width) is not int or min(height, width) < 1:
+        raise ValueError("no size of the image")
+    if height * width > MAX_MEGAPIXELS * 1_000_000:
+        raise ValueError(f"{width}x{height}, more than {MAX_MEGAPIXELS} megapixels")
+    return height, width
+
+
+def _load(tree: Tree, name: str) -> Json:
+    """The JSON object of a file; UserError when there is none."""
+    try:
+        content = json.loads(tree.read(name))
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"expected JSON in UTF-8 in {name}, found other bytes ({error})") from error
+    if not isinstance(content, dict):
+        raise UserError(f"expected a JSON object in {name}, found another value")
+    return content

@@ -1,0 +1,40 @@
+"""An image file and the mask file of the same stem, `person.jpg` with `person.png`: the pairs of two directories."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from manifests.errors import UserError, listed
+from manifests.pixels.image_files import list_pictures
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One image file and the mask file of the same stem."""
+
+    image: Path
+    mask: Path
+
+
+def find_pairs(images: Path, masks: Path) -> list[Pair]:
+    """Pairs by stem, in order of name; UserError naming what has no partner or two of them."""
+    image_of, image_clashes = _by_stem(list_pictures(images))
+    mask_of, mask_clashes = _by_stem(list_pictures(masks))
+    unpaired = {
+        "images without a mask": [image_of[stem].name for stem in image_of.keys() - mask_of.keys()],
+        "masks without an image": [mask_of[stem].name for stem in mask_of.keys() - image_of.keys()],
+        "names that occur twice": image_clashes + mask_clashes,
+    }
+    problems = [listed(what, names) for what, names in unpaired.items() if names]
+    if problems:
+        raise UserError(f"expected one mask per image in {images} and {masks}, found {'; '.join(problems)}")
+    return [Pair(image_of[stem], mask_of[stem]) for stem in sorted(image_of)]
+
+
+def _by_stem(paths: list[Path]) -> tuple[dict[str, Path], list[str]]:
+    by_stem: dict[str, Path] = {}
+    clashes = []
+    for path in paths:
+        if path.stem in by_stem:
+            clashes.append(path.name)
+        by_stem.setdefault(path.stem, path)
+    return by_stem, clashes

@@ -1,0 +1,14 @@
+"""Pixels: images, masks, boxes, and the metrics between masks.
+
+brush_rle.py       Label Studio's run-length encoding of a brush mask
+colors.py          colours that mean the same on every page and plot
+contact_sheet.py   contact sheet of samples, for looking at them
+geometry.py        `Box`, cropping and pasting an ROI
+image_files.py     the image files that a path stands for
+images.py          bytes -> RGB pixels, or `UnusableImage` with a reason
+inverted_masks.py  whether masks mark the background
+masks.py           the mask PNG; reading 0/1, 0/255 and label masks
+metrics.py         the three metrics of DESIGN, from masks bool (H, W) at the mask's own size
+onnx_segmenter.py  a person segmenter in an ONNX file, with its JSON description
+rle.py             COCO's run-length encoding of a mask
+"""

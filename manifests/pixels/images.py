@@ -1,0 +1,117 @@
+"""Bytes -> RGB uint8 (H, W, 3), upright, or `UnusableImage` with a reason; and RGB -> JPEG.
+
+Colour order and range are settled here once: grey, palette, CMYK and 16-bit pictures become 8-bit RGB, EXIF
+rotation and colour profile are applied, transparency is laid over white. The JPEG written back has no metadata
+(no GPS).
+"""
+
+import io
+import warnings
+from typing import Literal
+
+import numpy as np
+from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
+
+from manifests.errors import UserError
+from manifests.pixels.geometry import Pixels
+
+MIN_SIDE_PX = 32  # SINet's smallest input; a head on less is a few pixels
+MAX_MEGAPIXELS = 100  # a phone's largest photograph; 300 MB decoded. Checked before decoding.
+JPEG_QUALITY = 95  # with 4:4:4 chroma: edges of hair keep their colour
+
+# What Pillow may try. EPS is left out on purpose: Pillow starts Ghostscript for it.
+PICTURE_FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "PPM")
+
+_UPRIGHT = {  # EXIF orientation -> what turns the picture upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+Reason = Literal["empty file", "not an image", "truncated", "animated", "too small", "too large"]
+
+
+class UnusableImage(UserError):
+    """A file that can't become a sample; `reason` is the quarantine table's word for it."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+def decode_image(data: bytes) -> Pixels:
+    """Bytes of a still picture -> RGB uint8 (H, W, 3), EXIF rotation applied; raises UnusableImage."""
+    if not data:
+        raise UnusableImage("empty file", "expected a picture, found 0 bytes")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of damaged metadata: what counts is whether there are pixels
+            image: Image.Image = Image.open(io.BytesIO(data), formats=PICTURE_FORMATS)
+            _check_usable(image)
+            image.load()
+            return np.asarray(_to_rgb(_upright(image)))
+    except UnusableImage:
+        raise
+    except UnidentifiedImageError as error:
+        raise UnusableImage("not an image", f"expected JPEG, PNG, WebP or the like, found {data[:16]!r}") from error
+    except Image.DecompressionBombError as error:
+        raise UnusableImage("too large", str(error)) from error
+    except Exception as error:  # on damaged bytes Pillow's decoders raise anything: OSError, IndexError, TypeError, ...
+        raise UnusableImage("truncated", f"the picture breaks off or is damaged ({error})") from error
+
+
+def encode_jpeg(rgb: Pixels, quality: int = JPEG_QUALITY) -> bytes:
+    """RGB uint8 (H, W, 3) -> JPEG bytes without metadata; the same pixels give the same bytes."""
+    buffer = io.BytesIO()
+    Image.fromarray(rgb).save(buffer, "JPEG", quality=quality, subsampling="4:4:4")
+    return buffer.getvalue()
+
+
+def _check_usable(image: Image.Image) -> None:
+    width, height = image.size
+    if width * height > MAX_MEGAPIXELS * 1_000_000:
+        raise UnusableImage("too large", f"expected at most {MAX_MEGAPIXELS} megapixels, found {width}x{height}")
+    if min(width, height) < MIN_SIDE_PX:
+        raise UnusableImage("too small", f"expected at least {MIN_SIDE_PX} px a side, found {width}x{height}")
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1 and image.format != "MPO":  # an MPO is a JPEG with a second view or a preview behind it
+        raise UnusableImage("animated", f"expected one still picture, found {frames} frames")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """The picture turned as its EXIF says; as it is when the EXIF can't be read."""
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+    except Exception:  # a damaged EXIF block makes Pillow raise anything, and the pixels are sound
+        return image
+    return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "F":
+        raise UnusableImage("not an image", "expected 8- or 16-bit pixels, found floating point numbers")
+    if image.mode.startswith("I;16") or image.mode == "I":  # Pillow's own conversion clips at 255
+        wide = np.asarray(image).astype(np.float64)
+        image = Image.fromarray(np.clip(np.rint(wide / 257.0), 0, 255).astype(np.uint8))
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+    return _to_srgb(image).convert("RGB")
+
+
+def _to_srgb(image: Image.Image) -> Image.Image:
+    """The picture in sRGB when it carries another colour profile, a phone's Display P3 say; else as it is."""
+    profile = image.info.get("icc_profile")
+    if not profile or image.mode not in ("RGB", "CMYK"):
+        return image
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError):  # a damaged profile, or one of another colour space; the pixels are sound
+        return image
+    return image if converted is None else converted

@@ -1,0 +1,96 @@
+"""The three metrics of DESIGN, from masks bool (H, W) at the mask's own size.
+
+`miou`                  mean of person and background IoU over all pixels of the dataset
+`person_iou_per_image`  person IoU, averaged over images (what the SINet authors' code calls mIOU)
+`boundary_f1`           person F1 in the band dilation minus erosion, 15x15, averaged over images
+"""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from manifests.pixels.masks import BOUNDARY_KERNEL_PX, Mask, boundary_band
+
+RESAMPLES = 1000  # of the bootstrap
+
+Confusion = npt.NDArray[np.int64]
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Over `n` images, each in [0, 1]."""
+
+    n: int
+    miou: float
+    person_iou_per_image: float
+    boundary_f1: float
+
+
+@dataclass(slots=True)
+class MetricsAccumulator:
+    """Takes one image at a time and keeps a few numbers of each."""
+
+    NAMES: ClassVar = ("miou", "person_iou_per_image", "boundary_f1")
+
+    confusions: list[Confusion] = field(default_factory=list)
+    person_ious: list[float] = field(default_factory=list)
+    boundary_f1s: list[float] = field(default_factory=list)
+
+    def add(self, predicted: Mask, truth: Mask) -> None:
+        """Both bool (H, W), true = person; ValueError when they differ in size."""
+        if predicted.shape != truth.shape:
+            raise ValueError(f"expected a prediction of the mask's size {truth.shape}, found {predicted.shape}")
+        counts = confusion_matrix(predicted, truth)
+        self.confusions.append(counts)
+        self.person_ious.append(iou(counts, 1))
+        self.boundary_f1s.append(boundary_f1(predicted, truth))
+
+    def result(self) -> Metrics:
+        """ValueError when no image was added: the mean of nothing is not a number."""
+        if not self.person_ious:
+            raise ValueError("expected at least one image, found none")
+        confusion = np.sum(self.confusions, axis=0)
+        return Metrics(
+            n=len(self.person_ious),
+            miou=(iou(confusion, 0) + iou(confusion, 1)) / 2,
+            person_iou_per_image=float(np.mean(self.person_ious)),
+            boundary_f1=float(np.mean(self.boundary_f1s)),
+        )
+
+    def intervals(self, *, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, Interval]:
+        """95 % percentile bootstrap intervals of the three metrics, over the images."""
+        n = len(self.person_ious)
+        drawn = np.random.default_rng(seed).integers(0, n, (resamples, n))
+        confusions = np.stack(self.confusions)[drawn].sum(axis=1)  # (resamples, 2, 2)
+        values = {
+            "miou": [(iou(confusion, 0) + iou(confusion, 1)) / 2 for confusion in confusions],
+            "person_iou_per_image": np.array(self.person_ious)[drawn].mean(axis=1),
+            "boundary_f1": np.array(self.boundary_f1s)[drawn].mean(axis=1),
+        }
+        return {name: tuple(np.percentile(values[name], [2.5, 97.5]).tolist()) for name in self.NAMES}
+
+
+def confusion_matrix(predicted: Mask, truth: Mask) -> npt.NDArray[np.int64]:
+    """bool masks of one shape -> pixel counts (2, 2), indexed [truth, predicted]."""
+    pairs = truth.astype(np.uint8) * 2 + predicted
+    return np.bincount(pairs.ravel(), minlength=4).reshape(2, 2)
+
+
+def iou(confusion: npt.NDArray[np.int64], label: int) -> float:
+    """Intersection over union of one class; 1 when it occurs in neither mask."""
+    intersection = confusion[label, label]
+    union = confusion[label].sum() + confusion[:, label].sum() - intersection
+    return float(intersection / union) if union else 1.0
+
+
+def boundary_f1(predicted: Mask, truth: Mask, kernel_px: int = BOUNDARY_KERNEL_PX) -> float:
+    """Person F1 inside the true mask's boundary band; precision and recall are 1 where their denominator is 0."""
+    band = boundary_band(truth, kernel_px)
+    counts = confusion_matrix(predicted[band], truth[band])
+    hits, called, there = counts[1, 1], counts[:, 1].sum(), counts[1].sum()
+    precision = hits / called if called else 1.0
+    recall = hits / there if there else 1.0
+    return float(2 * precision * recall / (precision + recall)) if hits or not (called or there) else 0.0

@@ -1,0 +1,170 @@
+"""From pixels to a row: identity, scores and blobs of one sample.
+
+`store_sample` writes the two blobs and returns the row without the columns that only the whole dataset can
+tell (`group_id`, `split`, `added_in`); `add_rows` adds those, `join_dataset` appends the rows to a table as well.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from manifests.files.blobs import Blob, BlobStore
+from manifests.pixels.geometry import Box, Pixels
+from manifests.pixels.images import encode_jpeg
+from manifests.pixels.masks import PERSON, PERSON_LEVEL, Mask, boundary_band, encode_mask
+from manifests.samples.duplicates import perceptual_hash, split_of
+from manifests.samples.near_duplicates import RELATED_BY, Relatives
+from manifests.store.row_patch import Changes
+from manifests.store.schema import SCHEMA, Origin
+
+SPECK_FRACTION = 2e-4  # of the picture: 10 px of 224x224; fewer nobody sees, and threshold noise is full of them
+JOINED_COLUMNS = ("sample_id", *RELATED_BY)  # what new rows are compared with
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A source image: the file as it came."""
+
+    name: str
+    uri: str
+    sha256: str
+    license: str | None = None
+    attribution: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What the mask says about itself: the manifest's columns of these names.
+
+    `confidence` and `boundary_uncertainty` are None for a mask of 0 and 255 alone: it holds no probability.
+    """
+
+    confidence: float | None
+    boundary_uncertainty: float | None
+    person_fraction: float
+    components: int  # of the person that are larger than a speck
+    holes: int  # in it, likewise
+    border_fraction: float  # person's share of the left, upper and right border: heads and shoulders rise from below
+
+
+def sample_id(source_sha256: str, roi: Box) -> str:
+    """32 hex digits over (source, ROI): the same crop keeps its id whatever mask it gets."""
+    return hashlib.sha256(f"{source_sha256}:{roi.x},{roi.y},{roi.w},{roi.h}".encode()).hexdigest()[:32]
+
+
+def score_mask(mask: Pixels) -> Scores:
+    """Scores of a mask uint8 (H, W): mean max-probability, mean 1 - |2p - 1| in the boundary band, its shape."""
+    person = mask >= PERSON_LEVEL
+    shape = (
+        float(person.mean()),
+        _count_regions(person),
+        _count_regions(np.pad(~person, 1, constant_values=True)) - 1,  # what surrounds the person is no hole
+        float(np.concatenate([person[:, 0], person[0], person[:, -1]]).mean()),
+    )
+    if ((mask == 0) | (mask == PERSON)).all():
+        return Scores(None, None, *shape)
+    prob = mask.astype(np.float32) / PERSON
+    uncertainty = 1.0 - np.abs(2.0 * prob - 1.0)
+    band = boundary_band(person)
+    return Scores(
+        float(np.maximum(prob, 1.0 - prob).mean()),
+        float(uncertainty[band].mean()) if band.any() else 0.0,
+        *shape,
+    )
+
+
+def _count_regions(region: Mask) -> int:
+    """Connected parts (8 neighbours) of a mask bool (H, W) that are larger than a speck."""
+    count, _, stats, _ = cv2.connectedComponentsWithStats(region.astype(np.uint8), connectivity=8)
+    return int(np.count_nonzero(stats[1:count, cv2.CC_STAT_AREA] >= SPECK_FRACTION * region.size))
+
+
+def store_sample(
+    blobs: BlobStore,
+    rgb: Pixels,
+    mask: Pixels,
+    *,
+    source: Source,
+    roi: Box,
+    origin: Origin,
+    teacher: str | None = None,
+    scores: Scores | None = None,
+    others: Mapping[str, float | None] | None = None,
+    image_blob: Blob | None = None,
+) -> Row:
+    """Write image (H, W, 3) and mask (H, W) of one sample as blobs; its row, as yet without group and split.
+
+    `scores` are the mask's, and `image_blob` one that decodes to `rgb`, where the caller has them already; `others`
+    holds columns that only the caller can tell, `face_*` and `doubt` say. ValueError when image, mask and ROI differ
+    in size.
+    """
+    if not rgb.shape[:2] == mask.shape == (roi.h, roi.w):
+        raise ValueError(f"expected image and mask of the ROI's size, found {rgb.shape}, {mask.shape}, {roi}")
+    image_blob = image_blob or blobs.put(encode_jpeg(rgb), ".jpg")
+    mask_blob = blobs.put(encode_mask(mask), ".png")
+    scores = scores or score_mask(mask)
+    return {
+        "sample_id": sample_id(source.sha256, roi),
+        "source": source.name,
+        "source_uri": source.uri,
+        "source_sha256": source.sha256,
+        "license": source.license,
+        "attribution": source.attribution,
+        "image": image_blob.path,
+        "image_sha256": image_blob.sha256,
+        "width": roi.w,
+        "height": roi.h,
+        "mask": mask_blob.path,
+        "mask_sha256": mask_blob.sha256,
+        "roi_x": roi.x,
+        "roi_y": roi.y,
+        "roi_w": roi.w,
+        "roi_h": roi.h,
+        **(others or {}),
+        "origin": origin,
+        "teacher": teacher,
+        **asdict(scores),
+        "phash": perceptual_hash(rgb),
+        "status": "accepted" if origin == "ground_truth" else "pending",
+        "reviewers": [],
+        "votes_accept": 0,
+        "votes_reject": 0,
+    }
+
+
+def join_dataset(rows: Iterable[Row], dataset: pa.Table | None, *, version: int) -> pa.Table | None:
+    """`dataset` plus the rows whose sample is new to it, each with group, split and `added_in`.
+
+    None when no row is new. A crop that is already there stays as it is: same id, same verdicts.
+    """
+    changes = add_rows(rows, [dataset] if dataset is not None else [], version=version)
+    present = dataset if dataset is not None else SCHEMA.empty_table()
+    return pa.concat_tables([present.cast(SCHEMA), changes.added]) if changes else None
+
+
+def add_rows(rows: Iterable[Row], parts: Iterable[pa.Table], *, version: int) -> Changes | None:
+    """As `join_dataset`, the rows that it adds alone. `parts` are the dataset's, with JOINED_COLUMNS at least."""
+    given: dict[str, Row] = {}
+    for row in rows:
+        given.setdefault(row["sample_id"], row)
+    relatives = Relatives([row["phash"] for row in given.values()], [row["source_sha256"] for row in given.values()])
+    ids, known = pa.array(given, pa.string()), set[str]()
+    for part in parts:
+        known.update(part["sample_id"].filter(pc.is_in(part["sample_id"], value_set=ids)).to_pylist())
+        relatives.look_at(part)
+    groups = relatives.groups()
+    added = []
+    for row in given.values():
+        if row["sample_id"] in known:
+            continue
+        group_id = groups.assign(sample_id=row["sample_id"], phash=row["phash"], source_sha256=row["source_sha256"])
+        added.append({**row, "group_id": group_id, "split": split_of(group_id), "added_in": version})
+    return Changes(added=pa.Table.from_pylist(added, schema=SCHEMA)) if added else None

@@ -1,0 +1,304 @@
+"""Versions of a dataset: immutable files `v<N>.parquet` in one directory, each the whole state as of N.
+
+`ManifestStore.commit` writes `v<parent + 1>` to a temporary name, fsyncs it and links it into place
+exclusively. A reader never sees half a version; of two writers on the same parent one gets `CommitConflict`.
+Nothing ever rewrites a version.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property, reduce
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from manifests import __version__
+from manifests.errors import UserError
+from manifests.files.atomic import write_exclusive
+from manifests.files.storage import beside, open_parquet, place, relative
+from manifests.store.row_groups import METADATA_KEY, may_hold, together, write_rows
+from manifests.store.row_patch import Changes, Places, changed
+from manifests.store.schema import SCHEMA, SCHEMA_VERSION, with_later_columns
+
+COMMIT_ATTEMPTS = 5  # of `update`; each loss means that another writer got through
+
+_VERSION_NAME = re.compile(r"v([1-9][0-9]*)\.parquet")
+
+
+class CommitConflict(UserError):
+    """Another writer committed first."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """One version, opened: its metadata at hand, its rows on demand."""
+
+    path: Path
+    version: int
+    parent: int | None
+    operation: str
+    parameters: dict[str, Any]
+    counts: dict[str, int]
+    created_at: datetime
+    code_version: str
+    data_root: Path
+    schema_version: int
+
+    @classmethod
+    def open(cls, path: Path | str, *, data_root: Path | None = None) -> "Manifest":
+        """Open `path`; UserError when it isn't there, is no manifest, or is of a newer schema.
+
+        `data_root` overrides the one recorded in the metadata.
+        """
+        path = place(path)
+        if not path.is_file():
+            raise UserError(f"expected a manifest at {path}, found no file; {_offer(path.parent)}")
+        try:
+            with open_parquet(path) as file:
+                raw = (file.schema_arrow.metadata or {}).get(METADATA_KEY)
+        except (pa.ArrowException, OSError) as error:
+            raise UserError(f"expected a Parquet file at {path}, found a damaged or other file") from error
+        if raw is None:
+            raise UserError(f"expected a manifest at {path}, found a Parquet file of another kind")
+        stored = json.loads(raw)
+        if stored["schema_version"] > SCHEMA_VERSION:
+            raise UserError(
+                f"expected schema version {SCHEMA_VERSION} or older in {path}, found {stored['schema_version']}; "
+                "update this program"
+            )
+        return cls(
+            path=path,
+            version=stored["version"],
+            parent=stored["parent"],
+            operation=stored["operation"],
+            parameters=stored["parameters"],
+            counts=stored["counts"],
+            created_at=datetime.fromisoformat(stored["created_at"]),
+            code_version=stored["code_version"],
+            data_root=data_root or beside(path.parent, stored["data_root"]),
+            schema_version=stored["schema_version"],
+        )
+
+    def read(
+        self,
+        columns: Sequence[str] | None = None,
+        *,
+        only: Mapping[str, str] | None = None,
+        encoded: Sequence[str] = (),
+    ) -> pa.Table:
+        """The rows in stored order, without file metadata; all columns or those named. UserError on damage.
+
+        `only` takes the rows that have these values in these columns; of the others as little as can be is read.
+        Columns in `encoded`, of few distinct strings, come as dictionaries: a number a row, which is a seventh of the
+        time and of the memory. A version of an older schema is read as one of this: what it doesn't have is null.
+        """
+        names = list(columns or SCHEMA.names)
+        with self._opened(encoded) as file:
+            if not only:
+                return self._rows_of(file, None, names)
+            return together(self._selected(file, names, only), names)
+
+    def parts(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """As `read`, a row group at a time: PART_ROWS rows, or as many as an older release put into one."""
+        with self._opened() as file:
+            for group in range(file.num_row_groups):
+                yield self._rows_of(file, group, columns or SCHEMA.names)
+
+    def take(self, places: Places, columns: Sequence[str] | None = None) -> pa.Table:
+        """The rows with these numbers (ascending, each once), as `read`."""
+        names = list(columns or SCHEMA.names)
+        with self._opened() as file:
+            return together(self._taken(file, names, places), names)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the file's bytes, in hex."""
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    @contextmanager
+    def _opened(self, encoded: Sequence[str] = ()) -> Iterator[pq.ParquetFile]:
+        try:
+            with open_parquet(self.path, encoded=encoded) as file:
+                yield file
+        except (pa.ArrowException, OSError, KeyError) as error:
+            raise UserError(
+                f"expected sound rows in {self.path}, found damage ({error}); restore the file from a backup"
+            ) from error
+
+    def _rows_of(self, file: pq.ParquetFile, group: int | None, columns: Sequence[str]) -> pa.Table:
+        """The rows of one row group, or of all."""
+        stored = set(file.schema_arrow.names) if self.schema_version < SCHEMA_VERSION else set(columns)
+        present = [name for name in columns if name in stored]
+        table = file.read(present) if group is None else file.read_row_group(group, present)
+        return with_later_columns(table.select(present).replace_schema_metadata(None), columns)
+
+    def _selected(self, file: pq.ParquetFile, columns: Sequence[str], only: Mapping[str, str]) -> Iterator[pa.Table]:
+        for group in range(file.num_row_groups):
+            if not may_hold(file.metadata.row_group(group), only):
+                continue
+            known = self._rows_of(file, group, list(only))
+            fits = reduce(pc.and_, (pc.equal(known[name], value) for name, value in only.items()))
+            if pc.any(fits).as_py():
+                yield self._rows_of(file, group, columns).filter(fits)
+
+    def _taken(self, file: pq.ParquetFile, columns: Sequence[str], places: Places) -> Iterator[pa.Table]:
+        first = 0
+        for group in range(file.num_row_groups):
+            count = file.metadata.row_group(group).num_rows
+            begin, end = np.searchsorted(places, [first, first + count])
+            if begin < end:
+                yield self._rows_of(file, group, columns).take(pa.array(places[begin:end] - first))
+            first += count
+
+
+class ManifestStore:
+    """The versions in one directory, or under one URL."""
+
+    def __init__(self, root: Path | str) -> None:
+        self.root = place(root)
+
+    def path(self, version: int) -> Path:
+        return self.root / f"v{version}.parquet"
+
+    def versions(self) -> list[int]:
+        """Version numbers present, ascending; empty for a directory that isn't there."""
+        if not self.root.is_dir():
+            return []
+        matches = (_VERSION_NAME.fullmatch(entry.name) for entry in self.root.iterdir())
+        return sorted(int(match[1]) for match in matches if match)
+
+    def latest(self) -> int | None:
+        """The newest version's number, None when there is none yet."""
+        return max(self.versions(), default=None)
+
+    def open(self, version: int | None = None) -> Manifest:
+        """Open one version, the latest by default; UserError when there is none."""
+        number = version if version is not None else self.latest()
+        if number is None:
+            raise UserError(f"expected a manifest in {self.root}, found none; {_offer(self.root)}")
+        return Manifest.open(self.path(number))
+
+    def data_root(self) -> Path:
+        """Where the latest version's blobs lie; the directory `data` beside this one when there is no version."""
+        return self.open().data_root if self.versions() else beside(self.root, "../data")
+
+    def history(self) -> list[Manifest]:
+        """Every version, oldest first."""
+        return [self.open(version) for version in self.versions()]
+
+    def commit(
+        self,
+        rows: pa.Table | Iterable[pa.Table],
+        *,
+        parent: int | None,
+        operation: str,
+        parameters: Mapping[str, Any],
+        data_root: Path,
+    ) -> Manifest:
+        """Write `rows` as the version after `parent` (None for the first). Of rows in parts, a few are in memory.
+
+        Raises ManifestInvalid when a row breaks the schema, CommitConflict when `parent` is not the latest.
+        """
+        parts = [rows] if isinstance(rows, pa.Table) else rows
+        latest = self.latest()
+        if parent != latest:
+            raise self._conflict(parent, latest)
+        version = (parent or 0) + 1
+        stamp = {
+            "version": version,
+            "parent": parent,
+            "schema_version": SCHEMA_VERSION,
+            "operation": operation,
+            "parameters": dict(parameters),
+            "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "code_version": __version__,
+            "data_root": relative(data_root, self.root),
+        }
+        try:
+            write_exclusive(self.path(version), lambda temporary: write_rows(parts, temporary, stamp))
+        except FileExistsError as error:
+            raise self._conflict(parent, self.latest()) from error
+        return self.open(version)
+
+    def update(
+        self,
+        change: Callable[[pa.Table | None, int], pa.Table | None],
+        *,
+        operation: str,
+        parameters: Mapping[str, Any],
+        data_root: Path,
+    ) -> Manifest | None:
+        """Commit what `change(latest rows or None, new version)` returns; None when it returns None.
+
+        For changes that hold on whatever version is the latest: after a CommitConflict the change is made
+        again on the newer parent, COMMIT_ATTEMPTS times at most.
+        """
+
+        def parts(base: Manifest | None, version: int) -> list[pa.Table] | None:
+            table = change(base.read() if base else None, version)
+            return None if table is None else [table]
+
+        return self._update(parts, operation=operation, parameters=parameters, data_root=data_root)
+
+    def amend(
+        self,
+        change: Callable[[Manifest | None, int], Changes | None],
+        *,
+        operation: str,
+        parameters: Mapping[str, Any],
+        data_root: Path,
+    ) -> Manifest | None:
+        """As `update` for a change of few rows: the others go by in parts and never lie in memory together."""
+
+        def parts(base: Manifest | None, version: int) -> Iterable[pa.Table] | None:
+            changes = change(base, version)
+            return None if changes is None else changed(base.parts() if base else (), changes)
+
+        return self._update(parts, operation=operation, parameters=parameters, data_root=data_root)
+
+    def _update(
+        self,
+        change: Callable[[Manifest | None, int], Iterable[pa.Table] | None],
+        *,
+        operation: str,
+        parameters: Mapping[str, Any],
+        data_root: Path,
+    ) -> Manifest | None:
+        for attempt in range(COMMIT_ATTEMPTS):
+            parent = self.latest()
+            parts = change(self.open(parent) if parent else None, (parent or 0) + 1)
+            if parts is None:
+                return None
+            try:
+                return self.commit(
+                    parts, parent=parent, operation=operation, parameters=parameters, data_root=data_root
+                )
+            except CommitConflict:
+                if attempt == COMMIT_ATTEMPTS - 1:
+                    raise
+        raise AssertionError("unreachable")
+
+    def _conflict(self, parent: int | None, latest: int | None) -> CommitConflict:
+        return CommitConflict(
+            f"expected parent {parent or 'none'} to be the latest version in {self.root}, "
+            f"found {latest or 'none'}; reload and commit again"
+        )
+
+
+def _offer(directory: Path) -> str:
+    """What to do when a manifest is missing: name those that are there, or how to make one."""
+    versions = ManifestStore(directory).versions()
+    if versions:
+        named = ", ".join(f"v{version}" for version in versions[-5:])
+        return f"{directory} holds {named}"
+    return "make one with python -m pipeline.generate or python -m manifests import"

@@ -1,0 +1,62 @@
+"""What one operation does to a version: some cells of some rows get other values, and rows are added at the end.
+
+Small beside a version of millions of rows, which goes by part by part while it is written again with these changes.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from manifests.store.schema import SCHEMA
+
+Places = npt.NDArray[np.int64]  # numbers of rows in a version, ascending
+
+
+@dataclass(frozen=True)
+class Changes:
+    """`cells` holds the new values: row i of it is for the row `places[i]`, in the columns that it has."""
+
+    added: pa.Table = field(default_factory=SCHEMA.empty_table)
+    places: Places = field(default_factory=lambda: np.empty(0, np.int64))
+    cells: pa.Table | None = None
+
+
+def changed(parts: Iterable[pa.Table], changes: Changes) -> Iterator[pa.Table]:
+    """The parts of a version with the changes in them."""
+    first = 0
+    for part in parts:
+        begin, end = np.searchsorted(changes.places, [first, first + part.num_rows])
+        if changes.cells is not None and begin < end:
+            cells = changes.cells.slice(begin, end - begin)
+            part = _replaced(part, changes.places[begin:end] - first, cells)
+        yield part
+        first += part.num_rows
+    yield changes.added
+
+
+def in_parts(tables: Iterable[pa.Table], rows: int) -> Iterator[pa.Table]:
+    """The same rows in tables of `rows` rows; only the last one has fewer."""
+    waiting: list[pa.Table] = []
+    for table in tables:
+        while table.num_rows:
+            room = rows - sum(part.num_rows for part in waiting)
+            waiting.append(table.slice(0, room))
+            table = table.slice(room)
+            if waiting[-1].num_rows == room:
+                yield pa.concat_tables(waiting)
+                waiting = []
+    if waiting:
+        yield pa.concat_tables(waiting)
+
+
+def _replaced(part: pa.Table, places: Places, cells: pa.Table) -> pa.Table:
+    source = np.arange(part.num_rows)
+    source[places] = part.num_rows + np.arange(len(places))  # behind the part's own values
+    for name in cells.column_names:
+        column = SCHEMA.field(name)
+        both = pa.chunked_array([*part[name].chunks, *cells[name].cast(column.type).chunks], column.type)
+        part = part.set_column(part.schema.get_field_index(name), column, both.take(pa.array(source)))
+    return part

@@ -1,0 +1,247 @@
+"""The columns of a manifest (schema version 2) and `validate`, which lists every violation at once.
+
+One row is one sample: an ROI of a source image with one candidate mask. The meaning of each column is in
+docs/dataset.md; a column's meaning never changes, new needs add columns and raise SCHEMA_VERSION.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Literal, get_args
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from manifests.errors import UserError
+from manifests.store.hexdigits import digits_of
+from manifests.store.table_rules import RepeatedIds, SplitLeaks
+
+SCHEMA_VERSION = 2  # 2 brought disagreement, face_fraction, components, holes and border_fraction
+
+Origin = Literal["ground_truth", "face_crop", "teacher"]
+Split = Literal["train", "val", "test"]
+Status = Literal["pending", "accepted", "rejected", "conflict"]
+
+
+def _required(name: str, kind: pa.DataType) -> pa.Field:
+    return pa.field(name, kind, nullable=False)
+
+
+SCHEMA = pa.schema(
+    [
+        _required("sample_id", pa.string()),
+        _required("source", pa.string()),
+        _required("source_uri", pa.string()),
+        _required("source_sha256", pa.string()),
+        pa.field("license", pa.string()),
+        pa.field("attribution", pa.string()),
+        _required("image", pa.string()),
+        _required("image_sha256", pa.string()),
+        _required("width", pa.int32()),
+        _required("height", pa.int32()),
+        _required("mask", pa.string()),
+        _required("mask_sha256", pa.string()),
+        _required("roi_x", pa.int32()),
+        _required("roi_y", pa.int32()),
+        _required("roi_w", pa.int32()),
+        _required("roi_h", pa.int32()),
+        pa.field("face_x", pa.float32()),
+        pa.field("face_y", pa.float32()),
+        pa.field("face_w", pa.float32()),
+        pa.field("face_h", pa.float32()),
+        pa.field("face_prob", pa.float32()),
+        _required("origin", pa.string()),
+        pa.field("teacher", pa.string()),
+        pa.field("confidence", pa.float32()),
+        pa.field("boundary_uncertainty", pa.float32()),
+        pa.field("person_fraction", pa.float32()),
+        pa.field("disagreement", pa.float32()),
+        pa.field("face_fraction", pa.float32()),
+        pa.field("components", pa.int32()),
+        pa.field("holes", pa.int32()),
+        pa.field("border_fraction", pa.float32()),
+        pa.field("doubt", pa.float32()),
+        _required("phash", pa.string()),
+        _required("group_id", pa.string()),
+        _required("split", pa.string()),
+        _required("status", pa.string()),
+        pa.field("reason", pa.string()),
+        _required("reviewers", pa.list_(pa.string())),
+        _required("votes_accept", pa.int32()),
+        _required("votes_reject", pa.int32()),
+        pa.field("decided_at", pa.timestamp("us", tz="UTC")),
+        pa.field("decision_ms", pa.int32()),
+        _required("added_in", pa.int32()),
+    ]
+)
+
+_HEX_DIGITS = {
+    "sample_id": 32,
+    "source_sha256": 64,
+    "image_sha256": 64,
+    "mask_sha256": 64,
+    "phash": 16,
+    "group_id": 32,
+}
+_WORDS = {"origin": get_args(Origin), "split": get_args(Split), "status": get_args(Status)}
+_UNIT_INTERVAL = (
+    "face_prob", "confidence", "boundary_uncertainty", "person_fraction", "disagreement", "face_fraction",
+    "border_fraction", "doubt",
+)  # fmt: skip
+_POSITIVE = ("width", "height", "roi_w", "roi_h", "added_in")
+_NOT_NEGATIVE = ("roi_x", "roi_y", "votes_accept", "votes_reject", "decision_ms", "components", "holes")
+_Rule = Callable[..., pa.ChunkedArray]  # columns -> which rows break the rule
+_ROWS_NAMED = 3  # of each violation; the count says how many there are
+PART_ROWS = 131_072  # rows of a manifest that are in memory together: 90 MB
+
+
+class ManifestInvalid(UserError):
+    """A table is no manifest; `violations` holds one line per broken rule."""
+
+    def __init__(self, violations: list[str]) -> None:
+        super().__init__(
+            f"expected a manifest of schema version {SCHEMA_VERSION}, found "
+            f"{len(violations)} violation(s): " + "; ".join(violations)
+        )
+        self.violations = violations
+
+
+def validate(table: pa.Table) -> None:
+    """Raise ManifestInvalid with every broken rule of `table`: columns, types, nulls, values, rows."""
+    validation = Validation()
+    for first in range(0, max(1, table.num_rows), PART_ROWS):
+        validation.check(table.slice(first, PART_ROWS))
+    validation.finish()
+
+
+class Validation:
+    """Checks a table that goes by in parts; besides the part at hand it keeps some 40 bytes a row."""
+
+    def __init__(self) -> None:
+        self._columns: dict[str, None] = {}  # violations, each once
+        self._broken = [_Broken(what) for _names, what, _rule in _RULES]
+        self._repeated, self._leaks = RepeatedIds(), SplitLeaks()
+        self._rows = 0
+
+    def check(self, part: pa.Table) -> bool:
+        """Check the next rows; false when a rule was broken by now. All parts have the same columns."""
+        self._columns.update(dict.fromkeys(_column_violations(part)))
+        found = part.schema.names
+        sound = [f.name for f in SCHEMA if found.count(f.name) == 1 and part.schema.field(f.name).type == f.type]
+        part = part.select(sound)  # a broken column doesn't hide what is wrong in the others
+        for broken, (names, _what, rule) in zip(self._broken, _RULES, strict=True):
+            if set(names) <= set(sound):
+                broken.note(rule(*(part[name] for name in names)), part, self._rows)
+        if "sample_id" in sound:
+            self._repeated.add(part["sample_id"], first_row=self._rows)
+        if {"group_id", "split"} <= set(sound):
+            self._leaks.add(part["group_id"], part["split"])
+        self._rows += part.num_rows
+        return not self._columns and not any(broken.count for broken in self._broken)
+
+    def finish(self) -> None:
+        """Raise ManifestInvalid when the parts broke a rule, each alone or together."""
+        violations = [*self._columns, *(line for broken in self._broken for line in broken.lines())]
+        count, named = self._repeated.find(named=_ROWS_NAMED)
+        if count:
+            violations.append(_line("sample_id occurs twice", count, named))
+        if leaks := self._leaks.find():
+            violations.append(f"near-duplicate groups lie in several splits: {', '.join(leaks[:_ROWS_NAMED])}")
+        if violations:
+            raise ManifestInvalid(violations)
+
+
+def with_later_columns(table: pa.Table, columns: Sequence[str]) -> pa.Table:
+    """`table`, of this schema version or an older one, with those columns in that order: new ones hold nulls."""
+    for name in set(columns) - set(table.column_names):
+        table = table.append_column(SCHEMA.field(name), pa.nulls(table.num_rows, SCHEMA.field(name).type))
+    return table.select(list(columns))
+
+
+def _column_violations(table: pa.Table) -> list[str]:
+    names = table.schema.names
+    found = {field.name: field.type for field in table.schema}
+    return [
+        *(f"column {field.name} is missing" for field in SCHEMA if field.name not in found),
+        *(f"column {name} is unknown" for name in found if name not in SCHEMA.names),
+        *(f"column {name} occurs {names.count(name)} times" for name in found if names.count(name) > 1),
+        *(
+            f"column {field.name}: expected type {field.type}, found {found[field.name]}"
+            for field in SCHEMA
+            if field.name in found and found[field.name] != field.type
+        ),
+    ]
+
+
+class _Broken:
+    """The rows that break one rule: how many, and the first of them with their ids."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.count = 0
+        self._named: list[tuple[int, str | None]] = []
+
+    def note(self, broken: pa.ChunkedArray, part: pa.Table, first_row: int) -> None:
+        """Add the rows of `part` for which `broken` is true; the part's first row is numbered `first_row`."""
+        if not pc.any(broken).as_py():
+            return
+        rows = pc.indices_nonzero(pc.fill_null(broken, False))
+        self.count += len(rows)
+        ids = part["sample_id"] if "sample_id" in part.column_names else None
+        for row in rows.slice(0, _ROWS_NAMED - len(self._named)).to_pylist():
+            self._named.append((first_row + row, str(ids[row].as_py()) if ids is not None else None))
+
+    def lines(self) -> list[str]:
+        return [_line(self.what, self.count, self._named)] if self.count else []
+
+
+def _line(what: str, count: int, named: Sequence[tuple[int, str | None]]) -> str:
+    rows = ", ".join(f"row {row} ({sample_id})" if sample_id is not None else f"row {row}" for row, sample_id in named)
+    return f"{what} in {count} row(s): {rows}"
+
+
+def _not(mask: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.invert(pc.fill_null(mask, True))  # nulls are another rule's matter
+
+
+def _not_hex(digits: int) -> _Rule:
+    def broken(values: pa.ChunkedArray) -> pa.ChunkedArray:
+        if digits_of(values, digits) is not None:  # a fifth of the time
+            return pa.chunked_array([pa.repeat(False, len(values))])
+        return _not(pc.match_substring_regex(values, rf"^[0-9a-f]{{{digits}}}$"))
+
+    return broken
+
+
+def _none_of(words: tuple[str, ...]) -> _Rule:
+    # is_in says False for a null, which is another rule's matter
+    return lambda values: pc.and_(pc.is_valid(values), pc.invert(pc.is_in(values, pa.array(words))))
+
+
+def _outside_unit_interval(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    return _not(pc.and_(pc.greater_equal(values, 0.0), pc.less_equal(values, 1.0)))  # false for NaN as well
+
+
+def _trusted_but_not_accepted(origin: pa.ChunkedArray, status: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.and_(pc.equal(origin, "ground_truth"), pc.not_equal(status, "accepted"))
+
+
+def _teacher_mismatch(origin: pa.ChunkedArray, teacher: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.xor(pc.equal(origin, "teacher"), pc.is_valid(teacher))
+
+
+def _not_of_roi_size(
+    width: pa.ChunkedArray, height: pa.ChunkedArray, roi_w: pa.ChunkedArray, roi_h: pa.ChunkedArray
+) -> pa.ChunkedArray:
+    return pc.or_(pc.not_equal(width, roi_w), pc.not_equal(height, roi_h))
+
+
+_RULES: list[tuple[tuple[str, ...], str, _Rule]] = [  # the columns, what is wrong with them, which rows are
+    *(((field.name,), f"column {field.name} is null", pc.is_null) for field in SCHEMA if not field.nullable),
+    *(((name,), f"column {name} is not {digits} hex digits", _not_hex(digits)) for name, digits in _HEX_DIGITS.items()),
+    *(((name,), f"column {name} is none of {', '.join(words)}", _none_of(words)) for name, words in _WORDS.items()),
+    *(((name,), f"column {name} is outside 0..1", _outside_unit_interval) for name in _UNIT_INTERVAL),
+    *(((name,), f"column {name} is not above 0", lambda values: pc.less_equal(values, 0)) for name in _POSITIVE),
+    *(((name,), f"column {name} is below 0", lambda values: pc.less(values, 0)) for name in _NOT_NEGATIVE),
+    (("origin", "status"), "a ground_truth row is not accepted", _trusted_but_not_accepted),
+    (("origin", "teacher"), "origin teacher and a named teacher don't go together", _teacher_mismatch),
+    (("width", "height", "roi_w", "roi_h"), "the sample's size is not its ROI's", _not_of_roi_size),
+]

@@ -1,0 +1,96 @@
+"""The two rules of a manifest that no row can break alone: no sample_id twice, no near-duplicate group in two splits.
+
+Both see the rows part by part and keep numbers, some 40 bytes a row together, until the whole table went by. Nulls and
+ids that are no hex digits are another rule's matter.
+"""
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from manifests.store.hexdigits import ID_DIGITS, Numbers, id_numbers
+
+_Rows = npt.NDArray[np.int64]
+_Codes = npt.NDArray[np.int32]
+
+
+class RepeatedIds:
+    """Rows whose sample_id another row has too."""
+
+    def __init__(self) -> None:
+        self._ids: list[Numbers] = []
+        self._rows: list[_Rows] = []
+
+    def add(self, ids: pa.ChunkedArray, *, first_row: int) -> None:
+        keys, places = _sound(ids)
+        self._ids.append(keys)
+        self._rows.append(places + first_row)
+
+    def find(self, *, named: int) -> tuple[int, list[tuple[int, str]]]:
+        """How many rows those are, and the number and id of the first `named`."""
+        ids, rows = _joined(self._ids), np.concatenate([*self._rows, np.empty(0, np.int64)])
+        ordered = np.sort(ids[:, 0])
+        suspects = np.flatnonzero(np.isin(ids[:, 0], ordered[1:][ordered[1:] == ordered[:-1]]))  # by their upper half
+        _ids, inverse, counts = np.unique(ids[suspects], axis=0, return_inverse=True, return_counts=True)
+        repeated = suspects[counts[inverse.ravel()] > 1]
+        return len(repeated), [(int(rows[place]), _text(ids[place])) for place in repeated[:named]]
+
+
+class SplitLeaks:
+    """Groups whose rows lie in more than one split."""
+
+    def __init__(self) -> None:
+        self._numbered: dict[str, int] = {}  # each split, unknown ones too
+        self._groups: list[Numbers] = []
+        self._codes: list[_Codes] = []  # which split
+
+    def add(self, groups: pa.ChunkedArray, splits: pa.ChunkedArray) -> None:
+        codes = self._number(splits)
+        keys, places = _sound(groups)
+        known = codes[places] >= 0
+        self._groups.append(keys[known])
+        self._codes.append(codes[places][known])
+
+    def find(self) -> list[str]:
+        """The ids of those groups, ascending."""
+        groups, codes = _joined(self._groups), np.concatenate([*self._codes, np.empty(0, np.int32)])
+        suspects = np.isin(groups[:, 0], _in_two(groups[:, 0], codes))  # by their upper half
+        there = np.unique(
+            np.column_stack([groups[suspects], codes[suspects].astype(np.uint64)]), axis=0
+        )  # group and split
+        again = (there[1:, :2] == there[:-1, :2]).all(axis=1)
+        return [_text(group) for group in np.unique(there[1:][again, :2], axis=0)]
+
+    def _number(self, splits: pa.ChunkedArray) -> _Codes:
+        """Of each row its split's number; -1 for null."""
+        encoded = splits.combine_chunks().dictionary_encode()
+        numbers = [self._numbered.setdefault(split, len(self._numbered)) for split in encoded.dictionary.to_pylist()]
+        return np.array([*numbers, -1], np.int32)[pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)]
+
+
+def _in_two(upper: Numbers, codes: _Codes) -> Numbers:
+    """The numbers that occur with more than one code."""
+    each = [np.unique(upper[codes == code]) for code in np.unique(codes)]
+    together = np.sort(np.concatenate([*each, np.empty(0, np.uint64)]))
+    return together[1:][together[1:] == together[:-1]]
+
+
+def _text(key: Numbers) -> str:
+    upper, lower = key.tolist()
+    return f"{upper:016x}{lower:016x}"
+
+
+def _sound(ids: pa.ChunkedArray) -> tuple[Numbers, _Rows]:
+    """The ids that are hex digits, as numbers (N, 2), and their places."""
+    found = id_numbers(ids)
+    if found is not None:
+        return found, np.arange(len(found), dtype=np.int64)
+    usable = pc.fill_null(pc.match_substring_regex(ids, rf"^[0-9a-f]{{{ID_DIGITS}}}$"), False)
+    left = id_numbers(ids.filter(usable))
+    assert left is not None, "the others were taken out"
+    return left, np.flatnonzero(usable.to_numpy())
+
+
+def _joined(parts: list[Numbers]) -> Numbers:
+    return np.concatenate([*parts, np.empty((0, 2), np.uint64)])

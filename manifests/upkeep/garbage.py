@@ -1,0 +1,207 @@
+"""Garbage: blobs under the data root that nothing names any more, found and deleted.
+
+A blob is kept when its digest is named by
+
+- any Parquet file in the manifests directory or below it: every version, and every selection;
+- any Parquet file under `shards/` of the data root: a finished shard is committed later, by a rerun too, and would
+  then name blobs that are gone;
+- the decision log's database: the damaged masks that measure reviewers (gold samples) are named nowhere else.
+
+One of these that can't be read stops everything: what it names isn't known. Writers store blobs first and name them
+later, so a blob younger than MIN_AGE_SECONDS stays, and so do the unnamed ones before it as long as no pause of that
+length lies between two of them: a long import is still at work. Only files named as blobs are looked at; `cache/`,
+`shards/`, `quarantine/`, the decision log and whatever else lies there are left alone. Of a blob that is a link to a
+source image the link goes and the source stays.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import sqlalchemy as sa
+
+from manifests.decisions.log import DecisionLog
+from manifests.errors import UserError
+from manifests.files.atomic import TEMPORARY_PREFIX
+from manifests.files.blobs import BLOB_SUFFIXES
+from manifests.store.hexdigits import Numbers, digits_of, numbers
+
+MIN_AGE_SECONDS = 3600.0  # a shard of 1,024 pictures takes minutes; its rows are written when it is finished
+
+_DIGESTS = ("image_sha256", "mask_sha256")
+_DIGEST_DIGITS = 64
+_BLOB_NAME = re.compile(rf"[0-9a-f]{{{_DIGEST_DIGITS}}}({'|'.join(map(re.escape, BLOB_SUFFIXES))})")
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """A blob that nothing names. `size_bytes` is what deleting it frees; `modified_at` is seconds since the epoch."""
+
+    path: Path
+    size_bytes: int
+    modified_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Garbage:
+    """How many blobs there are, and those that nothing names: the deletable ones, and the young ones, which stay."""
+
+    blobs: int
+    deletable: tuple[Orphan, ...]
+    young: tuple[Orphan, ...]
+
+    def __str__(self) -> str:
+        text = f"{count_and_size(self.deletable)} of {self.blobs:,} named by nothing"
+        return f"{text}; {count_and_size(self.young)} too young to tell" if self.young else text
+
+
+def find_garbage(manifests: Path, data_root: Path, *, log: DecisionLog | None, now: float) -> Garbage:
+    """The blobs under `data_root` that neither `manifests`, nor finished shards, nor `log` name.
+
+    UserError when there is no version, when something that names blobs can't be read, and when the versions name not
+    one of the blobs: then this is another dataset's data root.
+    """
+    blobs = _list_blobs(data_root)  # before the names are read: what is committed meanwhile counts
+    versions = _parquet_files(manifests)
+    if not versions:
+        raise UserError(f"expected versions in {manifests}, found none; pass the right --manifests")
+    newest_first = sorted(versions, key=lambda path: path.stat().st_mtime, reverse=True)  # it names most of them
+    unnamed = _without(blobs, chain.from_iterable(map(_digests_in, newest_first)))
+    if blobs.num_rows and unnamed.num_rows == blobs.num_rows:
+        raise UserError(
+            f"expected blobs of the versions in {manifests} under {data_root}, found {blobs.num_rows} blob(s) and none "
+            "that they name; pass the --data and --manifests that belong together"
+        )
+    unnamed = _without(unnamed, chain.from_iterable(map(_digests_in, _parquet_files(data_root / "shards"))))
+    if log is not None:
+        unnamed = _without(unnamed, _logged_digests(log))
+    return _by_age(blobs.num_rows, list(_orphans(unnamed, data_root)), now)
+
+
+def delete_garbage(garbage: Garbage) -> list[Orphan]:
+    """Delete the deletable blobs; those that were deleted: one that was written again since it was found stays."""
+    deleted = []
+    for orphan in garbage.deletable:
+        try:
+            if _modified_at(orphan.path.lstat()) == orphan.modified_at:
+                orphan.path.unlink()
+                deleted.append(orphan)
+        except FileNotFoundError:  # somebody else's `gc`
+            continue
+    return deleted
+
+
+def count_and_size(orphans: Sequence[Orphan]) -> str:
+    """ "3 blobs (12,345 bytes)"."""
+    size_bytes = sum(orphan.size_bytes for orphan in orphans)
+    return f"{len(orphans):,} blob{'' if len(orphans) == 1 else 's'} ({size_bytes:,} bytes)"
+
+
+def _list_blobs(data_root: Path) -> pa.Table:
+    """The `name` and `digest` of every file or link that lies where a blob of its name belongs."""
+    chunks = []
+    for number in range(256):
+        directory = data_root / "blobs" / f"{number:02x}"
+        if directory.is_dir():
+            with os.scandir(directory) as entries:
+                names = [entry.name for entry in entries if _is_blob(entry, directory.name)]
+            chunks.append(pa.array(names, pa.string()))
+    names = pa.chunked_array(chunks, pa.string())
+    return pa.table({"name": names, "digest": pc.utf8_slice_codeunits(names, 0, _DIGEST_DIGITS)})
+
+
+def _is_blob(entry: os.DirEntry[str], directory: str) -> bool:
+    fits = entry.name.startswith(directory) and _BLOB_NAME.fullmatch(entry.name)
+    return bool(fits) and (entry.is_symlink() or entry.is_file())
+
+
+def _parquet_files(directory: Path) -> list[Path]:
+    """Those in a directory and below it, but for what a writer has not finished, or never will."""
+    return [path for path in directory.rglob("*.parquet") if not path.name.startswith(TEMPORARY_PREFIX)]
+
+
+def _digests_in(path: Path) -> Iterator[pa.ChunkedArray]:
+    """What a Parquet file names; nothing when it has no columns of digests. UserError when it is damaged."""
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            columns = [name for name in _DIGESTS if name in file.schema_arrow.names]
+            for group in range(file.num_row_groups):
+                yield from file.read_row_group(group, columns).columns
+    except (pa.ArrowException, OSError) as error:
+        raise UserError(
+            f"expected a sound Parquet file at {path}, found damage ({error}): which blobs it names isn't known; "
+            "restore it, or move it away if nothing needs it"
+        ) from error
+
+
+def _logged_digests(log: DecisionLog) -> Iterator[pa.ChunkedArray]:
+    """What the columns `..._sha256` of the database's tables name: masks judged, and the gold samples'."""
+    with log.reading() as connection:
+        inspector = sa.inspect(connection)
+        for table in inspector.get_table_names():
+            for name in (described["name"] for described in inspector.get_columns(table)):
+                if name.endswith("_sha256"):
+                    column: sa.ColumnClause[str] = sa.column(name)
+                    digests = connection.scalars(sa.select(column).select_from(sa.table(table)).distinct())
+                    yield pa.chunked_array([pa.array(list(digests), pa.string())])
+
+
+def _without(blobs: pa.Table, named: Iterable[pa.ChunkedArray]) -> pa.Table:
+    """The blobs that none of `named` names; it ends early when there are none left.
+
+    The first 64 bits of a digest stand for it: of two blobs that agree in them both stay, if one is named.
+    """
+    keys, of_blob = np.unique(_keys(blobs["digest"]), return_inverse=True)
+    left = np.ones(len(keys), bool)
+    for digests in named:
+        if not left.any():
+            break
+        found = _keys(digests)
+        places = np.minimum(np.searchsorted(keys, found), len(keys) - 1)
+        left[places[keys[places] == found]] = False
+    return blobs.filter(pa.array(left[of_blob], pa.bool_()))
+
+
+def _keys(digests: pa.ChunkedArray) -> Numbers:
+    """The first 64 bits of each digest; what isn't one is left out."""
+    digests = digests.cast(pa.string())
+    digits = digits_of(digests, _DIGEST_DIGITS)
+    if digits is None:
+        some = digests.filter(pc.match_substring_regex(digests, rf"^[0-9a-f]{{{_DIGEST_DIGITS}}}$"))
+        digits = digits_of(some, _DIGEST_DIGITS) or b""
+    return numbers(digits)[::4]
+
+
+def _orphans(unnamed: pa.Table, data_root: Path) -> Iterator[Orphan]:
+    for name in unnamed["name"].to_pylist():
+        path = data_root / "blobs" / name[:2] / name
+        try:
+            stat = path.lstat()
+        except FileNotFoundError:  # somebody else's `gc`
+            continue
+        yield Orphan(path, stat.st_size if stat.st_nlink == 1 else 0, _modified_at(stat))
+
+
+def _modified_at(stat: os.stat_result) -> float:
+    """A hard link has its source's time of writing; it is as old as the last link made."""
+    return stat.st_mtime if stat.st_nlink == 1 else max(stat.st_mtime, stat.st_ctime)
+
+
+def _by_age(blobs: int, orphans: list[Orphan], now: float) -> Garbage:
+    """Youngest first, they stay until a pause of MIN_AGE_SECONDS."""
+    orphans.sort(key=lambda orphan: orphan.modified_at, reverse=True)
+    young = 0
+    next_written_at = now
+    for orphan in orphans:
+        if next_written_at - orphan.modified_at >= MIN_AGE_SECONDS:
+            break
+        next_written_at = orphan.modified_at
+        young += 1
+    return Garbage(blobs, deletable=tuple(orphans[young:]), young=tuple(orphans[:young]))

@@ -1,0 +1,134 @@
+"""Verify: does a version keep what it promises? Schema, digests of every blob, sizes, splits without leaks.
+
+Blobs are checked in threads. A blob whose digest is right has the very bytes that were committed, so its size is read
+out of its header, at the speed of the hash; `decode` decodes its pixels as well.
+"""
+
+import struct
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from io import FileIO
+from itertools import chain
+from typing import Any
+
+import pyarrow as pa
+
+from manifests.errors import UserError
+from manifests.files.blobs import BLOB_SUFFIXES, BlobError, BlobStore, is_linked, sha256_hex
+from manifests.pixels.geometry import Pixels
+from manifests.pixels.images import MAX_MEGAPIXELS, MIN_SIDE_PX, UnusableImage, decode_image
+from manifests.pixels.masks import decode_mask
+from manifests.progress import progress
+from manifests.store.manifest import Manifest
+from manifests.store.row_patch import in_parts
+from manifests.store.schema import SCHEMA, ManifestInvalid, Validation
+
+_COLUMNS = ["sample_id", "source_uri", "image", "image_sha256", "mask", "mask_sha256", "width", "height"]
+_ROWS_A_TASK = 32  # a thread's turn costs as much as a small blob's digest
+_ROWS_AHEAD = 4096  # as Python objects at any time
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_PNG_HEADER = struct.Struct(">8s8xIIBB")  # signature; length and name of the first chunk; width, height, depth, colour
+_GREY_8_BIT = (8, 0)  # of a PNG: bit depth and colour type
+_JPEG = b"\xff\xd8"
+_JPEG_SIZE_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0..SOF15 without DHT, JPG and DAC
+_JPEG_EXIF = 0xE1  # such a picture may be stored lying down
+
+_Size = tuple[int, int]  # (H, W)
+
+
+def verify(manifest: Manifest, *, decode: bool = False) -> list[str]:
+    """Every problem of a version as one line each; empty when all is well. Reads every blob, in threads.
+
+    The schema's violations come first, then those of the blobs in the order of the rows, each with the blob's path.
+    """
+    validation, violations = Validation(), []
+    columns = SCHEMA.empty_table()
+    for part in manifest.parts():
+        validation.check(part)
+        columns = part.slice(0, 0)
+    try:
+        validation.finish()
+    except ManifestInvalid as error:
+        violations = error.violations
+    if any(columns.schema.field(name).type != SCHEMA.field(name).type for name in _COLUMNS):
+        return violations
+    return [*violations, *_blob_problems(manifest, BlobStore(manifest.data_root), decode)]
+
+
+def _blob_problems(manifest: Manifest, blobs: BlobStore, decode: bool) -> Iterator[str]:
+    def check(rows: pa.RecordBatch) -> list[list[str]]:
+        return [list(_problems_of(row, blobs, decode)) for row in rows.to_pylist()]
+
+    def check_all() -> Iterator[list[str]]:
+        with ThreadPoolExecutor() as executor:
+            for rows in in_parts((part.drop_null() for part in manifest.parts(_COLUMNS)), _ROWS_AHEAD):
+                yield from chain.from_iterable(executor.map(check, rows.to_batches(max_chunksize=_ROWS_A_TASK)))
+
+    yield from chain.from_iterable(progress(check_all(), "verifying", total=manifest.counts["rows"]))
+
+
+def _problems_of(row: dict[str, Any], blobs: BlobStore, decode: bool) -> Iterator[str]:
+    size = (row["height"], row["width"])
+    for kind, size_in_header, decoded in _KINDS:
+        try:
+            data = _read(blobs, row[kind], row[f"{kind}_sha256"])
+            if not decode and size_in_header(data) == size:
+                continue
+            found = decoded(data).shape[:2]
+        except BlobError as error:
+            path = blobs.root / row[kind]
+            shared = is_linked(path) and not path.is_symlink()  # of a symbolic link the error names the source
+            source = f" (imported from {row['source_uri']})" if shared else ""
+            yield f"sample {row['sample_id']}: {error}{source}"
+        except (UnusableImage, UserError) as error:
+            yield f"sample {row['sample_id']}, {kind}: {error} in {row[kind]}"
+        else:
+            if found != size:
+                yield f"sample {row['sample_id']}, {kind}: expected {size} (H, W), found {found} in {row[kind]}"
+
+
+def _read(blobs: BlobStore, relative: str, sha256: str) -> bytes:
+    """As `BlobStore.read`, at a quarter of its time for a sound blob that lies where one of its digest belongs."""
+    stem = f"blobs/{sha256[:2]}/{sha256}"
+    if sha256.isalnum() and relative in (f"{stem}{suffix}" for suffix in BLOB_SUFFIXES):
+        try:
+            with FileIO(f"{blobs.root}/{relative}") as file:
+                data = file.readall()
+        except OSError:
+            data = b""
+        if sha256_hex(data) == sha256:
+            return data
+    return blobs.read(relative, sha256)  # or the error that says what is wrong
+
+
+def _jpeg_size(data: bytes) -> _Size | None:
+    """The size in the header; None of what is no JPEG, lies down or is out of bounds: decoding has the last word."""
+    position = 2
+    try:
+        while data[position] == 0xFF:
+            marker, length = struct.unpack_from(">BH", data, position + 1)
+            if marker == _JPEG_EXIF:
+                return None
+            if marker in _JPEG_SIZE_MARKERS:
+                height, width = struct.unpack_from(">HH", data, position + 5)
+                within = min(height, width) >= MIN_SIDE_PX and height * width <= MAX_MEGAPIXELS * 1_000_000
+                return (height, width) if data.startswith(_JPEG) and within else None
+            position += 2 + length
+    except (struct.error, IndexError):  # it breaks off
+        pass
+    return None
+
+
+def _png_size(data: bytes) -> _Size | None:
+    """The size in the header; None of what is no 8-bit grey PNG."""
+    if len(data) < _PNG_HEADER.size:
+        return None
+    signature, width, height, *kind = _PNG_HEADER.unpack_from(data)
+    return (height, width) if signature == _PNG and tuple(kind) == _GREY_8_BIT else None
+
+
+_KINDS: tuple[tuple[str, Callable[[bytes], _Size | None], Callable[[bytes], Pixels]], ...] = (
+    ("image", _jpeg_size, decode_image),
+    ("mask", _png_size, decode_mask),
+)

@@ -1,0 +1,187 @@
+"""Diff: what became of the rows between two versions, as tables, as text and as a picture.
+
+Rows are the same when their `sample_id` is. Of those in both versions, one is *re-decided* when its status differs and
+*re-labelled* when its mask does; a new mask waits for review again, so a row is often both. Four columns of each
+version are read, and no row becomes a Python object: a version appends to its parent, so almost all rows are found in
+their old place and only the rest are looked up.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from manifests.errors import UserError
+from manifests.files.blobs import BlobStore
+from manifests.pixels.contact_sheet import contact_sheet
+from manifests.pixels.geometry import Pixels
+from manifests.pixels.images import decode_image
+from manifests.pixels.masks import decode_mask
+from manifests.store.manifest import Manifest
+
+_COLUMNS = ["sample_id", "source", "status", "mask_sha256"]
+_PIXELS = ["sample_id", "status", "image", "image_sha256", "mask", "mask_sha256"]
+_PAIRS_A_ROW = 4  # of the sheet
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """The rows that differ between two versions, each kind a table in the order of the version it comes from.
+
+    `added` and `removed` have sample_id, source, status and mask_sha256. `redecided` and `relabelled` have sample_id,
+    source, old_status, status, old_mask_sha256 and mask_sha256; a row can be in both. `totals` has source, status and
+    the number of rows, `before` and `after`.
+    """
+
+    old: str
+    new: str
+    totals: pa.Table
+    added: pa.Table
+    removed: pa.Table
+    redecided: pa.Table
+    relabelled: pa.Table
+    both: int  # rows that are re-decided and re-labelled
+    unchanged: int
+
+    @property
+    def changed(self) -> list[str]:
+        """The ids of the rows in both versions that differ: the re-labelled ones first."""
+        only_redecided = _without(self.redecided, self.relabelled)
+        return [*self.relabelled["sample_id"].to_pylist(), *only_redecided["sample_id"].to_pylist()]
+
+    def __str__(self) -> str:
+        before, after = (pc.sum(self.totals[when]).as_py() or 0 for when in ("before", "after"))
+        heads = [
+            f"{self.old} -> {self.new}: {before:,} -> {after:,} rows",
+            f"{self.added.num_rows:,} added, {self.removed.num_rows:,} removed, {self.redecided.num_rows:,} re-decided"
+            f", {self.relabelled.num_rows:,} re-labelled ({self.both:,} of them both), {self.unchanged:,} unchanged",
+        ]
+        change = pc.subtract(self.totals["after"], self.totals["before"])
+        moves = ["source", "old_status", "status"]
+        kinds = [
+            ("rows added", self.added, moves[::2]),
+            ("rows removed", self.removed, moves[::2]),
+            ("rows re-decided", self.redecided, moves),
+            ("rows re-labelled", self.relabelled, moves),
+        ]
+        tables = [_text(title, _count(rows, by)) for title, rows, by in kinds if rows.num_rows]
+        totals = _text("rows by source and status", self.totals.append_column("change", change))
+        return "\n\n".join(["\n".join(heads), totals, *tables])
+
+
+def diff(old: Manifest, new: Manifest) -> Diff:
+    """What became of the rows of `old` in `new`; UserError when one of the files is damaged."""
+    before, after = old.read(_COLUMNS), new.read(_COLUMNS)
+    common = min(before.num_rows, after.num_rows)
+    old_head, new_head = before.slice(0, common), after.slice(0, common)
+    in_place = pc.equal(old_head["sample_id"], new_head["sample_id"])
+    elsewhere = pc.invert(in_place)
+    old_rest = pa.concat_tables([old_head.filter(elsewhere), before.slice(common)])
+    new_rest = pa.concat_tables([new_head.filter(elsewhere), after.slice(common)])
+    found = pc.index_in(new_rest["sample_id"], value_set=old_rest["sample_id"].combine_chunks())
+    kept = found.drop_null()
+    gone = np.ones(old_rest.num_rows, bool)
+    gone[kept.to_numpy()] = False
+    changed = pa.concat_tables(
+        [
+            _changed(old_head, new_head, among=in_place),
+            _changed(old_rest.take(kept), new_rest.filter(pc.is_valid(found))),
+        ]
+    )
+    redecided = pc.not_equal(changed["old_status"], changed["status"])
+    relabelled = pc.not_equal(changed["old_mask_sha256"], changed["mask_sha256"])
+    added = new_rest.filter(pc.is_null(found))
+    return Diff(
+        old=str(old.path),
+        new=str(new.path),
+        totals=_totals(before, after),
+        added=added,
+        removed=old_rest.filter(pa.array(gone)),
+        redecided=changed.filter(redecided),
+        relabelled=changed.filter(relabelled),
+        both=int(pc.sum(pc.and_(redecided, relabelled)).as_py() or 0),
+        unchanged=after.num_rows - added.num_rows - changed.num_rows,
+    )
+
+
+def draw_changes(changes: Diff, old: Manifest, new: Manifest, *, limit: int) -> Pixels:
+    """An RGB sheet of at most `limit` changed samples, evenly spread: the old mask, and to the right of it the new one.
+
+    UserError when no sample is in both versions with another mask or status, or when a blob is missing or altered.
+    """
+    ids = changes.changed
+    if not ids:
+        raise UserError(
+            f"expected samples whose mask or status differs between {changes.old} and {changes.new}, found none; "
+            "leave --sheet out"
+        )
+    step = -(-len(ids) // limit)
+    shown = ids[::step]
+    sides = [_drawable(manifest, shown) for manifest in (old, new)]
+    pairs = [side[sample_id] for sample_id in shown for side in sides]
+    return contact_sheet(
+        [(rgb, mask) for rgb, mask, _caption in pairs],
+        columns=2 * _PAIRS_A_ROW,
+        captions=[caption for _rgb, _mask, caption in pairs],
+    )
+
+
+def _changed(old: pa.Table, new: pa.Table, *, among: pa.ChunkedArray | None = None) -> pa.Table:
+    """Of two tables whose rows are the same samples (those `among`), the ones with another status or mask."""
+    differ = pc.or_(
+        pc.not_equal(old["status"], new["status"]),
+        pc.not_equal(old["mask_sha256"], new["mask_sha256"]),
+    )
+    rows = differ if among is None else pc.and_(differ, among)
+    was, now = old.filter(rows), new.filter(rows)
+    return pa.table(
+        {
+            "sample_id": now["sample_id"],
+            "source": now["source"],
+            "old_status": was["status"],
+            "status": now["status"],
+            "old_mask_sha256": was["mask_sha256"],
+            "mask_sha256": now["mask_sha256"],
+        }
+    )
+
+
+def _totals(before: pa.Table, after: pa.Table) -> pa.Table:
+    by = ["source", "status"]
+    old, new = (_count(table, by).rename_columns([*by, name]) for table, name in ((before, "before"), (after, "after")))
+    joined = old.join(new, keys=by, join_type="full outer")
+    for name in ("before", "after"):
+        filled = pc.fill_null(joined[name], 0)
+        joined = joined.set_column(joined.column_names.index(name), name, filled)
+    return joined.sort_by([(name, "ascending") for name in by])
+
+
+def _count(rows: pa.Table, by: Sequence[str]) -> pa.Table:
+    """The number of rows of each combination of the columns `by`, sorted by those."""
+    counted = rows.group_by(list(by), use_threads=False).aggregate([([], "count_all")])
+    return counted.rename_columns([*by, "rows"]).sort_by([(name, "ascending") for name in by])
+
+
+def _text(title: str, table: pa.Table) -> str:
+    return f"{title}\n{table.to_pandas().to_string(index=False)}"
+
+
+def _without(rows: pa.Table, others: pa.Table) -> pa.Table:
+    return rows.filter(pc.invert(pc.is_in(rows["sample_id"], value_set=others["sample_id"].combine_chunks())))
+
+
+def _drawable(manifest: Manifest, ids: Sequence[str]) -> dict[str, tuple[Pixels, Pixels, str]]:
+    """Of each sample its RGB (H, W, 3), mask (H, W) and caption in this version."""
+    blobs = BlobStore(manifest.data_root)
+    table = manifest.read(_PIXELS)
+    rows = table.filter(pc.is_in(table["sample_id"], value_set=pa.array(ids, pa.string()))).to_pylist()
+    return {
+        row["sample_id"]: (
+            decode_image(blobs.read(row["image"], row["image_sha256"])),
+            decode_mask(blobs.read(row["mask"], row["mask_sha256"])),
+            f"v{manifest.version} {row['status']}",
+        )
+        for row in rows
+    }

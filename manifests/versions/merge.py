@@ -1,0 +1,280 @@
+"""Merge: the rows of another lineage, with its own data root, into the next version of this one.
+
+A row of the result is wholly the one from here or wholly the one from there, but for its group and split, which are
+those of both lineages put together (merged_splits.py), and for `added_in`.
+
+- A sample that is new here is added, after the rows from here, in the order it has there. One that was dropped here
+  since the common ancestor (a restore did it, say) stays dropped. Nothing from here goes away.
+- A sample with the same mask on both sides is one row. A verdict beats none; a row that only one side changed since
+  the common ancestor is that side's.
+- A sample with another mask there, or with the same mask and another verdict, is a conflict, unless only one side
+  changed it. `prefer` settles conflicts: `ours`, `theirs`, or `newest`, the one with the later verdict (a verdict is
+  newer than none; of equals it is ours). Without `prefer` a merge with conflicts makes nothing.
+
+Blobs are copied first, each one checked against its digest and written whole; then the version is committed. A merge
+that fails leaves at most blobs that `gc` collects.
+
+Decisions stay in the log of their own lineage. A verdict from there on a mask on which this log has votes would be
+taken back by the next `publish`, so it is written to this log: as a second look by `ann (merge)`, say, which decides
+alone, or, where reviewers there disagree, as a flag, which asks for a second look here.
+"""
+
+import uuid
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from manifests.decisions.log import FLAG, Decision, DecisionLog, Verdict
+from manifests.errors import UserError
+from manifests.files.blobs import BLOB_SUFFIXES, BlobError, BlobStore
+from manifests.progress import progress
+from manifests.samples.sample import Row
+from manifests.store.manifest import Manifest, ManifestStore
+from manifests.store.schema import SCHEMA, validate
+from manifests.versions.merged_splits import Move, join_groups, moves
+from manifests.versions.restore import require_blobs
+
+OPERATION = "merge"
+WRITTEN_BY = "(merge)"  # behind the names of those who gave the verdicts that a merge writes to the log
+
+Prefer = Literal["ours", "theirs", "newest"]
+PREFERENCES: tuple[Prefer, ...] = get_args(Prefer)
+
+_DECISION_NAMESPACE = uuid.UUID("0b7c3c0e-3d4e-4a58-9a52-7a0c7b3b9a11")
+_VERDICTS: dict[str, Verdict] = {"accepted": "accept", "rejected": "reject", "conflict": "skip"}
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A sample whose mask, or whose verdict on the same mask, differs and was changed on both sides."""
+
+    sample_id: str
+    ours: Row  # status, mask_sha256
+    theirs: Row
+
+    def __str__(self) -> str:
+        if self.ours["mask_sha256"] == self.theirs["mask_sha256"]:
+            return f"sample {self.sample_id}: {self.ours['status']} here, {self.theirs['status']} there"
+        here, there = (f"{row['status']} mask {row['mask_sha256'][:12]}" for row in (self.ours, self.theirs))
+        return f"sample {self.sample_id}: {here} here, {there} there"
+
+
+class MergeConflicts(UserError):
+    """The lineages contradict each other, and nobody said which one is right."""
+
+    def __init__(self, conflicts: Sequence[Conflict], where: str) -> None:
+        masks = sum(conflict.ours["mask_sha256"] != conflict.theirs["mask_sha256"] for conflict in conflicts)
+        super().__init__(
+            f"expected {where} to agree, found {len(conflicts):,} conflict(s), {masks:,} with another mask and "
+            f"{len(conflicts) - masks:,} with another verdict; settle them with --prefer ours, theirs or newest"
+        )
+        self.conflicts = conflicts
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What becomes of the rows. Row numbers: `added` and `taken` of theirs, `replaced` of ours, one for each taken."""
+
+    added: np.ndarray
+    taken: np.ndarray
+    replaced: np.ndarray
+    known: int  # samples on both sides
+    dropped: int  # samples that were dropped here and stay so
+    conflicts: tuple[Conflict, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What a merge did. `moved_ours` and `moved_theirs` count rows by their split before and after."""
+
+    manifest: Manifest
+    ancestor: Manifest | None
+    plan: Plan
+    moved_ours: Counter[Move]
+    moved_theirs: Counter[Move]
+
+
+def merge(
+    store: ManifestStore,
+    other: Manifest,
+    *,
+    ancestor: Manifest | None = None,
+    prefer: Prefer | None = None,
+    log: DecisionLog | None = None,
+    data_root: Path | None = None,
+) -> Merged:
+    """Commit the latest version of `store` merged with `other` as the next one; `log` is the decision log from here.
+
+    MergeConflicts when they contradict each other and `prefer` isn't given. UserError when `other` brings nothing new,
+    and when blobs of its rows are missing or altered; CommitConflict when somebody else commits meanwhile.
+    """
+    latest = store.open()
+    root = data_root or latest.data_root
+    ours, theirs = latest.read(), other.read()
+    validate(theirs)
+    plan = plan_merge(ours, theirs, ancestor.read(["sample_id", "mask_sha256", "status"]) if ancestor else None, prefer)
+    if plan.conflicts and prefer is None:
+        raise MergeConflicts(plan.conflicts, f"{latest.path} and {other.path}")
+    merged, moved = merged_rows(ours, theirs, plan, version=latest.version + 1)
+    if merged.equals(ours.cast(SCHEMA)):
+        raise UserError(f"expected rows or verdicts that {latest.path} doesn't hold, found none in {other.path}")
+    from_there = theirs.take(pa.array(np.concatenate([plan.taken, plan.added])))
+    copy_blobs(BlobStore(other.data_root), BlobStore(root), from_there, whose=str(other.path))
+    parameters = {
+        "other": str(other.path),
+        "other_version": other.version,
+        "other_digest": other.digest,
+        "ancestor": ancestor.version if ancestor else None,
+        "prefer": prefer,
+        "added": len(plan.added),
+        "taken": len(plan.taken),
+        "conflicts": len(plan.conflicts),
+        "splits_moved": [[*move, count] for side in moved for move, count in side.items()],
+    }
+    with _written_to(log, from_there, other):
+        manifest = store.commit(
+            merged, parent=latest.version, operation=OPERATION, parameters=parameters, data_root=root
+        )
+    return Merged(manifest, ancestor, plan, *moved)
+
+
+def plan_merge(ours: pa.Table, theirs: pa.Table, ancestor: pa.Table | None, prefer: Prefer | None) -> Plan:
+    """Which rows of `theirs` come in; the module's text says by which rules. `ours`, `theirs`: rows of a manifest."""
+    place = pc.index_in(theirs["sample_id"], value_set=ours["sample_id"].combine_chunks())
+    is_known = pc.is_valid(place)
+    dropped = _flags(pc.and_(pc.invert(is_known), _among(theirs["sample_id"], ancestor)))
+    added = np.flatnonzero(~_flags(is_known) & ~dropped)
+    there = np.flatnonzero(_flags(is_known))
+    here = place.drop_null().to_numpy().astype(np.int64)
+    mine, yours = ours.take(pa.array(here)), theirs.take(pa.array(there))
+    same_mask = _flags(pc.equal(mine["mask_sha256"], yours["mask_sha256"]))
+    same_status = _flags(pc.equal(mine["status"], yours["status"]))
+    undecided, undecided_there = (_flags(pc.equal(side["status"], "pending")) for side in (mine, yours))
+    changed, changed_there = _changed(mine, ancestor), _changed(yours, ancestor)
+    differs = ~same_mask | (~same_status & ~undecided_there)  # a verdict from here on the same mask is never lost
+    only_there = differs & (~changed | (same_mask & undecided & changed_there))
+    conflict = differs & changed & changed_there & ~only_there
+    won_there = conflict & _preferred(mine, yours, prefer)
+    take = np.flatnonzero(only_there | won_there)
+    conflicts = tuple(
+        Conflict(row["sample_id"], row, other)
+        for row, other in zip(_shown(mine, conflict), _shown(yours, conflict), strict=True)
+    )
+    return Plan(added, there[take], here[take], len(there), int(dropped.sum()), conflicts)
+
+
+def merged_rows(
+    ours: pa.Table, theirs: pa.Table, plan: Plan, *, version: int
+) -> tuple[pa.Table, tuple[Counter[Move], Counter[Move]]]:
+    """The rows of the next version, and how many rows from here and from there change their split."""
+    joined = join_groups(ours, theirs)
+    chosen = np.arange(ours.num_rows + len(plan.added))
+    chosen[plan.replaced] = ours.num_rows + plan.taken
+    chosen[ours.num_rows :] = ours.num_rows + plan.added
+    rows = pa.concat_tables([ours.cast(SCHEMA), theirs.cast(SCHEMA)]).take(pa.array(chosen))
+    since = np.concatenate([ours["added_in"].to_numpy(), np.full(len(plan.added), version)]).astype(np.int32)
+    places = pa.array(chosen)
+    for name, values in {
+        "group_id": joined.group_ids.take(places),
+        "split": joined.splits.take(places),
+        "added_in": pa.array(since),
+    }.items():
+        rows = rows.set_column(SCHEMA.get_field_index(name), SCHEMA.field(name), values)
+    after = rows["split"]
+    moved = (
+        moves(ours["split"], after.slice(0, ours.num_rows)),
+        moves(theirs["split"].take(pa.array(plan.added)), after.slice(ours.num_rows)),
+    )
+    return rows.combine_chunks(), moved
+
+
+def copy_blobs(source: BlobStore, target: BlobStore, rows: pa.Table, *, whose: str) -> None:
+    """Store the images and masks of `rows` under `target` too; BlobError for the first that isn't what it should be."""
+    require_blobs(source, rows, whose)
+
+    def copy(blob: tuple[str, str]) -> None:
+        path, sha256 = blob
+        suffix = Path(path).suffix
+        if suffix not in BLOB_SUFFIXES:
+            raise BlobError(f"expected blobs of {', '.join(BLOB_SUFFIXES)} in {whose}, found {path}")
+        target.put(source.read(path, sha256), suffix)
+
+    named = {
+        pair
+        for kind in ("image", "mask")
+        for pair in zip(rows[kind].to_pylist(), rows[f"{kind}_sha256"].to_pylist(), strict=True)
+    }
+    with ThreadPoolExecutor() as threads:
+        for _ in progress(threads.map(copy, sorted(named)), "copying blobs", total=len(named)):
+            pass
+
+
+@contextmanager
+def _written_to(log: DecisionLog | None, rows: pa.Table, other: Manifest) -> Iterator[None]:
+    """The verdicts of `rows` on masks that the log knows are in the log when the body ends well, else none is."""
+    decisions = list(_verdicts(rows, log, other)) if log else []
+    if log is None or not decisions:
+        yield
+        return
+    with log.writing() as connection:
+        log.append(decisions, connection)
+        yield
+
+
+def _verdicts(rows: pa.Table, log: DecisionLog, other: Manifest) -> Iterator[Decision]:
+    judged = log.outcomes().keys()
+    reviewed = rows.filter(pc.not_equal(rows["origin"], "ground_truth"))
+    for row in reviewed.select(["sample_id", "mask_sha256", "status", "reason", "decided_at", "reviewers"]).to_pylist():
+        key = f"{other.digest}:{row['sample_id']}:{row['mask_sha256']}"
+        if (row["sample_id"], row["mask_sha256"]) in judged and row["status"] in _VERDICTS:
+            verdict = _VERDICTS[row["status"]]
+            yield Decision(
+                decision_id=str(uuid.uuid5(_DECISION_NAMESPACE, key)),  # the same when the merge is done again
+                sample_id=row["sample_id"],
+                mask_sha256=row["mask_sha256"],
+                verdict=verdict,
+                reviewer=" ".join([*row["reviewers"], WRITTEN_BY]),
+                decided_at=row["decided_at"] or datetime.now(UTC),
+                reason=FLAG if verdict == "skip" else row["reason"],
+                purpose="second_look",
+            )
+
+
+def _changed(rows: pa.Table, ancestor: pa.Table | None) -> np.ndarray:
+    """Which rows have another mask or status than in the ancestor; all where there is no ancestor."""
+    if ancestor is None:
+        return np.ones(rows.num_rows, bool)
+    before = ancestor.take(pc.index_in(rows["sample_id"], value_set=ancestor["sample_id"].combine_chunks()))
+    same = pc.and_(pc.equal(rows["mask_sha256"], before["mask_sha256"]), pc.equal(rows["status"], before["status"]))
+    return ~_flags(pc.fill_null(same, False))
+
+
+def _preferred(mine: pa.Table, yours: pa.Table, prefer: Prefer | None) -> np.ndarray:
+    """Of which rows theirs is the one that `prefer` means."""
+    if prefer != "newest":
+        return np.full(mine.num_rows, prefer == "theirs")
+    never = pa.scalar(0, pa.timestamp("us", tz="UTC"))
+    here, there = (pc.fill_null(side["decided_at"], never) for side in (mine, yours))
+    return _flags(pc.greater(there, here))
+
+
+def _among(ids: pa.ChunkedArray, table: pa.Table | None) -> pa.ChunkedArray:
+    known = table["sample_id"].combine_chunks() if table is not None else pa.array([], pa.string())
+    return pc.is_in(ids, value_set=known)
+
+
+def _shown(rows: pa.Table, which: np.ndarray) -> list[Row]:
+    return rows.select(["sample_id", "status", "mask_sha256"]).filter(pa.array(which)).to_pylist()
+
+
+def _flags(values: pa.ChunkedArray) -> np.ndarray:
+    return values.to_numpy().astype(bool)

@@ -1,0 +1,261 @@
+"""Selection: the accepted rows that a policy takes, as a version of a line of its own.
+
+A selection is what a network is fitted on or a tool is given; it is not the next state of the dataset. So it does not
+become `v<N+1>`: `publish`, `generate` and `import` start from the latest version, and would lose every row that a
+policy once left out; and no status says "left out", for the next `publish` folds the verdicts in again and ground truth
+is always accepted. Selections of `clean.toml` are the versions of `manifests/selections/clean/`: each has the same
+columns and the same data root, opens wherever a version does (`trainer.fit --manifest`, `show`, `diff`, `verify`), and
+holds the selected rows alone. Nothing is lost: the dataset's own versions stay as they are, and the next select starts
+from those again. A selection's metadata has the policy, and the base's version and digest.
+
+A policy is a TOML file; a key that is not there leaves nothing out.
+
+    sources = ["studio", "web"]      # names of datasets
+    licences = ["CC0", "CC BY 4.0"]  # as the rows state them; "" takes rows that state none
+    origins = ["ground_truth", "face_crop", "teacher"]
+    min_votes = 2                    # reviewers who have a standing verdict on the mask
+    max_doubt = 0.4                  # 0..1
+    min_face_px = 64                 # shorter side of the face, in source pixels
+    exclude_reasons = ["hair"]       # a standing reject gave it, and was outvoted
+    leave_out_fold = "2/5"           # without the second fifth of the train split, whole near-duplicate groups
+
+What isn't known doesn't pass a limit. Ground truth is trusted without reviews: it needs no votes and no doubt.
+"""
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from manifests.errors import UserError
+from manifests.store.manifest import Manifest, ManifestStore
+from manifests.store.row_patch import Places
+from manifests.store.schema import Origin
+
+OPERATION = "select"
+SELECTIONS = "selections"  # directory of the lines, beside the versions
+
+_FOLD_SALT = "maskfoundry-fold-1"  # changing it would move every group to another fold
+
+_RULED = (
+    "sample_id", "source", "license", "origin", "face_w", "face_h", "doubt", "status", "reason", "votes_accept",
+    "votes_reject", "split", "group_id",
+)  # fmt: skip # what a policy looks at
+_Rule = Callable[[pa.Table], pa.ChunkedArray]  # rows -> which of them pass
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionPolicy:
+    """Which accepted rows are taken; None takes all. The module's text says what each key means."""
+
+    sources: tuple[str, ...] | None = None
+    licences: tuple[str, ...] | None = None
+    origins: tuple[str, ...] | None = None
+    min_votes: int | None = None
+    max_doubt: float | None = None
+    min_face_px: float | None = None
+    exclude_reasons: tuple[str, ...] | None = None
+    leave_out_fold: str | None = None
+
+    @classmethod
+    def read(cls, path: Path) -> "SelectionPolicy":
+        """The policy in a TOML file; one UserError that names everything that is wrong with it."""
+        try:
+            given = tomllib.loads(path.read_text("utf-8"))
+        except FileNotFoundError as error:
+            raise UserError(f"expected a policy at {path}, found no file; write one, see docs/dataset.md") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise UserError(f"expected TOML in {path}, found: {error}; mend that line") from error
+        problems = [problem for key, value in given.items() if (problem := _problem(key, value))]
+        if problems:
+            raise UserError(f"expected a policy in {path}, found {'; '.join(problems)}; see docs/dataset.md")
+        fields: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in given.items()
+        }
+        return cls(**fields)
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The keys that leave something out, as the metadata holds them."""
+        return {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in asdict(self).items()
+            if value is not None
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The rows taken, and how many accepted rows each key leaves out; a row can be left out by several."""
+
+    rows: pa.Table
+    accepted: int
+    left_out: dict[str, int]
+
+
+def select(table: pa.Table, policy: SelectionPolicy) -> Selection:
+    """The accepted rows of `table` that pass every rule of `policy`, in order."""
+    accepted = table.filter(pc.equal(table["status"], "accepted"))
+    taken = pc.is_valid(accepted["sample_id"])  # all
+    left_out = {}
+    for key, passes in _rules(policy).items():
+        passing = pc.fill_null(passes(accepted), False)
+        left_out[key] = accepted.num_rows - _count(passing)
+        taken = pc.and_(taken, passing)
+    return Selection(accepted.filter(taken), accepted.num_rows, left_out)
+
+
+def commit_selection(store: ManifestStore, base: Manifest, policy: SelectionPolicy, *, name: str) -> Manifest:
+    """Write what `policy` takes of `base` as the next version of the line `name`.
+
+    When the line's latest version is of the same base and policy, it is the answer. UserError when the policy takes no
+    row, or when the line holds something that isn't a selection, reviews say: they would be lost.
+    """
+    line = ManifestStore(store.root / SELECTIONS / name)
+    latest = line.open() if line.versions() else None
+    if latest is not None and latest.operation != OPERATION:
+        raise UserError(
+            f"expected only selections in {line.root}, found {latest.path.name} of the operation {latest.operation}; "
+            "give the policy's file another name"
+        )
+    columns = base.read(_RULED)
+    selection = select(columns.append_column("place", pa.array(np.arange(columns.num_rows))), policy)
+    if not selection.rows.num_rows:
+        reasons = ", ".join(f"{key} leaves out {count}" for key, count in selection.left_out.items())
+        raise UserError(
+            f"expected accepted rows of {base.path} that the policy {name} takes, found none of {selection.accepted} "
+            f"({reasons or 'none is accepted'}); ease the policy or review more samples"
+        )
+    parameters: dict[str, Any] = {
+        "policy": policy.given,
+        "base": base.path.name,
+        "base_version": base.version,
+        "base_digest": base.digest,
+        "accepted": selection.accepted,
+        "left_out": selection.left_out,
+    }
+    if latest is not None and latest.parameters == parameters:
+        return latest
+    return line.commit(
+        _parts(base, selection.rows["place"].to_numpy()),
+        parent=latest.version if latest else None,
+        operation=OPERATION,
+        parameters=parameters,
+        data_root=base.data_root,
+    )
+
+
+def absent_names(base: Manifest, policy: SelectionPolicy) -> list[str]:
+    """Sources and licences that the policy names and no row of `base` has: misspelt, or not imported yet."""
+    table = base.read(["source", "license"])
+    lines = []
+    for key, wanted, column in (("sources", policy.sources, "source"), ("licences", policy.licences, "license")):
+        present = set(table[column].unique().drop_null().to_pylist())
+        missing = [word for word in wanted or () if word and word not in present]
+        if missing:
+            lines.append(f"{key}: no row has {_quoted(missing)}; the rows have {_quoted(sorted(present))}")
+    return lines
+
+
+def _parts(base: Manifest, places: Places) -> Iterator[pa.Table]:
+    """The rows with these numbers."""
+    first = 0
+    for part in base.parts():
+        begin, end = np.searchsorted(places, [first, first + part.num_rows])
+        yield part.take(pa.array(places[begin:end] - first))
+        first += part.num_rows
+
+
+def _rules(policy: SelectionPolicy) -> dict[str, _Rule]:
+    """The rules of the keys that are given."""
+    rules: dict[str, _Rule] = {
+        "sources": lambda rows: _among(rows["source"], policy.sources),
+        "licences": lambda rows: _among(pc.fill_null(rows["license"], ""), policy.licences),
+        "origins": lambda rows: _among(rows["origin"], policy.origins),
+        "min_votes": lambda rows: _or_trusted(
+            rows, pc.greater_equal(pc.add(rows["votes_accept"], rows["votes_reject"]), policy.min_votes)
+        ),
+        "max_doubt": lambda rows: _or_trusted(rows, pc.less_equal(rows["doubt"], _float32(policy.max_doubt))),
+        "min_face_px": lambda rows: pc.greater_equal(
+            pc.min_element_wise(rows["face_w"], rows["face_h"], skip_nulls=False), _float32(policy.min_face_px)
+        ),
+        "exclude_reasons": lambda rows: pc.invert(_among(rows["reason"], policy.exclude_reasons)),
+        "leave_out_fold": lambda rows: pc.or_(
+            pc.not_equal(rows["split"], "train"), pc.invert(_in_fold(rows["group_id"], policy.leave_out_fold or "1/1"))
+        ),
+    }
+    return {key: rule for key, rule in rules.items() if key in policy.given}
+
+
+def _among(values: pa.ChunkedArray, words: tuple[str, ...] | None) -> pa.ChunkedArray:
+    return pc.is_in(values, value_set=pa.array(words or (), pa.string()))  # false for a null
+
+
+def _in_fold(group_ids: pa.ChunkedArray, fold: str) -> pa.ChunkedArray:
+    """Which groups are in the K-th of N folds, `fold` being "K/N": by a hash of their ids, the same in all versions."""
+    number, count = map(int, fold.split("/"))
+    ids = group_ids.unique()
+    inside = [int(hashlib.sha256(f"{_FOLD_SALT}:{name}".encode()).hexdigest()[:16], 16) for name in ids.to_pylist()]
+    return pc.is_in(group_ids, value_set=ids.filter(pa.array([value % count == number - 1 for value in inside])))
+
+
+def _or_trusted(rows: pa.Table, passing: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.or_kleene(pc.equal(rows["origin"], "ground_truth"), passing)
+
+
+def _float32(value: float | None) -> pa.Scalar:
+    """As the columns hold it: 0.3 of a policy is then 0.3 of a row."""
+    return pa.scalar(value, pa.float32())
+
+
+def _count(rows: pa.ChunkedArray) -> int:
+    return int(pc.sum(rows).as_py() or 0)
+
+
+def _problem(key: str, value: object) -> str | None:
+    """What is wrong with one entry of a policy; None when nothing is."""
+    if key not in _EXPECTED:
+        return f"the unknown key {key} (known: {', '.join(_EXPECTED)})"
+    what, fits = _EXPECTED[key]
+    return None if fits(value) else f"{key} = {ascii(value)[:60]} instead of {what}"
+
+
+def _is_words(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(word, str) for word in value)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_fold(value: object) -> bool:
+    match = re.fullmatch(r"([1-9][0-9]{0,3})/([1-9][0-9]{0,3})", value) if isinstance(value, str) else None
+    return match is not None and int(match[2]) >= 2 and int(match[1]) <= int(match[2])
+
+
+_ORIGINS = get_args(Origin)
+_WORDS = "a list of texts, at least one", _is_words
+_EXPECTED: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "sources": _WORDS,
+    "licences": _WORDS,
+    "origins": (f"a list out of {', '.join(_ORIGINS)}", lambda value: _is_words(value) and set(value) <= set(_ORIGINS)),
+    "min_votes": (
+        "a whole number from 0 on",
+        lambda value: _is_number(value) and isinstance(value, int) and 0 <= value < 2**31,
+    ),
+    "max_doubt": ("a number from 0 to 1", lambda value: _is_number(value) and 0 <= value <= 1),
+    "min_face_px": ("a number of pixels from 0 on", lambda value: _is_number(value) and 0 <= value < float("inf")),
+    "exclude_reasons": _WORDS,
+    "leave_out_fold": ('a text such as "2/5", the second of five folds', _is_fold),
+}
+
+
+def _quoted(words: list[str]) -> str:
+    return ", ".join(map(repr, words)) or "none"

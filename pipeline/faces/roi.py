@@ -1,0 +1,38 @@
+"""Face -> ROI: the box around head, shoulders, chest and some background that makes a full-body photo a portrait.
+
+The paper (section 3.4) says only that the detector's tight box is grown "to include parts of the upper body and
+background". The margins below, in face heights, were chosen by looking at sheets of crops: hair, hats and
+raised chins stay whole, shoulders are in, the face fills about a quarter of the crop's height as it does in
+portraits people take.
+"""
+
+from manifests.pixels.geometry import Box
+from pipeline.faces.face import Face
+
+ABOVE_FACE_HEIGHTS = 0.9  # hair and hats reach 0.3-0.6 above the brows' box; the rest is background
+BELOW_FACE_HEIGHTS = 2.0  # neck, shoulders and the upper chest
+BESIDE_FACE_HEIGHTS = 1.95  # from the face's centre: shoulders are about 3 face heights wide, plus background
+
+PORTRAIT_AREA_FRACTION = 0.45  # the ROI fills this share of the picture: it is a portrait already
+
+
+def portrait_roi(face: Face, picture: Box) -> Box:
+    """The ROI around one face, in whole pixels, clamped to the picture."""
+    center_x, _ = face.center
+    left = center_x - BESIDE_FACE_HEIGHTS * face.h
+    top = face.y - ABOVE_FACE_HEIGHTS * face.h
+    right = center_x + BESIDE_FACE_HEIGHTS * face.h
+    bottom = face.y + (1.0 + BELOW_FACE_HEIGHTS) * face.h
+    x, y = round(left), round(top)
+    return Box(x, y, round(right) - x, round(bottom) - y).clamped(picture)
+
+
+def sample_rois(faces: list[Face], picture: Box) -> list[tuple[Box, Face]]:
+    """One ROI per face of a picture without mask; the whole picture, once, when it is a portrait already.
+
+    It is one when the largest face's ROI fills PORTRAIT_AREA_FRACTION of it. `faces` are largest first.
+    """
+    rois = [(portrait_roi(face, picture), face) for face in faces]
+    if rois and rois[0][0].w * rois[0][0].h >= PORTRAIT_AREA_FRACTION * picture.w * picture.h:
+        return [(picture, faces[0])]
+    return rois

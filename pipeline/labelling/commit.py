@@ -1,0 +1,97 @@
+"""The last step of generating: finished shards -> one manifest version, and a table of what couldn't be used."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from manifests.errors import UserError
+from manifests.files.storage import require_local
+from manifests.samples.sample import JOINED_COLUMNS, add_rows
+from manifests.store.manifest import Manifest, ManifestStore
+from manifests.store.row_patch import Changes
+from pipeline.labelling.shards import ShardResult, read_quarantine, read_rows, run_digest
+from pipeline.quarantine import QuarantineRow, write_quarantine
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """What a run made: the version that holds its samples, and where the unusable pictures are listed, if any."""
+
+    manifest: str
+    samples: int
+    samples_added: int
+    quarantined: int
+    quarantine_table: str | None
+
+    def __str__(self) -> str:
+        known = self.samples - self.samples_added
+        text = f"{self.samples} portrait(s)"
+        if known:
+            text += f", {known} of them in the dataset already, where they keep their masks"
+        if self.quarantine_table:
+            text += f"; {self.quarantined} picture(s) can't be used, see {self.quarantine_table}"
+        return text
+
+
+def open_destination(manifests: str, data: str | None) -> tuple[ManifestStore, Path]:
+    """The store of the versions and the data root of the next one: `data`, else the recorded one.
+
+    UserError when one is a URL, when `manifests` is no directory, or when the dataset's blobs are not in `data`:
+    a version has one data root for all its rows.
+    """
+    for given in filter(None, (manifests, data)):
+        require_local(given, "pipeline.generate")
+    store = ManifestStore(manifests)
+    if store.root.exists() and not store.root.is_dir():
+        raise UserError(f"expected a directory of versions at {store.root}, found a file; give another --manifests")
+    recorded = store.data_root()
+    data_root = Path(data) if data else recorded
+    if store.versions() and data_root.resolve() != recorded.resolve():
+        blobs = store.open().read(["image", "mask"])
+        paths = blobs["image"].to_pylist() + blobs["mask"].to_pylist()
+        missing = sum(not (data_root / path).is_file() for path in paths)
+        if missing:
+            raise UserError(
+                f"expected the dataset's blobs in {data_root}, found {missing} of them missing; they belong in "
+                f"{recorded}: leave --data out, or move that directory's blobs first"
+            )
+    return store, data_root
+
+
+def commit_shards(
+    results: Sequence[ShardResult], store: ManifestStore, data_root: Path, *, parameters: Mapping[str, object]
+) -> Generated:
+    """Commit the shards' samples as the next version; UserError when there is not one.
+
+    When the dataset holds them all already there is no new version: the latest one is the answer.
+    """
+    samples = sum(result.samples for result in results)
+    quarantined = read_quarantine(results)
+    table = write_quarantine_table(quarantined, results, data_root) if quarantined else None
+    if samples == 0:
+        reasons = ", ".join(sorted({str(row["reason"]) for row in quarantined}))
+        raise UserError(
+            f"expected at least one portrait from {parameters['images']}, found none in {len(quarantined)} "
+            f"picture(s) ({reasons}); {table} says why for each"
+        )
+    added = 0
+
+    def change(base: Manifest | None, version: int) -> Changes | None:
+        nonlocal added
+        changes = add_rows(read_rows(results), base.parts(JOINED_COLUMNS) if base else (), version=version)
+        added = changes.added.num_rows if changes else 0
+        return changes
+
+    counts = {"samples": samples, "quarantined": len(quarantined)}
+    manifest = store.amend(change, operation="generate", parameters={**parameters, **counts}, data_root=data_root)
+    path = (manifest or store.open()).path
+    return Generated(str(path), samples, added, len(quarantined), str(table) if table else None)
+
+
+def write_quarantine_table(
+    quarantined: Sequence[QuarantineRow], results: Sequence[ShardResult], data_root: Path
+) -> Path:
+    """Write the table under the data root. Its name comes from the shards, so a rerun writes the same file again."""
+    path = data_root / "quarantine" / f"{run_digest(results)}.csv"
+    write_quarantine(quarantined, path)
+    return path

@@ -1,0 +1,296 @@
+"""Relabelling: samples that a dataset has already, pending or rejected -> another teacher's masks -> the next version.
+
+A sample keeps its identity, picture and split; what is said of its mask is said anew, and it waits for review. Verdicts
+name `(sample_id, mask_sha256)`, so those on the old mask stay with the old mask.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from manifests.decisions.log import Outcome as Verdicts
+from manifests.decisions.publish import verdict_columns
+from manifests.errors import UserError
+from manifests.files.blobs import BlobError, BlobStore
+from manifests.pixels.geometry import Box
+from manifests.pixels.images import UnusableImage, decode_image
+from manifests.pixels.masks import encode_mask
+from manifests.samples.sample import Row, score_mask
+from manifests.store.manifest import Manifest, ManifestStore
+from manifests.store.schema import SCHEMA
+from pipeline import quarantine
+from pipeline.faces.face import Face, FaceDetector
+from pipeline.labelling.commit import write_quarantine_table
+from pipeline.labelling.labeller import Candidate, Outcome, doubt_columns, with_masks
+from pipeline.labelling.shards import ShardResult, read_quarantine, read_tables, work_digest
+from pipeline.quarantine import QuarantineRow, Unusable
+from pipeline.teachers import Portrait, Teacher
+
+RelabelStatus = Literal["pending", "rejected"]
+
+# What a shard's result says of a sample; the rest of its row stays as it is.
+MASK_COLUMNS = (
+    "mask", "mask_sha256", "teacher", "confidence", "boundary_uncertainty", "person_fraction", "disagreement",
+    "face_fraction", "components", "holes", "border_fraction", "doubt",
+)  # fmt: skip
+MASK_SCHEMA = pa.schema([SCHEMA.field(name) for name in ("sample_id", *MASK_COLUMNS)])
+
+_FACE_COLUMNS = ("face_x", "face_y", "face_w", "face_h", "face_prob")
+_SAMPLE_COLUMNS = (
+    "sample_id", "image", "image_sha256", "roi_x", "roi_y", "roi_w", "roi_h", *_FACE_COLUMNS, "status", "origin",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A sample without its mask. The face is in the portrait's own pixels. A value: it travels to other processes."""
+
+    sample_id: str
+    data_root: Path
+    image: str
+    image_sha256: str
+    width: int
+    height: int
+    face: Face | None
+
+    @property
+    def uri(self) -> str:
+        """The picture's blob: several samples may come from one source image."""
+        return self.image
+
+    def read(self) -> bytes:
+        """The picture's bytes; Unusable when they are missing or altered."""
+        try:
+            return BlobStore(self.data_root).read(self.image, self.image_sha256)
+        except BlobError as error:
+            raise Unusable(quarantine.UNREADABLE, str(error)) from error
+        except OSError as error:
+            raise Unusable(quarantine.UNREADABLE, error.strerror or str(error)) from error
+
+    def fingerprint(self) -> str | None:
+        """The bytes' digest; None where they are missing or altered now."""
+        try:
+            self.read()
+        except Unusable:
+            return None
+        return self.image_sha256
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A sample and its picture's bytes."""
+
+    sample: Sample
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A sample and its portrait, with the teacher's mask once there is one."""
+
+    sample: Sample
+    candidate: Candidate
+
+
+@dataclass(frozen=True, slots=True)
+class Relabelled:
+    """What a run did; `manifest` is the version that holds the new masks, None when there are none."""
+
+    manifest: str | None
+    new_masks: int
+    same_masks: int  # the new mask is the old one
+    changed_meanwhile: int  # reviewed, published or relabelled by others while the teacher worked
+    unusable: int  # left as they were
+    quarantine_table: str | None
+
+    def __str__(self) -> str:
+        text = f"{self.new_masks} new mask(s)"
+        if self.same_masks:
+            text += f", {self.same_masks} came out as they were"
+        if self.changed_meanwhile:
+            text += f", {self.changed_meanwhile} changed by others meanwhile and left to them"
+        return text
+
+    @property
+    def complaint(self) -> str | None:
+        """What to tell of samples that could not be relabelled; None when all could."""
+        if not self.quarantine_table:
+            return None
+        return f"{self.unusable} sample(s) can't be relabelled and stay as they were, see {self.quarantine_table}"
+
+
+class Relabeller:
+    """The steps from a sample to its new mask, as pipeline.labelling.shards.Steps. Safe to use from threads."""
+
+    def __init__(self, detector: FaceDetector, teacher: Teacher, blobs: BlobStore) -> None:
+        self.batch_size = teacher.batch_size
+        self._detector = detector
+        self._teacher = teacher
+        self._blobs = blobs
+
+    def read(self, sample: Sample) -> Opened | QuarantineRow:
+        """The picture's bytes."""
+        try:
+            return Opened(sample, sample.read())
+        except Unusable as error:
+            return _quarantined(sample, error)
+
+    def prepare(self, opened: Opened | QuarantineRow) -> Prepared | QuarantineRow:
+        """The portrait and the faces in it: those the detector finds there, else the one it was cut around."""
+        if not isinstance(opened, Opened):
+            return opened
+        sample = opened.sample
+        try:
+            rgb = decode_image(opened.data)
+            if rgb.shape[:2] != (sample.height, sample.width):
+                sizes = f"expected {sample.width}x{sample.height}, found {rgb.shape[1]}x{rgb.shape[0]}"
+                raise Unusable(quarantine.ROW_MISMATCH, f"{sizes} in {sample.image}")
+            faces = self._detector.detect(rgb) or ([sample.face] if sample.face else [])
+            if not faces:
+                raise Unusable(quarantine.NO_FACE, "expected a face in the portrait or in the manifest, found none")
+        except (UnusableImage, Unusable) as error:
+            return _quarantined(sample, error)
+        return Prepared(sample, Candidate(Portrait(rgb, faces), Box.whole(rgb), sample.face or faces[0]))
+
+    def propose(self, samples: Sequence[Prepared | QuarantineRow]) -> list[Prepared | QuarantineRow]:
+        """The same samples, each with the teacher's mask."""
+        candidates = [sample.candidate for sample in samples if isinstance(sample, Prepared)]
+        masked = iter(with_masks(self._teacher, candidates))
+        return [
+            replace(sample, candidate=next(masked)) if isinstance(sample, Prepared) else sample for sample in samples
+        ]
+
+    def store(self, prepared: Prepared | QuarantineRow) -> Outcome:
+        """The mask's blob, and MASK_COLUMNS for the sample's row."""
+        if not isinstance(prepared, Prepared):
+            return prepared
+        candidate = prepared.candidate
+        assert candidate.mask is not None, "a sample is stored after it was given a mask"
+        blob = self._blobs.put(encode_mask(candidate.mask), ".png")
+        scores = score_mask(candidate.mask)
+        row: Row = {
+            "sample_id": prepared.sample.sample_id,
+            "mask": blob.path,
+            "mask_sha256": blob.sha256,
+            "teacher": self._teacher.name,
+            **asdict(scores),
+            **doubt_columns(candidate.mask, scores, candidate.face, candidate.disagreement),
+        }
+        return [row]
+
+
+def find_samples(manifest: Manifest, status: RelabelStatus, data_root: Path) -> list[Sample]:
+    """The version's samples of that status, without the trusted ones; UserError when there are none."""
+    table = manifest.read(_SAMPLE_COLUMNS)
+    wanted = pc.and_(pc.equal(table["status"], status), pc.not_equal(table["origin"], "ground_truth"))
+    samples = [_sample(row, data_root) for batch in table.filter(wanted).to_batches() for row in batch.to_pylist()]
+    if not samples:
+        found = ", ".join(f"{count} {name}" for name, count in manifest.counts.items() if name != "rows")
+        raise UserError(f"expected {status} samples to relabel in {manifest.path}, found none of them ({found})")
+    return samples
+
+
+def relabel_digest(samples: Sequence[Sample], *, teacher: Teacher, detector: str) -> str:
+    """32 hex digits over all that decides a shard's masks; the masks the samples have now are no part of it."""
+    work = [[sample.sample_id, sample.image_sha256, asdict(sample.face) if sample.face else None] for sample in samples]
+    return work_digest(work, teacher=teacher, detector=detector, operation="relabel")
+
+
+def commit_relabelled(
+    results: Sequence[ShardResult],
+    store: ManifestStore,
+    data_root: Path,
+    *,
+    version: int,
+    status: RelabelStatus,
+    parameters: Mapping[str, object],
+) -> Relabelled:
+    """Commit the shards' masks of samples that had `status` in `version`; UserError when there is not one mask.
+
+    Safe beside reviewers and other writers: what they changed since then stays as they left it.
+    """
+    quarantined = read_quarantine(results)
+    written = str(write_quarantine_table(quarantined, results, data_root)) if quarantined else None
+    masks = pa.concat_tables(read_tables(results)).combine_chunks()
+    if masks.num_rows == 0:
+        raise UserError(
+            f"expected to relabel at least one of {len(quarantined)} {status} sample(s), found none that can be; "
+            f"{written} says why for each"
+        )
+    before = store.open(version).read(["sample_id", "mask_sha256"]).combine_chunks()
+    relabelled = Relabelled(None, 0, 0, 0, len(quarantined), written)
+
+    def change(dataset: pa.Table | None, _version: int) -> pa.Table | None:
+        nonlocal relabelled
+        assert dataset is not None, "versions are never taken away"
+        changed, new, same = replace_masks(dataset, masks, before, status=status)
+        others = masks.num_rows - new - same
+        relabelled = replace(relabelled, new_masks=new, same_masks=same, changed_meanwhile=others)
+        return changed
+
+    facts = {
+        "status": status,
+        "relabelled_version": version,
+        "samples": masks.num_rows,
+        "quarantined": len(quarantined),
+    }
+    manifest = store.update(change, operation="relabel", parameters={**parameters, **facts}, data_root=data_root)
+    return replace(relabelled, manifest=str(manifest.path) if manifest else None)
+
+
+def replace_masks(
+    dataset: pa.Table, masks: pa.Table, before: pa.Table, *, status: RelabelStatus
+) -> tuple[pa.Table | None, int, int]:
+    """`dataset` with the rows of `masks` (MASK_SCHEMA) in it, how many are new masks, and how many the row's own.
+
+    A row counts when it still has `status` and the mask that `before` names. One whose mask comes out the same keeps
+    its verdict, and takes the teacher's name and scores if a teacher made it. No table when nothing is worth a version.
+    """
+    ids = dataset["sample_id"]
+    found = masks.take(pc.index_in(ids, value_set=masks["sample_id"]))
+    mask_before = before["mask_sha256"].take(pc.index_in(ids, value_set=before["sample_id"]))
+    unchanged = pc.and_(pc.equal(dataset["status"], status), pc.equal(dataset["mask_sha256"], mask_before))
+    due = pc.and_(pc.is_valid(found["sample_id"]), pc.fill_null(unchanged, False))
+    same = pc.and_(due, pc.fill_null(pc.equal(dataset["mask_sha256"], found["mask_sha256"]), False))
+    new = pc.and_(due, pc.invert(same))
+    again = pc.and_(same, pc.equal(dataset["origin"], "teacher"))
+    renamed = pc.and_(again, pc.fill_null(pc.not_equal(dataset["teacher"], found["teacher"]), False))
+    counts = _count(new), _count(same)
+    if not counts[0] and not _count(renamed):
+        return None, *counts
+    for name in MASK_COLUMNS:
+        dataset = _with(dataset, name, pc.or_(new, again), found[name])
+    for name, value in {"origin": "teacher", **verdict_columns(Verdicts(()))}.items():
+        dataset = _with(dataset, name, new, pa.scalar(value, SCHEMA.field(name).type))
+    return dataset, *counts
+
+
+def face_in_portrait(row: Row) -> Face | None:
+    """The face that the row's portrait was cut around, in the portrait's own pixels; None where none is known."""
+    numbers = [row[name] for name in _FACE_COLUMNS]
+    roi = Box(row["roi_x"], row["roi_y"], row["roi_w"], row["roi_h"])
+    return None if None in numbers else Face(*numbers).seen_from(roi)
+
+
+def _with(table: pa.Table, name: str, rows: pa.ChunkedArray, values: pa.ChunkedArray | pa.Scalar) -> pa.Table:
+    """`table` with `values` in the column `name` where `rows` is true."""
+    column = pc.if_else(rows, values, table[name])
+    return table.set_column(SCHEMA.get_field_index(name), SCHEMA.field(name), column)
+
+
+def _count(rows: pa.ChunkedArray) -> int:
+    return int(pc.sum(rows).as_py() or 0)
+
+
+def _sample(row: Row, data_root: Path) -> Sample:
+    size = row["roi_w"], row["roi_h"]
+    return Sample(row["sample_id"], data_root, row["image"], row["image_sha256"], *size, face_in_portrait(row))
+
+
+def _quarantined(sample: Sample, error: UnusableImage | Unusable) -> QuarantineRow:
+    detail = f"sample {sample.sample_id}: {error.detail}"
+    return {"source_uri": sample.uri, "reason": error.reason, "detail": detail, "source_sha256": sample.image_sha256}

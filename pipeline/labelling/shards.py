@@ -1,0 +1,278 @@
+"""Shards: a few hundred pictures labelled together, and remembered when they are finished.
+
+A shard is known by a digest over its pictures' bytes, the teacher and all settings. Its result is one Parquet
+file of rows and one of quarantined pictures under `data/shards/<digest>/`; the rows are written last, so a shard
+with rows is finished and is never labelled again: the same input and settings give the same file names.
+"""
+
+import json
+import os
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from manifests import __version__
+from manifests.files.atomic import write_replace
+from manifests.files.blobs import sha256_hex
+from manifests.pixels import images
+from manifests.pixels.masks import PERSON_LEVEL
+from manifests.samples.sample import Row
+from manifests.store.schema import SCHEMA
+from pipeline import doubt, quarantine
+from pipeline.faces import face, roi
+from pipeline.labelling import labeller
+from pipeline.labelling.labeller import Outcome
+from pipeline.ordered_map import in_batches, ordered_map
+from pipeline.quarantine import QuarantineRow
+from pipeline.sources import Origins, Picture
+from pipeline.teachers import Teacher, network, options, refine, tiles
+
+DEFAULT_SHARD_SIZE = 512  # pictures; a Prefect task costs about 12 ms, a shard minutes
+SHARD_SIZE_LIMIT = 1024  # more would lose too much work to a crash
+
+READERS = 16  # as many as pipeline.sources lets ask the network at a time; files as they came are small
+
+DATASET_COLUMNS = ("group_id", "split", "added_in")  # only the whole dataset can tell these
+ROW_SCHEMA = pa.schema([field for field in SCHEMA if field.name not in DATASET_COLUMNS])
+
+_ROWS = "rows.parquet"
+_QUARANTINE = "quarantine.parquet"
+
+
+class ShardItem(Protocol):
+    """What a shard is made of: a source image, say."""
+
+    @property
+    def uri(self) -> str:
+        """Its name in the quarantine table; no other item has it."""
+
+    def fingerprint(self) -> str | None:
+        """What changes when its bytes do; None where they can't be read now, and may be later."""
+
+
+Item = TypeVar("Item", bound=ShardItem)
+AnyItem = TypeVar("AnyItem", bound=ShardItem, contravariant=True)
+
+
+class Steps(Protocol[AnyItem]):
+    """What becomes of an item, step by step, as pipeline.labelling.Labeller has it. Safe to use from threads."""
+
+    batch_size: int
+
+    def read(self, item: AnyItem, /) -> Any: ...
+
+    def prepare(self, opened: Any, /) -> Any: ...
+
+    def propose(self, prepared: list[Any], /) -> list[Any]: ...
+
+    def store(self, proposed: Any, /) -> Outcome: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ShardResult:
+    """Where a finished shard lies, how much it holds, and whether it was finished before."""
+
+    directory: str
+    samples: int
+    quarantined: int
+    resumed: bool
+
+
+def split_into_shards(items: Iterable[Item], shard_size: int) -> list[list[Item]]:
+    """Items in order, `shard_size` at a time or fewer.
+
+    Once a shard is half full its end is where an item's URI says so (content-defined chunking): an item that comes
+    or goes changes its own shard and those up to the next such end, not all that follow.
+    """
+    shards: list[list[Item]] = []
+    full = True
+    for item in items:
+        if full:
+            shards.append([])
+        shards[-1].append(item)
+        size = len(shards[-1])
+        full = size == shard_size or (size >= shard_size / 2 and _ends_a_shard(item, shard_size))
+    return shards
+
+
+def shard_digest(pictures: Sequence[Picture], *, teacher: Teacher | None, detector: str, origins: Origins) -> str:
+    """32 hex digits over all that decides a shard's rows.
+
+    That is: names and bytes of the pictures, teacher, detector, origins, this program's version and its numbers.
+    """
+    files = [[picture.uri, picture.fingerprint(), _file_digest(picture.mask)] for picture in pictures]
+    return work_digest(files, teacher=teacher, detector=detector, origins=asdict(origins))
+
+
+def work_digest(work: Sequence[object], *, teacher: Teacher | None, detector: str, **others: object) -> str:
+    """32 hex digits over what is worked on, and over teacher, detector, this program's version and its numbers."""
+    settings = {
+        "teacher": [teacher.name, teacher.settings] if teacher else None,
+        "detector": detector,
+        "code_version": __version__,
+        "numbers": labelling_rules(),
+        **others,
+    }
+    return sha256_hex(json.dumps([settings, work], sort_keys=True).encode())[:32]
+
+
+def labelling_rules() -> dict[str, object]:
+    """The numbers that decide what becomes of an image, by the names that digests know them by.
+
+    A changed value makes new shards. A name stays when its module or constant is renamed, or finished shards are lost.
+    """
+    return {
+        "pipeline.faces.PERSON_LEVEL": PERSON_LEVEL,
+        "pipeline.faces.MIN_FACE_PX": face.MIN_FACE_PX,
+        "pipeline.faces.MIN_FACE_PROB": face.MIN_FACE_PROB,
+        "pipeline.roi.ABOVE_FACE_HEIGHTS": roi.ABOVE_FACE_HEIGHTS,
+        "pipeline.roi.BELOW_FACE_HEIGHTS": roi.BELOW_FACE_HEIGHTS,
+        "pipeline.roi.BESIDE_FACE_HEIGHTS": roi.BESIDE_FACE_HEIGHTS,
+        "pipeline.roi.PORTRAIT_AREA_FRACTION": roi.PORTRAIT_AREA_FRACTION,
+        "pipeline.doubt.ODD_FRACTION": doubt.ODD_FRACTION,
+        "pipeline.doubt.FACE_FRACTION": doubt.FACE_FRACTION,
+        "pipeline.doubt.LEAST_UNSURE": doubt.LEAST_UNSURE,
+        "pipeline.labelling.MIN_FACE_PROB": face.MIN_FACE_PROB,
+        "pipeline.labelling.MIN_FACE_PX": face.MIN_FACE_PX,
+        "pipeline.labelling.MIN_FACE_IN_MASK_FRACTION": labeller.MIN_FACE_IN_MASK_FRACTION,
+        "manifests.images.MIN_SIDE_PX": images.MIN_SIDE_PX,
+        "manifests.images.MAX_MEGAPIXELS": images.MAX_MEGAPIXELS,
+        "manifests.images.JPEG_QUALITY": images.JPEG_QUALITY,
+        "manifests.images.PICTURE_FORMATS": images.PICTURE_FORMATS,
+        "pipeline.teachers.network.CPU_BATCH_SIZE": options.CPU_BATCH_SIZE,
+        "pipeline.teachers.network.GPU_BATCH_SIZE": options.GPU_BATCH_SIZE,
+        "pipeline.teachers.network.IMAGENET_MEAN": network.IMAGENET_MEAN,
+        "pipeline.teachers.network.IMAGENET_STD": network.IMAGENET_STD,
+        "pipeline.teachers.network.STRIDE_PX": network.STRIDE_PX,
+        "pipeline.teachers.refine.GUIDE_RADIUS_FRACTION": refine.GUIDE_RADIUS_FRACTION,
+        "pipeline.teachers.refine.GUIDE_EPSILON": refine.GUIDE_EPSILON,
+        "pipeline.teachers.refine.BAND_PROBS": refine.BAND_PROBS,
+        "pipeline.teachers.tiles.OVERLAP_FRACTION": tiles.OVERLAP_FRACTION,
+    }
+
+
+def process_shard(
+    items: Sequence[Item],
+    directory: Path,
+    make_steps: Callable[[], Steps[Item]],
+    *,
+    schema: pa.Schema = ROW_SCHEMA,
+    title: str = "labelling",
+    threads: int | None = None,
+    stopped: Callable[[], bool] = lambda: False,
+    advance: Callable[[], None] = lambda: None,
+) -> ShardResult:
+    """Label the items into `directory`, or find that it was done; rows of `schema` come in the items' order.
+
+    `advance()` is called after each picture. CancelledError soon after `stopped()` turns true: Ctrl-C reaches only the
+    main thread, not the one this runs in.
+    """
+    if _finished(directory, items):
+        return _result(directory, resumed=True)
+    rows: list[Row] = []
+    quarantined: list[QuarantineRow] = []
+    outcomes = label_all(make_steps(), items, threads=threads or os.cpu_count() or 1)
+    with closing(outcomes):
+        for outcome in outcomes:
+            if stopped():
+                raise CancelledError(title)
+            if isinstance(outcome, list):
+                rows.extend(outcome)
+            else:
+                quarantined.append(outcome)
+            advance()
+    _write(pa.Table.from_pylist(quarantined, schema=quarantine.SCHEMA), directory / _QUARANTINE)
+    _write(pa.Table.from_pylist(rows, schema=schema), directory / _ROWS)
+    return _result(directory, resumed=False)
+
+
+def label_all(steps: Steps[Item], items: Iterable[Item], *, threads: int) -> Generator[Outcome]:
+    """The outcome of every item, in order; a few pictures a thread are in memory at any time.
+
+    READERS wait for disks and networks, `threads` work. A teacher that wants one portrait at a time works in those,
+    too; one that wants more has a thread of its own, which feeds the device.
+    """
+    with (
+        ThreadPoolExecutor(READERS) as readers,
+        ThreadPoolExecutor(threads) as workers,
+        ThreadPoolExecutor(1) as feeder,
+    ):
+        teaching = workers if steps.batch_size == 1 else feeder
+        opened = ordered_map(readers, steps.read, items, ahead=READERS)
+        prepared = ordered_map(workers, steps.prepare, opened, ahead=threads + steps.batch_size)
+        batches = in_batches(prepared, steps.batch_size)
+        proposed = ordered_map(teaching, steps.propose, batches, ahead=threads if teaching is workers else 2)
+        with closing(opened), closing(prepared), closing(proposed):
+            yield from ordered_map(workers, steps.store, chain.from_iterable(proposed), ahead=threads)
+
+
+def read_rows(results: Sequence[ShardResult]) -> Iterator[Row]:
+    """The rows of finished shards, in order."""
+    for table in read_tables(results):
+        yield from table.to_pylist()
+
+
+def read_tables(results: Sequence[ShardResult]) -> Iterator[pa.Table]:
+    """The rows of finished shards, a table each, in order."""
+    for result in results:
+        yield pq.read_table(Path(result.directory) / _ROWS)
+
+
+def read_columns(results: Sequence[ShardResult], columns: Sequence[str]) -> pa.Table:
+    """Some columns of the same rows, in order."""
+    return pa.concat_tables(
+        [pq.read_table(Path(result.directory) / _ROWS, columns=list(columns)) for result in results]
+    )
+
+
+def run_digest(results: Sequence[ShardResult]) -> str:
+    """12 hex digits over a run's shards: what is named after them is written over by a rerun."""
+    return sha256_hex("".join(Path(result.directory).name for result in results).encode())[:12]
+
+
+def read_quarantine(results: Sequence[ShardResult]) -> list[QuarantineRow]:
+    """The quarantined pictures of finished shards, in order."""
+    return [row for result in results for row in pq.read_table(Path(result.directory) / _QUARANTINE).to_pylist()]
+
+
+def _ends_a_shard(item: ShardItem, shard_size: int) -> bool:
+    """So often that a shard is three quarters full or so."""
+    return int(sha256_hex(item.uri.encode())[:8], 16) % max(1, shard_size // 4) == 0
+
+
+def _finished(directory: Path, items: Sequence[ShardItem]) -> bool:
+    """Whether the shard was labelled, and no file that couldn't be read then can be read now."""
+    if not (directory / _ROWS).is_file():
+        return False
+    table = pq.read_table(directory / _QUARANTINE).to_pylist()
+    unreadable = {row["source_uri"] for row in table if row["reason"] == quarantine.UNREADABLE}
+    return all(item.fingerprint() is None for item in items if item.uri in unreadable)
+
+
+def _result(directory: Path, *, resumed: bool) -> ShardResult:
+    return ShardResult(
+        directory=str(directory),
+        samples=pq.read_metadata(directory / _ROWS).num_rows,
+        quarantined=pq.read_metadata(directory / _QUARANTINE).num_rows,
+        resumed=resumed,
+    )
+
+
+def _write(table: pa.Table, path: Path) -> None:
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    write_replace(path, sink.getvalue().to_pybytes())
+
+
+def _file_digest(path: Path | None) -> str | None:
+    try:
+        return sha256_hex(path.read_bytes()) if path else None
+    except OSError:  # the labeller will put it into quarantine, with the reason
+        return None

@@ -1,0 +1,96 @@
+"""What Prefect's pages show of a run: how far it is, its counts, and a report. Nothing is decided here.
+
+Three artifacts, whose newest version is under their key on the page Artifacts. They are news, not results: when one
+can't be made, or the server doesn't take it, the log says so and the run goes on.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+from prefect import get_run_logger
+from prefect.artifacts import (
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+from prefect.exceptions import ObjectNotFound
+from prefect.futures import PrefectFuture, as_completed
+from prefect.settings import PREFECT_API_URL
+
+from manifests.errors import UserError
+from manifests.files.blobs import BlobStore
+from pipeline.labelling.commit import Generated
+from pipeline.labelling.report import (
+    Labelled,
+    counts_table,
+    data_url,
+    masks_sheet,
+    page,
+    stays_here,
+    summarise,
+    write_sheet,
+)
+from pipeline.labelling.shards import ShardResult
+from pipeline.run import progress_bar
+
+PROGRESS = "generate-progress"
+COUNTS = "generate-counts"
+REPORT = "generate-report"
+
+
+def watch(futures: Sequence[PrefectFuture[ShardResult]], pictures: Sequence[int]) -> Labelled:
+    """Wait for the shards, in whatever order they finish, and show how far they are; `pictures` says how many in each.
+
+    The first shard that fails raises its error.
+    """
+    started = time.monotonic()
+    sizes = dict(zip(futures, pictures, strict=True))
+    results: dict[PrefectFuture[ShardResult], ShardResult] = {}
+    total = sum(pictures)
+    with progress_bar.shown(total):
+        progress = _start_progress(f"0 of {len(futures)} shards, 0 of {total} pictures")
+        for future in as_completed(list(futures)):
+            results[future] = future.result()
+            finished = sum(sizes[done] for done in results)
+            progress_bar.reach(finished)
+            text = f"{len(results)} of {len(futures)} shards, {finished} of {total} pictures"
+            _show_progress(progress, 100 * finished / total, text)
+    return Labelled([results[future] for future in futures], pictures, time.monotonic() - started)
+
+
+def show_report(labelled: Labelled, generated: Generated, data_root: Path) -> None:
+    """The counts as a table, and the report with its contact sheet, whose file is under the data root."""
+    with _news():
+        summary = summarise(labelled, generated)
+        sheet = masks_sheet(labelled.results, BlobStore(data_root))
+        path = write_sheet(sheet, labelled.results, data_root)
+        embedded = data_url(sheet) if stays_here(PREFECT_API_URL.value()) else None
+        create_table_artifact(counts_table(summary), key=COUNTS, description=f"What is in {summary.manifest}")
+        create_markdown_artifact(page(summary, path, embedded), key=REPORT, description="The run that is finished")
+
+
+def _start_progress(text: str) -> UUID | None:
+    with _news():
+        started: Any = create_progress_artifact(0.0, key=PROGRESS, description=text)  # typed as if it may be awaited
+        return UUID(str(started))
+    return None
+
+
+def _show_progress(artifact: UUID | None, percent: float, text: str) -> None:
+    if artifact is not None:
+        with _news():
+            update_progress_artifact(artifact, percent, description=text)
+
+
+@contextmanager
+def _news() -> Iterator[None]:
+    try:
+        yield
+    except (httpx.HTTPError, ObjectNotFound, UserError, OSError) as error:  # no server, no artifact, no blob, no space
+        get_run_logger().warning("expected to show this run on Prefect's pages, found: %s", error)

@@ -1,0 +1,116 @@
+"""A list of URLs (.txt, .csv, .parquet) -> pictures of the web, which are fetched when they are read."""
+
+import csv
+import io
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import PurePosixPath
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from manifests.errors import UserError
+from pipeline.sources.limits import FetchRules
+from pipeline.sources.remote import read_bytes
+from pipeline.sources.source_image import Picture
+from pipeline.sources.urls import without_credentials
+from pipeline.sources.web.fetch import Fetcher
+
+LIST_SUFFIXES = (".txt", ".csv", ".parquet")
+COLUMNS = ("url", "license", "attribution")
+
+ListRow = Mapping[str, str | None]
+
+_fetchers_lock = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class WebAddress:
+    """What a URL leads to. It is known by that URL: nothing is fetched to tell whether it has changed."""
+
+    url: str
+    rules: FetchRules
+
+    @property
+    def uri(self) -> str:
+        """The URL, without credentials."""
+        return without_credentials(self.url)
+
+    def read(self) -> bytes:
+        """The bytes, fetched; Unusable says why there are none."""
+        with _fetchers_lock:
+            fetcher = _fetcher(self.rules)
+        return fetcher.fetch(self.url)
+
+    def fingerprint(self) -> str:
+        """The URL, without credentials: signed anew, it is the same picture."""
+        return self.uri
+
+
+def list_web_pictures(images: str, rules: FetchRules) -> list[Picture]:
+    """The pictures of the list at `images`, in its order, each URL once; UserError when it can't be read or is empty.
+
+    A line that is no URL is a picture too: it goes to quarantine like one that can't be fetched.
+    """
+    data = read_bytes(images)
+    read = {".txt": _text_rows, ".csv": _csv_rows, ".parquet": _parquet_rows}[PurePosixPath(images).suffix.lower()]
+    pictures: dict[str, Picture] = {}
+    for row in read(data, images):
+        url = _stated(row, "url")
+        if url and url not in pictures:
+            address = WebAddress(url, rules)
+            pictures[url] = Picture(address, None, _stated(row, "license"), _stated(row, "attribution"))
+    if not pictures:
+        raise UserError(f"expected URLs in {images}, found none; give one a line, or in a column named url")
+    return list(pictures.values())
+
+
+@cache
+def _fetcher(rules: FetchRules) -> Fetcher:
+    """This process's fetcher: its limits hold over all threads."""
+    return Fetcher(rules)
+
+
+def _text_rows(data: bytes, images: str) -> Iterator[ListRow]:
+    for line in _decode(data).splitlines():
+        if not line.lstrip().startswith("#"):
+            yield {"url": line}
+
+
+def _csv_rows(data: bytes, images: str) -> Iterator[ListRow]:
+    reader = csv.DictReader(io.StringIO(_decode(data), newline=""), strict=True)
+    try:
+        names = _columns(reader.fieldnames or (), images)
+        for row in reader:
+            yield {column: row[name] for column, name in names.items()}
+    except csv.Error as error:
+        raise UserError(f"expected CSV in {images}, found in line {reader.line_num}: {error}") from error
+
+
+def _parquet_rows(data: bytes, images: str) -> Iterator[ListRow]:
+    try:
+        file = pq.ParquetFile(pa.BufferReader(data))
+        names = _columns(file.schema_arrow.names, images)
+        for batch in file.iter_batches(columns=list(names.values())):
+            for row in batch.to_pylist():
+                yield {column: None if row[name] is None else str(row[name]) for column, name in names.items()}
+    except (pa.ArrowException, OSError) as error:
+        raise UserError(f"expected a Parquet file at {images}, found {error}; write it again") from error
+
+
+def _columns(found: Iterable[str], images: str) -> dict[str, str]:
+    """Of url, license and attribution those that there are -> as they are written here."""
+    by_name = {name.strip().lower(): name for name in found}
+    if "url" not in by_name:
+        raise UserError(f"expected a column url in {images}, found {', '.join(by_name) or 'none'}; name it so")
+    return {column: by_name[column] for column in COLUMNS if column in by_name}
+
+
+def _stated(row: ListRow, column: str) -> str | None:
+    return (row.get(column) or "").strip() or None
+
+
+def _decode(data: bytes) -> str:
+    return data.decode("utf-8-sig", "backslashreplace")

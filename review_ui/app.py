@@ -1,0 +1,52 @@
+"""The whole app."""
+
+import hashlib
+from collections.abc import Collection
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from manifests.files.blobs import BlobStore
+from review_ui.auth.authenticator import Doorkeeper
+from review_ui.auth.middleware import SignIn
+from review_ui.queue.session import ReviewSession
+from review_ui.routes import LEAD_PATH
+from review_ui.web.api import create_api
+from review_ui.web.lazy_mount import LatePage
+from review_ui.web.origin_check import Guard
+from review_ui.web.review_page import mount_page
+
+
+def create_app(
+    session: ReviewSession,
+    blobs: BlobStore,
+    *,
+    host_name: str,
+    dataset: str,
+    doorkeeper: Doorkeeper | None = None,
+    public_names: Collection[str] = (),
+) -> ASGIApp:
+    """Routes, page, sign-in and guard. Without a doorkeeper nobody signs in.
+
+    `dataset` tells apart what browsers keep for different queues on one address; `public_names` are those under
+    which a proxy shows the page.
+    """
+    app = create_api(session, blobs)
+    mount_page(app, dataset)
+    site = LatePage(app, LEAD_PATH, lambda: _lead_app(session))
+    return Guard(
+        SignIn(site, doorkeeper) if doorkeeper else site,
+        host_names={name.lower() for name in (host_name, *public_names)},
+    )
+
+
+def _lead_app(session: ReviewSession) -> FastAPI:
+    from review_ui.lead.mount import lead_app  # here: it imports gradio
+
+    return lead_app(session, LEAD_PATH)
+
+
+def dataset_name(manifests_root: Path, database_url: str) -> str:
+    """12 hex digits for one queue: the same directory and database give the same name after a restart."""
+    return hashlib.sha256(f"{manifests_root.resolve()}\n{database_url}".encode()).hexdigest()[:12]

@@ -1,0 +1,119 @@
+"""`python -m review_ui users`: who may sign in."""
+
+import argparse
+import getpass
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from manifests.errors import UserError
+from review_ui.auth.password import MAX_CHARACTERS, check_new, hash_password
+from review_ui.auth.users import NAME_PATTERN, ROLES, User, read_users, write_users
+
+DEFAULT_PATH = Path("users.toml")
+
+
+def main(arguments: Sequence[str]) -> None:
+    options = _parser().parse_args(arguments)
+    options.run(options)
+
+
+def _add(options: argparse.Namespace) -> None:
+    users = read_users(options.users) if options.users.exists() else {}
+    if options.name in users:
+        raise UserError(
+            f"expected a name that is not in {options.users}, found {options.name}; "
+            f"change the password with: python -m review_ui users password {options.name}"
+        )
+    users[options.name] = User(options.name, options.role, hash_password(_ask(options)))
+    write_users(options.users, users)
+    print(f"added {options.name} ({options.role})\n{options.users}")
+
+
+def _list(options: argparse.Namespace) -> None:
+    for user in read_users(options.users).values():
+        print(f"{user.name}\t{user.role}")
+
+
+def _remove(options: argparse.Namespace) -> None:
+    users = _with(options)
+    del users[options.name]
+    write_users(options.users, users)
+    print(f"removed {options.name}; signed out within seconds\n{options.users}")
+
+
+def _password(options: argparse.Namespace) -> None:
+    users = _with(options)
+    users[options.name] = replace(users[options.name], password=hash_password(_ask(options)))
+    write_users(options.users, users)
+    print(f"changed the password of {options.name}; signed out within seconds\n{options.users}")
+
+
+def _with(options: argparse.Namespace) -> dict[str, User]:
+    """The users, of whom `options.name` is one."""
+    users = read_users(options.users)
+    if options.name not in users:
+        known = ", ".join(users) or "nobody"
+        raise UserError(f"expected a name out of {options.users}, found {options.name}; it knows {known}")
+    return users
+
+
+def _ask(options: argparse.Namespace) -> str:
+    """A new password: typed twice on the terminal, or one line of standard input."""
+    password = _line() if options.password_stdin else _typed()
+    check_new(password)
+    return password
+
+
+def _typed() -> str:
+    if not sys.stdin.isatty():
+        raise UserError("expected a terminal to ask for the password on, found none; pipe it to --password-stdin")
+    password = getpass.getpass("Password: ")
+    check_new(password)  # before it is typed again
+    if getpass.getpass("Again: ") != password:
+        raise UserError("expected the same password twice, found two; nothing was changed")
+    return password
+
+
+def _line() -> str:
+    line = sys.stdin.buffer.readline(8 * MAX_CHARACTERS)
+    try:
+        return line.decode().rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise UserError("expected the password in UTF-8, found other bytes") from error
+
+
+def _name(text: str) -> str:
+    if not NAME_PATTERN.fullmatch(text):
+        raise argparse.ArgumentTypeError(
+            f"expected at most 64 letters, digits, '.', '_' or '-' as a name, found {ascii(text)[:80]}"
+        )
+    return text
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m review_ui users",
+        description="Who may sign in to the review page. A running server sees a change within seconds.",
+    )
+    file = argparse.ArgumentParser(add_help=False)
+    file.add_argument(
+        "--users", type=Path, default=DEFAULT_PATH, metavar="PATH", help=f"users file (default: {DEFAULT_PATH})"
+    )
+    name = argparse.ArgumentParser(add_help=False)
+    name.add_argument("name", type=_name, metavar="NAME", help="letters, digits, '.', '_', '-'; at most 64")
+    password = argparse.ArgumentParser(add_help=False)
+    password.add_argument(
+        "--password-stdin", action="store_true", help="read the password as one line of standard input"
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    add = commands.add_parser("add", parents=[name, file, password], help="let somebody in")
+    add.add_argument("--role", choices=ROLES, default="reviewer", help="a lead also publishes (default: reviewer)")
+    add.set_defaults(run=_add)
+    commands.add_parser("list", parents=[file], help="names and roles").set_defaults(run=_list)
+    commands.add_parser("remove", parents=[name, file], help="let somebody in no more").set_defaults(run=_remove)
+    commands.add_parser(
+        "password", parents=[name, file, password], help="set another password"
+    ).set_defaults(run=_password)  # fmt: skip
+    return parser

@@ -1,0 +1,111 @@
+"""Keeps out who isn't signed in: an ASGI layer around the whole app, inside the guard.
+
+Without a valid cookie every route answers 401, Gradio's too; POST /sign-in alone is open. Whoever is signed in is
+put into the request as `state.reviewer`; /lead and all below it is for leads.
+
+A page names in X-Reviewer whom it was opened by. Once somebody else has signed in with the same browser, that is 401
+too: nothing that was decided on the page of one person counts for another.
+"""
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import MutableHeaders
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from manifests.decisions.log import DatabaseAway
+from review_ui.auth.authenticator import Doorkeeper
+from review_ui.auth.cookie import token_of
+from review_ui.auth.form import SignInForm
+from review_ui.reviewer import Reviewer
+from review_ui.routes import LEAD_PATH, is_below
+
+_SOMEBODY_ELSE = "expected whom the page was opened by to be signed in, found somebody else; reload the page"
+_NOT_A_LEAD = "expected a lead, found a reviewer; ask a lead to do it"
+_SHARED = ("public", "s-maxage")  # directives that let a shared cache keep an answer
+_PRIVATE = ("private", "no-store")
+
+
+class SignIn:
+    """Passes on to `app` what comes from somebody who is signed in."""
+
+    def __init__(self, app: ASGIApp, doorkeeper: Doorkeeper) -> None:
+        self._app = app
+        self._doorkeeper = doorkeeper
+        self._form = SignInForm(doorkeeper)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._websocket(scope, receive, send)
+        elif _route(scope) == ("POST", "/sign-in"):
+            answer = await self._form.sign_in(Request(scope, receive))
+            await answer(scope, receive, send)
+        else:
+            await self._request(scope, receive, send)
+
+    async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope)
+        answer: Response | None = None
+        try:
+            reviewer = await self._reviewer(request)
+            if reviewer is None:
+                answer = self._form.not_signed_in(request)
+            elif request.headers.get("x-reviewer", reviewer.name) != reviewer.name:
+                answer = JSONResponse({"error": _SOMEBODY_ELSE}, 401, {"Cache-Control": "no-store"})
+            elif not _may_enter(reviewer, scope["path"]):
+                answer = JSONResponse({"error": _NOT_A_LEAD}, 403)
+            elif _route(scope) == ("POST", "/sign-out"):
+                answer = await self._form.sign_out(request)
+            elif _route(scope) == ("GET", "/sign-in"):  # a bookmark of the form
+                answer = RedirectResponse("/", 303)
+        except DatabaseAway as error:
+            answer = JSONResponse({"error": str(error)}, 503)
+        if answer:
+            await answer(scope, receive, send)
+        elif reviewer:
+            await self._pass_on(reviewer, scope, receive, send)
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            reviewer = await self._reviewer(HTTPConnection(scope))
+        except DatabaseAway:
+            reviewer = None
+        if reviewer and _may_enter(reviewer, scope["path"]):
+            await self._pass_on(reviewer, scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1008, "reason": "not for you"})  # policy violation
+
+    async def _reviewer(self, connection: HTTPConnection) -> Reviewer | None:
+        token = token_of(connection)
+        if not token:
+            return None
+        return self._doorkeeper.recall(token) or await run_in_threadpool(self._doorkeeper.find, token)
+
+    async def _pass_on(self, reviewer: Reviewer, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_private(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                _keep_from_shared_caches(MutableHeaders(scope=message))
+            await send(message)
+
+        state = {**scope.get("state", {}), "reviewer": reviewer}
+        await self._app({**scope, "state": state}, receive, send_private)
+
+
+def _route(scope: Scope) -> tuple[str, str]:
+    return scope["method"], scope["path"]
+
+
+def _may_enter(reviewer: Reviewer, path: str) -> bool:
+    return reviewer.role == "lead" or not is_below(path, LEAD_PATH)
+
+
+def _keep_from_shared_caches(headers: MutableHeaders) -> None:
+    """What one person may see, a proxy must not keep for the next one. The browser's own cache may."""
+    found = [directive.strip() for directive in headers.get("cache-control", "").split(",") if directive.strip()]
+    names = [directive.partition("=")[0].lower() for directive in found]
+    if any(name in _PRIVATE for name in names):
+        return
+    kept = [directive for directive, name in zip(found, names, strict=True) if name not in _SHARED]
+    headers["Cache-Control"] = ", ".join(["private", *(kept or ["no-cache"])])

@@ -1,0 +1,122 @@
+"""The users file: one TOML table per person, with the role and the password's hash. Read, written, followed.
+
+    [ann]
+    role = "lead"
+    password = "scrypt$17$8$1$...$..."
+
+It may be edited by hand. Written here, it is written whole or not at all and only its owner can read it.
+"""
+
+import json
+import os
+import re
+import sys
+import threading
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from manifests.errors import UserError
+from manifests.files.atomic import write_replace
+from review_ui.auth.password import PasswordHash, read_hash
+from review_ui.reviewer import Role
+
+ROLES: tuple[Role, ...] = ("reviewer", "lead")
+NAME_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+_HEADER = "# Who may sign in to the review page; python -m review_ui users --help. Comments are not kept.\n"
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")  # TOML; a name with a dot must be quoted
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    name: str
+    role: Role
+    password: PasswordHash
+
+
+Users = Mapping[str, User]
+
+
+class UsersFile:
+    """The users in a file as it is now: it is read again when it has changed. Safe to use from threads."""
+
+    def __init__(self, path: Path) -> None:
+        """UserError when the file is missing or wrong, or names nobody."""
+        self._path = path
+        self._lock = threading.Lock()
+        self._signature = _signature(path)
+        self._users = read_users(path)
+        if not self._users:
+            raise UserError(f"expected users in {path}, found none; add one with python -m review_ui users add NAME")
+
+    def users(self) -> Users:
+        """What the file says; what it said before, while it can't be read: a slip must not lock out the team."""
+        signature = _signature(self._path)
+        if signature == self._signature:
+            return self._users
+        with self._lock:
+            if signature != self._signature:
+                self._signature = signature
+                try:
+                    self._users = read_users(self._path)
+                except UserError as error:
+                    print(f"warning: {error}; the users from before still hold", file=sys.stderr, flush=True)
+            return self._users
+
+
+def read_users(path: Path) -> dict[str, User]:
+    """The users by name, in the file's order; UserError, one line that names file and user, when it is wrong."""
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(
+            f"expected a users file at {path}, found none; make one with python -m review_ui users add NAME"
+        ) from error
+    except OSError as error:
+        raise UserError(f"expected to read {path}, found: {error.strerror}; check its owner and mode") from error
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
+        raise UserError(f"expected TOML in {path}, found: {error}") from error
+    return {name: _user(path, name, table) for name, table in tables.items()}
+
+
+def write_users(path: Path, users: Users) -> None:
+    """Replace the file by these users, mode 0600."""
+    tables = (
+        f"\n[{_key(user.name)}]\nrole = {json.dumps(user.role)}\npassword = {json.dumps(str(user.password))}\n"
+        for user in users.values()
+    )
+    mask = os.umask(0o077)  # of the temporary file too: nobody reads the hashes in between
+    try:
+        write_replace(path, (_HEADER + "".join(tables)).encode())
+    finally:
+        os.umask(mask)
+
+
+def _user(path: Path, name: str, table: object) -> User:
+    problem = f"{path}, user {ascii(name)[:80]}: "
+    if not NAME_PATTERN.fullmatch(name):
+        raise UserError(f"{problem}expected a name of at most 64 letters, digits, '.', '_' or '-', found another")
+    if not isinstance(table, dict) or table.keys() != {"role", "password"}:
+        found = ", ".join(ascii(key)[:40] for key in table) if isinstance(table, dict) else "no table"
+        raise UserError(f"{problem}expected role and password in a table, found {found or 'an empty one'}")
+    if table["role"] not in ROLES:
+        raise UserError(f"{problem}expected a role out of {', '.join(ROLES)}, found {ascii(table['role'])[:60]}")
+    try:
+        return User(name, table["role"], read_hash(table["password"]))
+    except ValueError as error:
+        raise UserError(f"{problem}{error}; set a new one with python -m review_ui users password {name}") from error
+
+
+def _key(name: str) -> str:
+    return name if _BARE_KEY.fullmatch(name) else json.dumps(name)  # ASCII only, where JSON and TOML quote alike
+
+
+def _signature(path: Path) -> tuple[int, ...]:
+    """What changes with the file's content, without reading it; empty when there is no file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return found.st_mtime_ns, found.st_size, found.st_ino

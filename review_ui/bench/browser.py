@@ -1,0 +1,119 @@
+"""What a person in front of the page waits for, in a real Chromium driven by playwright."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+
+from manifests.errors import UserError
+from manifests.files.blobs import BlobStore
+from manifests.store.manifest import ManifestStore
+
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+VIEWPORT: ViewportSize = {"width": 1280, "height": 720}
+PACE_MS = 80  # between keys: 300 decisions take less than 30 s
+
+# Presses keys as fast as the page lets it, but no faster than the pace, and notes each sample and how long the next
+# one took to be painted. In the page, since each order from outside would take longer than what is measured.
+_PRESS = """async ({decisions, pace}) => {
+  const sample = document.querySelector("#sample");
+  const frame = () => new Promise(requestAnimationFrame);
+  const seen = [];
+  performance.clearMeasures();
+  const started = performance.now();
+  while (seen.length < decisions) {
+    while (sample.dataset.painted !== "true") await frame();
+    seen.push(sample.dataset.sampleId);
+    const key = seen.length % 3 ? "a" : "x";
+    document.body.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true}));
+    await new Promise((resolve) => setTimeout(resolve, pace));
+  }
+  while (sample.dataset.painted !== "true") await frame();
+  const seconds = (performance.now() - started) / 1000;
+  while (!document.querySelector("#unsaved").hidden) await frame();
+  return {seconds, seen, painted: performance.getEntriesByName("key-to-paint").map((entry) => entry.duration)};
+}"""
+
+# The same of the plain page: clicks, and waits until another picture is there.
+_CLICK = """async (clicks) => {
+  const took = [];
+  const frame = () => new Promise(requestAnimationFrame);
+  const shown = () => { const i = document.querySelector("#picture img"); return i?.complete && i.src; };
+  for (let at = 0; at < clicks; at++) {
+    const before = shown();
+    const started = performance.now();
+    document.querySelector("#accept").click();
+    while (!shown() || shown() === before) await frame();
+    await frame();
+    took.push(performance.now() - started);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  return took;
+}"""
+
+
+@dataclass(frozen=True)
+class Pressed:
+    """`sample_ids` in the order of the keys; `painted_ms` per key."""
+
+    seconds: float
+    sample_ids: list[str]
+    painted_ms: list[float]
+
+
+@contextmanager
+def open_browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not chromium:
+        raise UserError("expected a Chromium on PATH, found none; on Debian: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+def first_sample(browser: Browser, address: str) -> Page:
+    """A page on which the first sample has been painted."""
+    page = browser.new_page(viewport=VIEWPORT)
+    page.goto(address)
+    page.wait_for_selector('#sample[data-painted="true"]', timeout=120_000)
+    return page
+
+
+def key_to_paint(browser: Browser, address: str, decisions: int) -> Pressed:
+    page = first_sample(browser, address)
+    found = page.evaluate(_PRESS, {"decisions": decisions, "pace": PACE_MS})
+    return Pressed(found["seconds"], found["seen"], found["painted"])
+
+
+def plain_gradio(browser: Browser, store: ManifestStore, clicks: int) -> list[float]:
+    """Milliseconds from a click to the next picture on a page as Gradio's guide would build it."""
+    import gradio as gr
+
+    manifest = store.open()
+    blobs = BlobStore(manifest.data_root)
+    paths = [str(blobs.path(name)) for name in manifest.read(["image"])["image"].slice(0, clicks + 1).to_pylist()]
+    with gr.Blocks(analytics_enabled=False) as blocks:
+        state = gr.State(0)
+        picture = gr.Image(paths[0], type="filepath", elem_id="picture")
+        gr.Button("Accept", elem_id="accept").click(
+            lambda at: (at + 1, paths[(at + 1) % len(paths)]), state, [state, picture]
+        )
+    _, address, _ = blocks.launch(
+        server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, allowed_paths=[str(manifest.data_root)]
+    )
+    try:
+        return _clicks(browser, address, clicks)
+    finally:
+        blocks.close()
+
+
+def _clicks(browser: Browser, address: str, clicks: int) -> list[float]:
+    page = browser.new_page(viewport=VIEWPORT)
+    page.goto(address)
+    page.wait_for_selector("#picture img", timeout=60_000)
+    took: list[float] = page.evaluate(_CLICK, clicks)
+    page.close()
+    return took

@@ -1,0 +1,119 @@
+"""The lead's page: progress, reasons, reviewers, second look, problems, publish, download. Ordinary Gradio.
+
+`lead_blocks(board)` makes it; whoever mounts it guards it. All tabs but Publish show one `Snapshot`, taken when
+the page opens, when Refresh is pressed and every two minutes.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from manifests.decisions.log import Policy
+from manifests.errors import UserError
+from review_ui.lead.html import STYLE
+from review_ui.lead.snapshot import Board, Snapshot, take_snapshot
+from review_ui.lead.tables import status_summary
+from review_ui.lead.tabs import TABS, heading
+from review_ui.quality.counts import tally
+
+REFRESH_SECONDS = 120  # of 200,000 decisions on a million rows the figures take seconds
+CONFLICT_CHOICES = [
+    ("leave it a conflict, for a second look", "keep"),
+    ("reject the mask", "reject"),
+    ("do as most of them say; a tie stays a conflict", "majority"),
+]
+_DOWNLOADS = """
+<p>Every decision that stands, one row each: sample and mask, verdict, reason, reviewer, time, milliseconds, view
+and purpose.</p>
+<p><a href="/api/decisions.parquet" download>decisions.parquet</a></p>
+<p><a href="/api/decisions.csv" download>decisions.csv</a></p>
+"""
+
+
+def lead_blocks(board: Board, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> gr.Blocks:
+    """The page; it asks nothing of the board before a browser opens it."""
+    with gr.Blocks(title="Review board", analytics_enabled=False, fill_width=True) as blocks:
+        with gr.Row():
+            shown: dict[gr.HTML, Callable[[Snapshot], str]] = {_html(): heading}
+            refresh = gr.Button("Refresh", size="sm", scale=0, min_width=120, elem_id="refresh")
+        with gr.Tabs():
+            for label, view in TABS.items():
+                with gr.Tab(label):
+                    shown[_html()] = view
+            with gr.Tab("Publish"):
+                choices, outcome, published = _publish_tab(board)
+            with gr.Tab("Download"):
+                _html(_DOWNLOADS)
+
+        def show() -> list[Any]:
+            try:
+                snapshot = take_snapshot(board, now())
+            except UserError as error:  # the figures stay as they were
+                return [_error(error), *([gr.update()] * (len(shown) - 1))]
+            return [view(snapshot) for view in shown.values()]
+
+        timer = gr.Timer(REFRESH_SECONDS)
+        for happening in (blocks.load, refresh.click, timer.tick, published.then):
+            happening(show, outputs=list(shown), show_progress="hidden")
+        gr.on(
+            [blocks.load, refresh.click, *(choice.change for choice in choices)],
+            lambda votes, conflicts: _preview(board, votes, conflicts),
+            inputs=choices,
+            outputs=outcome,
+            show_progress="hidden",
+        )
+    return blocks
+
+
+def _html(value: str = "") -> gr.HTML:
+    return gr.HTML(value, css_template=STYLE, apply_default_css=False)
+
+
+def _publish_tab(board: Board) -> tuple[tuple[gr.Number, gr.Radio], gr.HTML, Any]:
+    """The policy's two choices, where counts, result or error are shown, and the event of having published."""
+    default = board.policy
+    with gr.Row():
+        votes = gr.Number(
+            default.votes, label="Verdicts a mask needs", precision=0, minimum=1, step=1, scale=1, elem_id="votes"
+        )
+        conflicts = gr.Radio(
+            CONFLICT_CHOICES, value=default.conflicts, scale=4, elem_id="conflicts",
+            label="When reviewers disagree (a lead's second look decides in any case)",
+        )  # fmt: skip
+    outcome = _html()
+    publish = gr.Button("Publish", variant="primary", elem_id="publish-version", scale=0, min_width=200)
+    published = publish.click(
+        lambda votes, conflicts: _publish(board, votes, conflicts), inputs=[votes, conflicts], outputs=outcome
+    )
+    return (votes, conflicts), outcome, published
+
+
+def _preview(board: Board, votes: int | None, conflicts: str) -> str:
+    try:
+        return f"<p>Published now, the masks under review would be:</p>{_counts(board, _policy(votes, conflicts))}"
+    except UserError as error:
+        return _error(error)
+
+
+def _publish(board: Board, votes: int | None, conflicts: str) -> str:
+    try:
+        policy = _policy(votes, conflicts)
+        path = escape(str(board.publish(policy).path))
+        return f'<p role="status"><b>Published {path}.</b> The masks under review are:</p>{_counts(board, policy)}'
+    except UserError as error:
+        return _error(error)
+
+
+def _counts(board: Board, policy: Policy) -> str:
+    return status_summary(tally(board.manifest, board.decisions(), policy).total)
+
+
+def _policy(votes: int | None, conflicts: Any) -> Policy:
+    return Policy(int(votes or 0), conflicts)  # Policy refuses what is no number of votes
+
+
+def _error(error: UserError) -> str:
+    return f'<p role="alert">{escape(str(error))}</p>'

@@ -1,0 +1,69 @@
+"""What the lead's page asks of the review session, and what it makes of the answers: one `Snapshot`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from manifests.decisions.log import Decision, MaskKey, Policy
+from manifests.store.manifest import Manifest
+from review_ui.quality.counts import Tally, tally
+from review_ui.quality.gold import GoldSample
+from review_ui.quality.pace import Forecast, forecast
+
+
+class Board(Protocol):
+    """What the lead's page wants of the review session. All methods may be called from several threads."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """The version under review."""
+
+    @property
+    def policy(self) -> Policy:
+        """The one that the server was started with."""
+
+    def decisions(self) -> list[Decision]:
+        """All standing decisions, oldest first."""
+
+    def gold(self) -> Mapping[MaskKey, GoldSample]: ...
+
+    def second_look(self) -> int:
+        """How many samples wait for one."""
+
+    def problems(self) -> list[str]:
+        """One line for each sample that was set aside, with the reason."""
+
+    def publish(self, policy: Policy) -> Manifest:
+        """Make the next version; UserError when there is nothing to publish or the log refuses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What the board said at one moment; `decisions` are those of people."""
+
+    manifest: Manifest
+    decisions: list[Decision]
+    gold: Mapping[MaskKey, GoldSample]
+    second_look: int
+    problems: list[str]
+    tally: Tally
+    forecast: Forecast
+    taken_at: datetime
+
+
+def take_snapshot(board: Board, now: datetime) -> Snapshot:
+    """Everything read once, so that all figures on the page belong together."""
+    manifest, decisions = board.manifest, board.decisions()
+    counted = tally(manifest, decisions, board.policy)
+    by_people = [decision for decision in decisions if decision.is_by_person]
+    return Snapshot(
+        manifest=manifest,
+        decisions=by_people,
+        gold=board.gold(),
+        second_look=board.second_look(),
+        problems=board.problems(),
+        tally=counted,
+        forecast=forecast(by_people, counted.votes_left, now),
+        taken_at=now,
+    )

@@ -1,0 +1,173 @@
+"""What the lead's tabs say of a review's figures, as HTML. No Gradio in here."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from manifests.pixels.colors import STATUS_COLORS
+from review_ui.lead.html import Cell, Html, cards, colors_of, key, keys, stacked_bar, table, with_note
+from review_ui.quality.agreement import Agreement
+from review_ui.quality.counts import STATUSES, Counts, Tally
+from review_ui.quality.error_rates import Interval, Rate, SlippedThrough
+from review_ui.quality.gold import GoldSample
+from review_ui.quality.pace import Forecast
+from review_ui.quality.reviewer_quality import ReviewerFigures, Seconds
+
+ABSENT = "–"
+EVERYBODY = "all together"
+REVIEWER_HEADERS = (
+    "reviewer",
+    "verdicts",
+    "at work",
+    "seconds each",
+    "accepted",
+    "false accepts",
+    "false rejects",
+    "wrong among accepted",
+    "agrees with self",
+)
+
+
+def headline(tally: Tally, outlook: Forecast) -> Html:
+    """What a lead wants to know first."""
+    total = sum(tally.total.values())
+    done = total - tally.total["pending"]
+    return cards(
+        [
+            (f"{done:,} of {total:,}", f"masks have a verdict: {_percent(done / total if total else None)}"),
+            (f"{outlook.votes_left:,}", "verdicts to go"),
+            (_hours(outlook.reviewer_hours), "of a reviewer's work to go"),
+            (_hours(outlook.hours), f"on the clock: {_at_work(outlook.at_work)}"),
+            (_number(outlook.votes_per_hour), "verdicts per hour of work"),
+        ]
+    )
+
+
+def progress_table(what: str, groups: Mapping[str, Counts]) -> Html:
+    """A row for each group of masks: a bar of their statuses, and the counts."""
+    headers = [what, "masks", "done", *(key(status, STATUS_COLORS[status]) for status in STATUSES)]
+    largest = max((sum(counts.values()) for counts in groups.values()), default=0)
+    rows: list[list[Cell]] = []
+    for name, counts in groups.items():
+        total = sum(counts.values())
+        done = _percent(1 - counts["pending"] / total)
+        bar = stacked_bar(counts, STATUS_COLORS, full=largest)
+        rows.append([name, bar, done, *(f"{counts[status]:,}" for status in STATUSES)])
+    return table(headers, rows, bars=1)
+
+
+def reasons_table(reasons: Mapping[str, Counter[str]]) -> Html:
+    """A row for each reason, the commonest first: a bar of the sources, and the count."""
+    colors = colors_of(list(reasons))
+    totals = sum(reasons.values(), Counter[str]())
+    rejects, largest = totals.total(), max(totals.values(), default=0)
+    rows: list[list[Cell]] = []
+    for reason, count in totals.most_common():
+        by_source = {source: counts[reason] for source, counts in reasons.items()}
+        rows.append([reason, stacked_bar(by_source, colors, full=largest), f"{count:,}", _percent(count / rejects)])
+    return Html(keys(colors) + table(["reason", "masks, by source", "masks", "share"], rows, bars=1))
+
+
+def reviewers_table(figures: Sequence[ReviewerFigures], with_self: Mapping[str, Agreement]) -> Html:
+    """A row for each reviewer and, below it, for each view."""
+    rows: list[list[Cell]] = []
+    for line in figures:
+        of = line.figures
+        own = with_self.get(line.reviewer or "") if line.mode is None else None
+        rows.append(
+            [
+                line.mode or line.reviewer or EVERYBODY,
+                with_note(f"{of.verdicts:,}", f"{of.skips:,} skips") if of.skips else f"{of.verdicts:,}",
+                _hours(line.hours) if line.mode is None else "",
+                _seconds(of.seconds),
+                _percent(of.accepted.value),
+                _rate(of.false_accept),
+                _rate(of.false_reject),
+                _slipped(of.slipped),
+                with_note(_kappa(own), f"{_percent(own.observed)} of {own.n:,}") if own else "",
+            ]
+        )
+    return table(REVIEWER_HEADERS, rows, parts=[line.mode is not None for line in figures])
+
+
+def agreement_table(agreements: Sequence[Agreement]) -> Html:
+    """A row for each two reviewers with masks in common."""
+    rows = [
+        [f"{pair.first} and {pair.second}", f"{pair.n:,}", _percent(pair.observed), _kappa(pair)] for pair in agreements
+    ]
+    return table(["reviewers", "masks both judged", "same verdict", "κ"], rows)
+
+
+def damage_table(by_damage: Mapping[str, Rate]) -> Html:
+    """A row for each kind of damage: which of them get past the reviewers."""
+    rows = [
+        [damage, f"{rate.n:,}", f"{rate.hits:,}", _percent(rate.value), _interval(rate.interval)]
+        for damage, rate in by_damage.items()
+    ]
+    return table(["damage", "judged", "accepted", "share", "95 % interval"], rows)
+
+
+def disputed_table(disputed: Sequence[tuple[GoldSample, Rate]]) -> Html:
+    """A row for each gold sample on which reviewers are of another opinion, with links to its two files."""
+    rows: list[list[Cell]] = [
+        [
+            gold.sample_id,
+            gold.damage or "none",
+            gold.right_verdict,
+            f"{rate.hits:,} of {rate.n:,}",
+            Html(f'<a href="/media/{gold.image_sha256}">photograph</a> <a href="/media/{gold.mask_sha256}">mask</a>'),
+        ]
+        for gold, rate in disputed
+    ]
+    return table(["gold sample", "damage", "right verdict", "judged otherwise", "look at it"], rows)
+
+
+def status_summary(counts: Counts) -> Html:
+    """One bar of the statuses and the counts below it."""
+    legend = {f"{count:,} {status}": STATUS_COLORS[status] for status, count in counts.items()}
+    return Html(stacked_bar(counts, STATUS_COLORS, full=max(1, sum(counts.values()))) + keys(legend))
+
+
+def _seconds(seconds: Seconds | None) -> Cell:
+    if seconds is None:
+        return ABSENT
+    return with_note(f"{seconds.median:.2f}", f"{seconds.lower:.2f} to {seconds.upper:.2f}")
+
+
+def _rate(rate: Rate) -> Cell:
+    if not rate.n:
+        return ABSENT
+    return with_note(_percent(rate.value), f"{_interval(rate.interval)}; {rate.hits:,} of {rate.n:,}")
+
+
+def _slipped(slipped: SlippedThrough | None) -> Cell:
+    if slipped is None:
+        return ABSENT
+    note = f"{_interval(slipped.share_interval)}; {slipped.count:,.0f} of {slipped.accepted:,}"
+    return with_note(_percent(slipped.share), note)
+
+
+def _interval(interval: Interval | None) -> str:
+    """In per cent, without the sign."""
+    return ABSENT if interval is None else f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f}"
+
+
+def _percent(share: float | None) -> str:
+    return ABSENT if share is None else f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
+
+
+def _kappa(agreement: Agreement) -> str:
+    return ABSENT if agreement.kappa is None else f"{agreement.kappa:.2f}"
+
+
+def _number(value: float | None) -> str:
+    return ABSENT if value is None else f"{value:,.0f}"
+
+
+def _hours(hours: float | None) -> str:
+    if hours is None:
+        return ABSENT
+    return f"{60 * hours:.0f} min" if hours < 1 else f"{hours:,.1f} h"
+
+
+def _at_work(reviewers: int) -> str:
+    return {0: "nobody is at work", 1: "1 reviewer is at work"}.get(reviewers, f"{reviewers} reviewers are at work")

@@ -1,0 +1,66 @@
+"""What is mixed into a reviewer's stream to measure the reviewer: gold samples, and masks judged before.
+
+Chosen at random at a rate, so that nothing tells them from work; a reviewer meets each of them once.
+"""
+
+import random
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from manifests.decisions.log import Decision, MaskKey, Purpose
+from manifests.errors import UserError
+from review_ui.quality.gold import GoldSample
+from review_ui.queue.decision_state import StandingDecisions
+from review_ui.queue.open_samples import Sample
+
+REPEAT_AFTER = 100  # decisions of the same reviewer in between: nobody remembers so many
+_TRIES = 20  # of finding a mask to repeat, each time; most masks will do
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Shares of the stream, in 0..1."""
+
+    gold: float = 0.0
+    repeat: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, share in (("gold", self.gold), ("repeat", self.repeat)):
+            if not 0 <= share <= 0.5:
+                raise UserError(f"expected a {name} rate from 0 to 0.5, found {share}")
+
+
+class Mix:
+    """Chooses what comes next for a reviewer: work, or something that measures."""
+
+    def __init__(self, rates: Rates, rng: random.Random) -> None:
+        self.gold: Mapping[MaskKey, GoldSample] = {}
+        self._rates = rates
+        self._rng = rng
+
+    def purpose(self) -> Purpose:
+        """What the next sample should be for."""
+        chance = self._rng.random()
+        if chance < self._rates.gold:
+            return "gold"
+        return "repeat" if chance < self._rates.gold + self._rates.repeat else "work"
+
+    def choose_gold(self, seen: Collection[MaskKey]) -> GoldSample | None:
+        """A gold sample whose picture the reviewer has not judged yet, with any mask."""
+        seen_pictures = {sample_id for sample_id, _ in seen}
+        unseen = [key for key in self.gold if key[0] not in seen_pictures]
+        return self.gold[self._rng.choice(unseen)] if unseen else None
+
+    def choose_repeat(self, reviewer: str, standing: StandingDecisions, seen: Collection[MaskKey]) -> Decision | None:
+        """A vote on a mask that the reviewer may be asked about (again)."""
+        recent = {decision.key for decision in standing.last_few(reviewer, REPEAT_AFTER)}
+        for _ in range(_TRIES if standing.votes else 0):
+            vote = self._rng.choice(standing.votes)
+            if vote.key not in recent and vote.key not in seen and vote in standing.on(vote.key):
+                return vote
+        return None
+
+
+def as_sample(gold: GoldSample, doubt: float | None) -> Sample:
+    """A gold sample as the page shows it, with the doubt of some sample: it looks like work."""
+    return Sample(gold.sample_id, gold.image_sha256, gold.mask_sha256, gold.width, gold.height, doubt)

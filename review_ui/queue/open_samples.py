@@ -1,0 +1,194 @@
+"""The review queue: the samples of one version that people judge, the most doubtful first.
+
+Rows of origin ground_truth are trusted and never in it. The order is by bands of doubt a tenth wide, so that a
+reviewer never meets a long row of masks that all look alike; within a band it is that of the sample_ids, which are
+digests, so it is as good as random and the same on every server. Rows without doubt come last, samples put off
+(skipped) after all others, in the order of the skips.
+
+A million rows fit: they stay in Arrow, with one small array per state.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from manifests.decisions.log import MaskKey
+from manifests.store.manifest import Manifest
+
+BANDS = 10  # of doubt
+_COLUMNS = ("sample_id", "image_sha256", "mask_sha256", "width", "height", "doubt", "status", "origin")
+_KEPT = 65536  # samples at hand as Python objects: those on screens are asked for again and again
+_STRIDE = 4096  # rows looked at together for one that is free
+
+Ids = npt.NDArray[np.uint64]
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One portrait and the mask to be judged; width and height in pixels, doubt in 0..1 or None."""
+
+    sample_id: str
+    image_sha256: str
+    mask_sha256: str
+    width: int
+    height: int
+    doubt: float | None
+
+    @property
+    def key(self) -> MaskKey:
+        return self.sample_id, self.mask_sha256
+
+
+class ReviewQueue:
+    """How many more people each sample wants, and how many hold it now; the caller keeps both up to date."""
+
+    def __init__(self, manifest: Manifest, *, votes: int = 1) -> None:
+        self._table = manifest.read(_COLUMNS)
+        judged = np.flatnonzero(~_equals(self._table["origin"], "ground_truth"))
+        ids = _short_ids(self._table["sample_id"])[judged]
+        order = np.lexsort((ids, -_bands(self._table["doubt"])[judged]))
+        self._places = judged[order]  # of the queue's rows in the table, which stays as it is: moving text takes long
+        self._by_id = np.argsort(ids[order])  # rows, by their short id
+        self._ids = ids[order][self._by_id]
+        pending = self._has_status("pending")
+        self._wanted = np.where(pending, votes, 0).astype(np.int8)
+        self._held = np.zeros(len(pending), dtype=np.int8)
+        self._in_turn = np.ones(len(pending), dtype=bool)  # not put off
+        self._put_off: dict[int, None] = {}  # rows, in the order of the skips
+        self._waiting = int(pending.sum())
+        self._first_free = 0  # no row before this one is free and in turn
+        self._row = lru_cache(_KEPT)(self._find_row)
+        self._sample = lru_cache(_KEPT)(self._read_sample)
+
+    def __len__(self) -> int:
+        """Samples that people judge, done ones included."""
+        return len(self._places)
+
+    @property
+    def waiting(self) -> int:
+        """Samples that want somebody's verdict, those that are with somebody now included."""
+        return self._waiting
+
+    def free(self) -> Iterator[Sample]:
+        """Samples that want one more person than hold them now, in order."""
+        for begin in range(self._first_free, len(self), _STRIDE):
+            window = slice(begin, begin + _STRIDE)
+            rows = np.flatnonzero(self._in_turn[window] & (self._wanted[window] > self._held[window])) + begin
+            if not rows.size and begin == self._first_free:
+                self._first_free += _STRIDE
+            yield from (self._sample(row) for row in rows.tolist())
+        yield from (self._sample(row) for row in list(self._put_off) if self._wanted[row] > self._held[row])
+
+    def find(self, sample_id: str) -> Sample | None:
+        row = self._row(sample_id)
+        return None if row is None else self._sample(row)
+
+    def published_status(self, sample_id: str) -> str:
+        """The row's status in the manifest; KeyError for a sample that isn't in the queue."""
+        status: str = self._value("status", self._known(sample_id))
+        return status
+
+    def with_status(self, status: str) -> list[Sample]:
+        """The samples of which the manifest says `status`."""
+        return [self._sample(row) for row in np.flatnonzero(self._has_status(status)).tolist()]
+
+    def want(self, sample_id: str, people: int, *, put_off: bool = False) -> None:
+        """Let the sample wait for `people` more verdicts (0: no longer), in its place or behind all others."""
+        row = self._known(sample_id)
+        self._waiting += int(people > 0) - int(self._wanted[row] > 0)
+        self._wanted[row] = min(people, np.iinfo(np.int8).max)
+        self._put_off.pop(row, None)
+        self._in_turn[row] = not put_off
+        if put_off and people:
+            self._put_off[row] = None
+        self._first_free = min(self._first_free, row)
+
+    def hold(self, sample_id: str, people: int) -> None:
+        """Note how many people have the sample on their screens."""
+        row = self._known(sample_id)
+        self._held[row] = min(people, np.iinfo(np.int8).max)
+        self._first_free = min(self._first_free, row)
+
+    def place(self, sample_id: str) -> int:
+        """A number that grows along the queue; samples put off have the largest ones."""
+        row = self._known(sample_id)
+        return row if self._in_turn[row] else len(self) + list(self._put_off).index(row)
+
+    def wanted(self, sample_id: str) -> int:
+        return int(self._wanted[self._known(sample_id)])
+
+    def some_doubt(self, seed: str) -> float | None:
+        """The doubt of one of the samples, the same for the same hex digits."""
+        doubt: float | None = self._value("doubt", int(seed[:16], 16) % len(self)) if len(self) else None
+        return doubt
+
+    def _known(self, sample_id: str) -> int:
+        row = self._row(sample_id)
+        if row is None:
+            raise KeyError(sample_id)
+        return row
+
+    def _find_row(self, sample_id: str) -> int | None:
+        try:
+            short = np.uint64(int(sample_id[:16], 16))
+        except ValueError:
+            return None
+        place = int(np.searchsorted(self._ids, short))
+        while place < len(self._ids) and self._ids[place] == short:
+            row = int(self._by_id[place])
+            if self._value("sample_id", row) == sample_id:
+                return row
+            place += 1
+        return None
+
+    def _read_sample(self, row: int) -> Sample:
+        return Sample(**{name: self._value(name, row) for name in Sample.__slots__})
+
+    def _value(self, column: str, row: int) -> Any:
+        return self._table[column][int(self._places[row])].as_py()
+
+    def _has_status(self, status: str) -> Flags:
+        """Of each row of the queue."""
+        return _equals(self._table["status"], status)[self._places]
+
+
+def _short_ids(sample_ids: pa.ChunkedArray) -> Ids:
+    """The first 16 of each id's 32 hex digits, as a number; two that are equal are told apart by the whole id."""
+    digits = _bytes_of(pc.utf8_slice_codeunits(sample_ids, 0, 16), width=16)
+    return np.frombuffer(bytes.fromhex(digits.decode("ascii")), dtype=">u8").astype(np.uint64)
+
+
+def _bands(doubt: pa.ChunkedArray) -> npt.NDArray[np.int8]:
+    """0 to BANDS; -1 for a row without doubt."""
+    missing = _flags(pc.is_null(doubt, nan_is_null=True))
+    values = np.where(missing, 0, np.frombuffer(_bytes_of(doubt, width=4), dtype=np.float32))
+    return np.where(missing, -1, np.rint(values * BANDS)).astype(np.int8)
+
+
+def _equals(column: pa.ChunkedArray, text: str) -> Flags:
+    """Which values are `text`; null is not."""
+    return _flags(pc.match_substring_regex(column, f"^{re.escape(text)}$"))
+
+
+def _flags(column: pa.ChunkedArray) -> Flags:
+    return np.frombuffer(_bytes_of(column.cast(pa.uint8()), width=1), dtype=np.uint8) == 1
+
+
+def _bytes_of(column: pa.ChunkedArray, *, width: int) -> bytes:
+    """The values of `width` bytes each, one after another; null is anything.
+
+    What pyarrow has for this, and for comparing with a Python string, imports pandas: half a second of the start.
+    """
+    array = column.combine_chunks()
+    if not len(array):
+        return b""
+    values: bytes = array.buffers()[-1].to_pybytes()
+    return values[width * array.offset :][: width * len(array)]

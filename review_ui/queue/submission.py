@@ -1,0 +1,111 @@
+"""One decision as a client sends it, a JSON object -> `Submission`; or `Refused`, with the reason in one line."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+from manifests.decisions.log import MODES, VERDICTS, Decision, MaskKey, Mode, Purpose, Verdict
+from manifests.errors import UserError
+
+MAX_REASON_CHARACTERS = 200
+MAX_DECISION_MS = 2**31 - 1  # the manifest's column is int32
+UUID_PATTERN = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+
+Word = TypeVar("Word", bound=str)
+
+_UUID = re.compile(UUID_PATTERN)
+_QUOTED_CHARACTERS = 60  # of what was found, so that an error stays one short line
+
+
+class Refused(UserError):
+    """A decision that can't be stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What a client says; who, when and what for, the server knows better."""
+
+    decision_id: str
+    sample_id: str
+    mask_sha256: str
+    verdict: Verdict
+    reason: str | None
+    decision_ms: int | None
+    mode: Mode
+
+    @property
+    def key(self) -> MaskKey:
+        return self.sample_id, self.mask_sha256
+
+    def by(self, reviewer: str, decided_at: datetime, purpose: Purpose) -> Decision:
+        return Decision(
+            decision_id=self.decision_id,
+            sample_id=self.sample_id,
+            mask_sha256=self.mask_sha256,
+            verdict=self.verdict,
+            reviewer=reviewer,
+            decided_at=decided_at,
+            reason=self.reason,
+            decision_ms=self.decision_ms,
+            mode=self.mode,
+            purpose=purpose,
+        )
+
+
+def read_submission(raw: object) -> Submission:
+    """The decision in `raw`; Refused when it is not one. Whether the sample exists is not looked at here."""
+    if not isinstance(raw, dict):
+        raise Refused(f"expected a decision as a JSON object, found {_quote(raw)}")
+    decision_id = raw.get("decision_id")
+    if not isinstance(decision_id, str) or not _UUID.fullmatch(decision_id):
+        raise Refused(f"expected a UUID as decision_id, found {_quote(decision_id)}")
+    return Submission(
+        decision_id=decision_id,
+        sample_id=_text(raw, "sample_id"),
+        mask_sha256=_text(raw, "mask_sha256"),
+        verdict=_one_of(VERDICTS, "a verdict", raw.get("verdict")),
+        reason=_reason(raw.get("reason")),
+        decision_ms=_decision_ms(raw.get("decision_ms")),
+        mode=_one_of(MODES, "a mode", raw.get("mode", "single")),
+    )
+
+
+def submitted_id(raw: object) -> str | None:
+    """The decision_id to answer with; None when there is no usable one."""
+    found = raw.get("decision_id") if isinstance(raw, dict) else None
+    return found[:_QUOTED_CHARACTERS] if isinstance(found, str) and found.isprintable() else None
+
+
+def _one_of(known: tuple[Word, ...], what: str, found: object) -> Word:
+    for word in known:
+        if word == found:
+            return word
+    raise Refused(f"expected {what} out of {', '.join(known)}, found {_quote(found)}")
+
+
+def _text(raw: dict[str, Any], name: str) -> str:
+    if not isinstance(raw.get(name), str):
+        raise Refused(f"expected {name} as text, found {_quote(raw.get(name))}")
+    return raw[name]
+
+
+def _reason(found: object) -> str | None:
+    if found is None or found == "":
+        return None
+    if not isinstance(found, str) or len(found) > MAX_REASON_CHARACTERS or not found.isprintable():
+        raise Refused(f"expected a reason of at most {MAX_REASON_CHARACTERS} characters, found {_quote(found)}")
+    return found
+
+
+def _decision_ms(found: object) -> int | None:
+    if found is None:
+        return None
+    if not isinstance(found, int) or isinstance(found, bool) or not 0 <= found <= MAX_DECISION_MS:
+        raise Refused(f"expected decision_ms as whole milliseconds from 0 on, found {_quote(found)}")
+    return found
+
+
+def _quote(found: object) -> str:
+    text = ascii(found)
+    return text if len(text) <= _QUOTED_CHARACTERS else text[:_QUOTED_CHARACTERS] + "..."

@@ -1,0 +1,115 @@
+// What waits: the samples that come next, loaded ahead, and what the server says about the rest.
+
+import { prepare, unload } from "../picture/item.js";
+import { request } from "../lib/request.js";
+
+const RETRY_MS = 2000;
+const LOOK_AGAIN_MS = 5000; // while all that waits is on other screens
+const RENEW_FRACTION = 0.5; // of a lease's time: then it is renewed
+
+export class Feed {
+  /**
+   * `outbox` knows what the server may not have heard of; `look()` is how samples will be shown, see frame.js;
+   * `onAnswer()` after each answer, `onProblem()` after none.
+   */
+  constructor(tab, outbox, { look, onAnswer, onProblem }) {
+    this.tab = tab;
+    this.outbox = outbox;
+    this.look = look;
+    this.onAnswer = onAnswer;
+    this.onProblem = onProblem;
+    this.queue = "work";
+    this.ahead = 16; // samples asked for, DESIGN
+    this.upcoming = []; // items, the first one is on screen
+    this.progress = { done: 0, total: 0 };
+    this.remaining = null; // as the server last said; null when that no longer holds
+    this.areElsewhere = false; // all that waits is on other screens
+    this.manifest = null;
+    this.asking = null; // while the server makes up its answer: the samples decided meanwhile
+    this.problem = null; // why the last question what comes next failed
+  }
+
+  /** Take these items out: they have been decided. */
+  remove(items) {
+    this.upcoming = this.upcoming.filter((item) => !items.includes(item));
+    this.remaining = null;
+  }
+
+  /** A decision on this sample is on its way. */
+  noteDecided(sampleId) {
+    this.asking?.add(sampleId);
+  }
+
+  /** Let these items come next, in this order. */
+  putBack(items) {
+    const ids = new Set(items.map((item) => item.sample.sample_id));
+    this.upcoming = [...items.map((item) => prepare(item, this.look())), ...this.upcoming.filter((item) => !ids.has(item.sample.sample_id))];
+    this.remaining = null;
+    this.areElsewhere = false;
+    for (const item of this.upcoming.slice(2 * this.ahead)) unload(item);
+    this.upcoming = this.upcoming.slice(0, 2 * this.ahead); // the rest comes again
+  }
+
+  /** Forget what waits, for another queue or version. */
+  clear(queue = this.queue) {
+    this.upcoming.forEach(unload);
+    this.upcoming = [];
+    this.queue = queue;
+    this.asked = (this.asked ?? 0) + 1; // an answer on its way is about something else
+    this.asking = null;
+    this.remaining = null;
+    this.areElsewhere = false;
+  }
+
+  refillIfLow() {
+    if (this.upcoming.length < 0.75 * this.ahead) this.refill();
+  }
+
+  /** Ask the server what comes next and append what isn't here yet; asking renews the leases. */
+  async refill() {
+    if (this.asking) return;
+    clearTimeout(this.timer);
+    const asked = (this.asked = (this.asked ?? 0) + 1);
+    const settled = this.outbox.size === 0;
+    this.asking = this.outbox.decided; // these it may not have heard of
+    const count = Math.max(this.ahead, this.upcoming.length) + this.asking.size;
+    let answer = null;
+    try {
+      answer = await request(`/api/next?${new URLSearchParams({ n: Math.min(200, count), tab: this.tab, queue: this.queue })}`);
+    } catch (error) {
+      if (asked !== this.asked) return;
+      this.problem = error.message;
+      this.timer = setTimeout(() => this.refill(), RETRY_MS);
+    }
+    if (asked !== this.asked) return;
+    if (answer) this.take(answer, settled);
+    this.asking = null;
+    if (answer) this.onAnswer();
+    else this.onProblem();
+  }
+
+  take({ samples, remaining, progress, manifest }, settled) {
+    const here = new Set([...this.asking, ...this.upcoming.map((item) => item.sample.sample_id)]);
+    const fresh = samples.filter((sample) => !here.has(sample.sample_id)).slice(0, this.ahead);
+    this.upcoming.push(...fresh.map((sample) => prepare({ sample }, this.look())));
+    this.problem = null;
+    this.remaining = remaining;
+    this.areElsewhere = remaining > 0 && this.upcoming.length === 0 && this.asking.size === 0;
+    this.manifest = manifest;
+    if (settled && this.asking.size === 0) this.progress = progress; // else it lacks what was counted here
+    if (this.areElsewhere) this.timer = setTimeout(() => this.refill(), LOOK_AGAIN_MS);
+    else this.renewInTime(samples);
+  }
+
+  /** Ask again before the leases end. The server's clock may be another one: at most every minute. */
+  renewInTime(samples) {
+    const expires = Math.min(...samples.map((sample) => Date.parse(sample.lease_expires_at)));
+    if (!Number.isFinite(expires)) return;
+    const delay = Math.max(60_000, (expires - Date.now()) * RENEW_FRACTION);
+    this.timer = setTimeout(() => this.refill(), delay);
+  }
+
+  count(difference) {
+    this.progress = { ...this.progress, done: this.progress.done + difference };
+  }
+}

@@ -1,0 +1,44 @@
+"""The decision log as a table, and as a file to download."""
+
+import io
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from manifests.decisions.log import Decision
+
+DECISIONS_SCHEMA = pa.schema(
+    [
+        pa.field("decision_id", pa.string(), nullable=False),
+        pa.field("sample_id", pa.string(), nullable=False),
+        pa.field("mask_sha256", pa.string(), nullable=False),
+        pa.field("verdict", pa.string(), nullable=False),
+        pa.field("reason", pa.string()),
+        pa.field("decision_ms", pa.int32()),
+        pa.field("reviewer", pa.string(), nullable=False),
+        pa.field("decided_at", pa.timestamp("us", tz="UTC"), nullable=False),
+        pa.field("mode", pa.string(), nullable=False),
+        pa.field("purpose", pa.string(), nullable=False),
+    ]
+)
+
+
+def decisions_table(decisions: Sequence[Decision]) -> pa.Table:
+    """One row per decision, in the order given; the columns are the fields of `Decision`."""
+    columns = {name: [getattr(decision, name) for decision in decisions] for name in DECISIONS_SCHEMA.names}
+    return pa.table(columns, schema=DECISIONS_SCHEMA)
+
+
+def as_parquet(table: pa.Table) -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def as_csv(table: pa.Table) -> bytes:
+    """UTF-8 with a header line; times as ISO 8601 in UTC, absent values as empty fields."""
+    buffer = io.BytesIO()
+    pa_csv.write_csv(table, buffer)
+    return buffer.getvalue()

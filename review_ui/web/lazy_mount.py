@@ -1,0 +1,60 @@
+"""A part of the site that is built when somebody first asks for it.
+
+Gradio takes five seconds to import, and only the lead's page needs it: reviewers get their first sample meanwhile.
+A browser that comes for the page while it is being built is shown a line that says so, and comes again by itself.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+
+from fastapi import FastAPI
+from starlette.datastructures import Headers
+from starlette.responses import HTMLResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from review_ui.routes import is_below
+
+_SOON = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8"><meta http-equiv="refresh" content="1"><meta name="color-scheme" content="light dark">
+<title>One moment</title>
+<p style="margin: 40vh auto; text-align: center; font: 18px system-ui, sans-serif" role="status">
+One moment: the page is being prepared.</p>
+</html>
+"""
+
+
+class LatePage:
+    """Passes requests for `path` and everything below it to what `build` makes, all others to `app`."""
+
+    def __init__(self, app: ASGIApp, path: str, build: Callable[[], FastAPI]) -> None:
+        self._app = app
+        self._path = path
+        self._build = build
+        self._building: asyncio.Task[FastAPI] | None = None
+        self._running = AsyncExitStack()  # the page's own start and end
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            async with self._running:
+                await self._app(scope, receive, send)
+        elif is_below(scope["path"], self._path):
+            answer = await self._page(scope)
+            await answer(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _page(self, scope: Scope) -> ASGIApp:
+        """The page; while it is being built, for who comes to look at it, the line that says so."""
+        if self._building is None or (self._building.done() and self._building.exception()):  # failed: try again
+            self._building = asyncio.create_task(self._start())
+        wants_html = scope["type"] == "http" and "text/html" in Headers(scope=scope).get("accept", "")
+        if wants_html and not self._building.done():
+            return HTMLResponse(_SOON, headers={"Cache-Control": "no-store"})
+        return await asyncio.shield(self._building)  # who asked may go away; the page is built all the same
+
+    async def _start(self) -> FastAPI:
+        page = await asyncio.to_thread(self._build)
+        await self._running.enter_async_context(page.router.lifespan_context(page))
+        return page

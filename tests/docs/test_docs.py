@@ -1,0 +1,97 @@
+"""The documentation tells the truth: every command, option, column and linked file in it exists."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from repository import ROOT
+
+from manifests.store.schema import SCHEMA
+
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+MODULE_COMMAND = re.compile(r"python -m ([a-z_]+(?:\.[a-z_]+)*)([^`\n#|]*)")
+HELP_OF_EACH = """
+import contextlib, io, json, runpy, sys
+found = []
+for module, *subcommands in json.load(sys.stdin):
+    sys.argv = [module, *subcommands, "--help"]
+    with contextlib.redirect_stdout(io.StringIO()) as said, contextlib.suppress(SystemExit):
+        runpy.run_module(module, run_name="__main__")
+    found.append(said.getvalue())
+print(json.dumps(found))
+"""
+
+Words = tuple[str, ...]
+
+
+def commands() -> list[tuple[str, str, str]]:
+    return sorted({(page.name, *found) for page in PAGES for found in MODULE_COMMAND.findall(page.read_text())})
+
+
+def named_by(module: str, arguments: str) -> Words:
+    """The command that explains itself: a module, and its subcommands where there are some."""
+    words = arguments.split()
+    depth = {"manifests": 1, "review_ui": 2 if words[:1] == ["users"] else 0}.get(module, 0)
+    return module, *(word for word in words[:depth] if word.isalpha())
+
+
+@pytest.fixture(scope="module")
+def helps() -> dict[Words, str]:
+    """What every command says of itself, all in one process: importing their libraries takes seconds."""
+    wanted = sorted({("manifests",), *(named_by(module, arguments) for _, module, arguments in commands())})
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", HELP_OF_EACH],
+        cwd=ROOT, input=json.dumps(wanted), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return dict(zip(wanted, json.loads(done.stdout), strict=True))
+
+
+@pytest.mark.parametrize(("page", "module", "arguments"), commands())
+def test_every_command_in_the_docs_exists_with_its_options(
+    page: str, module: str, arguments: str, helps: dict[Words, str]
+) -> None:
+    text = helps[named_by(module, arguments)]
+    assert text.startswith("usage: "), f"{page}: {module} says nothing of itself"
+    for option in re.findall(r"--[a-z-]+", arguments):
+        assert option in text, f"{page}: {module} has no {option}"
+
+
+def test_docs_name_every_column_and_no_other() -> None:
+    table = (ROOT / "docs/dataset.md").read_text().partition("## Columns")[2].partition("\n\nThe file")[0]
+    first_cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    assert [name for cell in first_cells for name in re.findall(r"`([a-z0-9_]+)`", cell)] == SCHEMA.names
+
+
+def test_the_page_of_the_dataset_shows_every_subcommand(helps: dict[Words, str]) -> None:
+    subcommands = re.findall(r"^    ([a-z]+) ", helps["manifests",], flags=re.MULTILINE)
+    assert len(subcommands) >= 9
+    text = (ROOT / "docs/dataset.md").read_text()
+    assert [
+        name for name in subcommands if not re.search(rf"^\$ python -m manifests {name}\b", text, re.MULTILINE)
+    ] == []
+    assert [name for name in subcommands if f"\n## {name}\n" not in text] == []
+
+
+def test_links_into_a_page_lead_to_a_heading() -> None:
+    for page in PAGES:
+        for target, anchor in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", page.read_text()):
+            headings = re.findall(r"^#+ (.+)$", (page.parent / target if target else page).read_text(), re.MULTILINE)
+            slugs = {re.sub(r"[^a-z0-9_ -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+            assert anchor in slugs, f"{page.name}: no heading for #{anchor} in {target or page.name}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_linked_files_exist(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#]+)", page.read_text())
+    missing = [target for target in targets if "://" not in target and not (page.parent / target).exists()]
+    assert missing == []
+
+
+def test_readme_names_only_verbs_that_make_has() -> None:
+    verbs = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    named = set(re.findall(r"^make ([a-z]+)", (ROOT / "README.md").read_text(), flags=re.MULTILINE))
+    assert named <= verbs
+    assert {"help", "setup", "run", "test", "lint", "bench"} <= verbs

@@ -1,0 +1,269 @@
+"""Versions and blobs at URLs: the contracts of the store hold in memory and on a real S3 server."""
+
+import hashlib
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import fsspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+from PIL import Image
+from s3_server import s3_server
+
+from manifests.__main__ import main
+from manifests.bench.rows import made_up_blobs, made_up_parts
+from manifests.decisions.log import Decision, DecisionLog
+from manifests.errors import UserError
+from manifests.files import storage
+from manifests.files.blobs import BlobError, BlobStore
+from manifests.files.storage import beside, place
+from manifests.store.manifest import CommitConflict, Manifest, ManifestStore
+from manifests.store.training_rows import accepted_rows
+from manifests.upkeep.verify import verify
+from pipeline.labelling.commit import open_destination
+from trainer.data.cache import cache_directory, cached_samples
+from trainer.data.preprocessing import imagenet
+
+BUCKET = "faces"
+BLOBS = 20
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A server whose bucket is BUCKET, found by the environment, as users set it."""
+    pytest.importorskip("s3fs")
+    pytest.importorskip("moto")
+    with pytest.MonkeyPatch.context() as patch, s3_server(tmp_path_factory.mktemp("s3")) as environment:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        fsspec.filesystem("s3").mkdir(BUCKET)
+        yield
+
+
+@pytest.fixture(params=["memory", "s3"])
+def url(request: pytest.FixtureRequest) -> str:
+    """Of a place where nothing is yet."""
+    if request.param == "s3":
+        request.getfixturevalue("s3")
+        return f"s3://{BUCKET}/{uuid.uuid4().hex}"
+    return f"memory://{uuid.uuid4().hex}"
+
+
+def rows(count: int) -> pa.Table:
+    return pa.concat_tables(made_up_parts(count))
+
+
+def commit(store: ManifestStore, table: pa.Table, parent: int | None) -> Manifest:
+    return store.commit(table, parent=parent, operation="x", parameters={}, data_root=beside(store.root, "../data"))
+
+
+def test_what_is_read_is_what_was_committed(url: str) -> None:
+    store = ManifestStore(f"{url}/manifests")
+    assert store.versions() == []
+    commit(store, rows(300), None)
+    manifest = Manifest.open(f"{url}/manifests/v1.parquet")
+    assert manifest.read().equals(rows(300))
+    assert manifest.read(["split"], only={"status": "rejected"}).num_rows == manifest.counts["rejected"]
+    assert str(manifest.data_root) == f"{url}/data"
+    with fsspec.open(str(manifest.path)) as file:
+        assert manifest.digest == hashlib.sha256(file.read()).hexdigest()
+
+
+def test_a_second_commit_on_the_same_parent_conflicts_and_the_first_stays(url: str) -> None:
+    store = ManifestStore(f"{url}/manifests")
+    commit(store, rows(5), None)
+    blind = ManifestStore(f"{url}/manifests")
+    blind.latest = lambda: None  # type: ignore[method-assign]  # it looked before the first one was there
+    with pytest.raises(CommitConflict, match="reload and commit again"):
+        commit(blind, rows(9), None)
+    assert [manifest.counts["rows"] for manifest in store.history()] == [5]
+
+
+def test_of_writers_at_once_exactly_one_makes_each_version(url: str) -> None:
+    commit(ManifestStore(f"{url}/manifests"), rows(3), None)
+
+    def write(_number: int) -> bool:
+        try:
+            commit(ManifestStore(f"{url}/manifests"), rows(4), 1)
+        except CommitConflict:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as executor:
+        assert sum(executor.map(write, range(4))) == 1
+    assert [path.name for path in sorted(ManifestStore(f"{url}/manifests").root.iterdir(), key=str)] == [
+        "v1.parquet", "v2.parquet",
+    ]  # fmt: skip
+
+
+def test_a_failed_commit_leaves_nothing(url: str) -> None:
+    store = ManifestStore(f"{url}/manifests")
+    table = rows(3)
+    bad = table.set_column(table.schema.get_field_index("split"), table.schema.field("split"), pa.array(["dev"] * 3))
+    with pytest.raises(UserError, match="column split is none of"):
+        commit(store, bad, None)
+    assert store.versions() == []
+
+
+def test_blobs_are_read_only_with_their_own_bytes(url: str) -> None:
+    blobs = BlobStore(place(f"{url}/data"))
+    blob = blobs.put(b"abc", ".png")
+    assert blobs.put(b"abc", ".png") == blob
+    assert blobs.read(blob.path, blob.sha256) == b"abc"
+    storage.replace(blobs.root / blob.path, b"abd")
+    with pytest.raises(BlobError, match="to have the SHA-256"):
+        blobs.read(blob.path, blob.sha256)
+    blobs.put(b"abc", ".png")
+    assert blobs.read(blob.path, blob.sha256) == b"abc"
+    with pytest.raises(BlobError, match="found nothing; restore it"):
+        blobs.read("blobs/00/none.png", "0" * 64)
+    with pytest.raises(BlobError, match="expected a blob path under"):
+        blobs.read("../elsewhere.png", blob.sha256)
+
+
+def test_verify_names_the_blob_with_a_flipped_bit(url: str) -> None:
+    manifest = made_up_blobs(ManifestStore(f"{url}/manifests"), BLOBS)
+    assert verify(manifest) == []
+    row = manifest.read(["mask"]).to_pylist()[3]
+    path = manifest.data_root / row["mask"]
+    data = bytearray(path.read_bytes())
+    data[100] ^= 1
+    storage.replace(path, bytes(data))
+    (problem,) = verify(manifest)
+    assert row["mask"] in problem
+
+
+def test_a_network_is_fitted_on_pixels_from_a_url(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest = made_up_blobs(ManifestStore(f"{url}/manifests"), BLOBS)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    cache = cache_directory(manifest.data_root)
+    assert cache.is_relative_to(tmp_path)
+    accepted = accepted_rows(manifest, "all")
+    samples = cached_samples(accepted, BlobStore(manifest.data_root), imagenet(32), cache)
+    assert len(samples.images) == len(accepted) > 0
+
+
+def test_the_commands_work_at_a_url(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    manifest = made_up_blobs(ManifestStore(f"{url}/manifests"), BLOBS)
+    commit(ManifestStore(f"{url}/manifests"), manifest.read().slice(0, 8), 1)
+    where = ["--manifests", f"{url}/manifests"]
+    for command, expected in [
+        (["log"], "v2  "),
+        (["show", "v1"], f"digest    {manifest.digest}"),
+        (["show", "v1", "--sheet", str(tmp_path / "sheet.png")], "sheet.png"),
+        (["stats", "v1"], f"{url}/manifests/v1.parquet"),
+        (["diff", "v1", "v2"], "0 added, 2 removed"),
+        (["verify", f"{url}/manifests/v2.parquet"], "8 rows, every blob present and unaltered"),
+        (["export", "folders", str(tmp_path / "folders"), "v1"], "samples of v1"),
+    ]:
+        main([*command, *where])
+        assert expected in capsys.readouterr().out, command
+
+
+def test_versions_are_imported_published_and_selected_at_a_url(
+    url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(5)
+    for kind, pixels in (("images", rng.integers(0, 256, (64, 48, 3))), ("masks", np.tile([0, 255], (64, 24)))):
+        (tmp_path / kind).mkdir()
+        Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / kind / "one.png")
+    where = ["--manifests", f"{url}/manifests", "--data", f"{url}/data"]
+    pairs = ["--images", str(tmp_path / "images"), "--masks", str(tmp_path / "masks"), "--source", "studio"]
+    main(["import", *pairs, *where])
+    store = ManifestStore(f"{url}/manifests")
+    pending = rows(50).filter(pc.equal(rows(50)["status"], "pending"))
+    store.update(
+        lambda table, _version: pa.concat_tables([table, pending]),
+        operation="x",
+        parameters={},
+        data_root=store.data_root(),
+    )
+    database = f"sqlite:///{tmp_path}/log.sqlite3"
+    log = DecisionLog(database)
+    mask = pending.select(["sample_id", "mask_sha256"]).to_pylist()[0]
+    log.append([Decision("1", **mask, verdict="accept", reviewer="ann", decided_at=datetime(2026, 1, 1, tzinfo=UTC))])
+    log.close()
+    main(["publish", *where[:2], "--database-url", database])
+    (tmp_path / "clean.toml").write_text('origins = ["ground_truth"]')
+    main(["select", str(tmp_path / "clean.toml"), *where[:2]])
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[-1] == f"{url}/manifests/selections/clean/v1.parquet"
+    assert store.open(3).counts["accepted"] == 2
+    assert verify(Manifest.open(printed[-1])) == []
+
+
+def test_gc_and_the_default_decision_log_say_that_they_want_files(url: str) -> None:
+    made_up_blobs(ManifestStore(f"{url}/manifests"), BLOBS)
+    with pytest.raises(UserError, match="gc works on local files"):
+        main(["gc", "--manifests", f"{url}/manifests"])
+    with pytest.raises(UserError, match="expected --database-url"):
+        main(["publish", "--manifests", f"{url}/manifests"])
+
+
+def test_a_local_dataset_may_have_its_blobs_at_a_url(url: str, tmp_path: Path) -> None:
+    store = ManifestStore(tmp_path / "manifests")
+    store.commit(rows(3), parent=None, operation="x", parameters={}, data_root=place(f"{url}/data"))
+    assert str(store.open().data_root) == f"{url}/data"
+    with pytest.raises(UserError, match="give --data a URL"):
+        ManifestStore(f"{url}/m").commit(rows(3), parent=None, operation="x", parameters={}, data_root=tmp_path)
+
+
+def test_a_file_url_is_a_path(tmp_path: Path) -> None:
+    assert place(f"file://{tmp_path}/manifests") == tmp_path / "manifests"
+    assert type(place(str(tmp_path))) is type(tmp_path)
+
+
+@pytest.mark.parametrize("given", ["s3://faces/set", Path("s3://faces/set"), "memory://set"])
+def test_generating_and_reviewing_refuse_a_url_in_one_line(given: str | Path) -> None:
+    with pytest.raises(UserError, match="works on local files, found") as caught:
+        open_destination(str(given), None)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_store_that_replaces_files_is_not_written_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a server that speaks S3's language and doesn't know If-None-Match."""
+    pipe_file = MemoryFileSystem.pipe_file
+    monkeypatch.setattr(MemoryFileSystem, "pipe_file", lambda self, path, value, **_mode: pipe_file(self, path, value))
+    store = ManifestStore(f"memory://{uuid.uuid4().hex}/manifests")
+    with pytest.raises(UserError, match="no If-None-Match"):
+        commit(store, rows(3), None)
+    assert [entry.name for entry in store.root.parent.rglob("*") if entry.is_file()] == []
+
+
+def test_a_store_that_promises_nothing_is_not_written_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "EXCLUSIVE", ("s3",))
+    with pytest.raises(UserError, match="which can be read, not written"):
+        commit(ManifestStore(f"memory://{uuid.uuid4().hex}/manifests"), rows(3), None)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("nope://set/manifests", "expected to reach nope://set/manifests, found: Unsupported filesystem"),
+        ("s3://key:secret@faces/set", "without a password"),
+    ],
+)
+def test_a_url_that_makes_no_sense_is_refused_in_one_line(given: str, expected: str) -> None:
+    with pytest.raises(UserError, match=expected) as caught:
+        place(given)
+    assert "\n" not in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_bucket_that_is_not_there_is_named(s3: None) -> None:
+    with pytest.raises(UserError, match="expected the bucket of s3://elsewhere/set, found none"):
+        place("s3://elsewhere/set")
+
+
+def test_a_missing_package_is_named_with_its_extra() -> None:
+    code = "import sys; sys.modules['s3fs'] = None; from manifests.files.storage import beside, place; place('s3://faces/set')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "pip install 'maskfoundry[s3]'" in done.stderr

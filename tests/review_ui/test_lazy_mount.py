@@ -1,0 +1,55 @@
+"""A part of the site that is built when it is first asked for."""
+
+import threading
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from review_ui.web.lazy_mount import LatePage
+
+
+def site(gate: threading.Event, builds: list[int], *, fails_first: bool = False) -> LatePage:
+    """A page at /late that is ready when the gate opens, in a site that answers at /."""
+    app = FastAPI()
+
+    @app.get("/")
+    def home() -> str:
+        return "home"
+
+    def build() -> FastAPI:
+        builds.append(1)
+        gate.wait(10)
+        if fails_first and len(builds) == 1:
+            raise OSError("no memory")
+        page = FastAPI()
+        page.get("/late/here")(lambda: "late")
+        return page
+
+    return LatePage(app, "/late", build)
+
+
+def test_the_site_answers_while_the_page_is_being_built() -> None:
+    gate, builds = threading.Event(), []
+    with TestClient(site(gate, builds)) as client:
+        assert client.get("/").json() == "home"
+        assert builds == []
+        soon = client.get("/late/here", headers={"accept": "text/html"})
+        assert (soon.status_code, soon.headers["cache-control"]) == (200, "no-store")
+        assert 'http-equiv="refresh"' in soon.text
+        assert client.get("/").json() == "home"
+        gate.set()
+        assert client.get("/late/here").json() == "late"
+        assert client.get("/late/nowhere").status_code == 404
+        assert client.get("/later").status_code == 404
+    assert builds == [1]
+
+
+def test_a_page_that_could_not_be_built_is_tried_again() -> None:
+    gate, builds = threading.Event(), []
+    gate.set()
+    with TestClient(site(gate, builds, fails_first=True)) as client:
+        with pytest.raises(OSError, match="no memory"):
+            client.get("/late/here")
+        assert client.get("/late/here").json() == "late"
+    assert len(builds) == 2

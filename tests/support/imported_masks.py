@@ -1,0 +1,63 @@
+"""What `import --format` made of annotations, and what it refused."""
+
+import argparse
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from export_rows import (
+    accepted,
+    stored_mask,
+)
+from PIL import Image
+
+from manifests.cli.importing import add_import_formats
+from manifests.errors import UserError
+from manifests.imports.ground_truth import Imported, TrustedPair, import_pairs
+from manifests.pixels.geometry import Pixels
+from manifests.store.manifest import Manifest, ManifestStore
+
+
+def refusal(read: Callable[..., object], *arguments: object) -> str:
+    with pytest.raises(UserError) as caught:
+        read(*arguments)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def take(root: Path, pairs: list[TrustedPair], **options: Any) -> Imported:
+    store = ManifestStore(root / "manifests")
+    return import_pairs(store, pairs, source="back", data_root=root / "data", parameters={}, **options)
+
+
+def masks_by_stem(manifest: Manifest) -> dict[str, Pixels]:
+    return {Path(row["source_uri"]).stem: stored_mask(manifest, row) for row in manifest.read().to_pylist()}
+
+
+def assert_same_masks(back: Manifest, original: Manifest, expected: Callable[[Manifest, Any], Pixels]) -> None:
+    found, rows = masks_by_stem(back), accepted(original)
+    assert found.keys() == rows.keys()
+    for sample_id, row in rows.items():
+        assert np.array_equal(found[sample_id], expected(original, row))
+
+
+def png(values: Pixels, mode: str | None = None) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(values, mode).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def options_of(*arguments: str) -> argparse.Namespace:
+    """As __main__ does, with --images and --masks optional."""
+    parser = argparse.ArgumentParser()
+    for name in ("--images", "--masks", "--data"):
+        parser.add_argument(name, type=Path)
+    for name in ("--source", "--license", "--attribution"):
+        parser.add_argument(name)
+    for name in ("--person-label", "--limit"):
+        parser.add_argument(name, type=int)
+    add_import_formats(parser)
+    return parser.parse_args(["--source", "s", *arguments])

@@ -1,0 +1,97 @@
+"""What every network of MODELS promises."""
+
+import json
+from pathlib import Path
+
+import pytest
+import segmentation_models_pytorch as smp
+import torch
+
+from manifests.errors import UserError
+from trainer.data.preprocessing import imagenet
+from trainer.fit.losses import segmentation_loss
+from trainer.models import MODELS, create_model
+from trainer.models.smp_network import save_pretrained
+from trainer.weights.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
+
+LARGE = {"deeplabv3plus_se_resnext50"}
+every_model = pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name in LARGE)) for name in (*MODELS, "smp:linknet:resnet18")],
+)
+
+
+@every_model
+@pytest.mark.parametrize("height_width", [(64, 64), (96, 160)])
+def test_logits_have_two_classes_and_the_inputs_size(name: str, height_width: tuple[int, int]):
+    logits = create_model(name).eval()(torch.zeros(2, 3, *height_width))
+    assert logits.shape == (2, 2, *height_width)
+    assert logits.dtype == torch.float32
+
+
+@every_model
+def test_gradient_reaches_every_parameter(name: str):
+    generator = torch.manual_seed(1)  # with 0 all inputs of one PReLU of two channels are positive
+    model = create_model(name).train()
+    images = torch.randn(4, 3, 96, 96, generator=generator)
+    labels = torch.zeros(4, 96, 96, dtype=torch.long)
+    labels[:, 30:, 20:70] = 1
+    segmentation_loss(model(images), labels).backward()
+    dead = [path for path, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert dead == []
+
+
+@every_model
+def test_the_same_images_in_channels_last_give_the_same_logits(name: str):
+    model = create_model(name).eval()
+    images = torch.rand(2, 3, 64, 64)
+    expected = model(images)
+    found = model.to(memory_format=torch.channels_last)(images.contiguous(memory_format=torch.channels_last))
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
+
+
+@every_model
+def test_save_and_load_give_the_same_logits(name: str, tmp_path: Path):
+    model = create_model(name).eval()
+    info = CheckpointInfo(name, imagenet(64), 1, 0.5, None, manifest_version=1, manifest_digest="0" * 64)
+    save_checkpoint(tmp_path / "model.safetensors", model, info)
+    images = torch.rand(1, 3, 64, 64)
+    assert torch.equal(load_checkpoint(tmp_path / "model.safetensors").model(images), model(images))
+
+
+@every_model
+def test_any_size_is_padded(name: str):
+    assert create_model(name).eval()(torch.zeros(1, 3, 100, 75)).shape == (1, 2, 100, 75)
+
+
+def test_the_encoder_alone_refuses_sides_that_are_no_multiple_of_32():
+    with pytest.raises(ValueError, match="multiples of 32, found 216x224"):
+        create_model("sinet").encoder(torch.zeros(1, 3, 216, 224))
+
+
+def test_an_unknown_model_lists_the_known_ones():
+    with pytest.raises(UserError, match=r"expected a model out of sinet.*found 'sinnet'"):
+        create_model("sinnet")
+
+
+def test_an_option_of_another_model_is_refused():
+    with pytest.raises(UserError, match=r"expected options of sinet_cityscapes out of classes, found gate"):
+        create_model("sinet_cityscapes", gate="ib")
+
+
+@pytest.mark.parametrize("name", ["smp:unet", "smp:unet:resnet19", "smp:onet:resnet18"])
+def test_an_unknown_smp_network_is_one_clear_line(name: str):
+    with pytest.raises(UserError, match="expected smp:ARCHITECTURE:ENCODER"):
+        create_model(name)
+
+
+def test_an_smp_network_is_saved_as_its_library_and_the_pipeline_read_it(tmp_path: Path):
+    model = create_model("deeplabv3plus_se_resnext50").eval()
+    save_pretrained(model, tmp_path / "teacher", input_px=512)
+    config = json.loads((tmp_path / "teacher/config.json").read_text())
+    assert (config["_model_class"], config["encoder_name"]) == ("DeepLabV3Plus", "se_resnext50_32x4d")
+    assert config["_input_px"] == 512
+    loaded = smp.from_pretrained(tmp_path / "teacher").eval()
+    images = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.equal(loaded(images), model(images))

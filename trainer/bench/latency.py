@@ -1,0 +1,253 @@
+"""`python -m trainer.bench --part latency`: one picture through each network in each runtime that runs here.
+
+SINet's starter weights stand beside networks that a user would pick instead, exported by the same code: LR-ASPP with
+MobileNetV3-small (torchvision) and a U-Net with MobileNetV2 (segmentation-models-pytorch), both with random weights,
+which take as long as any. A `--rival` is somebody's ONNX file. What is timed is the network alone, uint8
+or floats in, probabilities out; resizing the picture is the same for all. The candidates take turns.
+
+`--part profile` sums up by kind of operation where SINet's time goes in ONNX Runtime and OpenVINO.
+"""
+
+import json
+import math
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from onnx import NodeProto, shape_inference
+from torch import Tensor, nn
+from torchvision.models import mobilenet_v3_small
+from torchvision.models.feature_extraction import create_feature_extractor
+from torchvision.models.segmentation import LRASPP
+
+from manifests.errors import UserError
+from manifests.pixels.onnx_segmenter import UINT8, OnnxSegmenter, open_session
+from trainer.bench.timing import Candidate, interleaved_medians
+from trainer.data.preprocessing import imagenet
+from trainer.export.deployable import Deployable, Difference, deployable
+from trainer.export.folding import freeze
+from trainer.export.ncnn_network import write_ncnn
+from trainer.export.onnx_graph import write_onnx
+from trainer.export.onnx_prelu import rewrite_prelus
+from trainer.export.openvino_model import write_openvino
+from trainer.inference.runtimes.metadata import INPUT, Metadata
+from trainer.inference.runtimes.ncnn_file import NcnnFile
+from trainer.inference.runtimes.openvino_file import OpenvinoFile
+from trainer.inference.runtimes.packages import optional
+from trainer.models import create_model
+from trainer.weights.checkpoint import STARTER_PATH, load_checkpoint
+
+SIDES_PX = (224, 320)
+THREADS = (1, 2)
+SINET, LRASPP_SMALL, UNET = "SINet", "LR-ASPP MobileNetV3-small", "U-Net MobileNetV2"
+PROFILED_RUNS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Entrant:
+    """A network at one size: its eager form, its files, and what they weigh."""
+
+    name: str
+    side_px: int
+    eager: nn.Module
+    onnx: Path
+    openvino: Path
+    ncnn: Path | None
+    macs: int
+
+    def candidates(self, threads: int) -> dict[str, Candidate]:
+        """A run on noise in each runtime, all opened with that many threads."""
+        pixels = np.random.default_rng(0).integers(0, 256, (1, 3, self.side_px, self.side_px), np.uint8)
+        tensor, eager = torch.from_numpy(pixels), self.eager
+        in_onnxruntime = OnnxSegmenter(self.onnx, threads=threads)
+        in_openvino = OpenvinoFile(self.openvino, threads=threads)
+        found: dict[str, Candidate] = {
+            "PyTorch, eager": torch.inference_mode()(lambda: eager(tensor)),
+            "ONNX Runtime": lambda: in_onnxruntime.run(pixels),
+            "OpenVINO": lambda: in_openvino.run(pixels),
+        }
+        if self.ncnn is not None:
+            in_ncnn = NcnnFile(self.ncnn, threads=threads)
+            found["ncnn"] = lambda: in_ncnn.run(pixels)
+        return found
+
+
+class Checkpoint(nn.Module):
+    """As trainer.predict runs it: uint8 (N, 3, H, W) -> person probability (N, H, W)."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network, self.preprocessing = network, imagenet(0)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return self.network(self.preprocessing.normalise(pixels)).softmax(dim=1)[:, 1]
+
+
+def measure(*, seconds: float, rivals: Sequence[Path]) -> None:
+    """Print a table for each side and number of threads."""
+    with tempfile.TemporaryDirectory() as directory:
+        for side_px in SIDES_PX:
+            entrants = [_entrant(name, side_px, Path(directory)) for name in NETWORKS]
+            print(f"\n{side_px} px: " + "; ".join(_weight(entrant) for entrant in entrants))
+            for threads in THREADS:
+                torch.set_num_threads(threads)
+                candidates = {
+                    f"{entrant.name}, {runtime}": run
+                    for entrant in entrants
+                    for runtime, run in entrant.candidates(threads).items()
+                }
+                candidates |= {f"{path.stem}, ONNX Runtime": _rival(path, threads) for path in rivals}
+                medians = interleaved_medians(candidates, seconds=seconds / len(SIDES_PX) / len(THREADS))
+                _print_table(f"{side_px} px, batch 1, {threads} thread{'s' * (threads > 1)}", medians)
+
+
+def profile() -> None:
+    """Print SINet's time by kind of operation, one thread, at 224 px."""
+    with tempfile.TemporaryDirectory() as directory:
+        entrant = _entrant(SINET, SIDES_PX[0], Path(directory))
+        pixels = np.zeros((1, 3, entrant.side_px, entrant.side_px), np.uint8)
+        graph = entrant.onnx.with_name("graph.onnx")
+        for title, found in (
+            ("ONNX Runtime, with PRelu", _onnxruntime_profile(graph, pixels)),
+            ("ONNX Runtime, as exported", _onnxruntime_profile(entrant.onnx, pixels)),
+            ("OpenVINO", _openvino_profile(entrant.openvino, pixels)),
+        ):
+            print(f"\n{title}: {sum(ms for _, ms in found.values()):.2f} ms in operations")
+            for kind, (count, ms) in sorted(found.items(), key=lambda entry: -entry[1][1]):
+                print(f"  {kind:<40}{count:>4}{ms:>9.3f} ms")
+
+
+def lraspp_mobilenetv3_small() -> nn.Module:
+    """LR-ASPP as torchvision builds it on the large network, on the small one: logits of two classes, 1/8 and 1/16."""
+    features = create_feature_extractor(mobilenet_v3_small(dilated=True), {"features.2": "low", "features.12": "high"})
+    return _OutOnly(LRASPP(features, low_channels=24, high_channels=576, num_classes=2))
+
+
+def macs(path: Path) -> int:
+    """Multiply-accumulates of the convolutions and matrix products in an ONNX file of fixed shapes."""
+    graph = shape_inference.infer_shapes(onnx.load(path)).graph
+    shapes = {
+        value.name: [axis.dim_value for axis in value.type.tensor_type.shape.dim]
+        for value in (*graph.value_info, *graph.output, *graph.input)
+    } | {constant.name: list(constant.dims) for constant in graph.initializer}
+    return sum(_macs_of(node, shapes) for node in graph.node)
+
+
+class _OutOnly(nn.Module):
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.network(images)["out"]
+        return logits
+
+
+NETWORKS: dict[str, Callable[[], nn.Module]] = {
+    SINET: lambda: load_checkpoint(STARTER_PATH).model,
+    LRASPP_SMALL: lraspp_mobilenetv3_small,
+    UNET: lambda: create_model("smp:unet:mobilenet_v2"),
+}
+
+
+def _entrant(name: str, side_px: int, directory: Path) -> Entrant:
+    """Exported into a folder of its own."""
+    torch.manual_seed(0)
+    network = NETWORKS[name]().eval()
+    home = directory / f"{name.replace(' ', '-')}-{side_px}"
+    home.mkdir()
+    metadata = Metadata(side_px, name, "0" * 64, name, 0, "0" * 64, "not stated", "0")
+    taken = imagenet(side_px)
+    if name == SINET:
+        deployed = deployable(load_checkpoint(STARTER_PATH))
+    else:
+        mean, std = torch.tensor(taken.mean), torch.tensor(taken.std)
+        deployed = Deployable(freeze(Difference(network)), mean, std, reverse_colours=False).eval()
+    graph, openvino = home / "graph.onnx", home / "network.xml"
+    ncnn: Path | None = home / "network.ncnn.param"
+    write_onnx(deployed, graph, metadata)
+    rewrite_prelus(graph, home / "network.onnx")
+    write_openvino(graph, openvino, metadata)
+    try:
+        write_ncnn(deployed, home / "network.ncnn.param", metadata)
+    except UserError as error:
+        print(error)
+        ncnn = None
+    return Entrant(name, side_px, Checkpoint(network), home / "network.onnx", openvino, ncnn, macs(graph))
+
+
+def _rival(path: Path, threads: int) -> Candidate:
+    """One run on noise of the file's own input, free sides of which are taken as 1."""
+    session = open_session(path, threads=threads)
+    taken = session.get_inputs()[0]
+    shape = [side if isinstance(side, int) else 1 for side in taken.shape]
+    noise = np.random.default_rng(0).random(shape, np.float32)
+    image = (noise * 255).astype(np.uint8) if taken.type == UINT8 else noise
+    return lambda: session.run(None, {taken.name: image})
+
+
+def _weight(entrant: Entrant) -> str:
+    return f"{entrant.name} {entrant.macs / 1e6:.1f} M MACs, {entrant.onnx.stat().st_size:,} bytes of ONNX"
+
+
+def _print_table(title: str, medians: dict[str, float]) -> None:
+    """The first is the baseline."""
+    print(f"\n{title}")
+    baseline = next(iter(medians.values()))
+    for name, median in medians.items():
+        print(f"  {name:<44}{median * 1000:>8.2f} ms {baseline / median:>6.2f}x", flush=True)
+
+
+def _macs_of(node: NodeProto, shapes: dict[str, list[int]]) -> int:
+    if node.op_type == "Conv":
+        return math.prod(shapes[node.output[0]]) * math.prod(shapes[node.input[1]][1:])
+    if node.op_type == "ConvTranspose":
+        return math.prod(shapes[node.input[0]]) * math.prod(shapes[node.input[1]][1:])
+    if node.op_type in ("MatMul", "Gemm"):
+        return math.prod(shapes[node.output[0]]) * shapes[node.input[0]][-1]
+    return 0
+
+
+def _onnxruntime_profile(path: Path, pixels: np.ndarray) -> dict[str, tuple[int, float]]:
+    """Kind -> how many, and median ms of a run in all of them."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.enable_profiling = 1, True
+    options.profile_file_prefix = str(path.with_suffix(""))
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    for _ in range(PROFILED_RUNS):
+        session.run(None, {INPUT: pixels})
+    events = json.loads(Path(session.end_profiling()).read_text())
+    durations: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for event in events:
+        if event.get("cat") == "Node" and event["name"].endswith("kernel_time"):
+            durations[event["args"]["op_name"], event["name"]].append(event["dur"] / 1000)
+    return _by_kind(durations)
+
+
+def _openvino_profile(path: Path, pixels: np.ndarray) -> dict[str, tuple[int, float]]:
+    openvino = optional("openvino")
+    settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1, "PERF_COUNT": True}
+    request = openvino.Core().compile_model(path, "CPU", settings).create_infer_request()
+    durations: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for _ in range(PROFILED_RUNS):
+        request.infer([pixels])
+        for entry in request.profiling_info:
+            if entry.status == entry.Status.EXECUTED:
+                kind = f"{entry.node_type} ({entry.exec_type})"
+                durations[kind, entry.node_name].append(entry.real_time.total_seconds() * 1000)
+    return _by_kind(durations)
+
+
+def _by_kind(durations: dict[tuple[str, str], list[float]]) -> dict[str, tuple[int, float]]:
+    """(kind, operation) -> ms of each run; becomes kind -> how many operations, and the sum of their medians."""
+    found: dict[str, tuple[int, float]] = {}
+    for (kind, _), times in durations.items():
+        count, ms = found.get(kind, (0, 0.0))
+        found[kind] = count + 1, ms + float(np.median(times))
+    return found

@@ -1,0 +1,85 @@
+"""What a comparison is about and what it has found so far."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from manifests.store.manifest import Manifest
+from manifests.store.training_rows import SplitOrAll, accepted_rows
+from trainer.compare.arms import Arm
+from trainer.compare.bootstrap import Difference, Spread, differences, spreads
+from trainer.compare.per_image_metrics import PerImage
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One arm at one rotation. Without a run there is neither spread nor difference; the base has no difference."""
+
+    arm: Arm
+    seeds: list[int]
+    failed: list[int]  # seeds too
+    spreads: dict[str, Spread]
+    differences: dict[str, Difference]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """`on` is measured, `chose_best` of its pictures are in a val split that best epochs were chosen on."""
+
+    train: Manifest  # of arms without one of their own
+    on: Manifest
+    split: SplitOrAll
+    pictures: int
+    chose_best: int
+    arms: list[Arm]
+    fit: str  # the options of every arm
+    seeds: Sequence[int]
+    own: Mapping[str, Manifest] = field(default_factory=dict)  # what arms with their own train on, by name
+    figures: dict[tuple[str, float], dict[int, PerImage]] = field(default_factory=dict)  # by arm and rotation, by seed
+    seconds: dict[tuple[str, int], float] = field(default_factory=dict)  # of fitting, by arm and seed
+    failed: dict[tuple[str, int], str] = field(default_factory=dict)  # what went wrong, by arm and seed
+
+    def trained_on(self, arm: Arm) -> Manifest:
+        return self.own.get(arm.name, self.train)
+
+    def add(self, arm: Arm, seed: int, degrees: float, figures: PerImage) -> None:
+        self.figures.setdefault((arm.name, degrees), {})[seed] = figures
+
+    @property
+    def rotations(self) -> list[float]:
+        """Those measured; 0 is as the pictures are."""
+        return sorted({degrees for _, degrees in self.figures})
+
+    @property
+    def training_rows(self) -> list[int]:
+        """How many its arms train on, each number once; they differ where --limit or --manifest does."""
+        accepted = {arm.name: len(accepted_rows(self.trained_on(arm), "train")) for arm in self.arms}
+        return sorted({min(accepted[arm.name], arm.options.limit or accepted[arm.name]) for arm in self.arms})
+
+    def lines(self, degrees: float) -> list[Line]:
+        """One for each arm, the base first."""
+        base = self.figures.get((self.arms[0].name, degrees), {})
+        lines = []
+        for arm in self.arms:
+            runs = self.figures.get((arm.name, degrees), {})
+            found = differences(runs, base) if arm is not self.arms[0] else {}
+            failed = [seed for name, seed in self.failed if name == arm.name]
+            lines.append(Line(arm, sorted(runs), failed, spreads(list(runs.values())) if runs else {}, found))
+        return lines
+
+
+def shared_pictures(one: Manifest, one_split: SplitOrAll, other: Manifest, other_split: SplitOrAll) -> list[str]:
+    """Sample ids of accepted rows of `other` that `one` holds too, by sample id or by the image's digest."""
+    ours, theirs = _accepted(one, one_split), _accepted(other, other_split)
+    same = pc.or_(
+        pc.is_in(theirs["sample_id"], ours["sample_id"]), pc.is_in(theirs["image_sha256"], ours["image_sha256"])
+    )
+    return theirs.filter(same).sort_by("sample_id")["sample_id"].to_pylist()
+
+
+def _accepted(manifest: Manifest, split: SplitOrAll) -> pa.Table:
+    table = manifest.read(["sample_id", "image_sha256", "split", "status"])
+    table = table.filter(pc.field("status") == "accepted")
+    return table if split == "all" else table.filter(pc.field("split") == split)

@@ -1,0 +1,132 @@
+"""One run of a comparison: one arm fitted with one seed by trainer.fit, in a process of its own, then measured.
+
+OUTPUT/ARM/seed<N> is the run's directory; its words go to seed<N>.log, what is known of it to seed<N>.json. The
+figures of its pictures lie in OUTPUT/ARM/figures, by checkpoint, manifest, split and rotation.
+"""
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from manifests.files.atomic import write_replace
+from manifests.files.blobs import BlobStore, sha256_hex
+from manifests.store.manifest import Manifest
+from manifests.store.training_rows import AcceptedRow, SplitOrAll
+from trainer.compare.arms import Arm
+from trainer.compare.per_image_metrics import PerImage
+from trainer.device import pick_device
+from trainer.evaluate.evaluation import measure
+from trainer.inference.predictors import open_predictor
+from trainer.weights.checkpoint import BEST
+
+LOCK = ".lock"
+FIGURES = "figures"
+FIGURES_VERSION = 1  # raise it when a metric or the way pictures are predicted changes
+
+
+class RunFailed(Exception):
+    """In few words, with the last line that trainer.fit said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One arm with one seed."""
+
+    arm: Arm
+    seed: int
+    root: Path
+    manifest: Manifest
+
+    @property
+    def directory(self) -> Path:
+        return self.root / self.arm.slug / f"seed{self.seed}"
+
+    @property
+    def log(self) -> Path:
+        return self.directory.with_suffix(".log")
+
+    @property
+    def record(self) -> Path:
+        return self.directory.with_suffix(".json")
+
+    def seconds(self) -> float:
+        """Of all attempts to fit it."""
+        return float(self._known().get("seconds", 0.0))
+
+    def fit(self, lock: int) -> bool:
+        """Fit it, or return False when that is done already. RunFailed says why it was not to be.
+
+        `lock` is a file descriptor that the fitting process keeps open.
+        """
+        done = {"words": list(self.arm.words), "manifest": self.manifest.digest}
+        before = self.seconds()
+        if self._known() == {**done, "checkpoint": self._checkpoint(), "seconds": before}:
+            return False
+        started = time.perf_counter()
+        state: dict[str, Any] = {}
+        try:
+            status, last_line = self._run_process(lock)
+            if status:
+                raise RunFailed(f"failed with exit status {status}: {last_line}; {self.log} says more")
+            state = {**done, "checkpoint": self._checkpoint()}
+        finally:  # also when it is interrupted
+            seconds = before + time.perf_counter() - started
+            write_replace(self.record, json.dumps({**state, "seconds": seconds}).encode())
+        return True
+
+    def figures(self, on: Manifest, split: SplitOrAll, rows: Sequence[AcceptedRow], degrees: float) -> PerImage:
+        """Of its best checkpoint on every row, read again if they are known."""
+        facts = [FIGURES_VERSION, self._checkpoint(), on.digest, split, degrees]
+        path = self.directory.parent / FIGURES / f"{sha256_hex(json.dumps(facts).encode())}.npz"
+        if not path.is_file():
+            predictor = open_predictor(self.directory / BEST, pick_device(self.arm.options.device))
+            outcome = measure(predictor, rows, BlobStore(on.data_root), rotation_degrees=degrees)
+            PerImage.of(outcome.total).write(path)
+        return PerImage.read(path)
+
+    def _run_process(self, lock: int) -> tuple[int, str]:
+        """Exit status, last line of what it said."""
+        command = [sys.executable, "-m", "trainer.fit", *self.arm.words]
+        command += ["--manifest", str(self.manifest.path), "--output", str(self.directory), "--seed", str(self.seed)]
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("a+b") as log:
+            start = log.seek(0, os.SEEK_END)
+            status = subprocess.run(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[lock], check=False
+            ).returncode
+            log.seek(start)
+            lines = log.read().decode(errors="replace").split("\n")
+        return status, next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+
+    def _known(self) -> dict[str, Any]:
+        """What its record says; without a checkpoint as long as it is unfinished."""
+        return json.loads(self.record.read_text()) if self.record.is_file() else {}
+
+    def _checkpoint(self) -> str | None:
+        path = self.directory / BEST
+        return sha256_hex(path.read_bytes()) if path.is_file() else None
+
+
+@contextmanager
+def only_one(output: Path) -> Iterator[int]:
+    """Wait until nobody else works in `output`. The lock is held as long as this or a fitting process is alive.
+
+    So a comparison that was killed may leave its last run to finish, and the next one doesn't fit that beside it.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    with (output / LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            busy = f"waiting: another comparison, or the last run of one that was killed, is at work in {output}"
+            print(busy, file=sys.stderr, flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield lock.fileno()

@@ -1,0 +1,66 @@
+"""RGB pixels -> what a network expects. Stored with every checkpoint, so that nobody has to guess it later.
+
+A picture is squeezed to a square of `size_px` (its aspect is not kept), put in the network's colour order and
+scaled: `((x - mean) / std) / divisor` on the 0..255 scale.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from manifests.pixels.geometry import Pixels
+
+Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """`mean` and `std` are on the 0..255 scale and in `colour_order`."""
+
+    size_px: int
+    mean: Triple
+    std: Triple
+    divisor: float = 1.0
+    colour_order: Literal["rgb", "bgr"] = "rgb"
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> "Preprocessing":
+        """The inverse of `dataclasses.asdict` after a trip through JSON, which knows no tuples."""
+        return cls(**{**fields, "mean": tuple(fields["mean"]), "std": tuple(fields["std"])})
+
+    def resize(self, pixels: Pixels) -> Pixels:
+        """uint8 (H, W) or (H, W, 3) -> uint8 (size, size) or (size, size, 3)."""
+        shrinks = min(pixels.shape[:2]) >= self.size_px
+        interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR  # area averages: no aliasing
+        return cv2.resize(pixels, (self.size_px, self.size_px), interpolation=interpolation).astype(np.uint8)
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """RGB 0..255 (N, 3, H, W), any dtype -> float (N, 3, H, W) as the network expects it."""
+        ordered = images.flip(1) if self.colour_order == "bgr" else images
+        mean = torch.tensor(self.mean, device=images.device).view(3, 1, 1)
+        std = torch.tensor(self.std, device=images.device).view(3, 1, 1)
+        return (ordered.float() - mean) / (std * self.divisor)
+
+
+def imagenet(size_px: int) -> Preprocessing:
+    """RGB with ImageNet's constants: what is fitted here, and what pretrained encoders expect.
+
+    They don't depend on the dataset, so models fitted on different manifests can stand in for each other.
+    """
+    return Preprocessing(size_px, mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375))
+
+
+def sinet_authors(size_px: int = 224) -> Preprocessing:
+    """BGR for the authors' SINet.pth, from their demo. The further division by 255 belongs to it."""
+    return Preprocessing(
+        size_px,
+        mean=(107.304565, 115.69884, 132.35703),
+        std=(63.97182, 65.1337, 68.29726),
+        divisor=255.0,
+        colour_order="bgr",
+    )

@@ -1,0 +1,160 @@
+"""A manifest's accepted rows -> decoded samples.
+
+Each picture is decoded once, resized to the network's square and kept as uint8, 200 kB a sample at 224 px: in
+memory here, in a file by cache.py. True masks are kept at their own size, one bit a pixel, for the metrics.
+"""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Generator, Tensor
+
+from manifests.errors import UserError
+from manifests.files.blobs import BlobError, BlobStore
+from manifests.pixels.geometry import Pixels
+from manifests.pixels.images import decode_image
+from manifests.pixels.masks import PERSON_LEVEL, Mask, decode_mask
+from manifests.progress import progress
+from manifests.store.training_rows import AcceptedRow
+from trainer.data.preprocessing import Preprocessing
+from trainer.data.rank_slice import WHOLE, Share
+
+Decoded = tuple[int, Pixels, Pixels, "TrueMask"]
+
+_CHUNK = 64  # rows decoded at a time
+
+
+@dataclass(frozen=True, slots=True)
+class TrueMask:
+    """A mask at its own size, one bit a pixel."""
+
+    bits: npt.NDArray[np.uint8]
+    height: int
+    width: int
+
+    def unpack(self) -> Mask:
+        """bool (H, W), true = person."""
+        bits = np.unpackbits(self.bits, count=self.height * self.width)
+        return bits.reshape(self.height, self.width).astype(bool)
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """N decoded samples: images uint8 (N, 3, S, S) RGB, labels uint8 (N, S, S), 255 = person, N true masks, N rows.
+
+    `teacher_labels`, like labels, are what teachers say; the target holds `teacher_share` of them (distillation.py).
+    """
+
+    images: Tensor
+    labels: Tensor
+    true_masks: list[TrueMask]
+    rows: list[AcceptedRow]
+    teacher_labels: Tensor | None = None
+    teacher_share: float = 0.0
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def targets(self, chosen: Tensor) -> Tensor:
+        """Labels of the chosen samples, int64 (B,) -> uint8 (B, S, S), mixed with what teachers say of them."""
+        labels = self.labels[chosen]
+        if self.teacher_labels is None:
+            return labels
+        return labels.float().lerp_(self.teacher_labels[chosen].float(), self.teacher_share).round_().byte()
+
+
+def load_samples(rows: Sequence[AcceptedRow], blobs: BlobStore, preprocessing: Preprocessing) -> Samples:
+    """Read and decode every row into memory; BlobError names a blob that is missing or altered."""
+    size = preprocessing.size_px
+    images = torch.empty(len(rows), 3, size, size, dtype=torch.uint8)
+    labels = torch.empty(len(rows), size, size, dtype=torch.uint8)
+    true_masks = []
+    for i, (_, image, label, true_mask) in enumerate(decoded(rows, blobs, preprocessing)):
+        images[i], labels[i] = torch.tensor(image), torch.tensor(label)
+        true_masks.append(true_mask)
+    return Samples(images, labels, true_masks, list(rows))
+
+
+def decoded(
+    rows: Sequence[AcceptedRow], blobs: BlobStore, preprocessing: Preprocessing, *, skip_bad: bool = False
+) -> Iterator[Decoded]:
+    """Every row's index, image (3, S, S), label (S, S) with 255 = person, and true mask, read by several threads.
+
+    A row whose blob is missing, altered or unreadable raises its UserError; with `skip_bad` the error is printed
+    and the row left out.
+    """
+    with ThreadPoolExecutor() as threads:
+        indices = progress(range(len(rows)), "decoding", total=len(rows))
+        while chunk := list(islice(indices, _CHUNK)):  # of a bounded size: decoded pictures are large
+            attempts = threads.map(lambda i: _attempt(rows[i], blobs, preprocessing), chunk)
+            for i, attempt in zip(chunk, attempts, strict=True):
+                if not isinstance(attempt, UserError):
+                    yield i, *attempt
+                elif skip_bad:
+                    print(f"skipped: {attempt}", file=sys.stderr)
+                else:
+                    raise attempt
+
+
+def batches(
+    samples: Samples,
+    batch_size: int,
+    generator: Generator,
+    *,
+    source_weights: Mapping[str, float] | None = None,
+    share: Share = WHOLE,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """One epoch in random order: images (B, 3, S, S), labels (B, S, S), or a share of each batch's rows.
+
+    A short last batch is left out: its gradient would be the noisiest of the epoch, and the next epoch deals
+    anew. A set smaller than one batch is one batch. With `source_weights` each place of the epoch is dealt anew,
+    a row of weight 2 twice as often as one of weight 1, which is what a source without a weight has.
+    """
+    order = _order(samples, generator, source_weights or {})
+    for start in range(0, steps_per_epoch(samples, batch_size) * batch_size, batch_size):
+        dealt = order[start : start + batch_size]
+        chosen = dealt[share.rows(len(dealt))]
+        yield samples.images[chosen], samples.targets(chosen)
+
+
+def steps_per_epoch(samples: Samples, batch_size: int) -> int:
+    return max(1, len(samples) // batch_size)
+
+
+def images_per_epoch(samples: Samples, batch_size: int) -> int:
+    return min(len(samples), steps_per_epoch(samples, batch_size) * batch_size)
+
+
+def _order(samples: Samples, generator: Generator, source_weights: Mapping[str, float]) -> Tensor:
+    if not source_weights:
+        return torch.randperm(len(samples), generator=generator)
+    weights = torch.tensor([source_weights.get(row.source, 1.0) for row in samples.rows])
+    return torch.multinomial(weights, len(samples), replacement=True, generator=generator)
+
+
+def _attempt(
+    row: AcceptedRow, blobs: BlobStore, preprocessing: Preprocessing
+) -> tuple[Pixels, Pixels, TrueMask] | UserError:
+    try:
+        return _decode(row, blobs, preprocessing)
+    except UserError as error:
+        return error
+
+
+def _decode(row: AcceptedRow, blobs: BlobStore, preprocessing: Preprocessing) -> tuple[Pixels, Pixels, TrueMask]:
+    mask = decode_mask(blobs.read(row.mask, row.mask_sha256))
+    rgb = decode_image(blobs.read(row.image, row.image_sha256))
+    if rgb.shape[:2] != mask.shape:
+        raise BlobError(
+            f"expected a mask of the size of {row.image}, {rgb.shape[1]}x{rgb.shape[0]} px, found "
+            f"{mask.shape[1]}x{mask.shape[0]} px in {row.mask}; import the pair again"
+        )
+    image = preprocessing.resize(rgb).transpose(2, 0, 1)  # (S, S, 3) -> (3, S, S)
+    label = preprocessing.resize(mask)
+    return image, label, TrueMask(np.packbits(mask >= PERSON_LEVEL), *mask.shape)

@@ -1,0 +1,115 @@
+"""One picture, several networks: overlay, cut-out, person share and milliseconds of each, as HTML without any file."""
+
+import base64
+import io
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from PIL import Image
+
+from manifests.errors import UserError
+from manifests.pixels.geometry import Pixels
+from manifests.pixels.masks import PERSON_PROB, mask_from_prob
+from trainer.inference.predictors import Predictor, open_predictor
+from trainer.weights.checkpoint import name_of
+from trainer.weights.starting_weights import checkpoint_file
+
+SHOWN_SIDE_PX = 1024  # of the pictures on the page; the networks get the whole one
+TINT = (224, 33, 138)  # on few photographs, and told apart from skin by the colour-blind
+JPEG_QUALITY = 88
+WEBP_QUALITY = 88
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """A network under the name it is shown with; `size_bytes` of its file."""
+
+    name: str
+    size_bytes: int
+    predictor: Predictor
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`mask` is uint8 of the shown size, `person_fraction` of the whole picture; `milliseconds` are all from pixels to
+    probabilities of the picture's own size."""
+
+    mask: Pixels
+    person_fraction: float
+    milliseconds: float
+
+
+def open_contestants(paths: Sequence[Path], device: torch.device) -> list[Contestant]:
+    """Each opened and run once, since the first run is slower than all others; UserError says what is wrong."""
+    names = [name_of(path) for path in paths]
+    shared = {name for name in names if names.count(name) > 1}
+    contestants = []
+    for path, name in zip(paths, names, strict=True):
+        predictor = open_predictor(path, device)
+        predictor.person_prob(np.zeros((64, 64, 3), np.uint8))
+        size_bytes = checkpoint_file(path).stat().st_size
+        contestants.append(Contestant(str(path) if name in shared else name, size_bytes, predictor))
+    return contestants
+
+
+def judge(predictor: Predictor, rgb: Pixels, clock: Callable[[], float] = time.perf_counter) -> Outcome:
+    """RGB uint8 (H, W, 3) -> what the network makes of it."""
+    start = clock()
+    prob = predictor.person_prob(rgb)
+    seconds = clock() - start
+    mask = _shown(mask_from_prob(prob.clip(0, 1)))
+    return Outcome(mask, float(np.mean(prob >= PERSON_PROB)), 1000 * seconds)
+
+
+def results_html(rgb: Pixels, contestants: Sequence[Contestant]) -> str:
+    """A card for each network. Pictures are data: URLs, so nothing of them is written to a disk or kept."""
+    photo = _shown(rgb)
+    photo_url = _url("jpeg", Image.fromarray(photo), quality=JPEG_QUALITY)
+    cards = [_card(photo, photo_url, one, judge(one.predictor, rgb)) for one in contestants]
+    height, width = rgb.shape[:2]
+    return f'<p class="seen" role="status">{width} × {height} px</p><div class="cards">{"".join(cards)}</div>'
+
+
+def error_html(error: UserError) -> str:
+    return f'<p class="problem" role="alert">{escape(str(error))}</p>'
+
+
+def _card(photo: Pixels, photo_url: str, one: Contestant, outcome: Outcome) -> str:
+    name = escape(one.name)
+    tint_url = _url("png", _with_alpha(np.full_like(photo, TINT), outcome.mask), compress_level=1)
+    cutout_url = _url("webp", _with_alpha(photo, outcome.mask), quality=WEBP_QUALITY, method=2)
+    return f"""
+<article class="card" aria-label="{name}">
+  <h3>{name} <small>{round(one.size_bytes / 1000):,} kB</small></h3>
+  <p class="figures"><b>{100 * outcome.person_fraction:.1f} %</b> person · <b>{outcome.milliseconds:.0f}</b> ms</p>
+  <div class="overlay">
+    <img src="{photo_url}" alt="the picture"><img class="tint" src="{tint_url}" alt="mask of {name}">
+  </div>
+  <div class="cutout"><img src="{cutout_url}" alt="cut-out of {name}"></div>
+</article>"""
+
+
+def _shown(pixels: Pixels) -> Pixels:
+    """uint8 (H, W) or (H, W, 3), shrunk to the size that the page shows."""
+    height, width = pixels.shape[:2]
+    scale = SHOWN_SIDE_PX / max(height, width)
+    if scale >= 1:
+        return pixels
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _with_alpha(rgb: Pixels, alpha: Pixels) -> Image.Image:
+    return Image.fromarray(np.dstack([rgb, alpha]), "RGBA")
+
+
+def _url(kind: str, image: Image.Image, **options: int) -> str:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -1,0 +1,78 @@
+"""NAME.onnx: what torch.onnx makes of the deployable network, simplified and checked, with its metadata inside."""
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import onnx
+import torch
+from torch.export import Dim
+from torch.fx.experimental.symbolic_shapes import ConstraintViolationError
+
+from manifests.errors import UserError
+from trainer.export.deployable import Deployable
+from trainer.inference.runtimes.metadata import INPUT, OUTPUT, Metadata
+from trainer.inference.runtimes.packages import optional
+
+OPSET = 18  # align_corners, and the newest that TensorRT, OpenVINO and ONNX Runtime of 2023 all read
+
+
+def write_onnx(
+    network: Deployable, path: Path, metadata: Metadata, *, batch: int = 1, dynamic_multiple_px: int | None = None
+) -> None:
+    """uint8 `image` (batch, 3, S, S) -> float32 `person_prob` (batch, 1, S, S) with S = metadata.input_px.
+
+    With `dynamic_multiple_px` batch, height and width are free, the sides multiples of that. UserError when torch.onnx
+    doesn't know an operation of the network.
+    """
+    optional("onnxscript")
+    side = metadata.input_px
+    example_batch = batch if dynamic_multiple_px is None else max(batch, 2)  # 1 would be taken for a constant
+    example = torch.zeros(example_batch, 3, side, side, dtype=torch.uint8)
+    shapes = None
+    if dynamic_multiple_px is not None:
+        height, width = (dynamic_multiple_px * Dim(name, min=1, max=256) for name in ("rows", "columns"))
+        shapes = ({0: Dim("batch", min=1, max=4096), 2: height, 3: width},)
+    try:
+        with quiet():
+            program = torch.onnx.export(
+                network, (example,), dynamo=True, opset_version=OPSET, input_names=[INPUT], output_names=[OUTPUT],
+                dynamic_shapes=shapes, optimize=True, verbose=False,
+            )  # fmt: skip
+    except (torch.onnx.errors.OnnxExporterError, ConstraintViolationError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"expected a network that ONNX can hold, found {metadata.model}: {reason}") from error
+    assert program is not None
+    model = program.model_proto
+    _add_metadata(model, metadata)
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, path)
+
+
+def _add_metadata(model: onnx.ModelProto, metadata: Metadata) -> None:
+    model.producer_name, model.producer_version = "maskfoundry", metadata.code_version
+    onnx.helper.set_model_props(model, metadata.as_strings())
+    model.graph.doc_string = ""
+    for node in model.graph.node:
+        del node.metadata_props[:]  # paths of the machine that wrote it
+        node.doc_string = ""
+    for value in (*model.graph.value_info, *model.graph.input, *model.graph.output):
+        del value.metadata_props[:]
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without the converters' own chatter: pages of it, none of them about the user's network."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        nowhere = io.StringIO()
+        with warnings.catch_warnings(), contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)

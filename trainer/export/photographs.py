@@ -1,0 +1,49 @@
+"""A manifest's accepted pictures with their masks: some to compare exports on, others to calibrate 8 bits with."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from manifests.errors import UserError
+from manifests.files.blobs import BlobStore
+from manifests.pixels.geometry import Pixels
+from manifests.pixels.images import decode_image
+from manifests.pixels.masks import PERSON_LEVEL, Mask, decode_mask
+from manifests.progress import progress
+from manifests.store.manifest import Manifest
+from manifests.store.training_rows import require_rows
+
+MOST_TO_CALIBRATE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Photographs:
+    """Pictures RGB uint8 (H, W, 3) and masks bool (H, W); those to calibrate with are no ones to compare on."""
+
+    manifest: str
+    compared: list[tuple[Pixels, Mask]]
+    calibrating: list[Pixels]
+
+
+def read_photographs(path: Path, *, data_root: Path | None, count: int, calibrate: bool) -> Photographs:
+    """The first `count` accepted rows in the order of their ids, which are random, and others to calibrate with.
+
+    UserError when there are too few rows, or when a picture is missing or altered.
+    """
+    manifest = Manifest.open(path, data_root=data_root)
+    rows, blobs = require_rows(manifest, "all"), BlobStore(manifest.data_root)
+    held_back = min(MOST_TO_CALIBRATE, len(rows) // 3) if calibrate else 0
+    if calibrate and not held_back:
+        raise UserError(f"expected 3 or more accepted rows in {path} to calibrate int8 with, found {len(rows)}")
+    calibrating = rows[len(rows) - held_back :]
+    compared = rows[: len(rows) - held_back][:count]
+    return Photographs(
+        f"v{manifest.version}",
+        [
+            (
+                decode_image(blobs.read(row.image, row.image_sha256)),
+                decode_mask(blobs.read(row.mask, row.mask_sha256)) >= PERSON_LEVEL,
+            )
+            for row in progress(compared, "reading", total=len(compared))
+        ],
+        [decode_image(blobs.read(row.image, row.image_sha256)) for row in calibrating],
+    )

@@ -1,0 +1,80 @@
+"""Distillation (Hinton et al. 2015): the student's targets are the masks mixed with the probabilities of teachers.
+
+Cross-entropy is linear in its target, so a mixed target is the usual sum of two losses, with the mask and with the
+teachers, at the price of one. What teachers say of a picture doesn't change: it is computed once and kept in the
+cache, as uint8 at the network's size.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from manifests.files.atomic import stream_replace
+from manifests.files.blobs import BlobStore
+from manifests.pixels.geometry import Pixels
+from manifests.pixels.images import decode_image
+from manifests.pixels.masks import PERSON
+from manifests.progress import progress
+from manifests.store.training_rows import AcceptedRow
+from trainer.data.cache import map_bytes
+from trainer.data.preprocessing import Preprocessing
+from trainer.data.samples import Samples
+from trainer.inference.predictors import Predictor
+
+SUFFIX = ".teachers.u8"
+_CHUNK = 64  # pictures under way
+
+
+def distilled(
+    samples: Samples,
+    blobs: BlobStore,
+    preprocessing: Preprocessing,
+    teachers: Sequence[Predictor],
+    directory: Path,
+    *,
+    share: float,
+) -> Samples:
+    """`samples` whose targets are, to `share`, the mean probability of the teachers on each picture and its mirror.
+
+    What the teachers say is read from `directory`, or written there first.
+    """
+    side, n = preprocessing.size_px, len(samples)
+    path = directory / f"{_key(samples.rows, preprocessing, teachers)}{SUFFIX}"
+    if not path.is_file():
+        labels = taught(samples.rows, blobs, preprocessing, teachers)
+        stream_replace(path, (label.tobytes() for label in labels))
+    return replace(samples, teacher_labels=map_bytes(path, n * side * side).view(n, side, side), teacher_share=share)
+
+
+def taught(
+    rows: Sequence[AcceptedRow], blobs: BlobStore, preprocessing: Preprocessing, teachers: Sequence[Predictor]
+) -> Iterator[Pixels]:
+    """Of every row, the teachers' mean: uint8 (S, S), 255 = person. BlobError names a picture that is missing."""
+
+    def label(row: AcceptedRow) -> Pixels:
+        prob = mirrored_mean(teachers, decode_image(blobs.read(row.image, row.image_sha256)))
+        return preprocessing.resize(prob)
+
+    with ThreadPoolExecutor() as threads:
+        waiting = progress(rows, "asking the teachers", total=len(rows))
+        while chunk := list(islice(waiting, _CHUNK)):
+            yield from threads.map(label, chunk)
+
+
+def mirrored_mean(teachers: Sequence[Predictor], rgb: Pixels) -> Pixels:
+    """RGB uint8 (H, W, 3) -> the mean probability over the teachers, and over picture and mirror: uint8 (H, W)."""
+    mirror = np.ascontiguousarray(rgb[:, ::-1])
+    probs = [(teacher.person_prob(rgb) + teacher.person_prob(mirror)[:, ::-1]) / 2 for teacher in teachers]
+    return np.rint(PERSON * np.mean(probs, axis=0)).astype(np.uint8)
+
+
+def _key(rows: Sequence[AcceptedRow], preprocessing: Preprocessing, teachers: Sequence[Predictor]) -> str:
+    digest = hashlib.sha256(f"v1 {preprocessing.size_px}".encode())
+    for part in (*(teacher.digest for teacher in teachers), *(row.image_sha256 for row in rows)):
+        digest.update(f" {part}".encode())
+    return digest.hexdigest()[:32]

@@ -1,0 +1,55 @@
+"""The loss of the whole batch in each of several processes, of which each has its own rows of it.
+
+Losses are no means of their rows' losses: cross-entropy is weighted by the batch's pixels, the boundary term by
+those in its band, Dice and Lovasz are one number for the batch. So the logits are gathered, and every process
+computes the one loss.
+"""
+
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.autograd import Function
+
+from trainer.fit.objective import Objective
+
+
+class WholeBatch(nn.Module):
+    """Images (N/W, 3, H, W), this process's rows -> logits (N, 2, H, W) of the rows of all W processes."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        return gather_rows(self.network(images))
+
+
+def of_whole_batch(loss_of: Objective) -> Objective:
+    """`loss_of` a WholeBatch, which takes this process's rows of the labels as well."""
+    return lambda images, labels: loss_of(images, gather_rows(labels))
+
+
+def gather_rows(rows: Tensor) -> Tensor:
+    """(N/W, ...) -> (N, ...), in the order of the processes; all give the same number of rows."""
+    gathered: Tensor = _GatherRows.apply(rows)
+    return gathered
+
+
+class _GatherRows(Function):
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor) -> Tensor:
+        own = rows.contiguous()
+        parts = [torch.empty_like(own) for _ in range(dist.get_world_size())]
+        dist.all_gather(parts, own)
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        # All processes compute the same loss L of the same N rows, so `gradient` is dL/d(rows) in each of them, and
+        # its own rows are what they would get from an exchange: the sum over W equal losses, W * dL/d(own rows).
+        # From there backward brings W times the share of these rows in every parameter's gradient, and the mean
+        # that DDP takes over the W processes is the sum of the shares: the gradient of L, whatever L is.
+        count = dist.get_world_size()
+        return gradient.chunk(count)[dist.get_rank()] * count

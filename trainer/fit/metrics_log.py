@@ -1,0 +1,77 @@
+"""What a run writes down after every epoch: `metrics.csv` and TensorBoard's event files.
+
+A resumed run goes on in the same CSV; epochs after the one it resumes from, of a run that was killed between
+writing a line and saving its state, are dropped from it.
+"""
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch.utils.tensorboard import SummaryWriter
+
+from manifests.files.atomic import write_replace
+from manifests.pixels.metrics import Metrics
+from trainer.fit.run_state import Progress
+
+CSV = "metrics.csv"
+TENSORBOARD = "tensorboard"
+COLUMNS = ("stage", "epoch", "loss", "miou", "person_iou_per_image", "boundary_f1", "images_per_second")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One epoch. `stage` is 0 for the encoder alone and 1 for the whole network."""
+
+    stage: int
+    epoch: int
+    loss: float
+    metrics: Metrics | None
+    images_per_second: float
+
+    def values(self) -> dict[str, str]:
+        """By column; metrics are empty where nothing was measured."""
+        scores = {name: f"{getattr(self.metrics, name):.6f}" if self.metrics else "" for name in COLUMNS[3:6]}
+        return {
+            "stage": str(self.stage),
+            "epoch": str(self.epoch),
+            "loss": f"{self.loss:.6f}",
+            **scores,
+            "images_per_second": f"{self.images_per_second:.1f}",
+        }
+
+
+class RunLog:
+    """The lines of one run, from its start."""
+
+    def __init__(self, output: Path, progress: Progress) -> None:
+        """Pick up what a run interrupted after `progress` has written."""
+        self._output = output
+        done = progress.stage, progress.epoch
+        self.lines = [line for line in read_log(output) if (int(line["stage"]), int(line["epoch"])) <= done]
+        self._writer: SummaryWriter | None = None  # made with the first line: a run that fails before leaves nothing
+
+    def add(self, line: Line) -> None:
+        self.lines.append(line.values())
+        if self._writer is None:
+            self._writer = SummaryWriter(str(self._output / TENSORBOARD), purge_step=len(self.lines))
+        text = io.StringIO()
+        table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+        table.writeheader()
+        table.writerows(self.lines)
+        write_replace(self._output / CSV, text.getvalue().encode())
+        for name in COLUMNS[2:]:
+            if line.values()[name]:
+                self._writer.add_scalar(name, float(line.values()[name]), len(self.lines))
+        self._writer.flush()
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+
+def read_log(output: Path) -> list[dict[str, str]]:
+    """The lines of OUTPUT/metrics.csv by column; none when there is no such file."""
+    path = output / CSV
+    return list(csv.DictReader(io.StringIO(path.read_text()))) if path.is_file() else []

@@ -1,0 +1,162 @@
+"""The words of `python -m trainer.fit`: one option for each choice of a recipe, what isn't given is the preset's."""
+
+import argparse
+import dataclasses
+import math
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from manifests.files.storage import place
+from trainer.data.augmentation import AUGMENTATIONS
+from trainer.fit.losses import LOSSES
+from trainer.fit.recipe import DECAY_RULES, PRESETS, Recipe
+from trainer.fit.schedule import SCHEDULES
+from trainer.models import MODELS
+from trainer.models.sinet import BRANCHES, GATES
+from trainer.models.smp_network import PREFIX
+from trainer.weights.checkpoint import STARTER, checkpoint_path
+
+SIZE_PX = 224  # SINet, section 4
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Exits with 2 and a line of explanation when an option is wrong."""
+    parser = argparse.ArgumentParser(
+        "python -m trainer.fit",
+        description="Fit a network on the accepted rows of a manifest. The same command resumes a broken run.",
+    )
+    add = parser.add_argument
+    add("--manifest", type=place, required=True, help="manifests/v<N>.parquet, or URL")
+    models = f"{', '.join(MODELS)} or {PREFIX}ARCHITECTURE:ENCODER"
+    add("--model", type=_model, default="sinet", help=f"{models} (default: %(default)s)")
+    add("--gate", choices=GATES, help="of sinet: what passes to the decoder (default: ib)")
+    add("--branches", choices=BRANCHES, help="of sinet: its modules' branches (default: paper)")
+    add("--encoder-weights", choices=("none", "imagenet"), default="none", help="of smp networks")
+    begin = f"start from a checkpoint, from SINet.pth or from {STARTER}, and not afresh"
+    add("--init", type=checkpoint_path, metavar="PATH", help=begin)
+    add("--output", type=Path, help="the run's directory (default: runs/MODEL-v<N>)")
+    add("--preset", choices=PRESETS, default="default", help="the recipe (default: %(default)s)")
+    add("--size", type=_side, default=SIZE_PX, help="image side in pixels (default: %(default)s)")
+    add("--seed", type=number(int, 0, "a whole number"), default=0, help="(default: %(default)s)")
+    add("--limit", type=_count, help="train on the first N rows only, for learning curves")
+    source = "deal a source's rows W times as often as those of weight 1; repeatable"
+    add("--weight", type=_source_weight, action="append", default=[], metavar="SOURCE=W", help=source)
+    folder = "pictures without people, for --composite-prob and --negatives (default: cut out of the training pictures)"
+    add("--backgrounds", type=Path, metavar="DIR", help=folder)
+    teachers = "networks whose mean probability is mixed into the masks: .onnx files, checkpoints, runs"
+    add("--distill", type=checkpoint_path, nargs="+", default=[], metavar="PATH", help=teachers)
+    add("--skip-bad", action="store_true", help="leave out rows whose blobs are missing or altered")
+    add("--precision", choices=("fp32", "bf16"), default="fp32", help="(default: %(default)s)")
+    worth_it = "torch.compile, which takes a minute (default: in runs long enough to gain by it)"
+    add("--compile", action=argparse.BooleanOptionalAction, help=worth_it)
+    add("--data", type=place, help="data root (default: the one the manifest records)")
+    add("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
+    add("--devices", type=_count, help="processes, one on each device (default: 1)")
+    _add_recipe_options(parser)
+    options = parser.parse_args(arguments)
+    if options.distill and options.soft_masks is None:
+        options.soft_masks = True
+    if options.distill and not options.soft_masks:
+        parser.error("argument --distill: expected no --no-soft-masks beside it: teachers' probabilities are shares")
+    return options
+
+
+def recipe_from(options: argparse.Namespace) -> Recipe:
+    """The preset with what was given in its place."""
+    given = {entry.name: getattr(options, entry.name) for entry in dataclasses.fields(Recipe)}
+    changed = {name: value for name, value in given.items() if value is not None}
+    return dataclasses.replace(PRESETS[options.preset](), **changed)
+
+
+def number(kind: Callable[[str], float], minimum: float, expected: str) -> Callable[[str], float]:
+    """An argparse type: a number of at least `minimum`."""
+
+    def parse(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if not value >= minimum:
+            raise argparse.ArgumentTypeError(f"expected {expected}, found {text!r}")
+        return value
+
+    return parse
+
+
+_count = number(int, 1, "a whole number of at least 1")
+_not_negative = number(float, 0, "a number of at least 0")
+
+
+def _share(text: str) -> float:
+    """An argparse type: a number from 0 to 1."""
+    value = _not_negative(text)
+    if value > 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, found {text!r}")
+    return value
+
+
+_CHOICES: dict[str, Iterable[str]] = {
+    "schedule": SCHEDULES,
+    "loss": LOSSES,
+    "decay_rule": DECAY_RULES,
+    "augmentation": AUGMENTATIONS,
+}
+_RECIPE_NUMBERS: dict[str, Callable[[str], float]] = {
+    "epochs": _count,
+    "encoder_epochs": number(int, 0, "a whole number of at least 0"),
+    "batch_size": _count,
+    "encoder_batch_size": _count,
+    "learning_rate": number(float, 1e-12, "a number above 0"),
+    "low_res_epochs": _share,
+    "low_res_scale": _share,
+    "composite_prob": _share,
+    "negatives": _share,
+    "distill_share": _share,
+}
+
+
+def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("recipe", "each overrides the preset")
+    for entry in dataclasses.fields(Recipe):
+        option = "--" + entry.name.replace("_", "-")
+        if entry.name in _CHOICES:
+            group.add_argument(option, choices=_CHOICES[entry.name])
+        elif entry.type is bool:
+            group.add_argument(option, action=argparse.BooleanOptionalAction)
+        elif entry.name.endswith("boundary_px"):
+            group.add_argument(option, type=_odd)
+        else:
+            group.add_argument(option, type=_RECIPE_NUMBERS.get(entry.name, _not_negative))
+
+
+def _model(text: str) -> str:
+    """An argparse type: a network's name."""
+    if text not in MODELS and not text.startswith(PREFIX):
+        raise argparse.ArgumentTypeError(
+            f"expected {', '.join(MODELS)} or {PREFIX}ARCHITECTURE:ENCODER, found {text!r}"
+        )
+    return text
+
+
+def _side(text: str) -> int:
+    """An argparse type: an image side every network here can take."""
+    value = _count(text)
+    if value % 32:
+        raise argparse.ArgumentTypeError(f"expected a multiple of 32, found {text!r}")
+    return int(value)
+
+
+def _odd(text: str) -> int:
+    """An argparse type: the side of a window with a middle."""
+    value = _count(text)
+    if value % 2 == 0:
+        raise argparse.ArgumentTypeError(f"expected an odd number, found {text!r}")
+    return int(value)
+
+
+def _source_weight(text: str) -> tuple[str, float]:
+    """An argparse type: SOURCE=W."""
+    source, _, weight = text.rpartition("=")
+    if not source:
+        raise argparse.ArgumentTypeError(f"expected SOURCE=W, found {text!r}")
+    return source, number(float, 0, "a weight of at least 0")(weight)

@@ -1,0 +1,134 @@
+"""The state of a run between two epochs: `resume.safetensors` in its directory.
+
+Model, moving average and optimiser lie in one file, written after the checkpoints of the same epoch: a run
+killed anywhere repeats at most the epoch it was in. Random numbers need no state, as each epoch's follow from
+(seed, stage, epoch).
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from manifests.errors import UserError
+from trainer.fit.ema import MovingAverage
+from trainer.fit.recipe import Recipe
+from trainer.weights.tensor_file import read_tensors, write_tensors
+
+KIND = "resume state"
+NAME = "resume.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Everything that decides a run's weights. Only a run of the same configuration is resumed."""
+
+    model: str
+    manifest_digest: str
+    seed: int
+    size_px: int
+    recipe: Recipe
+    model_options: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)  # what of the manifest is taken, and how
+    encoder_weights: str | None = None
+    init_sha256: str | None = None  # of the weights it starts from
+    precision: str = "fp32"
+
+    def flat(self) -> dict[str, Any]:
+        """One level of names and plain values, to compare and to print."""
+        fields = dataclasses.asdict(self)
+        return {**fields.pop("recipe"), **fields.pop("data"), **fields}
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The stage, the epochs done in it, the best of them, and its score (higher is better)."""
+
+    stage: int = 0
+    epoch: int = 0
+    best_epoch: int = 0
+    best_score: float = float("-inf")
+
+    def advanced(self, *, score: float, counts: bool = True) -> "Progress":
+        """After one more epoch; of two equal scores the earlier one stays the best.
+
+        While epochs do not count yet, the latest is the best.
+        """
+        epoch = self.epoch + 1
+        if not counts:
+            return Progress(self.stage, epoch, epoch)
+        if score > self.best_score:
+            return Progress(self.stage, epoch, epoch, score)
+        return Progress(self.stage, epoch, self.best_epoch, self.best_score)
+
+
+def save_state(
+    directory: Path,
+    configuration: Configuration,
+    progress: Progress,
+    model: nn.Module,
+    optimizer: Optimizer,
+    average: MovingAverage | None,
+) -> None:
+    """`optimizer` and `average` may be over a part of `model`."""
+    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    for index, entries in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in entries.items()}
+    if average is not None:
+        tensors |= {f"average.{name}": tensor for name, tensor in average.network.state_dict().items()}
+    header = {
+        "configuration": configuration.flat(),
+        "progress": dataclasses.asdict(progress),
+        "average_steps": average.steps if average else 0,
+    }
+    write_tensors(directory / NAME, tensors, header, kind=KIND)
+
+
+def load_progress(directory: Path, configuration: Configuration) -> Progress:
+    """How far the run in `directory` is, at its start when there is none.
+
+    UserError when the run there is of another configuration.
+    """
+    if not (directory / NAME).exists():
+        return Progress()
+    _, header = read_tensors(directory / NAME, kind=KIND)
+    theirs, ours = header["configuration"], configuration.flat()
+    differing = [f"{name} {theirs.get(name)} and not {ours[name]}" for name in ours if theirs.get(name) != ours[name]]
+    if differing:
+        raise UserError(
+            f"expected a run of this configuration in {directory}, found one of {', '.join(differing)}; "
+            "give another --output"
+        )
+    return Progress(**header["progress"])
+
+
+def load_model(directory: Path, model: nn.Module) -> None:
+    """Put the weights back."""
+    tensors, _ = read_tensors(directory / NAME, kind=KIND)
+    model.load_state_dict(_of("model", tensors))
+
+
+def load_optimizer(directory: Path, optimizer: Optimizer, average: MovingAverage | None) -> None:
+    """Put the state of the optimiser and the average back; both must be over the parameters they were over."""
+    tensors, header = read_tensors(directory / NAME, kind=KIND)
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in _of("optimizer", tensors).items():
+        index, _, entry = name.partition(".")
+        state.setdefault(int(index), {})[entry] = tensor
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+    for parameter, entries in optimizer.state.items():
+        for name, entry in entries.items():
+            if entry.shape == parameter.shape:  # a file knows no memory layout; the fused optimiser wants the weights'
+                entries[name] = torch.empty_like(parameter).copy_(entry)
+    if average is not None:
+        average.network.load_state_dict(_of("average", tensors))
+        average.steps = header["average_steps"]
+
+
+def _of(owner: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(f"{owner}."): tensor for name, tensor in tensors.items() if name.startswith(f"{owner}.")}

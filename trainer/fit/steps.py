@@ -1,0 +1,154 @@
+"""One epoch of training: stages, steps, batches.
+
+What happens between epochs, measuring and saving, is fit.py's.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Generator, Tensor, nn
+from torch.optim import Optimizer
+from tqdm import tqdm
+
+from trainer.data.augmentation import AUGMENTATIONS, Augmenter
+from trainer.data.compositing import Compositor, Negatives
+from trainer.data.preprocessing import Preprocessing
+from trainer.data.rank_slice import WHOLE, Share
+from trainer.data.samples import Samples, batches, steps_per_epoch
+from trainer.fit.ema import MovingAverage
+from trainer.fit.losses import EVEN, Weights, frequency_weights
+from trainer.fit.objective import Objective
+from trainer.fit.recipe import Recipe
+from trainer.fit.run_state import Configuration
+from trainer.fit.schedule import learning_rate
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One part of a run: what is fitted, for how long, against labels of which size."""
+
+    number: int
+    name: str
+    network: nn.Module
+    epochs: int
+    batch_size: int
+    label_stride: int
+    kernel_px: int
+
+
+class Diverged(Exception):
+    """A loss was no finite number, first at `step` of its epoch, counted from 1."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__(f"no finite loss at step {step}")
+        self.step = step
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What every step of a stage uses."""
+
+    loss_of: Objective
+    optimizer: Optimizer
+    average: MovingAverage | None
+    preprocessing: Preprocessing
+    device: torch.device
+    share: Share = WHOLE  # of every batch: what this process trains on
+    compositor: Compositor | None = None
+    negatives: Negatives | None = None
+    side_px: int | None = None  # of the pictures; None: as they are in the cache
+
+
+def stages(model: nn.Module, recipe: Recipe) -> list[Stage]:
+    """Two of them; the first has no epochs where the recipe says so or the network has no encoder to fit alone."""
+    encoder = getattr(model, "encoder", model)
+    return [
+        Stage(0, "encoder ", encoder, recipe.encoder_epochs, recipe.encoder_batch_size, 8, recipe.encoder_boundary_px),
+        Stage(1, "", model, recipe.epochs, recipe.batch_size, 1, recipe.boundary_px),
+    ]
+
+
+def side_px_of(recipe: Recipe, stage: Stage, epoch: int, size_px: int) -> int:
+    """The side of an epoch's pictures: at first smaller, where the recipe says so (progressive resizing)."""
+    if epoch > recipe.low_res_epochs * stage.epochs:
+        return size_px
+    return max(32, 32 * round(size_px * recipe.low_res_scale / 32))
+
+
+def odd_px(length: float) -> int:
+    """The nearest odd number: a window needs a middle."""
+    return 2 * round((length - 1) / 2) + 1
+
+
+def train_one_epoch(stage: Stage, step: Step, train: Samples, configuration: Configuration, *, epoch: int) -> float:
+    """One pass over `train`, epochs counted from 1; the mean loss. Diverged names the first step without one."""
+    recipe = configuration.recipe
+    generator = epoch_generator(configuration.seed, stage.number, epoch)
+    augmenter = Augmenter(AUGMENTATIONS[recipe.augmentation](), generator, step.device)
+    steps = steps_per_epoch(train, stage.batch_size)
+    losses = []
+    stage.network.train()
+    source_weights = configuration.data.get("source_weights")
+    dealt = batches(train, stage.batch_size, generator, source_weights=source_weights, share=step.share)
+    hidden = None if step.share.index == 0 else True  # None: shown on a terminal
+    for i, (images, labels) in enumerate(tqdm(dealt, f"epoch {epoch}", steps, leave=False, disable=hidden)):
+        rate = learning_rate(
+            (epoch - 1) * steps + i,
+            stage.epochs * steps,
+            peak=recipe.learning_rate,
+            schedule=recipe.schedule,
+            warmup_fraction=recipe.warmup_fraction,
+        )
+        images, labels = images.to(step.device), labels.to(step.device)
+        if step.compositor:
+            images = step.compositor(images, labels, generator, share=step.share)
+        if step.negatives:
+            images, labels = step.negatives(images, labels, generator, share=step.share)
+        changed, shares = augmenter(images, labels, share=step.share, side_px=step.side_px)
+        wanted = targets(shares, stage.label_stride, soft=recipe.soft_masks)
+        losses.append(train_on_batch(stage, step, changed, wanted, rate=rate, clip_norm=recipe.clip_norm))
+    found = torch.stack(losses).cpu()
+    if not found.isfinite().all():
+        raise Diverged(int(found.isfinite().int().argmin()) + 1)
+    return found.mean().item()
+
+
+def train_on_batch(
+    stage: Stage, step: Step, images: Tensor, labels: Tensor, *, rate: float, clip_norm: float
+) -> Tensor:
+    """RGB float (N, 3, S, S) in 0..255, labels float (N, s, s) -> the loss before this step, on the device."""
+    for group in step.optimizer.param_groups:
+        group["lr"] = rate
+    inputs = step.preprocessing.normalise(images).contiguous(memory_format=torch.channels_last)
+    loss = step.loss_of(inputs, labels)
+    step.optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    if clip_norm:
+        nn.utils.clip_grad_norm_(stage.network.parameters(), clip_norm)
+    step.optimizer.step()
+    if step.average is not None:
+        step.average.update(stage.network)
+    return loss.detach()
+
+
+def targets(shares: Tensor, stride: int, *, soft: bool = False) -> Tensor:
+    """Person shares (N, S, S) -> labels float (N, S/stride, S/stride): the top left pixel of each cell.
+
+    They are 0 and 1, or with `soft` the shares themselves: a teacher's probabilities.
+    """
+    cells = shares[:, ::stride, ::stride].contiguous()
+    return cells if soft else (cells >= 0.5).float()
+
+
+def class_weights(train: Samples, recipe: Recipe) -> Weights:
+    """Of background and person, from their share of the training pixels."""
+    return frequency_weights(float(train.labels.numpy().mean()) / 255) if recipe.class_weights else EVEN
+
+
+def epoch_generator(seed: int, stage: int, epoch: int) -> Generator:
+    """The random numbers of one epoch, order and augmentation, from (seed, stage, epoch) alone.
+
+    It is torch's default generator, so that a network's dropout follows it too.
+    """
+    return torch.manual_seed(int(np.random.SeedSequence([seed, stage, epoch]).generate_state(1)[0]))

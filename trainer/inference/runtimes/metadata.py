@@ -1,0 +1,60 @@
+"""What an export knows of itself, kept in every file that has a place for it, and beside those that don't."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from manifests.errors import UserError
+from manifests.pixels.onnx_segmenter import DESCRIPTION
+from trainer.weights.checkpoint import Checkpoint
+
+INPUT = "image"
+OUTPUT = "person_prob"
+CLASSES = ("background", "person")
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """`input_px` is the side of the square the network was fitted on, or the one chosen for the export."""
+
+    input_px: int
+    checkpoint: str
+    weights_sha256: str
+    model: str
+    manifest_version: int
+    manifest_digest: str
+    licence: str
+    code_version: str
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint, *, name: str, input_px: int, licence: str) -> "Metadata":
+        info = checkpoint.info
+        return cls(
+            input_px, name, checkpoint.weights_sha256, info.model, info.manifest_version, info.manifest_digest,
+            licence, info.code_version,
+        )  # fmt: skip
+
+    def as_strings(self) -> dict[str, str]:
+        """One word or JSON for each key: what an ONNX file's metadata can hold."""
+        fields = {key: str(value) for key, value in dataclasses.asdict(self).items()}
+        return {**fields, "classes": json.dumps(CLASSES), DESCRIPTION: json.dumps(self.description())}
+
+    @classmethod
+    def from_strings(cls, strings: dict[str, str], path: Path) -> "Metadata":
+        """UserError when `path`, which held them, is no export of ours."""
+        known: dict[str, Any] = {entry.name: strings.get(entry.name) for entry in dataclasses.fields(cls)}
+        if None in known.values() or not known["input_px"].isdigit():
+            missing = ", ".join(key for key, value in known.items() if value is None) or "input_px as a number"
+            raise UserError(f"expected a file that trainer.export wrote at {path}, found one without {missing}")
+        return cls(**{**known, "input_px": int(known["input_px"]), "manifest_version": int(known["manifest_version"])})
+
+    def description(self) -> dict[str, Any]:
+        """Input and output as manifests.pixels.onnx_segmenter wants them."""
+        side = self.input_px
+        plain = {"layout": "nchw", "colour_order": "rgb", "mean": [0, 0, 0], "std": [1, 1, 1]}
+        return {
+            "input": {"height": side, "width": side, **plain},
+            "output": {"kind": "probability", "layout": "nchw", "person_channel": 0},
+        }

@@ -1,0 +1,92 @@
+"""`--localizer`: where in a large scene the people are, as boxes for `roi.predict_in_rois`.
+
+`none`  the whole picture is what the network sees
+`mask`  boxes around what the network finds in the whole picture
+`face`  boxes down from faces that MTCNN finds
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from manifests.pixels.geometry import Box, Pixels
+from manifests.pixels.masks import PERSON_PROB
+from manifests.pixels.onnx_segmenter import Prob
+from trainer.predict.localize.faces import FaceFinder
+from trainer.predict.localize.roi import grown, widened
+from trainer.predict.strips import shrunk
+
+LOCALIZING_SIDE_PX = 512  # the whole picture's map is looked at in this size: networks give less than that
+MAX_ROIS = 8  # networks run once per ROI: a crowd costs at most nine times one picture
+MIN_AREA_FRACTION = 0.1  # of the largest piece's: what is smaller is no second person but a bag, or noise
+MIN_PICTURE_FRACTION = 0.002  # of the picture: below it there is nobody
+MAX_PICTURE_FRACTION = 0.9  # of the picture: a ROI that fills more shows what the whole picture shows
+MARGIN_FRACTION = 0.1  # of the box's longer side: what the first look cut off
+MIN_ASPECT = 0.4  # width / height
+
+
+class Localizer(Protocol):
+    """Finds boxes that hold one person each; none where the whole picture is what the network should see."""
+
+    def __call__(self, rgb: Pixels, whole_prob: Prob) -> list[Box]:
+        """RGB (H, W, 3) and the whole picture's person probability (H, W) -> boxes, largest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MaskLocalizer:
+    """Boxes around the large connected pieces of the whole picture's mask."""
+
+    margin_fraction: float = MARGIN_FRACTION
+    min_aspect: float = MIN_ASPECT
+    max_picture_fraction: float = MAX_PICTURE_FRACTION
+
+    def __call__(self, rgb: Pixels, whole_prob: Prob) -> list[Box]:
+        small = shrunk(whole_prob, LOCALIZING_SIDE_PX)
+        factor = max(rgb.shape[:2]) / max(small.shape)
+        picture = Box.whole(rgb)
+        boxes = [
+            Box(*(int(edge * factor) for edge in (x, y)), *(max(1, round(side * factor)) for side in (w, h)))
+            for x, y, w, h in _pieces(small)
+        ]
+        rois = [widened(grown(box, self.margin_fraction, picture), self.min_aspect, picture) for box in boxes]
+        return [roi for roi in rois if roi.w * roi.h <= self.max_picture_fraction * picture.w * picture.h]
+
+
+@dataclass(frozen=True, slots=True)
+class FaceLocalizer:
+    """Boxes down from each face, as wide as outstretched elbows and as long as a standing person."""
+
+    max_picture_fraction: float = MAX_PICTURE_FRACTION
+    min_aspect: float = MIN_ASPECT
+    faces: FaceFinder = field(default_factory=FaceFinder)
+
+    def __call__(self, rgb: Pixels, whole_prob: Prob) -> list[Box]:
+        picture = Box.whole(rgb)
+        rois = [widened(body, self.min_aspect, picture) for body in self.faces.bodies(rgb)[:MAX_ROIS]]
+        return [roi for roi in rois if roi.w * roi.h <= self.max_picture_fraction * picture.w * picture.h]
+
+
+def whole_picture(rgb: Pixels, whole_prob: Prob) -> list[Box]:
+    """No boxes: the localizer that finds nothing to look at twice."""
+    return []
+
+
+LOCALIZERS: dict[str, Callable[[], Localizer]] = {
+    "none": lambda: whole_picture,
+    "mask": MaskLocalizer,
+    "face": FaceLocalizer,
+}
+
+
+def _pieces(prob: Prob) -> list[tuple[int, int, int, int]]:
+    """float (h, w) -> x, y, w, h of the connected pieces of person that are large enough, largest first."""
+    _, _, stats, _ = cv2.connectedComponentsWithStats((prob >= PERSON_PROB).astype(np.uint8))
+    ordered = sorted(stats[1:].tolist(), key=lambda row: -row[cv2.CC_STAT_AREA])
+    if not ordered:
+        return []
+    least = max(MIN_AREA_FRACTION * ordered[0][cv2.CC_STAT_AREA], MIN_PICTURE_FRACTION * prob.size)
+    return [(x, y, w, h) for x, y, w, h, area in ordered[:MAX_ROIS] if area >= least]

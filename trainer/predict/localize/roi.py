@@ -1,0 +1,65 @@
+"""Boxes around people, and what a network says of them pasted back into the whole picture without a seam."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from manifests.pixels.geometry import Box, Pixels
+from manifests.pixels.onnx_segmenter import Prob
+from trainer.inference.predictors import Predictor
+
+RAMP_FRACTION = 0.08  # of the ROI's side: over it the ROI's mask takes over from the whole picture's
+
+
+def predict_in_rois(predictor: Predictor, rgb: Pixels, rois: Sequence[Box], whole_prob: Prob) -> Prob:
+    """RGB (H, W, 3), what the network says of the whole picture (H, W) -> float32 (H, W).
+
+    Each ROI is predicted by itself and blended into `whole_prob` over a ramp inside its edges; where ROIs overlap
+    the larger probability counts. Without ROIs it is `whole_prob`.
+    """
+    if not rois:
+        return whole_prob
+    merged = np.full_like(whole_prob, -1.0)
+    picture = Box.whole(rgb)
+    for roi in rois:
+        rows, columns = slice(roi.y, roi.bottom), slice(roi.x, roi.right)
+        found = predictor.person_prob(np.ascontiguousarray(rgb[rows, columns]))
+        window = _window(roi, picture)
+        blended = window * found + (1 - window) * whole_prob[rows, columns]
+        merged[rows, columns] = np.maximum(merged[rows, columns], blended)
+    return np.where(merged < 0, whole_prob, merged)
+
+
+def grown(box: Box, fraction: float, picture: Box) -> Box:
+    """`box` with a margin of `fraction` of its longer side on every side, inside the picture."""
+    margin = round(fraction * max(box.w, box.h))
+    return Box(box.x - margin, box.y - margin, box.w + 2 * margin, box.h + 2 * margin).clamped(picture)
+
+
+def widened(box: Box, min_aspect: float, picture: Box) -> Box:
+    """`box` made wider, about its centre, until width / height is at least `min_aspect` or the picture ends.
+
+    Networks see a square whatever the box: a standing person in a tight box would look very stout to them.
+    """
+    width = min(picture.w, max(box.w, round(min_aspect * box.h)))
+    left = min(max(box.x - (width - box.w) // 2, picture.x), picture.right - width)
+    return Box(left, box.y, width, box.h)
+
+
+def _window(roi: Box, picture: Box) -> Prob:
+    """float32 (roi.h, roi.w): 1 inside, falling to 0 at those edges of the ROI that are no edges of the picture."""
+    across = _ramp(roi.w, starts=roi.x == picture.x, ends=roi.right == picture.right)
+    down = _ramp(roi.h, starts=roi.y == picture.y, ends=roi.bottom == picture.bottom)
+    return np.minimum(down[:, None], across[None, :])
+
+
+def _ramp(length: int, *, starts: bool, ends: bool) -> Prob:
+    """float32 (length,); `starts` and `ends`: no ramp there."""
+    ramp = max(1.0, RAMP_FRACTION * length)
+    place = np.arange(length, dtype=np.float32) + 0.5
+    values = np.ones(length, np.float32)
+    if not starts:
+        values = np.minimum(values, place / ramp)
+    if not ends:
+        values = np.minimum(values, (length - place) / ramp)
+    return values

@@ -1,0 +1,71 @@
+"""The names of what is written: `<stem>.png` for the mask, `<stem>-<view>` for all else, in one directory.
+
+Nothing is written when two outputs would have one name, or when one would replace an input.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from manifests.errors import UserError
+from trainer.predict.inputs import Footage, Inputs, stem
+
+STILL_SUFFIXES = {
+    "mask": ".png",
+    "alpha": ".png",
+    "cutout": ".png",
+    "blur": ".jpg",
+    "replace": ".jpg",
+    "side-by-side": ".jpg",
+}
+FRAMES = "cutout"  # of a video: a directory of numbered PNG files, since video files here hold no opacity
+
+Outputs = Mapping[str, Path]  # view -> file, or directory of frames
+
+
+def still_outputs(picture: Path, views: Iterable[str], directory: Path) -> Outputs:
+    """Of one picture."""
+    return {view: directory / f"{_name(picture.stem, view)}{STILL_SUFFIXES[view]}" for view in views}
+
+
+def footage_outputs(source: Footage, views: Iterable[str], directory: Path, suffix: str) -> Outputs:
+    """Of one video; `suffix` is the video files'."""
+    return {view: directory / f"{_name(stem(source), view)}{'' if view == FRAMES else suffix}" for view in views}
+
+
+def check_outputs(inputs: Inputs, outputs: Sequence[Outputs]) -> None:
+    """UserError when outputs collide with each other or with inputs; `outputs` are all that is going to be written."""
+    _check_stems(inputs)
+    paths = [path for views in outputs for path in views.values()]
+    twice = _more_than_once(paths)
+    if twice:
+        raise UserError(f"expected outputs of different names, found {twice[0]} more than once; rename its input")
+    there = {path.resolve() for path in (*inputs.pictures, *inputs.footage) if isinstance(path, Path)}
+    lost = [path for path in paths if path.resolve() in there]
+    if lost:
+        raise UserError(f"expected an --output where no input lies, found {lost[0]} to be overwritten; give another")
+    for views in outputs:
+        _check_frames(views.get(FRAMES))
+
+
+def _check_stems(inputs: Inputs) -> None:
+    twice = _more_than_once([*(path.stem for path in inputs.pictures), *map(stem, inputs.footage)])
+    if twice:
+        raise UserError(
+            f"expected pictures of different stems, found {len(twice)} stem(s) more than once, {twice[0]!r} for one; "
+            "their masks would overwrite each other: predict one folder at a time"
+        )
+
+
+def _check_frames(path: Path | None) -> None:
+    """Frames of a longer video that was cut before would stay among the new ones."""
+    if path is not None and path.is_dir() and any(path.iterdir()):
+        raise UserError(f"expected no frames in {path} yet, found some; remove them or give another --output")
+
+
+def _more_than_once(names: Sequence[str] | Sequence[Path]) -> list[str]:
+    return sorted(str(name) for name, count in Counter(names).items() if count > 1)
+
+
+def _name(stem: str, view: str) -> str:
+    return stem if view == "mask" else f"{stem}-{view}"

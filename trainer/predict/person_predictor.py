@@ -1,0 +1,31 @@
+"""A network, where it looks and what is done to what it says, as one predictor."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from manifests.pixels.geometry import Pixels
+from manifests.pixels.onnx_segmenter import Prob
+from trainer.inference.predictors import Predictor
+from trainer.predict.localize.localizers import Localizer, whole_picture
+from trainer.predict.localize.roi import predict_in_rois
+from trainer.predict.postprocess import Postprocess
+
+
+@dataclass(frozen=True, slots=True)
+class PersonPredictor:
+    """A predictor itself: what measures or shows a network takes this in its place."""
+
+    predictor: Predictor
+    localizer: Localizer = whole_picture
+    postprocess: Postprocess = field(default_factory=Postprocess)
+
+    @property
+    def digest(self) -> str:
+        return f"{self.predictor.digest} {self.localizer!r} {self.postprocess}"
+
+    def person_prob(self, rgb: Pixels) -> Prob:
+        """RGB uint8 (H, W, 3) -> person probability float32 (H, W) in [0, 1]."""
+        whole = np.clip(self.predictor.person_prob(rgb), 0, 1)
+        found = predict_in_rois(self.predictor, rgb, self.localizer(rgb, whole), whole)
+        return self.postprocess(np.clip(found, 0, 1), rgb)

@@ -1,9 +1,0 @@
-"""Exported networks in other runtimes than PyTorch; ONNX Runtime's is manifests.onnx_segmenter.
-
-metadata.py       what an export knows of itself
-openvino_file.py  NAME.xml and NAME.bin
-ncnn_file.py      NAME.ncnn.param, NAME.ncnn.bin and NAME.ncnn.json
-packages.py       optional packages, and the extras that bring them
-
-Each class takes RGB uint8 (H, W, 3) and gives the person probability float32 (H, W); `run` is the network alone.
-"""

@@ -1,0 +1,8 @@
+"""Weights in files: checkpoints, and weights to start from.
+
+authors_weights.py   a state dict of SINet's authors -> the network
+checkpoint.py        weights and everything needed to use them again
+encoder_weights.py   TensorFlow's MobileNetV2 as an encoder
+starting_weights.py  `--init`
+tensor_file.py       named tensors and a JSON header in one file, whole or not at all
+"""

@@ -1,0 +1,153 @@
+"""A checkpoint rebuilds its own model: NAME.safetensors holds the weights and, as its header, all the rest.
+
+NAME.json beside it repeats the header for people and other tools, with the file's SHA-256; nothing here reads
+it. Both are written whole or not at all, so a killed run leaves the previous checkpoint usable.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from manifests import __version__
+from manifests.errors import UserError
+from manifests.files.atomic import write_replace
+from manifests.files.blobs import sha256_hex
+from manifests.pixels.metrics import Metrics
+from manifests.store.manifest import Manifest
+from trainer.data.preprocessing import Preprocessing
+from trainer.models import create_model
+from trainer.weights.tensor_file import digest_of, read_tensors, write_tensors
+
+STARTER = "starter"  # the word for the checkpoint that comes with the package
+STARTER_PATH = Path(__file__).parents[1] / "starter" / "best.safetensors"
+STARTER_LICENCE = "Apache-2.0"  # this project's; its card says what the pictures state
+LICENCE_NOT_STATED = "not stated"
+
+KIND = "checkpoint"
+BEST = "best.safetensors"
+LAST = "last.safetensors"
+
+_NAMES_LISTED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointInfo:
+    """What a checkpoint knows besides its weights. `metrics` are None when there was nothing to measure on."""
+
+    model: str
+    preprocessing: Preprocessing
+    epoch: int
+    loss: float
+    metrics: Metrics | None
+    manifest_version: int
+    manifest_digest: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+    code_version: str = __version__
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A model in evaluation mode on the CPU, what is known of it, and the digest of its weights."""
+
+    model: nn.Module
+    info: CheckpointInfo
+    weights_sha256: str
+
+
+def checkpoint_path(text: str) -> Path:
+    """What users type where a checkpoint is asked for: a path, or `starter`."""
+    return STARTER_PATH if text == STARTER else Path(text)
+
+
+def name_of(path: Path) -> str:
+    """What a network is called: starter, the run whose best or last it is, or the file's own stem."""
+    if path == STARTER_PATH:
+        return STARTER
+    if path.name in (BEST, LAST):
+        return path.resolve().parent.name
+    return path.resolve().name if path.is_dir() else path.stem
+
+
+def licence_of(path: Path) -> str:
+    """Of a network's weights, as far as it is known."""
+    return STARTER_LICENCE if path == STARTER_PATH else LICENCE_NOT_STATED
+
+
+def describe(
+    model: str,
+    preprocessing: Preprocessing,
+    manifest: Manifest,
+    *,
+    epoch: int,
+    loss: float,
+    metrics: Metrics | None,
+    arguments: Mapping[str, Any] | None = None,
+) -> CheckpointInfo:
+    """The information of a model fitted on `manifest`; `loss` is the epoch's mean training loss."""
+    return CheckpointInfo(
+        model=model,
+        preprocessing=preprocessing,
+        epoch=epoch,
+        loss=loss,
+        metrics=metrics,
+        manifest_version=manifest.version,
+        manifest_digest=manifest.digest,
+        arguments=dict(arguments or {}),
+    )
+
+
+def save_checkpoint(path: Path, model: nn.Module, info: CheckpointInfo) -> None:
+    """Write `path`, NAME.safetensors, and NAME.json beside it."""
+    weights = model.state_dict()
+    header = {**dataclasses.asdict(info), "weights_sha256": digest_of(weights)}
+    data = write_tensors(path, weights, header, kind=KIND)
+    readable = {**header, "file": path.name, "file_sha256": sha256_hex(data)}
+    write_replace(path.with_suffix(".json"), (json.dumps(readable, indent=2) + "\n").encode())
+
+
+def load_checkpoint(path: Path | str) -> Checkpoint:
+    """Open NAME.safetensors, or the best one of a run's directory.
+
+    Raises UserError when there is none, when it is no checkpoint or a newer one, when its weights were altered,
+    and when tensors are missing, left over or of another shape.
+    """
+    path = Path(path)
+    path = path / BEST if path.is_dir() else path
+    weights, header = read_tensors(path, kind=KIND)
+    info = _info_from(header)
+    model = create_model(info.model, **info.arguments)
+    _check_fit(weights, model.state_dict(), path)
+    if digest_of(weights) != header["weights_sha256"]:
+        raise UserError(f"expected the weights {path} was written with, found altered ones; restore it or fit again")
+    model.load_state_dict(weights)
+    return Checkpoint(model.eval(), info, header["weights_sha256"])
+
+
+def _info_from(header: Mapping[str, Any]) -> CheckpointInfo:
+    fields = {entry.name: header[entry.name] for entry in dataclasses.fields(CheckpointInfo)}
+    fields["preprocessing"] = Preprocessing.from_json(fields["preprocessing"])
+    fields["metrics"] = Metrics(**fields["metrics"]) if fields["metrics"] else None
+    return CheckpointInfo(**fields)
+
+
+def _check_fit(found: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: Path) -> None:
+    shared = found.keys() & expected.keys()
+    problems = {
+        "missing": expected.keys() - found.keys(),
+        "left over": found.keys() - expected.keys(),
+        "of another shape": {name for name in shared if found[name].shape != expected[name].shape},
+    }
+    listed = [f"{what}: {_list(names)}" for what, names in problems.items() if names]
+    if listed:
+        raise UserError(f"expected the tensors of its model in {path}, found some {'; '.join(listed)}")
+
+
+def _list(names: set[str]) -> str:
+    ordered = sorted(names)
+    more = f" and {len(ordered) - _NAMES_LISTED} more" if len(ordered) > _NAMES_LISTED else ""
+    return ", ".join(ordered[:_NAMES_LISTED]) + more

@@ -1,0 +1,62 @@
+"""Named tensors and one JSON header in one safetensors file, written whole or not at all.
+
+The header lies in the file's own metadata: a process killed between two files can't leave a pair that
+contradicts itself.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from manifests.errors import UserError
+from manifests.files.atomic import write_replace
+
+FORMAT_VERSION = 1
+
+_HEADER_KEY = "maskfoundry"
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any], *, kind: str) -> bytes:
+    """Write `path`, replacing an older file in one step; the bytes written. `kind` says what the file is."""
+    stamped = {"kind": kind, "format_version": FORMAT_VERSION, **header}
+    flat = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    data: bytes = safetensors.torch.save(flat, metadata={_HEADER_KEY: json.dumps(stamped)})
+    write_replace(path, data)
+    return data
+
+
+def read_tensors(path: Path, *, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors on the CPU, and the header; UserError when `path` isn't there, is something else, or is newer."""
+    if not path.is_file():
+        raise UserError(f"expected a {kind} at {path}, found no file; fit one with python -m trainer.fit")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+    except SafetensorError as error:
+        raise UserError(f"expected a safetensors file at {path}, found another or a damaged one") from error
+    header = json.loads(metadata.get(_HEADER_KEY, "{}"))
+    if header.get("kind") != kind:
+        raise UserError(f"expected a {kind} of trainer.fit at {path}, found {header.get('kind', 'other tensors')}")
+    if header["format_version"] > FORMAT_VERSION:
+        raise UserError(
+            f"expected format version {FORMAT_VERSION} or older in {path}, found {header['format_version']}; "
+            "update this program"
+        )
+    return tensors, header
+
+
+def digest_of(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names, types, shapes and values, in hex; the order and the device don't matter."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
