@@ -14,7 +14,8 @@ from manifests.cli.arguments import not_negative, positive, run_command
 from manifests.cli.exporting import add_export
 from manifests.cli.importing import add_import_formats, import_format
 from manifests.cli.lineages import add_merge, add_restore
-from manifests.decisions.log import CONFLICTS, DecisionLog, Policy, existing_log, sqlite_url
+from manifests.decisions.log import DecisionLog, existing_log, sqlite_url
+from manifests.decisions.policy import CONFLICTS, Policy
 from manifests.decisions.publish import publish
 from manifests.errors import UserError
 from manifests.files.atomic import write_replace

@@ -15,7 +15,8 @@ from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import TaskRunner
 from pydantic import Field
 
-from manifests.decisions.log import Conflicts, DecisionLog, Policy, sqlite_url
+from manifests.decisions.log import DecisionLog, sqlite_url
+from manifests.decisions.policy import Conflicts, Policy
 from manifests.decisions.publish import NothingToPublish, publish
 from manifests.errors import UserError
 from manifests.store.manifest import ManifestStore

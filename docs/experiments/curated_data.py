@@ -25,7 +25,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from manifests.decisions.log import Decision, DecisionLog, sqlite_url
+from manifests.decisions.decision import Decision
+from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.files.blobs import BlobStore
 from manifests.pixels.masks import PERSON_LEVEL, decode_mask
 from manifests.store.manifest import Manifest, ManifestStore

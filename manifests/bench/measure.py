@@ -30,7 +30,8 @@ import pyarrow.parquet as pq
 
 from manifests.bench.rows import made_up_blobs, made_up_parts
 from manifests.cli.arguments import positive
-from manifests.decisions.log import Decision, DecisionLog
+from manifests.decisions.decision import Decision
+from manifests.decisions.log import DecisionLog
 from manifests.decisions.publish import publish
 from manifests.samples.sample import JOINED_COLUMNS, add_rows
 from manifests.store.manifest import Manifest, ManifestStore

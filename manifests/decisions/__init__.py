@@ -1,6 +1,9 @@
-"""Decisions: what reviewers said of which mask, and how that becomes the next version.
+"""Decisions: verdicts of reviewers on masks, and how they become the next version.
 
-log.py          the append-only decision log (SQLAlchemy Core)
+database.py     SQLite or PostgreSQL: opening it, and writers that take turns
+decision.py     one verdict on one exact mask, and its undo
+log.py          the append-only decision log
+policy.py       standing votes -> the status of a mask
 publish.py      decision log + latest version -> next version
 second_look.py  accepted masks that a score doubts -> flags in the decision log
 """

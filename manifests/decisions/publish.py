@@ -11,10 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from manifests.decisions.log import ONE_VOTE, DecisionLog, MaskKey, Outcome, Policy
+from manifests.decisions.decision import MaskKey
+from manifests.decisions.log import DecisionLog
+from manifests.decisions.policy import ONE_VOTE, MaskVerdict, Policy
 from manifests.errors import UserError
 from manifests.store.manifest import Manifest, ManifestStore
-from manifests.store.row_patch import Changes
+from manifests.store.row_patch import RowPatch
 from manifests.store.schema import SCHEMA
 
 _FOLDED = ("status", "reason", "reviewers", "votes_accept", "votes_reject", "decided_at", "decision_ms")
@@ -34,7 +36,7 @@ def publish(store: ManifestStore, log: DecisionLog, policy: Policy = ONE_VOTE) -
     latest = store.open()
     parameters: dict[str, object] = {"votes": policy.votes, "conflicts": policy.conflicts}
 
-    def change(base: Manifest | None, _version: int) -> Changes | None:
+    def change(base: Manifest | None, _version: int) -> RowPatch | None:
         outcomes = log.outcomes()  # again at each attempt: older ones would take back what another publisher wrote
         parameters["masks_with_verdict"] = len(outcomes)
         return fold(base, outcomes, policy) if base is not None else None
@@ -47,7 +49,7 @@ def publish(store: ManifestStore, log: DecisionLog, policy: Policy = ONE_VOTE) -
     return manifest
 
 
-def fold(base: Manifest, outcomes: Mapping[MaskKey, Outcome], policy: Policy = ONE_VOTE) -> Changes | None:
+def fold(base: Manifest, outcomes: Mapping[MaskKey, MaskVerdict], policy: Policy = ONE_VOTE) -> RowPatch | None:
     """The folded columns of every mask of `base` in `outcomes` that differ; None when no row changes.
 
     Rows of origin ground_truth are trusted and stay as they are.
@@ -67,10 +69,10 @@ def fold(base: Manifest, outcomes: Mapping[MaskKey, Outcome], policy: Policy = O
     if not changed:
         return None
     cells = pa.Table.from_pylist([new for _place, new in changed], _FOLDED_SCHEMA)
-    return Changes(places=np.array([place for place, _new in changed]), cells=cells)
+    return RowPatch(places=np.array([place for place, _new in changed]), cells=cells)
 
 
-def verdict_columns(outcome: Outcome, policy: Policy = ONE_VOTE) -> dict[str, object]:
+def verdict_columns(outcome: MaskVerdict, policy: Policy = ONE_VOTE) -> dict[str, object]:
     """What the manifest says of a mask on which the log says `outcome`; with nothing standing, of a new one."""
     last = outcome.standing[-1] if outcome.standing else None
     return {

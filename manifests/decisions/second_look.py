@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from manifests.decisions.log import FLAG, Decision, DecisionLog, MaskKey
+from manifests.decisions.decision import FLAG, Decision, MaskKey
+from manifests.decisions.log import DecisionLog
 
 REVIEWER = "(label quality)"  # see Decision.is_by_person
 

@@ -27,7 +27,7 @@ from manifests.pixels.masks import MaskEncoding, find_encoding, read_mask_values
 from manifests.progress import progress
 from manifests.samples.sample import JOINED_COLUMNS, Row, Source, add_rows, store_sample
 from manifests.store.manifest import Manifest, ManifestStore
-from manifests.store.row_patch import Changes
+from manifests.store.row_patch import RowPatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ def import_pairs(
     rows = [writer.write(pair) for pair in progress(checked.pairs, f"importing {source}")]
     added = 0
 
-    def change(base: Manifest | None, version: int) -> Changes | None:
+    def change(base: Manifest | None, version: int) -> RowPatch | None:
         nonlocal added
         changes = add_rows(rows, base.parts(JOINED_COLUMNS) if base else (), version=version)
         added = changes.added.num_rows if changes else 0

@@ -20,7 +20,7 @@ from manifests.pixels.images import encode_jpeg
 from manifests.pixels.masks import PERSON, PERSON_LEVEL, Mask, boundary_band, encode_mask
 from manifests.samples.duplicates import perceptual_hash, split_of
 from manifests.samples.near_duplicates import RELATED_BY, Relatives
-from manifests.store.row_patch import Changes
+from manifests.store.row_patch import RowPatch
 from manifests.store.schema import SCHEMA, Origin
 
 SPECK_FRACTION = 2e-4  # of the picture: 10 px of 224x224; fewer nobody sees, and threshold noise is full of them
@@ -150,7 +150,7 @@ def join_dataset(rows: Iterable[Row], dataset: pa.Table | None, *, version: int)
     return pa.concat_tables([present.cast(SCHEMA), changes.added]) if changes else None
 
 
-def add_rows(rows: Iterable[Row], parts: Iterable[pa.Table], *, version: int) -> Changes | None:
+def add_rows(rows: Iterable[Row], parts: Iterable[pa.Table], *, version: int) -> RowPatch | None:
     """As `join_dataset`, the rows that it adds alone. `parts` are the dataset's, with JOINED_COLUMNS at least."""
     given: dict[str, Row] = {}
     for row in rows:
@@ -167,4 +167,4 @@ def add_rows(rows: Iterable[Row], parts: Iterable[pa.Table], *, version: int) ->
             continue
         group_id = groups.assign(sample_id=row["sample_id"], phash=row["phash"], source_sha256=row["source_sha256"])
         added.append({**row, "group_id": group_id, "split": split_of(group_id), "added_in": version})
-    return Changes(added=pa.Table.from_pylist(added, schema=SCHEMA)) if added else None
+    return RowPatch(added=pa.Table.from_pylist(added, schema=SCHEMA)) if added else None

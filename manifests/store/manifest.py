@@ -26,7 +26,7 @@ from manifests.errors import UserError
 from manifests.files.atomic import write_exclusive
 from manifests.files.storage import beside, open_parquet, place, relative
 from manifests.store.row_groups import METADATA_KEY, may_hold, together, write_rows
-from manifests.store.row_patch import Changes, Places, changed
+from manifests.store.row_patch import Places, RowPatch, changed
 from manifests.store.schema import SCHEMA, SCHEMA_VERSION, with_later_columns
 
 COMMIT_ATTEMPTS = 5  # of `update`; each loss means that another writer got through
@@ -252,7 +252,7 @@ class ManifestStore:
 
     def amend(
         self,
-        change: Callable[[Manifest | None, int], Changes | None],
+        change: Callable[[Manifest | None, int], RowPatch | None],
         *,
         operation: str,
         parameters: Mapping[str, Any],

@@ -16,7 +16,7 @@ Places = npt.NDArray[np.int64]  # numbers of rows in a version, ascending
 
 
 @dataclass(frozen=True)
-class Changes:
+class RowPatch:
     """`cells` holds the new values: row i of it is for the row `places[i]`, in the columns that it has."""
 
     added: pa.Table = field(default_factory=SCHEMA.empty_table)
@@ -24,7 +24,7 @@ class Changes:
     cells: pa.Table | None = None
 
 
-def changed(parts: Iterable[pa.Table], changes: Changes) -> Iterator[pa.Table]:
+def changed(parts: Iterable[pa.Table], changes: RowPatch) -> Iterator[pa.Table]:
     """The parts of a version with the changes in them."""
     first = 0
     for part in parts:

@@ -33,7 +33,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from manifests.decisions.log import FLAG, Decision, DecisionLog, Verdict
+from manifests.decisions.decision import FLAG, Decision, Verdict
+from manifests.decisions.log import DecisionLog
 from manifests.errors import UserError
 from manifests.files.blobs import BLOB_SUFFIXES, BlobError, BlobStore
 from manifests.progress import progress

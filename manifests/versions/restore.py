@@ -16,7 +16,8 @@ from datetime import UTC, datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from manifests.decisions.log import Decision, DecisionLog
+from manifests.decisions.decision import Decision
+from manifests.decisions.log import DecisionLog
 from manifests.errors import UserError
 from manifests.files.blobs import BlobStore
 from manifests.progress import progress

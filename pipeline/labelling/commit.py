@@ -8,7 +8,7 @@ from manifests.errors import UserError
 from manifests.files.storage import require_local
 from manifests.samples.sample import JOINED_COLUMNS, add_rows
 from manifests.store.manifest import Manifest, ManifestStore
-from manifests.store.row_patch import Changes
+from manifests.store.row_patch import RowPatch
 from pipeline.labelling.shards import ShardResult, read_quarantine, read_rows, run_digest
 from pipeline.quarantine import QuarantineRow, write_quarantine
 
@@ -76,7 +76,7 @@ def commit_shards(
         )
     added = 0
 
-    def change(base: Manifest | None, version: int) -> Changes | None:
+    def change(base: Manifest | None, version: int) -> RowPatch | None:
         nonlocal added
         changes = add_rows(read_rows(results), base.parts(JOINED_COLUMNS) if base else (), version=version)
         added = changes.added.num_rows if changes else 0

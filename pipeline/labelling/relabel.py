@@ -12,7 +12,7 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from manifests.decisions.log import Outcome as Verdicts
+from manifests.decisions.policy import MaskVerdict
 from manifests.decisions.publish import verdict_columns
 from manifests.errors import UserError
 from manifests.files.blobs import BlobError, BlobStore
@@ -264,7 +264,7 @@ def replace_masks(
         return None, *counts
     for name in MASK_COLUMNS:
         dataset = _with(dataset, name, pc.or_(new, again), found[name])
-    for name, value in {"origin": "teacher", **verdict_columns(Verdicts(()))}.items():
+    for name, value in {"origin": "teacher", **verdict_columns(MaskVerdict(()))}.items():
         dataset = _with(dataset, name, new, pa.scalar(value, SCHEMA.field(name).type))
     return dataset, *counts
 

@@ -13,7 +13,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from manifests.decisions.log import DatabaseAway
+from manifests.decisions.database import DatabaseAway
 from review_ui.auth.authenticator import Doorkeeper
 from review_ui.auth.cookie import token_of
 from review_ui.auth.form import SignInForm

@@ -14,7 +14,8 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
-from manifests.decisions.log import DatabaseAway, DecisionLog, as_utc
+from manifests.decisions.database import DatabaseAway
+from manifests.decisions.log import DecisionLog, as_utc
 
 IDLE_LIMIT = timedelta(hours=12)  # a working day, lunch and all
 AGE_LIMIT = timedelta(days=7)

@@ -19,7 +19,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from manifests.cli.arguments import run_command
-from manifests.decisions.log import Decision, DecisionLog, sqlite_url
+from manifests.decisions.decision import Decision
+from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.errors import UserError
 from manifests.store.manifest import ManifestStore
 from review_ui.bench.clients import run_clients

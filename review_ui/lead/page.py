@@ -11,7 +11,7 @@ from typing import Any
 
 import gradio as gr
 
-from manifests.decisions.log import Policy
+from manifests.decisions.policy import Policy
 from manifests.errors import UserError
 from review_ui.lead.html import STYLE
 from review_ui.lead.snapshot import Board, Snapshot, take_snapshot

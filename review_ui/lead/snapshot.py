@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from manifests.decisions.log import Decision, MaskKey, Policy
+from manifests.decisions.decision import Decision, MaskKey
+from manifests.decisions.policy import Policy
 from manifests.store.manifest import Manifest
 from review_ui.quality.counts import Tally, tally
 from review_ui.quality.gold import GoldSample

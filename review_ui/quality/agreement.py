@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from manifests.decisions.log import Decision, MaskKey, Purpose, Verdict
+from manifests.decisions.decision import Decision, MaskKey, Purpose, Verdict
 
 _BLIND: tuple[Purpose, ...] = ("work", "repeat")
 

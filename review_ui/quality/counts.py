@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from manifests.decisions.log import Decision, Outcome, Policy
+from manifests.decisions.decision import Decision
+from manifests.decisions.policy import MaskVerdict, Policy
 from manifests.store.manifest import Manifest
 from review_ui.quality.reviewer_quality import verdicts
 
@@ -47,7 +48,7 @@ def tally(manifest: Manifest, decisions: Sequence[Decision], policy: Policy) -> 
     for row, standing in _standing_by_row(table, votes, rows).items():
         kind = tuple((vote.verdict, vote.purpose) for vote in standing)
         if kind not in settled:
-            settled[kind] = STATUSES.index(Outcome(standing).status(policy))
+            settled[kind] = STATUSES.index(MaskVerdict(standing).status(policy))
         status[row], votes_of[row] = settled[kind], len(standing)
     pending = status == STATUSES.index("pending")
     return Tally(
@@ -67,7 +68,7 @@ def _standing_by_row(table: pa.Table, votes: Sequence[Decision], rows: pa.Array)
     for vote, row, is_current in zip(votes, rows.to_pylist(), current, strict=True):
         if is_current:
             by_row[row].append(vote)
-    return {row: Outcome.of(of_row).standing for row, of_row in by_row.items()}
+    return {row: MaskVerdict.of(of_row).standing for row, of_row in by_row.items()}
 
 
 def _reasons(table: pa.Table, votes: Sequence[Decision], rows: pa.Array) -> dict[str, Counter[str]]:

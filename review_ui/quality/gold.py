@@ -11,7 +11,8 @@ from typing import Literal
 
 import sqlalchemy as sa
 
-from manifests.decisions.log import DecisionLog, MaskKey
+from manifests.decisions.decision import MaskKey
+from manifests.decisions.log import DecisionLog
 
 _GOLD = sa.Table(
     "gold_samples",

@@ -9,7 +9,7 @@ from operator import attrgetter
 
 import numpy as np
 
-from manifests.decisions.log import Decision
+from manifests.decisions.decision import Decision
 
 PAUSE = timedelta(minutes=5)  # no mask takes so long: who says nothing for longer was away
 AT_WORK = timedelta(minutes=10)  # since the last decision

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from manifests.decisions.log import MODES, Decision, MaskKey, Mode, Purpose
+from manifests.decisions.decision import MODES, Decision, MaskKey, Mode, Purpose
 from review_ui.quality.error_rates import Rate, SlippedThrough, slipped_through
 from review_ui.quality.gold import GoldSample
 from review_ui.quality.pace import hours_by_reviewer

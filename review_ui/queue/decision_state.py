@@ -6,7 +6,8 @@ Fed with the log's events in their order; any number of servers that read the sa
 from collections.abc import Iterator
 from itertools import islice
 
-from manifests.decisions.log import Decision, Event, MaskKey, Outcome, Undo
+from manifests.decisions.decision import Decision, Event, MaskKey, Undo
+from manifests.decisions.policy import MaskVerdict
 
 
 class StandingDecisions:
@@ -68,9 +69,9 @@ class StandingDecisions:
                 return False
         return False
 
-    def outcome(self, key: MaskKey) -> Outcome:
+    def outcome(self, key: MaskKey) -> MaskVerdict:
         """The last standing vote of each reviewer on a mask."""
-        return Outcome.of(self.on(key))
+        return MaskVerdict.of(self.on(key))
 
     def newest(self, reviewer: str) -> Iterator[Decision]:
         """The reviewer's last word on each mask, newest first."""

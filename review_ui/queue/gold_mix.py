@@ -7,7 +7,7 @@ import random
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from manifests.decisions.log import Decision, MaskKey, Purpose
+from manifests.decisions.decision import Decision, MaskKey, Purpose
 from manifests.errors import UserError
 from review_ui.quality.gold import GoldSample
 from review_ui.queue.decision_state import StandingDecisions

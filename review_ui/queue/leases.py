@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
-from manifests.decisions.log import MaskKey, Purpose, as_utc
+from manifests.decisions.decision import MaskKey, Purpose
+from manifests.decisions.log import as_utc
 
 KEEP = timedelta(days=7)  # a lease that ended still tells what its mask was shown for: an answer may come late
 _NEVER = datetime.max.replace(tzinfo=UTC)

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from manifests.decisions.log import MaskKey
+from manifests.decisions.decision import MaskKey
 from manifests.store.manifest import Manifest
 
 BANDS = 10  # of doubt

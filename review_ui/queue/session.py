@@ -18,7 +18,9 @@ from typing import Literal
 
 import sqlalchemy as sa
 
-from manifests.decisions.log import Decision, DecisionLog, MaskKey, Policy, Purpose
+from manifests.decisions.decision import Decision, MaskKey, Purpose
+from manifests.decisions.log import DecisionLog
+from manifests.decisions.policy import Policy
 from manifests.decisions.publish import publish
 from manifests.errors import UserError
 from manifests.files.blobs import BlobStore

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from manifests.decisions.log import MODES, VERDICTS, Decision, MaskKey, Mode, Purpose, Verdict
+from manifests.decisions.decision import MODES, VERDICTS, Decision, MaskKey, Mode, Purpose, Verdict
 from manifests.errors import UserError
 
 MAX_REASON_CHARACTERS = 200

@@ -15,7 +15,9 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from manifests.decisions.log import Conflicts, DatabaseAway, Decision, MaskKey, Policy
+from manifests.decisions.database import DatabaseAway
+from manifests.decisions.decision import Decision, MaskKey
+from manifests.decisions.policy import Conflicts, Policy
 from manifests.errors import UserError
 from manifests.files.blobs import BlobStore
 from review_ui.queue.group_commit import Desk

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from manifests.decisions.log import Decision
+from manifests.decisions.decision import Decision
 
 DECISIONS_SCHEMA = pa.schema(
     [

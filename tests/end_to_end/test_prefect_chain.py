@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 from repository import ROOT
 
-from manifests.decisions.log import Decision, DecisionLog, sqlite_url
+from manifests.decisions.decision import Decision
+from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.store.manifest import ManifestStore
 
 WORKER_START_SECONDS = 60

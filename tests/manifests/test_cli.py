@@ -16,7 +16,8 @@ from PIL import Image
 
 from manifests.__main__ import main
 from manifests.cli.arguments import run_command
-from manifests.decisions.log import Decision, DecisionLog, sqlite_url
+from manifests.decisions.decision import Decision
+from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.files.blobs import BlobStore
 from manifests.pixels.geometry import Box, Pixels
 from manifests.pixels.images import decode_image

@@ -20,7 +20,9 @@ import pytest
 import sqlalchemy as sa
 from repository import SCRIPT_ENVIRONMENT
 
-from manifests.decisions.log import CONFLICTS, Decision, DecisionLog, Policy, Undo, sqlite_url
+from manifests.decisions.decision import Decision, Undo
+from manifests.decisions.log import DecisionLog, sqlite_url
+from manifests.decisions.policy import CONFLICTS, Policy
 from manifests.decisions.publish import NothingToPublish, publish
 from manifests.errors import UserError
 from manifests.store.manifest import COMMIT_ATTEMPTS, ManifestStore
@@ -493,7 +495,7 @@ def test_a_database_that_makes_no_sense_is_refused_in_one_line(tmp_path: Path) -
 def test_a_database_that_stays_locked_is_an_error_that_says_so(
     log: DecisionLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("manifests.decisions.log._LOCK_TIMEOUT_SECONDS", 0)
+    monkeypatch.setattr("manifests.decisions.database._LOCK_TIMEOUT_SECONDS", 0)
     impatient = DecisionLog(sqlite_url(tmp_path / "data"))
     blocker = sqlite3.connect(tmp_path / "data/decisions.sqlite3", isolation_level=None)
     blocker.execute("BEGIN IMMEDIATE")

@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from small_lineages import mask, picture
 
 from manifests.__main__ import main
-from manifests.decisions.log import Decision, DecisionLog, sqlite_url
+from manifests.decisions.decision import Decision
+from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.errors import UserError
 from manifests.files.blobs import BlobStore
 from manifests.pixels.geometry import Box

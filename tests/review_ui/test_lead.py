@@ -20,7 +20,9 @@ import uvicorn
 from playwright.sync_api import Page, expect
 from portrait_datasets import commit_pending, import_portraits
 
-from manifests.decisions.log import Decision, DecisionLog, Policy, sqlite_url
+from manifests.decisions.decision import Decision
+from manifests.decisions.log import DecisionLog, sqlite_url
+from manifests.decisions.policy import Policy
 from manifests.files.blobs import BlobStore
 from manifests.store.manifest import ManifestStore
 from manifests.web.address import listen, url_of

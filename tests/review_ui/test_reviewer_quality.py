@@ -7,7 +7,7 @@ from itertools import count
 
 import pytest
 
-from manifests.decisions.log import Decision, Verdict
+from manifests.decisions.decision import Decision, Verdict
 from review_ui.quality.agreement import agreements, cohen_kappa, self_agreements
 from review_ui.quality.error_rates import Rate, clopper_pearson, slipped_through
 from review_ui.quality.gold import GoldSample, GoldSamples

@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from portrait_datasets import commit_pending, relabel
 from submissions import FALLING, submission
 
-from manifests.decisions.log import DatabaseAway, DecisionLog, sqlite_url
+from manifests.decisions.database import DatabaseAway
+from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.files.blobs import BlobStore
 from manifests.store.manifest import ManifestStore
 from review_ui.quality.gold import GoldSample

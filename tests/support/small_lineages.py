@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from manifests.decisions.log import Decision, DecisionLog, Purpose, Verdict, sqlite_url
+from manifests.decisions.decision import Decision, Purpose, Verdict
+from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.decisions.publish import publish
 from manifests.files.blobs import BlobStore
 from manifests.pixels.geometry import Box, Pixels

@@ -13,7 +13,8 @@ from portrait_datasets import commit_pending
 from submissions import submission
 
 from manifests import __main__ as manifests
-from manifests.decisions.log import Decision, DecisionLog, sqlite_url
+from manifests.decisions.decision import Decision
+from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.decisions.publish import publish
 from manifests.decisions.second_look import REVIEWER
 from manifests.errors import UserError

@@ -20,7 +20,8 @@ from s3_server import s3_server
 
 from manifests.__main__ import main
 from manifests.bench.rows import made_up_blobs, made_up_parts
-from manifests.decisions.log import Decision, DecisionLog
+from manifests.decisions.decision import Decision
+from manifests.decisions.log import DecisionLog
 from manifests.errors import UserError
 from manifests.files import storage
 from manifests.files.blobs import BlobError, BlobStore

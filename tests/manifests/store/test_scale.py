@@ -19,7 +19,7 @@ from manifests.samples.sample import JOINED_COLUMNS, add_rows, join_dataset
 from manifests.store import row_groups, schema
 from manifests.store.hexdigits import ascending, digits_of, id_numbers
 from manifests.store.manifest import Manifest, ManifestStore
-from manifests.store.row_patch import Changes, changed, in_parts
+from manifests.store.row_patch import RowPatch, changed, in_parts
 from manifests.store.schema import SCHEMA, ManifestInvalid, validate
 from manifests.store.training_rows import AcceptedRow, accepted_rows
 
@@ -104,7 +104,7 @@ def test_row_groups_whose_statistics_rule_a_value_out_are_not_read(
     assert set(read) == {0, 1}  # "film" is the first of five sources
 
 
-# Changes
+# RowPatch
 
 
 def test_changed_cells_and_added_rows_are_all_that_differs(tmp_path: Path, manifest: Manifest) -> None:
@@ -114,7 +114,7 @@ def test_changed_cells_and_added_rows_are_all_that_differs(tmp_path: Path, manif
     cells = pa.table(
         [pa.array(column, field.type) for column, field in zip(values.values(), fields, strict=True)], pa.schema(fields)
     )
-    made = Changes(added=rows(100, seed=2), places=places, cells=cells)
+    made = RowPatch(added=rows(100, seed=2), places=places, cells=cells)
     expected = rows()
     for name, column in values.items():
         expected = with_cells(expected, name, dict(zip(places.tolist(), column, strict=True)))

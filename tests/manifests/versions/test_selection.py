@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from manifests.__main__ import main
-from manifests.decisions.log import Decision, DecisionLog, sqlite_url
+from manifests.decisions.decision import Decision
+from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.decisions.publish import publish
 from manifests.errors import UserError
 from manifests.files.blobs import BlobStore

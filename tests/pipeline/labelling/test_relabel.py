@@ -22,7 +22,8 @@ import pytest
 from PIL import Image, ImageOps
 from red_network import red_is_person
 
-from manifests.decisions.log import Decision, DecisionLog, sqlite_url
+from manifests.decisions.decision import Decision
+from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.decisions.publish import NothingToPublish, publish
 from manifests.errors import UserError
 from manifests.files.blobs import BlobStore, sha256_hex

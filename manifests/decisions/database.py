@@ -1,0 +1,128 @@
+"""The database under the decision log: opening it, and transactions in which writers take turns.
+
+SQLite is opened with WAL and synchronous=FULL; PostgreSQL's writers take an advisory lock.
+"""
+
+import re
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from manifests.errors import UserError
+
+_LOCK_TIMEOUT_SECONDS = 10
+_IMMEDIATE = "maskfoundry_writing"  # execution option of a writer's connection
+_WRITER_LOCK = 0x6D61736B  # "mask", the advisory lock's number in a PostgreSQL database
+
+
+class DatabaseAway(UserError):
+    """The database refuses or can't be reached now; the same call may work later."""
+
+
+def open_engine(url: str) -> sa.Engine:
+    """Make the engine of a database URL; nothing connects yet. A SQLite file's directory is made when it is missing."""
+    parsed = sa.make_url(url)
+    if parsed.drivername == "postgresql":
+        parsed = parsed.set(drivername="postgresql+psycopg")  # the driver of the extra "postgres"
+    if parsed.get_backend_name() == "sqlite" and parsed.database:
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = sa.create_engine(parsed)
+    if parsed.get_backend_name() == "sqlite":
+        sa.event.listen(engine, "connect", _make_durable)
+        sa.event.listen(engine, "begin", _begin)
+    return engine
+
+
+def refused(url: str, error: Exception) -> UserError:
+    """The one line for a database that can't be opened; a password in the URL stays out of it."""
+    reason = str(error.__cause__ or error).splitlines()[0]
+    shown = re.sub(r"(://[^:/@]*):.*@", r"\1:***@", url)
+    remedy = "check --database-url"
+    if isinstance(error, ModuleNotFoundError) and error.name == "psycopg":
+        remedy = "install its driver: pip install 'maskfoundry[postgres]'"
+    return UserError(f"expected a database at {shown}, found: {reason}; {remedy}")
+
+
+@contextmanager
+def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A transaction that no other writer's overlaps: what is read in it still holds when it commits.
+
+    DatabaseAway when the database refuses: nothing of the transaction is kept then.
+    """
+    try:
+        with engine.connect().execution_options(**{_IMMEDIATE: True}) as connection, connection.begin():
+            if connection.dialect.name == "postgresql":
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_WRITER_LOCK)))
+            yield connection
+    except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
+        raise DatabaseAway(f"expected to write to the database, found: {_short(error)}; try again") from error
+
+
+@contextmanager
+def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A connection to read with; DatabaseAway as `writing`."""
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
+        raise DatabaseAway(f"expected to read from the database, found: {_short(error)}; try again") from error
+
+
+def insert_ignoring_known(table: sa.Table, dialect: str) -> sa.Insert:
+    """An insert that skips rows whose decision_id is there already; UserError for other databases."""
+    if dialect == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+
+        return postgresql_insert(table).on_conflict_do_nothing(index_elements=["decision_id"])
+    if dialect == "sqlite":
+        from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+        return sqlite_insert(table).on_conflict_do_nothing(index_elements=["decision_id"])
+    raise UserError(f"expected a sqlite or postgresql database URL, found {dialect}")
+
+
+def add_missing_columns(connection: sa.Connection, table: sa.Table) -> None:
+    """Add the columns that a table of an earlier release lacks."""
+    there = {column["name"] for column in sa.inspect(connection).get_columns(table.name)}
+    for column in table.columns:
+        if column.name not in there:
+            definition = sa.schema.CreateColumn(column).compile(connection)
+            connection.execute(sa.text(f"ALTER TABLE {table.name} ADD COLUMN {definition}"))
+
+
+def _short(error: sa.exc.SQLAlchemyError) -> str:
+    """One line, without the statement and its values."""
+    return str(getattr(error, "orig", None) or error).splitlines()[0]
+
+
+def _begin(connection: sa.Connection) -> None:
+    """Begin a writer's SQLite transaction as one: a reader's can't become one while another writer commits."""
+    immediate = connection.get_execution_options().get(_IMMEDIATE)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+def _make_durable(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # transactions begin where `_begin` says
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {_LOCK_TIMEOUT_SECONDS * 1000}")
+    _write_ahead(cursor)
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.close()
+
+
+def _write_ahead(cursor: sqlite3.Cursor) -> None:
+    """Switch to WAL; of several who open a new database at once, SQLite refuses some without waiting."""
+    deadline = time.monotonic() + _LOCK_TIMEOUT_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)

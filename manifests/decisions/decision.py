@@ -1,0 +1,86 @@
+"""A decision: one reviewer's verdict on one exact mask, and the event that takes one back.
+
+It names `(sample_id, mask_sha256)`: when a sample is re-labelled, old verdicts do not carry over.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+Verdict = Literal["accept", "reject", "skip"]
+VERDICTS: tuple[Verdict, ...] = ("accept", "reject", "skip")
+Mode = Literal["single", "grid"]  # the view on which a decision was made: one mask, or a page of them
+MODES: tuple[Mode, ...] = ("single", "grid")
+Purpose = Literal["work", "gold", "repeat", "second_look"]
+PURPOSES: tuple[Purpose, ...] = ("work", "gold", "repeat", "second_look")
+VOTING: tuple[Purpose, ...] = ("work", "second_look")  # the others only measure the reviewer
+FLAG = "flag"  # reason of a skip that asks the lead for a second look
+MaskKey = tuple[str, str]  # (sample_id, mask_sha256)
+_MAX_DECISION_MS = 2**31 - 1  # the manifest's column is int32
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One reviewer's verdict on one exact mask.
+
+    `purpose` says what the mask was shown for: `work` and `second_look` are votes; `gold` is a mask whose right
+    verdict is known, `repeat` one that was judged before: these two measure the reviewer and are no votes.
+    """
+
+    decision_id: str
+    sample_id: str
+    mask_sha256: str
+    verdict: Verdict
+    reviewer: str
+    decided_at: datetime
+    reason: str | None = None
+    decision_ms: int | None = None
+    mode: Mode = "single"
+    purpose: Purpose = "work"
+
+    def __post_init__(self) -> None:
+        """ValueError for what no manifest could hold: one such row in the log would stop every publish."""
+        if self.verdict not in VERDICTS:
+            raise ValueError(f"expected a verdict out of {', '.join(VERDICTS)}, found {self.verdict!r}")
+        if self.decision_ms is not None and not 0 <= self.decision_ms <= _MAX_DECISION_MS:
+            raise ValueError(f"expected decision_ms in 0..{_MAX_DECISION_MS}, found {self.decision_ms}")
+        if self.mode not in MODES or self.purpose not in PURPOSES:
+            raise ValueError(
+                f"expected a mode out of {', '.join(MODES)} and a purpose out of {', '.join(PURPOSES)}, "
+                f"found {self.mode!r} and {self.purpose!r}"
+            )
+
+    @property
+    def key(self) -> MaskKey:
+        return self.sample_id, self.mask_sha256
+
+    @property
+    def is_vote(self) -> bool:
+        """Whether it counts for the mask: a verdict, and not one that only measures the reviewer."""
+        return self.verdict != "skip" and self.purpose in VOTING
+
+    @property
+    def is_by_person(self) -> bool:
+        """Not written by a merge or a score: those say so in brackets, which no user's name has."""
+        return not self.reviewer.endswith(")")
+
+    @property
+    def is_flag(self) -> bool:
+        """Whether it asks for a second look."""
+        return self.verdict == "skip" and self.reason == FLAG
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """That a decision was taken back."""
+
+    decision_id: str
+    sample_id: str
+    mask_sha256: str
+
+    @property
+    def key(self) -> MaskKey:
+        return self.sample_id, self.mask_sha256
+
+
+Event = Decision | Undo
