@@ -1,7 +1,19 @@
-"""The subcommands of `python -m manifests`, and what every command line shares.
+"""The subcommands of `python -m manifests`, a module each, and what every command line shares.
 
-arguments.py  what every command of this project has in common: how it ends (0 done, 1 one clear
-exporting.py  `python -m manifests export FORMAT OUTPUT [V]`
-importing.py  the options, and what runs them
-lineages.py   `python -m manifests restore V` and `python -m manifests merge OTHER`
+A subcommand's module has `add_options(parser)` and `run(options)`; manifests/__main__.py loads it when it is named.
+
+arguments.py    how a command ends, where warnings go, types of arguments
+diff.py         `diff A B`
+exporting.py    `export FORMAT OUTPUT V`
+gc.py           `gc`
+importing.py    `import`
+lineage_log.py  the decision log of `restore` and `merge`
+log.py          `log`
+merge.py        `merge OTHER`
+publish.py      `publish`
+restore.py      `restore V`
+select.py       `select POLICY.toml V`
+show.py         `show V`
+stats.py        `stats V`
+verify.py       `verify V`
 """

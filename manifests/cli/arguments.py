@@ -1,15 +1,22 @@
-"""What every command of this project has in common: how it ends (0 done, 1 one clear line on standard error, 2 wrong
-arguments), and a type of arguments."""
+"""What every command of this project shares: how it ends, where warnings go, and types of arguments.
+
+Exit status 0 is success, 1 one clear line on standard error, 2 wrong arguments.
+"""
 
 import argparse
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from manifests.errors import UserError
 
+if TYPE_CHECKING:
+    from manifests.store.manifest import Manifest
+
 Main = Callable[[Sequence[str]], None]
+ROOMS = ("manifests", "pipeline", "review_ui", "trainer")  # names of the loggers
 
 
 def run_command(main: Main) -> NoReturn:
@@ -18,6 +25,7 @@ def run_command(main: Main) -> NoReturn:
     `main` parses its arguments with argparse (which exits with 2 by itself) and raises `UserError` for
     a state of the world. The operating system's own refusals (disk full, permission) count as such.
     """
+    _print_warnings()
     try:
         main(sys.argv[1:])
         sys.stdout.flush()
@@ -31,6 +39,23 @@ def run_command(main: Main) -> NoReturn:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
     sys.exit(0)
+
+
+def add_version(parser: argparse.ArgumentParser) -> None:
+    """Add the optional argument V; `version_of` opens it."""
+    parser.add_argument("version", nargs="?", metavar="V", help="3, v3 or a path; default: the latest")
+
+
+def add_database_url(parser: argparse.ArgumentParser) -> None:
+    """Add --database-url."""
+    parser.add_argument("--database-url", help="decision log; default: SQLite under the data root")
+
+
+def version_of(options: argparse.Namespace) -> "Manifest":
+    """Open the version that V, --manifests and --data name."""
+    from manifests.store.version_spec import open_version  # here: commands without versions don't load pyarrow
+
+    return open_version(options.version, manifests=options.manifests, data_root=options.data)
 
 
 def positive(text: str) -> int:
@@ -47,6 +72,21 @@ def not_negative(text: str) -> int:
     if value < 0:
         raise argparse.ArgumentTypeError(f"expected 0 or more, found {text}")
     return value
+
+
+class _OneLine(logging.Formatter):
+    """`warning: message`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return f"{record.levelname.lower()}: {record.getMessage()}"
+
+
+def _print_warnings() -> None:
+    """Print what this project's libraries log, from warnings on, on standard error."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_OneLine())
+    for room in ROOMS:
+        logging.getLogger(room).addHandler(handler)
 
 
 def _fail(message: str) -> NoReturn:

@@ -1,23 +1,20 @@
 """`python -m manifests export FORMAT OUTPUT [V]`."""
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 
-from manifests.cli.arguments import positive
+from manifests.cli.arguments import add_version, positive, version_of
 from manifests.exports import EXPORTERS, export_version
 from manifests.exports.options import SHARD_SIZE, ExportOptions
 from manifests.exports.rows import STATUSES
 from manifests.store.training_rows import SPLITS
-from manifests.store.version_spec import open_version
 
 
-def add_export(add: Callable[..., argparse.ArgumentParser]) -> None:
-    """Register the command; `add(name, run)` makes its parser, with --manifests and --data, as __main__ does."""
-    parser = add("export", export)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add FORMAT, OUTPUT, V and what the formats need."""
     parser.add_argument("format", choices=tuple(EXPORTERS), metavar="FORMAT", help=", ".join(EXPORTERS))
     parser.add_argument("output", type=Path, metavar="OUTPUT", help="a new directory; for cvat also a new .zip")
-    parser.add_argument("version", nargs="?", metavar="V", help="3, v3 or a path; default: the latest")
+    add_version(parser)
     parser.add_argument("--split", choices=SPLITS, default="all", help="rows of this split alone (default: all)")
     parser.add_argument(
         "--status", choices=STATUSES, default="accepted", help="rows of this status (default: accepted)"
@@ -28,9 +25,9 @@ def add_export(add: Callable[..., argparse.ArgumentParser]) -> None:
     )
 
 
-def export(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> None:
     """Write a version's accepted rows for another tool: COCO, CVAT, Label Studio, FiftyOne, Hugging Face, ..."""
-    manifest = open_version(options.version, manifests=options.manifests, data_root=options.data)
+    manifest = version_of(options)
     chosen = export_version(
         manifest,
         options.format,

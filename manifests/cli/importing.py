@@ -1,9 +1,11 @@
-"""The options of `python -m manifests import --format ...`, and what runs them."""
+"""`python -m manifests import`: trusted image and mask pairs, in any format, as accepted rows."""
 
 import argparse
+import sys
 from pathlib import Path
 from typing import NoReturn
 
+from manifests.cli.arguments import positive
 from manifests.imports import ENCODINGS, IMPORTERS, STORED_VALUES, UNLABELLED
 from manifests.imports.ground_truth import Imported, import_ground_truth, import_pairs
 from manifests.imports.source_images import BLOB_MODES
@@ -14,8 +16,15 @@ FORMATS = (PAIRED, *IMPORTERS)
 CATEGORY = "person"
 
 
-def add_import_formats(parser: argparse.ArgumentParser) -> None:
-    """Add --format and what the formats need to the parser of `import`, whose --images and --masks are optional."""
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add where the pairs are, what is known of them, and what the formats need."""
+    parser.add_argument("--images", type=Path, help="directory, glob or file")
+    parser.add_argument("--masks", type=Path, help="directory, glob or file; same stems")
+    parser.add_argument("--source", required=True, help="name of the dataset")
+    parser.add_argument("--license", help="as stated by the source")
+    parser.add_argument("--attribution", help="as stated by the source")
+    parser.add_argument("--person-label", type=int, help="the value that means person, in label maps")
+    parser.add_argument("--limit", type=positive, help="take only the first N pairs")
     parser.add_argument("--format", choices=FORMATS, default=PAIRED, help="how the masks are given (default: paired)")
     parser.add_argument(
         "--annotations",
@@ -30,6 +39,20 @@ def add_import_formats(parser: argparse.ArgumentParser) -> None:
         "--blobs", choices=BLOB_MODES, default=BLOB_MODES[0], help="what becomes of the images' bytes (default: copy)"
     )
     parser.set_defaults(usage_error=parser.error)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Import the pairs; skipped ones and notes go to standard error."""
+    imported = import_format(ManifestStore(options.manifests), options)
+    for problem in imported.skipped:
+        print(f"skipped {problem}", file=sys.stderr)
+    for note in imported.notes:
+        print(f"note: {note}", file=sys.stderr)
+    print(
+        f"masks: {imported.encoding}; {imported.rows_added} samples added, {imported.duplicates} in the dataset "
+        f"already, {len(imported.skipped)} unusable pairs skipped"
+    )
+    print(imported.manifest.path)
 
 
 def import_format(store: ManifestStore, options: argparse.Namespace) -> Imported:

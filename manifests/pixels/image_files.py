@@ -1,13 +1,19 @@
-"""Which files a path stands for: a directory's pictures at any depth, a glob's matches, or one file."""
+"""Image files: those that a path stands for (a directory at any depth, a glob, one file), and writing one."""
 
+import io
+import logging
 import os
-import sys
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
+from PIL import Image
+
 from manifests.errors import UserError
+from manifests.files.atomic import write_replace
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.images import UnusableImage, decode_image
+
+logger = logging.getLogger(__name__)
 
 # Those of formats that can't be decoded here (HEIC) are listed too: such files go to quarantine and are not overlooked.
 PICTURE_SUFFIXES = frozenset(
@@ -31,12 +37,22 @@ def list_pictures(path: Path, suffixes: Collection[str] = PICTURE_SUFFIXES) -> l
 
 
 def usable_pictures(paths: Iterable[Path]) -> Iterator[tuple[Path, Pixels]]:
-    """Each with its RGB pixels; those that can't be used are said on standard error and left out."""
+    """Each path with its RGB pixels; unusable files are logged as warnings and skipped."""
     for path in paths:
         try:
             yield path, decode_image(path.read_bytes())
         except UnusableImage as error:
-            print(f"skipped {path}: {error}", file=sys.stderr)
+            logger.warning("skipped %s: %s", path, error)
+
+
+def save_image(rgb: Pixels, path: Path) -> None:
+    """Write RGB uint8 (H, W, 3) in the format of the suffix, whole or not at all; UserError for another suffix."""
+    format_name = Image.registered_extensions().get(path.suffix.lower())
+    if format_name not in Image.SAVE:
+        raise UserError(f"expected a picture's name such as sheet.png, found {path}")
+    buffer = io.BytesIO()
+    Image.fromarray(rgb).save(buffer, format_name)
+    write_replace(path, buffer.getvalue())
 
 
 def source_uri(path: Path) -> str:

@@ -6,6 +6,8 @@ from manifests.errors import UserError
 from manifests.files.storage import place
 from manifests.store.manifest import Manifest, ManifestStore
 
+SELECTIONS = "selections"  # directory of the lines of selections, beside the versions
+
 
 def open_version(given: str | None, *, manifests: Path, data_root: Path | None = None) -> Manifest:
     """`given` is a number, `v3`, or the path or URL of a Parquet file; None is the latest version in `manifests`.

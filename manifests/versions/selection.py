@@ -38,9 +38,9 @@ from manifests.errors import UserError
 from manifests.store.manifest import Manifest, ManifestStore
 from manifests.store.row_patch import Places
 from manifests.store.schema import Origin
+from manifests.store.version_spec import SELECTIONS
 
 OPERATION = "select"
-SELECTIONS = "selections"  # directory of the lines, beside the versions
 
 _FOLD_SALT = "maskfoundry-fold-1"  # changing it would move every group to another fold
 

@@ -1,6 +1,5 @@
 """`export`: each target's own layout and library, whole or not at all, and the same bytes for the same rows."""
 
-import argparse
 import csv
 import gc
 import io
@@ -11,7 +10,6 @@ import sys
 import tarfile
 import warnings
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +21,8 @@ from export_rows import HEIGHT, WIDTH, accepted, binary_mask, commit_rows, files
 from PIL import Image
 from repository import ROOT
 
+from manifests.__main__ import parse as parse_arguments
 from manifests.cli.arguments import run_command
-from manifests.cli.exporting import add_export
 from manifests.errors import UserError
 from manifests.exports import EXPORTERS, KEEP_PROBABILITIES, export_version
 from manifests.exports.options import ExportOptions
@@ -412,29 +410,13 @@ def test_the_authors_loader_finds_both_lists_even_where_a_split_is_empty(manifes
 # The command
 
 
-def parse(*arguments: str) -> argparse.Namespace:
-    """As __main__ does."""
-    parser = argparse.ArgumentParser(prog="python -m manifests")
-    commands = parser.add_subparsers(required=True)
-
-    def add(name: str, run: Callable[..., None]) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, description=run.__doc__)
-        command.add_argument("--manifests", type=Path, default=Path("manifests"))
-        command.add_argument("--data", type=Path)
-        command.set_defaults(run=run)
-        return command
-
-    add_export(add)
-    return parser.parse_args(arguments)
-
-
 @pytest.mark.parametrize("given", [[], ["1"], ["v1"], ["PATH"]])
 def test_the_last_line_is_the_path_of_what_was_made(
     manifest: Manifest, tmp_path: Path, capsys: pytest.CaptureFixture[str], given: list[str]
 ) -> None:
     version = [str(manifest.path) if word == "PATH" else word for word in given]
     where = ["--manifests", str(manifest.path.parent)]
-    options = parse("export", "coco", str(tmp_path / "out"), *version, *where, "--split", "train")
+    options = parse_arguments(["export", "coco", str(tmp_path / "out"), *version, *where, "--split", "train"])
     options.run(options)
     assert capsys.readouterr().out.splitlines() == [
         "coco: 3 samples of v1 (3 train)",
@@ -447,7 +429,7 @@ def test_a_version_that_isnt_there_is_one_clear_line(
 ) -> None:
     where = ["--manifests", str(manifest.path.parent)]
     for version, message in (("v9", "holds v1"), ("x", "expected a version such as 3, v3 or a path, found 'x'")):
-        options = parse("export", "coco", str(tmp_path / "out"), version, *where)
+        options = parse_arguments(["export", "coco", str(tmp_path / "out"), version, *where])
         with pytest.raises(SystemExit) as caught:
             run_command(lambda _, options=options: options.run(options))  # type: ignore[misc]
         assert caught.value.code == 1
@@ -456,6 +438,6 @@ def test_a_version_that_isnt_there_is_one_clear_line(
 
 def test_an_unknown_format_is_a_wrong_argument(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        parse("export", "yolo", "out")
+        parse_arguments(["export", "yolo", "out"])
     assert caught.value.code == 2
     assert "folders" in capsys.readouterr().err

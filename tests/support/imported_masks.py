@@ -14,7 +14,7 @@ from export_rows import (
 )
 from PIL import Image
 
-from manifests.cli.importing import add_import_formats
+from manifests.cli.importing import add_options
 from manifests.errors import UserError
 from manifests.imports.ground_truth import Imported, TrustedPair, import_pairs
 from manifests.pixels.geometry import Pixels
@@ -53,11 +53,6 @@ def png(values: Pixels, mode: str | None = None) -> bytes:
 def options_of(*arguments: str) -> argparse.Namespace:
     """As __main__ does, with --images and --masks optional."""
     parser = argparse.ArgumentParser()
-    for name in ("--images", "--masks", "--data"):
-        parser.add_argument(name, type=Path)
-    for name in ("--source", "--license", "--attribution"):
-        parser.add_argument(name)
-    for name in ("--person-label", "--limit"):
-        parser.add_argument(name, type=int)
-    add_import_formats(parser)
+    parser.add_argument("--data", type=Path)
+    add_options(parser)
     return parser.parse_args(["--source", "s", *arguments])

@@ -1,0 +1,28 @@
+"""`python -m manifests select POLICY.toml V`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from manifests.cli.arguments import add_version, version_of
+from manifests.store.manifest import ManifestStore
+from manifests.versions.selection import SelectionPolicy, absent_names, commit_selection
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add POLICY.toml and V."""
+    parser.add_argument("policy", type=Path, metavar="POLICY.toml", help="which accepted rows to take")
+    add_version(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Write the accepted rows that a policy takes, as a version under selections/."""
+    policy = SelectionPolicy.read(options.policy)
+    base = version_of(options)
+    for line in absent_names(base, policy):
+        print(f"warning: {options.policy}: {line}", file=sys.stderr)
+    selection = commit_selection(ManifestStore(options.manifests), base, policy, name=options.policy.stem)
+    print(f"{base.path}: {selection.counts['rows']:,} of {selection.parameters['accepted']:,} accepted rows selected")
+    for key, count in selection.parameters["left_out"].items():
+        print(f"  {key} = {policy.given[key]} leaves out {count:,}")
+    print(selection.path)
