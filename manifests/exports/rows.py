@@ -34,7 +34,7 @@ _PIXEL_COLUMNS = ("image", "mask")
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class ExportRow:
     """One sample with its pixels as stored: the image's bytes and the mask's PNG."""
 
     row: Row
@@ -103,12 +103,12 @@ class ExportRows:
         """The sample ids of one split as lines."""
         return (f"{row['sample_id']}\n".encode() for row in self.rows(split))
 
-    def samples(self, split: Split) -> Iterator[Sample]:
+    def samples(self, split: Split) -> Iterator[ExportRow]:
         """The samples of one split; BlobError when pixels are missing or altered."""
         blobs = BlobStore(self.manifest.data_root)
         for row in progress(self.rows(split), f"exporting {split}", total=self.count(split)):
             pixels = (blobs.read(row[name], row[f"{name}_sha256"]) for name in _PIXEL_COLUMNS)
-            yield Sample(row, *pixels)
+            yield ExportRow(row, *pixels)
 
     def provenance(self) -> dict[str, object]:
         """What an export was made of: manifest, its digest, and the rows chosen. The same for the same choice."""

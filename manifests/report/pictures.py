@@ -18,9 +18,8 @@ from manifests.errors import UserError
 from manifests.files.blobs import BlobStore
 from manifests.pixels.contact_sheet import tile
 from manifests.pixels.geometry import Pixels
-from manifests.pixels.images import decode_image
-from manifests.pixels.masks import decode_mask
 from manifests.progress import progress
+from manifests.samples.pair import read_image, read_pair
 from manifests.store.manifest import Manifest
 from manifests.upkeep.stats import Statistics, printable
 
@@ -81,7 +80,7 @@ def brightness(manifest: Manifest, rows: int) -> Brightness:
     blobs = BlobStore(manifest.data_root)
 
     def mean(row: Row) -> float:
-        grey = cv2.cvtColor(decode_image(blobs.read(row["image"], row["image_sha256"])), cv2.COLOR_RGB2GRAY)
+        grey = cv2.cvtColor(read_image(blobs, row), cv2.COLOR_RGB2GRAY)
         return float(grey.mean())
 
     means, looked = _each(chosen, mean, "brightness")
@@ -125,10 +124,10 @@ def _tiles(manifest: Manifest, rows: npt.NDArray[np.int64]) -> tuple[list[Tile],
     blobs = BlobStore(manifest.data_root)
 
     def draw(row: Row) -> Tile:
-        rgb = decode_image(blobs.read(row["image"], row["image_sha256"]))
-        mask = decode_mask(blobs.read(row["mask"], row["mask_sha256"]))
         return Tile(
-            tile(rgb, mask), _caption(row), f"Portrait {row['sample_id'][:8]} out of {printable(row['source'])}"
+            tile(*read_pair(blobs, row)),
+            _caption(row),
+            f"Portrait {row['sample_id'][:8]} out of {printable(row['source'])}",
         )
 
     return _each(manifest.take(rows, (*_BLOBS, *_SAID)), draw, "portraits")

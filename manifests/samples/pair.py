@@ -7,20 +7,30 @@ from manifests.files.blobs import BlobStore
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.images import decode_image
 from manifests.pixels.masks import decode_mask
+from manifests.store.training_rows import AcceptedRow
 
 PAIR_COLUMNS = ("image", "image_sha256", "mask", "mask_sha256")
 
 
-def read_pair(blobs: BlobStore, row: Mapping[str, Any]) -> tuple[Pixels, Pixels]:
-    """RGB uint8 (H, W, 3) and mask uint8 (H, W) of a row with PAIR_COLUMNS; BlobError, UnusableImage as its readers."""
+PairRow = Mapping[str, Any] | AcceptedRow
+
+
+def read_pair(blobs: BlobStore, row: PairRow) -> tuple[Pixels, Pixels]:
+    """RGB uint8 (H, W, 3) and person probability uint8 (H, W) of a row; BlobError or UnusableImage when one is bad."""
     return read_image(blobs, row), read_mask(blobs, row)
 
 
-def read_image(blobs: BlobStore, row: Mapping[str, Any]) -> Pixels:
+def read_image(blobs: BlobStore, row: PairRow) -> Pixels:
     """RGB uint8 (H, W, 3)."""
-    return decode_image(blobs.read(row["image"], row["image_sha256"]))
+    return decode_image(_read(blobs, row, "image"))
 
 
-def read_mask(blobs: BlobStore, row: Mapping[str, Any]) -> Pixels:
+def read_mask(blobs: BlobStore, row: PairRow) -> Pixels:
     """Person probability uint8 (H, W), 0..255."""
-    return decode_mask(blobs.read(row["mask"], row["mask_sha256"]))
+    return decode_mask(_read(blobs, row, "mask"))
+
+
+def _read(blobs: BlobStore, row: PairRow, column: str) -> bytes:
+    names = column, f"{column}_sha256"
+    path, digest = (row[name] if isinstance(row, Mapping) else getattr(row, name) for name in names)
+    return blobs.read(path, digest)

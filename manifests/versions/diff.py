@@ -17,8 +17,7 @@ from manifests.errors import UserError
 from manifests.files.blobs import BlobStore
 from manifests.pixels.contact_sheet import contact_sheet
 from manifests.pixels.geometry import Pixels
-from manifests.pixels.images import decode_image
-from manifests.pixels.masks import decode_mask
+from manifests.samples.pair import read_pair
 from manifests.store.manifest import Manifest
 
 _COLUMNS = ["sample_id", "source", "status", "mask_sha256"]
@@ -179,8 +178,7 @@ def _drawable(manifest: Manifest, ids: Sequence[str]) -> dict[str, tuple[Pixels,
     rows = table.filter(pc.is_in(table["sample_id"], value_set=pa.array(ids, pa.string()))).to_pylist()
     return {
         row["sample_id"]: (
-            decode_image(blobs.read(row["image"], row["image_sha256"])),
-            decode_mask(blobs.read(row["mask"], row["mask_sha256"])),
+            *read_pair(blobs, row),
             f"v{manifest.version} {row['status']}",
         )
         for row in rows

@@ -14,7 +14,7 @@ from typing import get_args
 from manifests.errors import UserError
 from manifests.exports.metadata_table import metadata_csv
 from manifests.exports.options import ExportOptions
-from manifests.exports.rows import ExportRows, Sample
+from manifests.exports.rows import ExportRow, ExportRows
 from manifests.exports.staging import fresh_directory, json_bytes, put, put_parts
 from manifests.store.schema import Split
 
@@ -38,7 +38,7 @@ def export_authors(chosen: ExportRows, output: Path, _options: ExportOptions) ->
         put(root, "manifest.json", json_bytes(chosen.provenance()))
 
 
-def _put_sample(root: Path, number: int, sample: Sample) -> None:
+def _put_sample(root: Path, number: int, sample: ExportRow) -> None:
     if sample.image_suffix != ".jpg":  # the loader makes the name up by itself
         raise UserError(f"expected JPEG images for the authors' lists, found {sample.row['image']}")
     names = _names(number)

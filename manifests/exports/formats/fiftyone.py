@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from manifests.exports.options import ExportOptions
-from manifests.exports.rows import METADATA_SCHEMA, ExportRows, Sample, metadata
+from manifests.exports.rows import METADATA_SCHEMA, ExportRow, ExportRows, metadata
 from manifests.exports.staging import fresh_directory, json_bytes, put, write_json_list
 from manifests.pixels.masks import PERSON
 
@@ -68,7 +68,7 @@ def _samples(chosen: ExportRows, directory: Path) -> Iterator[Document]:
             }
 
 
-def _image_metadata(sample: Sample) -> Document:
+def _image_metadata(sample: ExportRow) -> Document:
     return {
         "_cls": "ImageMetadata",
         "size_bytes": len(sample.image),

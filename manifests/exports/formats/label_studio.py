@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from manifests.exports.options import ExportOptions
-from manifests.exports.rows import ExportRows, Sample, metadata
+from manifests.exports.rows import ExportRow, ExportRows, metadata
 from manifests.exports.staging import fresh_directory, json_bytes, put, write_json_list
 from manifests.pixels.brush_rle import encode_brush
 from manifests.samples.sample import Row
@@ -56,7 +56,7 @@ def _tasks(chosen: ExportRows, directory: Path) -> Iterator[dict[str, Any]]:
             }
 
 
-def _prediction(sample: Sample) -> dict[str, Any]:
+def _prediction(sample: ExportRow) -> dict[str, Any]:
     row = sample.row
     region = {
         "id": sample.id[:10],

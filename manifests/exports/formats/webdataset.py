@@ -10,7 +10,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 from manifests.exports.options import ExportOptions
-from manifests.exports.rows import ExportRows, Sample, metadata
+from manifests.exports.rows import ExportRow, ExportRows, metadata
 from manifests.exports.staging import fresh_directory, json_bytes, put
 
 
@@ -29,7 +29,7 @@ def export_webdataset(chosen: ExportRows, output: Path, options: ExportOptions) 
         put(directory, "manifest.json", json_bytes(provenance))
 
 
-def _shards(samples: Iterator[Sample], size: int) -> Iterator[Iterator[Sample]]:
+def _shards(samples: Iterator[ExportRow], size: int) -> Iterator[Iterator[ExportRow]]:
     """Consecutive runs of `size` samples; each must be used up before the next is asked for."""
     for first in samples:
         yield chain([first], islice(samples, size - 1))
