@@ -38,7 +38,7 @@ test: $(STAMP) ## Run the tests but the slow ones
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n $(PROCESSES) --dist loadfile
 
 slow: $(STAMP) ## Run the slow tests: several processes, servers, large networks
-	$(BIN)/python -m pytest -m slow
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 
 lint: $(STAMP) ## Check style, types and import rules
 	$(BIN)/ruff check .
