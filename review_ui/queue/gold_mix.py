@@ -11,7 +11,7 @@ from manifests.decisions.decision import Decision, MaskKey, Purpose
 from manifests.errors import UserError
 from review_ui.quality.gold import GoldSample
 from review_ui.queue.decision_state import StandingDecisions
-from review_ui.queue.open_samples import Sample
+from review_ui.queue.open_samples import OpenSample
 
 REPEAT_AFTER = 100  # decisions of the same reviewer in between: nobody remembers so many
 _TRIES = 20  # of finding a mask to repeat, each time; most masks will do
@@ -61,6 +61,6 @@ class Mix:
         return None
 
 
-def as_sample(gold: GoldSample, doubt: float | None) -> Sample:
+def as_sample(gold: GoldSample, doubt: float | None) -> OpenSample:
     """A gold sample as the page shows it, with the doubt of some sample: it looks like work."""
-    return Sample(gold.sample_id, gold.image_sha256, gold.mask_sha256, gold.width, gold.height, doubt)
+    return OpenSample(gold.sample_id, gold.image_sha256, gold.mask_sha256, gold.width, gold.height, doubt)

@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Generic, ParamSpec, TypeVar
 
-from review_ui.queue.session import Handout, Receipt, ReviewSession, Wish
+from review_ui.queue.messages import Assignment, DecisionResult, NextRequest
+from review_ui.queue.session import ReviewSession
 from review_ui.reviewer import Reviewer
 
 P = ParamSpec("P")
@@ -30,11 +31,11 @@ class Desk:
         """What `method` of the session returns or raises."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, partial(method, *arguments, **options))
 
-    async def decide(self, reviewer: Reviewer, batch: Sequence[Any]) -> Receipt:
+    async def decide(self, reviewer: Reviewer, batch: Sequence[Any]) -> DecisionResult:
         """As ReviewSession.decide, together with what others send at this moment."""
         return await self._decisions.ask((reviewer, batch))
 
-    async def next(self, wish: Wish) -> Handout:
+    async def next(self, wish: NextRequest) -> Assignment:
         """As ReviewSession.next, together with what others ask for at this moment."""
         return await self._wishes.ask(wish)
 

@@ -32,7 +32,7 @@ Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class OpenSample:
     """One portrait and the mask to be judged; width and height in pixels, doubt in 0..1 or None."""
 
     sample_id: str
@@ -77,7 +77,7 @@ class ReviewQueue:
         """Samples that want somebody's verdict, those that are with somebody now included."""
         return self._waiting
 
-    def free(self) -> Iterator[Sample]:
+    def free(self) -> Iterator[OpenSample]:
         """Samples that want one more person than hold them now, in order."""
         for begin in range(self._first_free, len(self), _STRIDE):
             window = slice(begin, begin + _STRIDE)
@@ -87,7 +87,7 @@ class ReviewQueue:
             yield from (self._sample(row) for row in rows.tolist())
         yield from (self._sample(row) for row in list(self._put_off) if self._wanted[row] > self._held[row])
 
-    def find(self, sample_id: str) -> Sample | None:
+    def find(self, sample_id: str) -> OpenSample | None:
         row = self._row(sample_id)
         return None if row is None else self._sample(row)
 
@@ -96,7 +96,7 @@ class ReviewQueue:
         status: str = self._value("status", self._known(sample_id))
         return status
 
-    def with_status(self, status: str) -> list[Sample]:
+    def with_status(self, status: str) -> list[OpenSample]:
         """The samples of which the manifest says `status`."""
         return [self._sample(row) for row in np.flatnonzero(self._has_status(status)).tolist()]
 
@@ -149,8 +149,8 @@ class ReviewQueue:
             place += 1
         return None
 
-    def _read_sample(self, row: int) -> Sample:
-        return Sample(**{name: self._value(name, row) for name in Sample.__slots__})
+    def _read_sample(self, row: int) -> OpenSample:
+        return OpenSample(**{name: self._value(name, row) for name in OpenSample.__slots__})
 
     def _value(self, column: str, row: int) -> Any:
         return self._table[column][int(self._places[row])].as_py()

@@ -21,8 +21,9 @@ from manifests.decisions.policy import Conflicts, Policy
 from manifests.errors import UserError
 from manifests.files.blobs import BlobStore
 from review_ui.queue.group_commit import Desk
-from review_ui.queue.open_samples import Sample
-from review_ui.queue.session import Handout, QueueName, Receipt, ReviewSession, UnknownDecision, Wish
+from review_ui.queue.messages import Assignment, DecisionResult, NextRequest, QueueName, UnknownDecision
+from review_ui.queue.open_samples import OpenSample
+from review_ui.queue.session import ReviewSession
 from review_ui.queue.submission import UUID_PATTERN
 from review_ui.reviewer import LOCAL_LEAD, Reviewer
 from review_ui.web.decisions_file import as_csv, as_parquet, decisions_table
@@ -101,7 +102,7 @@ def create_api(session: ReviewSession, blobs: BlobStore) -> FastAPI:
     ) -> JSONResponse:
         if queue == "second_look":
             await lead_of(request)
-        handout = await desk.next(Wish(reviewer, n, tab, queue))
+        handout = await desk.next(NextRequest(reviewer, n, tab, queue))
         return JSONResponse(_handout_json(handout))  # itself: FastAPI would look at each value first
 
     @app.get("/api/history")
@@ -109,7 +110,7 @@ def create_api(session: ReviewSession, blobs: BlobStore) -> FastAPI:
         return {"decisions": [_decision_json(*entry) for entry in await desk.call(session.history, reviewer, n)]}
 
     @app.post("/api/decisions")
-    async def decisions(batch: Batch, reviewer: Me) -> Receipt:
+    async def decisions(batch: Batch, reviewer: Me) -> DecisionResult:
         return await desk.decide(reviewer, batch.decisions)
 
     @app.post("/api/undo")
@@ -155,7 +156,7 @@ def create_api(session: ReviewSession, blobs: BlobStore) -> FastAPI:
     return app
 
 
-def _handout_json(handout: Handout) -> dict[str, Any]:
+def _handout_json(handout: Assignment) -> dict[str, Any]:
     expires = {"lease_expires_at": handout.lease_expires_at.isoformat()}
     return {
         "samples": [
@@ -167,14 +168,14 @@ def _handout_json(handout: Handout) -> dict[str, Any]:
     }
 
 
-def _verdicts_json(verdicts: dict[MaskKey, list[Decision]], sample: Sample) -> dict[str, Any]:
+def _verdicts_json(verdicts: dict[MaskKey, list[Decision]], sample: OpenSample) -> dict[str, Any]:
     if sample.key not in verdicts:
         return {}
     told = [{"reviewer": d.reviewer, "verdict": d.verdict, "reason": d.reason} for d in verdicts[sample.key]]
     return {"verdicts": told}
 
 
-def _sample_json(sample: Sample) -> dict[str, Any]:
+def _sample_json(sample: OpenSample) -> dict[str, Any]:
     return {
         "sample_id": sample.sample_id,
         "mask_sha256": sample.mask_sha256,
@@ -186,7 +187,7 @@ def _sample_json(sample: Sample) -> dict[str, Any]:
     }
 
 
-def _decision_json(decision: Decision, sample: Sample) -> dict[str, Any]:
+def _decision_json(decision: Decision, sample: OpenSample) -> dict[str, Any]:
     return {
         "decision_id": decision.decision_id,
         "verdict": decision.verdict,

@@ -17,7 +17,9 @@ from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.decisions.publish import NothingToPublish
 from manifests.imports.ground_truth import import_ground_truth
 from manifests.store.manifest import ManifestStore
-from review_ui.queue.session import LEASE_SECONDS, ReviewSession, UnknownDecision
+from review_ui.queue.assignments import LEASE_SECONDS
+from review_ui.queue.messages import UnknownDecision
+from review_ui.queue.session import ReviewSession
 from review_ui.reviewer import LOCAL_LEAD as ME
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -18,9 +18,12 @@ from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.files.blobs import BlobStore
 from manifests.store.manifest import ManifestStore
 from review_ui.quality.gold import GoldSample
+from review_ui.queue.assignments import LEASE_SECONDS
 from review_ui.queue.gold_mix import REPEAT_AFTER, Rates
-from review_ui.queue.open_samples import Sample
-from review_ui.queue.session import LEASE_SECONDS, LOOK_SECONDS, ReviewSession, Wish
+from review_ui.queue.live_state import LOOK_SECONDS
+from review_ui.queue.messages import NextRequest
+from review_ui.queue.open_samples import OpenSample
+from review_ui.queue.session import ReviewSession
 from review_ui.reviewer import Reviewer
 
 ANA, BO, LEA = Reviewer("ana", "reviewer"), Reviewer("bo", "reviewer"), Reviewer("lea", "lead")
@@ -86,7 +89,7 @@ def server(tmp_path: Path, waiting_portraits: Path, database_url: str, clock: Cl
         log.close()
 
 
-def ids(samples: list[Sample]) -> set[str]:
+def ids(samples: list[OpenSample]) -> set[str]:
     return {sample.sample_id for sample in samples}
 
 
@@ -100,7 +103,7 @@ def test_two_people_never_get_the_same_sample(server: Servers) -> None:
 
 def test_people_served_in_one_transaction_never_get_the_same_sample(server: Servers) -> None:
     here, there = server(), server()
-    asking = [Wish(reviewer, 12, "", "work") for reviewer in (ANA, BO, LEA, ANA)]
+    asking = [NextRequest(reviewer, 12, "", "work") for reviewer in (ANA, BO, LEA, ANA)]
     hers, his, leas, again = (handout.samples for handout in here.next_all(asking))
     assert (len(hers), again) == (12, hers)
     assert len(ids(hers) | ids(his) | ids(leas)) == 36
@@ -335,7 +338,7 @@ def test_what_the_database_refused_is_not_remembered(server: Servers) -> None:
 # What is mixed in
 
 
-def gold_of(samples: list[Sample]) -> dict[tuple[str, str], GoldSample]:
+def gold_of(samples: list[OpenSample]) -> dict[tuple[str, str], GoldSample]:
     """Masks of these samples under other names, every second one a wrong one."""
     gold = [
         GoldSample(

@@ -2,7 +2,7 @@
 
 import uuid
 
-from review_ui.queue.open_samples import Sample
+from review_ui.queue.open_samples import OpenSample
 
 FALLING = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4)  # doubts
 
@@ -10,7 +10,7 @@ FALLING = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4)  # doubts
 Submission = dict[str, object]
 
 
-def submission(sample: Sample, verdict: str = "accept", **changes: object) -> Submission:
+def submission(sample: OpenSample, verdict: str = "accept", **changes: object) -> Submission:
     """A decision as a client sends it, with an id of its own."""
     return {
         "decision_id": str(uuid.uuid4()),

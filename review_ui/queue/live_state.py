@@ -1,0 +1,77 @@
+"""The state of the newest version, kept in step with the two tables that other servers write, too."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from manifests.decisions.log import DecisionLog
+from manifests.decisions.policy import Policy
+from manifests.store.manifest import Manifest, ManifestStore
+from review_ui.queue.gold_mix import Mix
+from review_ui.queue.leases import Leases
+from review_ui.queue.open_samples import ReviewQueue
+from review_ui.queue.review_state import ReviewState
+
+LOOK_SECONDS = 30  # between two looks for a newer version while samples wait
+
+
+class LiveState:
+    """`state`, and the transactions that begin with everything written before. One thread at a time."""
+
+    def __init__(
+        self, manifest: Manifest, store: ManifestStore, log: DecisionLog, policy: Policy, mix: Mix,
+        now: Callable[[], datetime],
+    ) -> None:  # fmt: skip
+        self._store = store
+        self._log = log
+        self._policy = policy
+        self._mix = mix
+        self._now = now
+        with log.writing() as connection:
+            Leases.prepare(connection, now())
+        self.load(manifest)
+
+    def load(self, manifest: Manifest, queue: ReviewQueue | None = None) -> None:
+        """Start from `manifest`: its rows, then everything the two tables hold."""
+        queue = queue or ReviewQueue(manifest, votes=self._policy.votes)
+        state = ReviewState(manifest, queue, self._log, self._policy, self._mix, self._now)
+        with self._log.reading() as connection:
+            state.catch_up(connection)
+        self.state = state
+        self._newest = max(manifest.version, self._store.latest() or 0)
+        self._look_again = self._now() + timedelta(seconds=LOOK_SECONDS)
+        self._astray = False
+
+    def look_for_newer(self) -> None:
+        """Take up a version that was committed since the last look: its samples may have other masks."""
+        if self.state.queue.waiting and self._now() < self._look_again:
+            return
+        self._look_again = self._now() + timedelta(seconds=LOOK_SECONDS)
+        newest = self._store.latest() or 0
+        if newest > self._newest:
+            self.load(self._store.open(newest))
+
+    @contextmanager
+    def writing(self) -> Iterator[tuple[ReviewState, sa.Connection]]:
+        """A transaction that begins with everything that was written before; what it writes itself, the next reads."""
+        self._recover()
+        with self._log.writing() as connection:
+            self.state.catch_up(connection)
+            self._astray = True  # until the transaction is through: memory may hold what the database then refuses
+            yield self.state, connection
+        self._astray = False
+
+    @contextmanager
+    def reading(self) -> Iterator[ReviewState]:
+        """The state, with everything that was written before."""
+        self._recover()
+        with self._log.reading() as connection:
+            self.state.catch_up(connection)
+        yield self.state
+
+    def _recover(self) -> None:
+        """Load the version again when a transaction failed: memory may hold what the database refused."""
+        if self._astray:
+            self.load(self.state.manifest)

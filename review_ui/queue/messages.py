@@ -1,0 +1,73 @@
+"""What the session takes and returns: requests for samples, assignments, and the results of decisions."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from manifests.decisions.decision import Decision, MaskKey
+from manifests.errors import UserError
+from review_ui.queue.open_samples import OpenSample
+from review_ui.reviewer import Reviewer
+
+QueueName = Literal["work", "second_look"]
+
+
+class UnknownDecision(UserError):
+    """The reviewer never made this decision."""
+
+
+@dataclass(frozen=True, slots=True)
+class NextRequest:
+    """A request for `count` samples, from one tab of a reviewer's browser."""
+
+    reviewer: Reviewer
+    count: int
+    tab: str
+    queue: QueueName
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Samples that have a verdict, published or not, out of all that people judge."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """Samples to judge next, and how many wait in all (these, and those on other screens, included).
+
+    `verdicts` holds the other reviewers' decisions on each sample of a second look; empty for work.
+    """
+
+    samples: list[OpenSample]
+    verdicts: dict[MaskKey, list[Decision]]
+    remaining: int
+    progress: Progress
+    lease_expires_at: datetime
+    manifest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A decision that was not stored, and why."""
+
+    decision_id: str | None
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionResult:
+    """Which decisions of a batch are on disk, and which are not, with the reason."""
+
+    stored: list[str]
+    refused: list[Rejection]
+
+
+@dataclass(frozen=True, slots=True)
+class UndoResult:
+    """The decision taken back and its sample; None when the queue no longer has that mask."""
+
+    decision_id: str
+    sample: OpenSample | None

@@ -1,0 +1,120 @@
+"""The review of one manifest version, in memory: a function of its rows and of two tables, decisions and leases."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from manifests.decisions.decision import MaskKey
+from manifests.decisions.log import DecisionLog
+from manifests.decisions.policy import Policy
+from manifests.files.blobs import BlobStore
+from manifests.store.manifest import Manifest
+from review_ui.quality.gold import GoldSample
+from review_ui.queue.decision_state import StandingDecisions
+from review_ui.queue.gold_mix import Mix, as_sample
+from review_ui.queue.leases import Lease, Leases
+from review_ui.queue.messages import Progress
+from review_ui.queue.open_samples import OpenSample, ReviewQueue
+from review_ui.reviewer import Reviewer
+
+
+class ReviewState:
+    """What is open, decided and leased; `catch_up` reads both tables on. One thread at a time."""
+
+    def __init__(
+        self, manifest: Manifest, queue: ReviewQueue, log: DecisionLog, policy: Policy, mix: Mix,
+        now: Callable[[], datetime],
+    ) -> None:  # fmt: skip
+        """Start from the version's rows; the caller catches up with the tables."""
+        self.manifest = manifest
+        self.queue = queue
+        self.mix = mix
+        self.now = now
+        self.second_look = {sample.key: sample for sample in queue.with_status("conflict")}
+        self.set_aside: dict[MaskKey, str] = {}
+        self.standing = StandingDecisions()
+        self.leases = Leases()
+        self._log = log
+        self._policy = policy
+        self._blobs = BlobStore(manifest.data_root)
+        self._seq = 0
+
+    def catch_up(self, connection: sa.Connection) -> None:
+        """Read both tables on to their ends, and put every mask they name where it belongs."""
+        changed: dict[MaskKey, None] = {}
+        for seq, event in self._log.events_after(self._seq, connection):
+            self._seq = seq
+            self.standing.apply(event)
+            changed.pop(event.key, None)  # so that the order is that of the last events
+            changed[event.key] = None
+        for key in changed:
+            self.settle(key)
+        late = self.leases.run_out(self.now())
+        for key in {*self.leases.catch_up(connection), *(lease.key for lease in late)}:
+            self._count_holders(key)
+
+    def settle(self, key: MaskKey) -> None:
+        """Put a mask's sample where the standing decisions want it."""
+        sample = self.current(key)
+        if sample is None or key in self.set_aside:
+            return
+        verdict, last = self.standing.outcome(key), self.standing.last(key)
+        judged = self.standing.judged(key)
+        status = verdict.status(self._policy) if judged else self.queue.published_status(sample.sample_id)
+        flagged = self.standing.flagged(key, unanswered=status != "pending")
+        self.second_look.pop(key, None)
+        if status == "conflict" or flagged:
+            self.second_look[key] = sample
+            self.queue.want(sample.sample_id, 0)
+        elif status == "pending":
+            skipped = last is not None and last.verdict == "skip"
+            self.queue.want(sample.sample_id, self._policy.votes - len(verdict.standing), put_off=skipped)
+        else:
+            self.queue.want(sample.sample_id, 0)
+
+    def lease(self, lease: Lease) -> None:
+        """Note a lease before it is written: what is chosen next respects it."""
+        self.leases.note(lease)
+        self._count_holders(lease.key)
+
+    def holders(self, key: MaskKey) -> list[Lease]:
+        """Live leases on a mask."""
+        return self.leases.holders(key, self.now())
+
+    def current(self, key: MaskKey) -> OpenSample | None:
+        """The sample, if the queue has it with exactly this mask."""
+        sample = self.queue.find(key[0])
+        return sample if sample and sample.key == key else None
+
+    def shown(self, key: MaskKey) -> OpenSample | None:
+        """The sample as a reviewer sees it, gold too."""
+        gold = self.mix.gold.get(key)
+        return self.disguised(gold) if gold else self.current(key)
+
+    def disguised(self, gold: GoldSample) -> OpenSample:
+        """A gold sample that looks like work."""
+        return as_sample(gold, self.queue.some_doubt(gold.sample_id))
+
+    def is_whole(self, sample: OpenSample) -> bool:
+        """Whether both files are there; a sample that lacks one is set aside for the lead."""
+        for what, digest in (("photograph", sample.image_sha256), ("mask", sample.mask_sha256)):
+            if self._blobs.find(digest) is None:
+                self.set_aside[sample.key] = (
+                    f"{sample.sample_id}: expected its {what} {digest[:12]} in {self._blobs.root}, found "
+                    f"{self._blobs.absence(digest)}"
+                )
+                self.queue.want(sample.sample_id, 0)
+                return False
+        return True
+
+    def progress(self, reviewer: Reviewer) -> Progress:
+        """Gold and repeats count, in both numbers: a number that stands still would give them away."""
+        measured = len(self.standing.measured(reviewer.name))
+        total = len(self.queue) - len(self.set_aside)
+        return Progress(done=total - self.queue.waiting + measured, total=total + measured)
+
+    def _count_holders(self, key: MaskKey) -> None:
+        if self.current(key):
+            holders = [lease for lease in self.holders(key) if lease.purpose == "work"]
+            self.queue.hold(key[0], len(holders))

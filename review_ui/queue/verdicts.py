@@ -1,0 +1,77 @@
+"""Judging what clients send: a submission becomes a decision, or is refused with a reason."""
+
+from collections.abc import Sequence
+
+from manifests.decisions.decision import Decision, MaskKey, Purpose
+from review_ui.queue.leases import Lease
+from review_ui.queue.messages import DecisionResult, Rejection
+from review_ui.queue.review_state import ReviewState
+from review_ui.queue.submission import Refused, Submission, read_submission, submitted_id
+from review_ui.reviewer import Reviewer
+
+
+def accept_batch(
+    state: ReviewState, reviewer: Reviewer, batch: Sequence[object]
+) -> tuple[DecisionResult, list[Decision]]:
+    """The result of a batch of JSON objects, and its new decisions, which hold in memory from now on."""
+    stored, refused, new = [], [], []
+    for raw in batch:
+        try:
+            submission = read_submission(raw)
+            if not state.standing.knows(submission.decision_id):
+                new.append(_accept(state, reviewer, submission))
+            stored.append(submission.decision_id)
+        except Refused as error:
+            refused.append(Rejection(submitted_id(raw), str(error)))
+    return DecisionResult(stored, refused), new
+
+
+def _accept(state: ReviewState, reviewer: Reviewer, submission: Submission) -> Decision:
+    """The decision, noted in memory, so that the rest of its batch is judged after it; Refused if it can't be."""
+    lease = state.leases.last(submission.key, reviewer.name)
+    _check(state, reviewer, submission, lease)
+    decision = submission.by(reviewer.name, state.now(), _purpose(state, reviewer, submission.key, lease))
+    state.standing.apply(decision)
+    state.settle(decision.key)
+    return decision
+
+
+def _purpose(state: ReviewState, reviewer: Reviewer, key: MaskKey, lease: Lease | None) -> Purpose:
+    """What the mask was shown to the reviewer for."""
+    if lease:
+        return lease.purpose
+    last = state.standing.last_of(reviewer.name, key)
+    if last:
+        return last.purpose
+    return "gold" if key in state.mix.gold else "work"
+
+
+def _check(state: ReviewState, reviewer: Reviewer, submission: Submission, lease: Lease | None) -> None:
+    """Refused unless the decision is about a mask that is under review now, and the reviewer's to judge."""
+    key = submission.key
+    version = f"v{state.manifest.version}"
+    if key in state.mix.gold:
+        return
+    sample = state.queue.find(submission.sample_id)
+    if sample is None:
+        raise Refused(f"expected a sample under review in {version}, found {ascii(submission.sample_id)[:60]}")
+    if sample.mask_sha256 != submission.mask_sha256:
+        raise Refused(
+            f"expected a verdict on mask {sample.mask_sha256[:12]} of sample {sample.sample_id} in {version}, "
+            f"found one on {ascii(submission.mask_sha256)[:14]}; look at the new mask"
+        )
+    if (lease and lease.is_live(state.now())) or state.standing.last_of(reviewer.name, key):
+        return
+    if lease and lease.purpose != "work":
+        return  # it came too late to be anybody else's
+    others = [holder.reviewer for holder in state.holders(key) if holder.purpose == "work"]
+    if state.queue.wanted(sample.sample_id) <= len(others):
+        judged = [decision.reviewer for decision in state.standing.outcome(key).standing]
+        obstacle = f"{_names(others)} looking at it" if others else f"it judged by {_names(judged)}"
+        raise Refused(
+            f"expected sample {sample.sample_id} to be yours to judge, found {obstacle}; your lease had ended"
+        )
+
+
+def _names(reviewers: Sequence[str]) -> str:
+    return ", ".join(reviewers) or "others"
