@@ -9,7 +9,7 @@ from PIL import Image
 from portrait_datasets import import_portraits
 
 from pipeline.teachers import Portrait, TeacherOptions, load_teacher
-from trainer.fit import loop
+from trainer.fit import __main__ as fit
 from trainer.inference.predictors import person_prob
 from trainer.weights.checkpoint import load_checkpoint
 
@@ -19,7 +19,7 @@ def test_a_fitted_deeplab_is_a_teacher(tmp_path: Path, portraits: Path, astronau
     manifest = import_portraits(tmp_path, portraits, 24)
     options = ["--epochs", "1", "--batch-size", "8", "--size", "64", "--device", "cpu"]
     model = ["--model", "smp:DeepLabV3Plus:mobilenet_v2"]
-    loop.main(["--manifest", str(manifest.path), "--output", str(tmp_path / "run"), *model, *options])
+    fit.main(["--manifest", str(manifest.path), "--output", str(tmp_path / "run"), *model, *options])
     assert load_teacher(str(tmp_path / "run/pretrained")).settings.startswith("64 px")
     teacher = load_teacher(str(tmp_path / "run/pretrained"), TeacherOptions(input_px=(512,)))
     assert teacher.name.startswith("deeplabv3plus@")

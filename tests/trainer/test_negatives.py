@@ -21,7 +21,7 @@ from trainer.evaluate.negatives import (
     pictures_without_people,
     pieces_without_people,
 )
-from trainer.fit import loop
+from trainer.fit import __main__ as fit
 
 
 class TopIsPerson:
@@ -64,19 +64,19 @@ def test_pieces_of_real_portraits_show_nobody(tmp_path: Path, portraits: Path):
         assert free.any()  # somewhere such a square is free
 
 
-def test_a_folder_leaves_out_what_is_no_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_a_folder_leaves_out_what_is_no_picture(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     cv2.imwrite(str(tmp_path / "red.png"), np.full((40, 60, 3), (0, 0, 255), np.uint8))
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
     (found,) = pictures_without_people(tmp_path)
     assert found.shape == (40, 60, 3)
-    assert "skipped" in capsys.readouterr().err
+    assert "skipped" in caplog.text
 
 
 def test_evaluate_prints_the_share_of_each_network(tmp_path: Path, portraits: Path, capsys: pytest.CaptureFixture[str]):
     manifest = import_portraits(tmp_path, portraits, 24)
     run = tmp_path / "run"
     quick = ["--manifest", str(manifest.path), "--size", "32", "--device", "cpu", "--no-compile", "--epochs", "1"]
-    loop.main([*quick, "--negatives", "0.3", "--output", str(run)])
+    fit.main([*quick, "--negatives", "0.3", "--output", str(run)])
     assert "pictures without people" in capsys.readouterr().out
     measuring = ["--checkpoint", str(run), "--manifest", str(manifest.path), "--split", "all", "--json"]
     evaluation.main([*measuring, "--person-free"])

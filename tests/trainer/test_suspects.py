@@ -30,7 +30,7 @@ from trainer.data.preprocessing import imagenet
 from trainer.models import create_model
 from trainer.suspects.__main__ import main
 from trainer.suspects.label_quality import SCORES, iou_score, softmin_score
-from trainer.weights.checkpoint import BEST, STARTER, describe, save_checkpoint
+from trainer.weights.checkpoint import BEST, STARTER, CheckpointInfo, save_checkpoint
 
 COUNT = 24
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -90,7 +90,7 @@ def invert_mask(store: ManifestStore, wrong: Row) -> None:
 
 def fitted_on(manifest: Manifest, directory: Path) -> Path:
     """A checkpoint that says it was fitted on `manifest`; its weights are fresh."""
-    info = describe("sinet", imagenet(224), manifest, epoch=1, loss=0.0, metrics=None)
+    info = CheckpointInfo("sinet", imagenet(224), 1, 0.0, None, manifest.version, manifest.digest)
     save_checkpoint(directory / BEST, create_model("sinet"), info)
     return directory
 

@@ -1,19 +1,23 @@
 """`python -m trainer.fit`: fit a network on a manifest's accepted rows.
 
-__main__.py       the command line
-distillation.py   targets mixed with what teachers say
-distributed.py    Lightning Fabric: one process or several
-ema.py            moving average of the weights
-gathered_loss.py  the loss of the whole batch in each of several processes
-loop.py           the stages and epochs of a run
-losses.py         cross-entropy, Lovasz, Dice, focal, and the boundary term
-malloc.py         the C library's allocator, set for training
-metrics_log.py    CSV and TensorBoard
-objective.py      network and loss as one function, compiled
-options.py        the command-line options
-recipe.py         every choice of a run by name; the presets
-report.py         curves, sheet of predictions, model card
-run_state.py      the state of an unfinished run
-schedule.py       the learning rate
-steps.py          one epoch: stages, steps, batches
+__main__.py         the command line
+configuration.py    everything that decides a run's weights
+distillation.py     targets mixed with what teachers say
+distributed.py      Lightning Fabric: one process or several
+ema.py              moving average of the weights
+gathered_loss.py    the loss of the whole batch in each of several processes
+loop.py             the stages and epochs of a run
+losses.py           cross-entropy, Lovasz, Dice, focal, and the boundary term
+malloc.py           the C library's allocator, set for training
+metrics_log.py      CSV and TensorBoard
+objective.py        network and loss as one function, compiled
+options.py          the command-line options
+recipe.py           every choice of a run by name; the presets
+report.py           curves, sheet of predictions, model card
+run_files.py        checkpoints and config.json of a run
+run_state.py        the state of an unfinished run
+schedule.py         the learning rate
+stage_objective.py  the loss of a stage, compiled or gathered
+steps.py            one epoch: stages, steps, batches
+training_data.py    both splits, decoded, and images without people
 """

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.autograd import Function
 
@@ -24,6 +25,14 @@ class WholeBatch(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return gather_rows(self.network(images))
+
+
+def parallel(network: nn.Module, fabric: Fabric) -> nn.Module:
+    """`network`, or in several processes its forward over the rows of all of them."""
+    if fabric.world_size == 1:
+        return network
+    # Not fabric.setup_module: its wrapper brings an autocast of its own and wants fabric.backward.
+    return WholeBatch(fabric.strategy.setup_module(network))
 
 
 def of_whole_batch(loss_of: Objective) -> Objective:

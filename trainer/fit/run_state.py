@@ -7,42 +7,20 @@ killed anywhere repeats at most the epoch it was in. Random numbers need no stat
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from manifests.errors import UserError
+from trainer.fit.configuration import Configuration
 from trainer.fit.ema import MovingAverage
-from trainer.fit.recipe import Recipe
 from trainer.weights.tensor_file import read_tensors, write_tensors
 
 KIND = "resume state"
 NAME = "resume.safetensors"
-
-
-@dataclass(frozen=True, slots=True)
-class Configuration:
-    """Everything that decides a run's weights. Only a run of the same configuration is resumed."""
-
-    model: str
-    manifest_digest: str
-    seed: int
-    size_px: int
-    recipe: Recipe
-    model_options: dict[str, Any] = field(default_factory=dict)
-    data: dict[str, Any] = field(default_factory=dict)  # what of the manifest is taken, and how
-    encoder_weights: str | None = None
-    init_sha256: str | None = None  # of the weights it starts from
-    precision: str = "fp32"
-
-    def flat(self) -> dict[str, Any]:
-        """One level of names and plain values, to compare and to print."""
-        fields = dataclasses.asdict(self)
-        return {**fields.pop("recipe"), **fields.pop("data"), **fields}
 
 
 @dataclass(frozen=True, slots=True)

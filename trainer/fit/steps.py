@@ -1,6 +1,6 @@
 """One epoch of training: stages, steps, batches.
 
-What happens between epochs, measuring and saving, is fit.py's.
+Measuring and saving between epochs is loop.py's.
 """
 
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ from trainer.data.compositing import Compositor, Negatives
 from trainer.data.preprocessing import Preprocessing
 from trainer.data.rank_slice import WHOLE, Share
 from trainer.data.samples import Samples, batches, steps_per_epoch
+from trainer.fit.configuration import Configuration
 from trainer.fit.ema import MovingAverage
 from trainer.fit.losses import EVEN, Weights, frequency_weights
 from trainer.fit.objective import Objective
 from trainer.fit.recipe import Recipe
-from trainer.fit.run_state import Configuration
 from trainer.fit.schedule import learning_rate
 
 
@@ -89,8 +89,9 @@ def train_one_epoch(stage: Stage, step: Step, train: Samples, configuration: Con
     steps = steps_per_epoch(train, stage.batch_size)
     losses = []
     stage.network.train()
-    source_weights = configuration.data.get("source_weights")
-    dealt = batches(train, stage.batch_size, generator, source_weights=source_weights, share=step.share)
+    dealt = batches(
+        train, stage.batch_size, generator, source_weights=configuration.data.source_weights, share=step.share
+    )
     hidden = None if step.share.index == 0 else True  # None: shown on a terminal
     for i, (images, labels) in enumerate(tqdm(dealt, f"epoch {epoch}", steps, leave=False, disable=hidden)):
         rate = learning_rate(

@@ -18,7 +18,6 @@ from manifests.errors import UserError
 from manifests.files.atomic import write_replace
 from manifests.files.blobs import sha256_hex
 from manifests.pixels.metrics import Metrics
-from manifests.store.manifest import Manifest
 from trainer.data.preprocessing import Preprocessing
 from trainer.models import create_model
 from trainer.weights.tensor_file import digest_of, read_tensors, write_tensors
@@ -76,29 +75,6 @@ def name_of(path: Path) -> str:
 def licence_of(path: Path) -> str:
     """Of a network's weights, as far as it is known."""
     return STARTER_LICENCE if path == STARTER_PATH else LICENCE_NOT_STATED
-
-
-def describe(
-    model: str,
-    preprocessing: Preprocessing,
-    manifest: Manifest,
-    *,
-    epoch: int,
-    loss: float,
-    metrics: Metrics | None,
-    arguments: Mapping[str, Any] | None = None,
-) -> CheckpointInfo:
-    """The information of a model fitted on `manifest`; `loss` is the epoch's mean training loss."""
-    return CheckpointInfo(
-        model=model,
-        preprocessing=preprocessing,
-        epoch=epoch,
-        loss=loss,
-        metrics=metrics,
-        manifest_version=manifest.version,
-        manifest_digest=manifest.digest,
-        arguments=dict(arguments or {}),
-    )
 
 
 def save_checkpoint(path: Path, model: nn.Module, info: CheckpointInfo) -> None:

@@ -16,7 +16,7 @@ from manifests.store.manifest import Manifest
 from manifests.store.training_rows import accepted_rows
 from trainer.data.preprocessing import imagenet
 from trainer.data.samples import Samples, load_samples
-from trainer.fit import loop
+from trainer.fit import __main__ as fit
 from trainer.fit.distillation import SUFFIX, distilled, mirrored_mean
 
 SIZE = imagenet(32)
@@ -88,15 +88,15 @@ def test_a_missing_picture_is_named_and_nothing_half_written_stays(manifest, tmp
 def test_a_student_is_fitted_with_a_teacher_and_goes_on_with_no_other(manifest, tmp_path, portraits):
     quick = ["--manifest", str(manifest.path), "--size", "32", "--device", "cpu", "--no-compile", "--epochs"]
     for seed in "01":
-        loop.main([*quick, "1", "--seed", seed, "--output", str(tmp_path / f"teacher{seed}")])
+        fit.main([*quick, "1", "--seed", seed, "--output", str(tmp_path / f"teacher{seed}")])
     student = [*quick, "2", "--output", str(tmp_path / "student"), "--distill", str(tmp_path / "teacher0")]
-    loop.main(student)
+    fit.main(student)
     assert len(list((manifest.data_root / "cache").glob(f"*{SUFFIX}"))) == 1
     assert json.loads((tmp_path / "student/config.json").read_text())["soft_masks"]
     with pytest.raises(UserError, match="teachers"):
-        loop.main([*student[:-1], str(tmp_path / "teacher1")])
+        fit.main([*student[:-1], str(tmp_path / "teacher1")])
 
 
 def test_hard_targets_and_teachers_exclude_each_other(manifest, tmp_path):
     with pytest.raises(SystemExit):
-        loop.main(["--manifest", str(manifest.path), "--distill", "any.onnx", "--no-soft-masks"])
+        fit.main(["--manifest", str(manifest.path), "--distill", "any.onnx", "--no-soft-masks"])

@@ -25,7 +25,7 @@ from two_processes import batch_of_a_norm, gradients_of_all_losses, in_two_proce
 from manifests.errors import UserError
 from manifests.store.manifest import Manifest
 from trainer.data.rank_slice import check_shares
-from trainer.fit import loop
+from trainer.fit import __main__ as fit
 from trainer.fit.distributed import open_fabric
 from trainer.fit.losses import LOSSES
 from trainer.fit.metrics_log import read_log
@@ -111,7 +111,7 @@ def in_the_shell(words: list[str]) -> subprocess.CompletedProcess[str]:
 )
 def test_two_processes_train_as_one_does(manifest: Manifest, tmp_path: Path, recipe: list[str]):
     one, two = tmp_path / "one", tmp_path / "two"
-    loop.main(command(manifest, one, *recipe, *SLOWLY)[2:])
+    fit.main(command(manifest, one, *recipe, *SLOWLY)[2:])
     done = in_the_shell(command(manifest, two, *recipe, *SLOWLY, "--devices", "2"))
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[-1] == str(two / "best.safetensors")

@@ -20,7 +20,8 @@ from trainer.bench import training as bench
 from trainer.bench.timing import interleaved_medians
 from trainer.data.preprocessing import sinet_authors
 from trainer.evaluate import evaluation
-from trainer.fit import loop, steps
+from trainer.fit import __main__ as fit
+from trainer.fit import stage_objective, steps
 from trainer.fit.metrics_log import Line, RunLog, read_log
 from trainer.fit.report import chosen
 from trainer.fit.run_state import Progress
@@ -42,7 +43,7 @@ def manifest(portraits: Path, tmp_path_factory: pytest.TempPathFactory) -> Manif
 def run(manifest: Manifest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of two epochs."""
     output = tmp_path_factory.mktemp("runs") / "two"
-    loop.main(["--manifest", str(manifest.path), "--output", str(output), "--epochs", "2", *QUICK])
+    fit.main(["--manifest", str(manifest.path), "--output", str(output), "--epochs", "2", *QUICK])
     return output
 
 
@@ -61,7 +62,7 @@ def test_fit_writes_best_and_last_and_prints_the_path(
     manifest: Manifest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     output = tmp_path / "run"
-    loop.main(["--manifest", str(manifest.path), "--output", str(output), "--epochs", "1", *QUICK])
+    fit.main(["--manifest", str(manifest.path), "--output", str(output), "--epochs", "1", *QUICK])
     lines = lines_of(capsys)
     assert lines[-1] == str(output / "best.safetensors")
     number = r"\d\.\d{4}"
@@ -82,7 +83,7 @@ def test_a_checkpoint_names_its_manifest_and_its_metrics(manifest: Manifest, run
 
 def test_a_finished_run_says_so_and_is_left_alone(manifest: Manifest, run: Path, capsys: pytest.CaptureFixture[str]):
     before = (run / "last.safetensors").stat().st_mtime_ns
-    loop.main(["--manifest", str(manifest.path), "--output", str(run), "--epochs", "2", *QUICK])
+    fit.main(["--manifest", str(manifest.path), "--output", str(run), "--epochs", "2", *QUICK])
     lines = lines_of(capsys)
     assert "is finished: 2 epochs" in lines[0]
     assert lines[-1] == str(run / "best.safetensors")
@@ -91,7 +92,7 @@ def test_a_finished_run_says_so_and_is_left_alone(manifest: Manifest, run: Path,
 
 def test_another_configuration_is_refused_with_what_differs(manifest: Manifest, run: Path):
     with pytest.raises(UserError, match=r"found one of epochs 2 and not 3; give another --output"):
-        loop.main(["--manifest", str(manifest.path), "--output", str(run), "--epochs", "3", *QUICK])
+        fit.main(["--manifest", str(manifest.path), "--output", str(run), "--epochs", "3", *QUICK])
 
 
 @pytest.mark.slow
@@ -106,9 +107,9 @@ def test_a_killed_run_resumes_to_the_same_weights(
             time.sleep(0.01)
         process.kill()
     assert process.returncode == -signal.SIGKILL
-    loop.main([*arguments, "--output", str(killed)])
+    fit.main([*arguments, "--output", str(killed)])
     assert any(line.startswith(f"resuming {killed} after epoch") for line in lines_of(capsys))
-    loop.main([*arguments, "--output", str(whole)])
+    fit.main([*arguments, "--output", str(whole)])
     for name in ("best.json", "last.json"):
         resumed, straight = (json.loads((output / name).read_text()) for output in (killed, whole))
         assert resumed["weights_sha256"] == straight["weights_sha256"]
@@ -144,7 +145,7 @@ def test_an_empty_validation_split_is_said_and_no_metric_is_made_up(
 ):
     train_only = only_split(manifest, "train", tmp_path / "manifests")
     output = tmp_path / "run"
-    loop.main(["--manifest", str(train_only.path), "--output", str(output), "--epochs", "1", *QUICK])
+    fit.main(["--manifest", str(train_only.path), "--output", str(output), "--epochs", "1", *QUICK])
     assert any(line.startswith("nothing to validate on") for line in lines_of(capsys))
     assert json.loads((output / "best.json").read_text())["metrics"] is None
     with pytest.raises(UserError, match="expected accepted rows in the val split"):
@@ -154,7 +155,7 @@ def test_an_empty_validation_split_is_said_and_no_metric_is_made_up(
 def test_no_accepted_row_to_train_on_is_one_line(manifest: Manifest, tmp_path: Path):
     val_only = only_split(manifest, "val", tmp_path / "manifests")
     with pytest.raises(UserError, match="expected accepted rows in the train split"):
-        loop.main(["--manifest", str(val_only.path), "--output", str(tmp_path / "run"), *QUICK])
+        fit.main(["--manifest", str(val_only.path), "--output", str(tmp_path / "run"), *QUICK])
 
 
 def test_a_diverging_run_stops_and_keeps_no_spoilt_weights(manifest: Manifest, tmp_path: Path):
@@ -163,7 +164,7 @@ def test_a_diverging_run_stops_and_keeps_no_spoilt_weights(manifest: Manifest, t
     with pytest.raises(
         UserError, match=r"expected a finite loss .*, found another loss at step 2 in epoch 1; nothing was"
     ):
-        loop.main([*arguments, "--learning-rate", "1e30"])
+        fit.main([*arguments, "--learning-rate", "1e30"])
     assert not output.exists()
 
 
@@ -186,7 +187,7 @@ def test_a_missing_manifest_exits_with_1_and_one_line(tmp_path: Path):
 )
 def test_wrong_arguments_exit_with_2(option: str, value: str, message: str, capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit) as caught:
-        loop.main(["--manifest", "v1.parquet", option, value])
+        fit.main(["--manifest", "v1.parquet", option, value])
     assert caught.value.code == 2
     assert message in capsys.readouterr().err
 
@@ -194,7 +195,7 @@ def test_wrong_arguments_exit_with_2(option: str, value: str, message: str, caps
 @pytest.mark.parametrize("name", ["tpu", "cuda:99", "meta"])
 def test_a_device_that_is_not_there_is_one_line(name: str, tmp_path: Path):
     with pytest.raises(UserError, match="--device"):
-        loop.main(["--manifest", str(tmp_path / "v1.parquet"), "--device", name])
+        fit.main(["--manifest", str(tmp_path / "v1.parquet"), "--device", name])
 
 
 def test_each_epoch_has_random_numbers_of_its_own():
@@ -222,7 +223,7 @@ def test_bench_times_its_candidates_in_turns_against_the_baseline(capsys: pytest
 
 
 def fitted(manifest: Manifest, output: Path, *arguments: str) -> Path:
-    loop.main(["--manifest", str(manifest.path), "--output", str(output), *QUICK, *arguments])
+    fit.main(["--manifest", str(manifest.path), "--output", str(output), *QUICK, *arguments])
     return output
 
 
@@ -302,11 +303,11 @@ def test_only_runs_long_enough_to_gain_by_it_are_compiled(
     manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, least_steps: int, compiles: bool
 ):
     asked = []
-    monkeypatch.setattr(loop, "MIN_STEPS_TO_COMPILE", least_steps)
-    monkeypatch.setattr(loop, "compiled", lambda loss_of, *_batch: asked.append(loss_of) or loss_of)
+    monkeypatch.setattr(stage_objective, "MIN_STEPS_TO_COMPILE", least_steps)
+    monkeypatch.setattr(stage_objective, "compiled", lambda loss_of, *_batch: asked.append(loss_of) or loss_of)
     quick = [word for word in QUICK if word != "--no-compile"]
     one_step = ["--epochs", "1", "--batch-size", "48"]
-    loop.main(["--manifest", str(manifest.path), "--output", str(tmp_path / "run"), *quick, *one_step])
+    fit.main(["--manifest", str(manifest.path), "--output", str(tmp_path / "run"), *quick, *one_step])
     assert bool(asked) == compiles
 
 
@@ -314,7 +315,7 @@ def test_pictures_are_small_at_first_and_the_band_with_them(
     manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     seen, kernels = [], []
-    train_on_batch, make_objective = steps.train_on_batch, loop.objective
+    train_on_batch, make_objective = steps.train_on_batch, stage_objective.objective
     monkeypatch.setattr(
         steps,
         "train_on_batch",
@@ -324,7 +325,7 @@ def test_pictures_are_small_at_first_and_the_band_with_them(
         ),
     )
     monkeypatch.setattr(
-        loop,
+        stage_objective,
         "objective",
         lambda *args, **choices: kernels.append(choices["kernel_px"]) or make_objective(*args, **choices),
     )
@@ -340,6 +341,6 @@ def test_pictures_are_small_at_first_and_the_band_with_them(
         "--batch-size",
         "48",
     ]
-    loop.main(["--manifest", str(manifest.path), "--output", str(tmp_path / "run"), *QUICK, *schedule])
+    fit.main(["--manifest", str(manifest.path), "--output", str(tmp_path / "run"), *QUICK, *schedule])
     assert seen == [(32, 32, 32, 32)] * 2 + [(64, 64, 64, 64)] * 2
     assert kernels == [7, 15]

@@ -23,7 +23,7 @@ from manifests.store.training_rows import require_rows
 from trainer import import_weights
 from trainer.data.preprocessing import sinet_authors
 from trainer.evaluate import evaluation
-from trainer.fit import loop
+from trainer.fit import __main__ as fit
 from trainer.inference.predictors import open_predictor
 from trainer.predict import __main__ as predict
 from trainer.weights.checkpoint import load_checkpoint
@@ -197,7 +197,7 @@ def test_bootstrap_intervals_hold_the_value_and_shrink_with_n():
 
 
 def test_fitting_may_start_from_the_authors_weights(shared: Path, manifest: Manifest, tmp_path: Path):
-    loop.main([
+    fit.main([
         *("--manifest", str(manifest.path), "--output", str(tmp_path / "run")),
         *("--init", str(shared / "reference/SINet.pth"), "--epochs", "1", "--size", "64", "--batch-size", "4"),
         *("--learning-rate", "1e-9", "--device", "cpu", "--no-compile"),
@@ -210,7 +210,7 @@ def test_fitting_may_start_from_the_authors_weights(shared: Path, manifest: Mani
 
 def test_weights_of_another_network_are_no_start(authors: Path, manifest: Manifest, tmp_path: Path):
     with pytest.raises(UserError, match="expected --init weights of the same network"):
-        loop.main([
+        fit.main([
             *("--manifest", str(manifest.path), "--output", str(tmp_path), "--init", str(authors)),
             *("--gate", "gau", "--size", "32", "--device", "cpu", "--no-compile"),
         ])  # fmt: skip
