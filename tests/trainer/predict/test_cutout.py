@@ -380,7 +380,7 @@ def test_odd_pictures_are_taken_and_bad_ones_named(
     run(red, "--input", str(pictures), "--output", str(tmp_path / "o"))
     written = {path.stem for path in (tmp_path / "o").iterdir()}
     assert written == {"cmyk", "good", "half_transparent", "no_face", "rotated", "sixteen_bit"}
-    assert sorted(Path(line.split(":")[0]).stem for line in said) == [
+    assert sorted(Path(line.split(":")[0]).stem for line in caplog.messages) == [
         "animated",
         "empty",
         "one_pixel",
