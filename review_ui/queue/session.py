@@ -22,7 +22,7 @@ from review_ui.queue.assignments import assign, lease_end
 from review_ui.queue.gold_mix import Mix, Rates
 from review_ui.queue.leases import Lease, ended
 from review_ui.queue.live_state import LiveState
-from review_ui.queue.messages import Assignment, DecisionResult, NextRequest, QueueName, UndoResult, UnknownDecision
+from review_ui.queue.messages import Assignment, DecisionResult, NextRequest, UndoResult, UnknownDecision
 from review_ui.queue.open_samples import OpenSample, ReviewQueue
 from review_ui.queue.queues import QUEUES
 from review_ui.queue.verdicts import accept_batch
@@ -56,15 +56,12 @@ class ReviewSession:
         """The version under review."""
         return self._live.state.manifest
 
-    def next(self, reviewer: Reviewer, count: int, *, tab: str = "", queue: QueueName = "work") -> Assignment:
-        """`count` samples for a tab: those it has already, then new ones. It holds them until the lease expires.
-
-        A version that came since is taken up, at the latest when nothing waits.
-        """
-        return self.next_all([NextRequest(reviewer, count, tab, queue)])[0]
-
     def next_all(self, requests: Sequence[NextRequest]) -> list[Assignment]:
-        """`next` for several tabs, in one transaction."""
+        """Assign samples to several tabs in one transaction: those each tab has already, then new ones.
+
+        A tab holds its samples until the lease expires. A newer version is loaded first, at the latest when
+        nothing waits.
+        """
         with self._lock:
             self._live.look_for_newer()
             with self._live.writing() as (state, connection):
@@ -72,16 +69,12 @@ class ReviewSession:
                 state.leases.write(connection, [lease for _, granted in assignments for lease in granted])
         return [assignment for assignment, _ in assignments]
 
-    def decide(self, reviewer: Reviewer, batch: Sequence[object]) -> DecisionResult:
-        """Store decisions (JSON objects, see DESIGN); on disk when this returns. DatabaseAway when it is not.
-
-        A verdict on a sample that the reviewer has judged replaces it; a decision_id that was stored before
-        changes nothing.
-        """
-        return self.decide_all([(reviewer, batch)])[0]
-
     def decide_all(self, requests: Sequence[tuple[Reviewer, Sequence[object]]]) -> list[DecisionResult]:
-        """`decide` for several people, in one transaction."""
+        """Store several reviewers' decisions (JSON objects, see DESIGN) in one transaction; on disk when it returns.
+
+        A verdict on a sample that the reviewer has judged replaces it; a stored decision_id changes nothing.
+        Raises DatabaseAway.
+        """
         with self._lock, self._live.writing() as (state, connection):
             results = [accept_batch(state, reviewer, batch) for reviewer, batch in requests]
             decisions = [decision for _, new in results for decision in new]

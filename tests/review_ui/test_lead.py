@@ -19,6 +19,7 @@ import sqlalchemy as sa
 import uvicorn
 from playwright.sync_api import Page, expect
 from portrait_datasets import commit_pending, import_portraits
+from submissions import assign
 
 from manifests.decisions.decision import Decision
 from manifests.decisions.log import DecisionLog, sqlite_url
@@ -328,7 +329,7 @@ def test_a_sample_that_was_set_aside_is_named(page, session, store, waiting):
     (store.open().data_root / waiting[6]["image"]).unlink()
     from review_ui.reviewer import LOCAL_LEAD
 
-    session.next(LOCAL_LEAD, 9)
+    assign(session, LOCAL_LEAD, 9)
     for url in serve(session):
         page.goto(url)
         open_tab(page, "Problems")

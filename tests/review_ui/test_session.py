@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from portrait_datasets import commit_pending, relabel
-from submissions import FALLING, submission
+from submissions import FALLING, assign, decide, submission
 
 from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.decisions.publish import NothingToPublish
@@ -32,12 +32,14 @@ from pathlib import Path
 from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.store.manifest import ManifestStore
 from review_ui import app
-from review_ui.reviewer import LOCAL_LEAD
+from review_ui.queue.messages import NextRequest
 from review_ui.queue.session import ReviewSession
+from review_ui.reviewer import LOCAL_LEAD
 
 store = ManifestStore(Path("manifests"))
 session = ReviewSession(store.open(), store, DecisionLog(sqlite_url(Path("data"))))
-print(len(session.next(LOCAL_LEAD, 16).samples), sorted({"gradio", "pandas", "torch", "cv2"} & sys.modules.keys()))
+assignment = session.next_all([NextRequest(LOCAL_LEAD, 16, "", "work")])[0]
+print(len(assignment.samples), sorted({"gradio", "pandas", "torch", "cv2"} & sys.modules.keys()))
 """
 
 
@@ -68,7 +70,7 @@ def session(tmp_path: Path, six_waiting: Path, open_session: Callable[[], Review
 
 
 def waiting(session: ReviewSession) -> list[str]:
-    return [sample.sample_id for sample in session.next(ME, 100).samples]
+    return [sample.sample_id for sample in assign(session, ME, 100).samples]
 
 
 def test_nothing_heavy_is_imported_until_the_first_sample_is_handed_out(tmp_path, six_waiting):
@@ -79,7 +81,7 @@ def test_nothing_heavy_is_imported_until_the_first_sample_is_handed_out(tmp_path
 
 def test_the_most_doubtful_comes_first_and_no_doubt_last(tmp_path, portraits, open_session):
     commit_pending(tmp_path, portraits, [0.2, None, 0.9, 0.2, 0.5])
-    samples = open_session().next(ME, 100).samples
+    samples = assign(open_session(), ME, 100).samples
     assert [round(s.doubt, 3) if s.doubt is not None else None for s in samples] == [0.9, 0.5, 0.2, 0.2, None]
     assert samples[2].sample_id < samples[3].sample_id
 
@@ -94,42 +96,42 @@ def test_ground_truth_is_never_handed_out(tmp_path, portraits, open_session):
         data_root=tmp_path / "data",
         limit=10,
     )
-    handout = open_session().next(ME, 100)
-    assert (len(handout.samples), handout.progress.total) == (6, 6)
+    assignment = assign(open_session(), ME, 100)
+    assert (len(assignment.samples), assignment.progress.total) == (6, 6)
 
 
 def test_a_decided_sample_leaves_the_queue_and_counts_as_done(session):
-    first, second, *_ = session.next(ME, 6).samples
-    receipt = session.decide(ME, [submission(first), submission(second, "reject")])
-    assert len(receipt.stored) == 2
-    handout = session.next(ME, 100)
-    assert {first, second}.isdisjoint(handout.samples)
-    assert (handout.remaining, handout.progress.done, handout.progress.total) == (4, 2, 6)
+    first, second, *_ = assign(session, ME, 6).samples
+    result = decide(session, ME, [submission(first), submission(second, "reject")])
+    assert len(result.stored) == 2
+    assignment = assign(session, ME, 100)
+    assert {first, second}.isdisjoint(assignment.samples)
+    assert (assignment.remaining, assignment.progress.done, assignment.progress.total) == (4, 2, 6)
 
 
 def test_decisions_hold_for_the_next_session(session, open_session):
-    first, second, *rest = session.next(ME, 6).samples
-    session.decide(ME, [submission(first), submission(second, "skip")])
+    first, second, *rest = assign(session, ME, 6).samples
+    decide(session, ME, [submission(first), submission(second, "skip")])
     assert waiting(open_session()) == [sample.sample_id for sample in [*rest, second]]
 
 
 def test_a_lease_lasts_as_long_as_promised(session):
-    assert session.next(ME, 1).lease_expires_at == NOON + timedelta(seconds=LEASE_SECONDS)
+    assert assign(session, ME, 1).lease_expires_at == NOON + timedelta(seconds=LEASE_SECONDS)
 
 
 def test_repeating_a_decision_changes_nothing(session):
-    decision = submission(session.next(ME, 1).samples[0])
-    assert session.decide(ME, [decision, decision]).stored == [decision["decision_id"]] * 2
-    assert session.decide(ME, [decision]).stored == [decision["decision_id"]]
-    assert session.next(ME, 1).progress.done == 1
+    decision = submission(assign(session, ME, 1).samples[0])
+    assert decide(session, ME, [decision, decision]).stored == [decision["decision_id"]] * 2
+    assert decide(session, ME, [decision]).stored == [decision["decision_id"]]
+    assert assign(session, ME, 1).progress.done == 1
 
 
 def test_repeating_a_decision_that_was_undone_leaves_it_undone(session):
-    decision = submission(session.next(ME, 1).samples[0])
-    session.decide(ME, [decision])
+    decision = submission(assign(session, ME, 1).samples[0])
+    decide(session, ME, [decision])
     session.undo(ME, decision["decision_id"])
-    session.decide(ME, [decision])
-    assert session.next(ME, 1).samples[0].sample_id == decision["sample_id"]
+    decide(session, ME, [decision])
+    assert assign(session, ME, 1).samples[0].sample_id == decision["sample_id"]
 
 
 BAD_SUBMISSIONS = {
@@ -152,66 +154,66 @@ BAD_SUBMISSIONS = {
 @pytest.mark.parametrize("case", BAD_SUBMISSIONS)
 def test_a_bad_decision_is_refused_with_its_reason_and_the_rest_is_stored(session, case):
     changes, error = BAD_SUBMISSIONS[case]
-    bad, good = session.next(ME, 2).samples
-    receipt = session.decide(ME, [submission(bad, **changes), submission(good)])
-    assert len(receipt.stored) == 1
-    assert [error in refusal.error for refusal in receipt.refused] == [True]
-    assert len(receipt.refused[0].error) < 220
-    assert session.next(ME, 1).progress.done == 1
+    bad, good = assign(session, ME, 2).samples
+    result = decide(session, ME, [submission(bad, **changes), submission(good)])
+    assert len(result.stored) == 1
+    assert [error in refusal.error for refusal in result.refused] == [True]
+    assert len(result.refused[0].error) < 220
+    assert assign(session, ME, 1).progress.done == 1
 
 
 @pytest.mark.parametrize("raw", [None, 7, "accept", [], {}])
 def test_what_is_no_decision_at_all_is_refused(session, raw):
-    receipt = session.decide(ME, [raw])
-    assert (receipt.stored, len(receipt.refused)) == ([], 1)
+    result = decide(session, ME, [raw])
+    assert (result.stored, len(result.refused)) == ([], 1)
 
 
 def test_a_skipped_sample_comes_back_at_the_end(session):
-    first, second, *rest = session.next(ME, 6).samples
-    session.decide(ME, [submission(first, "skip"), submission(second, "skip")])
-    assert session.next(ME, 100).samples == [*rest, first, second]
-    session.decide(ME, [submission(first, "skip")])
-    assert session.next(ME, 100).samples == [*rest, second, first]
-    assert session.next(ME, 1).progress.done == 0
+    first, second, *rest = assign(session, ME, 6).samples
+    decide(session, ME, [submission(first, "skip"), submission(second, "skip")])
+    assert assign(session, ME, 100).samples == [*rest, first, second]
+    decide(session, ME, [submission(first, "skip")])
+    assert assign(session, ME, 100).samples == [*rest, second, first]
+    assert assign(session, ME, 1).progress.done == 0
 
 
 def test_undo_puts_a_sample_back_in_its_place(session):
     before = waiting(session)
-    first, second, *_ = session.next(ME, 6).samples
+    first, second, *_ = assign(session, ME, 6).samples
     decisions = [submission(first), submission(second, "skip")]
-    session.decide(ME, decisions)
+    decide(session, ME, decisions)
     assert session.undo(ME, decisions[1]["decision_id"]).sample == second
     assert session.undo(ME, decisions[0]["decision_id"]).sample == first
     assert waiting(session) == before
 
 
 def test_undo_of_a_reason_takes_the_reject_back_as_well(session, open_session):
-    sample = session.next(ME, 1).samples[0]
+    sample = assign(session, ME, 1).samples[0]
     with_reason = submission(sample, "reject", reason="hair")
-    session.decide(ME, [submission(sample, "reject"), with_reason])
+    decide(session, ME, [submission(sample, "reject"), with_reason])
     session.undo(ME, with_reason["decision_id"])
-    assert session.next(ME, 1).samples == [sample]
-    assert open_session().next(ME, 1).samples == [sample]
+    assert assign(session, ME, 1).samples == [sample]
+    assert assign(open_session(), ME, 1).samples == [sample]
 
 
 def test_a_late_repeat_of_an_undo_leaves_the_newer_verdict_alone(session):
-    sample = session.next(ME, 1).samples[0]
+    sample = assign(session, ME, 1).samples[0]
     old = submission(sample)
-    session.decide(ME, [old])
+    decide(session, ME, [old])
     session.undo(ME, old["decision_id"])
-    session.decide(ME, [submission(sample, "reject")])
+    decide(session, ME, [submission(sample, "reject")])
     session.undo(ME, old["decision_id"])
-    assert session.next(ME, 1).progress.done == 1
+    assert assign(session, ME, 1).progress.done == 1
 
 
 def test_a_repeat_of_an_undone_decision_changes_nothing_even_after_a_restart(session, open_session):
-    sample = session.next(ME, 1).samples[0]
+    sample = assign(session, ME, 1).samples[0]
     decision = submission(sample)
-    session.decide(ME, [decision])
+    decide(session, ME, [decision])
     session.undo(ME, decision["decision_id"])
     restarted = open_session()
-    restarted.decide(ME, [decision])
-    assert restarted.next(ME, 1).samples == [sample]
+    decide(restarted, ME, [decision])
+    assert assign(restarted, ME, 1).samples == [sample]
 
 
 def test_undo_of_an_unknown_decision_is_refused(session):
@@ -220,8 +222,8 @@ def test_undo_of_an_unknown_decision_is_refused(session):
 
 
 def test_history_names_the_last_word_on_each_sample_newest_first(session, open_session):
-    first, second, *_ = session.next(ME, 6).samples
-    session.decide(ME, [submission(first, "reject"), submission(first, "reject", reason="hair"), submission(second)])
+    first, second, *_ = assign(session, ME, 6).samples
+    decide(session, ME, [submission(first, "reject"), submission(first, "reject", reason="hair"), submission(second)])
     for each in (session, open_session()):
         told = [(decision.verdict, decision.reason, sample) for decision, sample in each.history(ME, 20)]
         assert told == [("accept", None, second), ("reject", "hair", first)]
@@ -229,8 +231,9 @@ def test_history_names_the_last_word_on_each_sample_newest_first(session, open_s
 
 
 def test_publish_moves_on_to_the_version_with_the_verdicts(session):
-    first, second, third, *_ = session.next(ME, 6).samples
-    session.decide(
+    first, second, third, *_ = assign(session, ME, 6).samples
+    decide(
+        session,
         ME,
         [
             submission(first),
@@ -238,7 +241,7 @@ def test_publish_moves_on_to_the_version_with_the_verdicts(session):
             submission(second, "reject", reason="hair", decision_ms=1200),
         ],
     )
-    session.decide(ME, [submission(third, "skip")])
+    decide(session, ME, [submission(third, "skip")])
     manifest = session.publish()
     rows = {row["sample_id"]: row for row in manifest.read().to_pylist()}
     assert session.manifest.version == manifest.version == 2
@@ -246,7 +249,7 @@ def test_publish_moves_on_to_the_version_with_the_verdicts(session):
     assert (rows[second.sample_id]["status"], rows[second.sample_id]["reason"]) == ("rejected", "hair")
     assert (rows[second.sample_id]["votes_reject"], rows[second.sample_id]["reviewers"]) == (1, ["local"])
     assert rows[third.sample_id]["status"] == "pending"
-    assert (session.next(ME, 1).progress.done, session.next(ME, 1).remaining) == (2, 4)
+    assert (assign(session, ME, 1).progress.done, assign(session, ME, 1).remaining) == (2, 4)
 
 
 def test_publish_with_nothing_new_is_refused(session):
@@ -255,43 +258,43 @@ def test_publish_with_nothing_new_is_refused(session):
 
 
 def test_a_published_verdict_can_be_undone_and_published_again(session):
-    decision = submission(session.next(ME, 1).samples[0])
-    session.decide(ME, [decision])
+    decision = submission(assign(session, ME, 1).samples[0])
+    decide(session, ME, [decision])
     session.publish()
     session.undo(ME, decision["decision_id"])
-    assert session.next(ME, 1).samples[0].sample_id == decision["sample_id"]
+    assert assign(session, ME, 1).samples[0].sample_id == decision["sample_id"]
     assert session.publish().counts == {"rows": 6, "pending": 6}
 
 
 def test_publish_brings_the_rows_that_others_added(tmp_path, portraits, session):
     commit_pending(tmp_path, portraits, [1.0, 0.1], first=6)
-    session.decide(ME, [submission(session.next(ME, 1).samples[0])])
+    decide(session, ME, [submission(assign(session, ME, 1).samples[0])])
     assert session.publish().version == 3
-    assert session.next(ME, 100).progress.total == 8
-    assert session.next(ME, 1).samples[0].doubt == 1.0
+    assert assign(session, ME, 100).progress.total == 8
+    assert assign(session, ME, 1).samples[0].doubt == 1.0
 
 
 def test_a_newer_version_is_taken_up_when_nothing_waits(tmp_path, portraits, session):
-    session.decide(ME, [submission(sample) for sample in session.next(ME, 6).samples])
-    assert session.next(ME, 1).remaining == 0
+    decide(session, ME, [submission(sample) for sample in assign(session, ME, 6).samples])
+    assert assign(session, ME, 1).remaining == 0
     commit_pending(tmp_path, portraits, [0.3], first=6)
-    assert (session.next(ME, 1).remaining, session.manifest.version) == (1, 2)
+    assert (assign(session, ME, 1).remaining, session.manifest.version) == (1, 2)
 
 
 def test_a_verdict_does_not_carry_over_to_a_new_mask(tmp_path, session, open_session):
-    sample, other, *_ = session.next(ME, 6).samples
-    session.decide(ME, [submission(sample)])
+    sample, other, *_ = assign(session, ME, 6).samples
+    decide(session, ME, [submission(sample)])
     relabel(ManifestStore(tmp_path / "manifests"), sample.sample_id, mask_of=other.sample_id)
     session = open_session()
-    assert session.next(ME, 1).samples[0].mask_sha256 == other.mask_sha256
-    assert "look at the new mask" in session.decide(ME, [submission(sample)]).refused[0].error
+    assert assign(session, ME, 1).samples[0].mask_sha256 == other.mask_sha256
+    assert "look at the new mask" in decide(session, ME, [submission(sample)]).refused[0].error
 
 
 def test_decisions_from_many_threads_are_all_stored(session, open_session):
-    samples = session.next(ME, 6).samples
-    threads = [threading.Thread(target=lambda s=sample: session.decide(ME, [submission(s)])) for sample in samples]
+    samples = assign(session, ME, 6).samples
+    threads = [threading.Thread(target=lambda s=sample: decide(session, ME, [submission(s)])) for sample in samples]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert session.next(ME, 1).remaining == open_session().next(ME, 1).remaining == 0
+    assert assign(session, ME, 1).remaining == assign(open_session(), ME, 1).remaining == 0

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from portrait_datasets import commit_pending, relabel
-from submissions import FALLING, submission
+from submissions import FALLING, assign, decide, submission
 
 from manifests.decisions.database import DatabaseAway
 from manifests.decisions.log import DecisionLog, sqlite_url
@@ -95,107 +95,107 @@ def ids(samples: list[OpenSample]) -> set[str]:
 
 def test_two_people_never_get_the_same_sample(server: Servers) -> None:
     session = server()
-    hers, his = session.next(ANA, 16).samples, session.next(BO, 16).samples
+    hers, his = assign(session, ANA, 16).samples, assign(session, BO, 16).samples
     assert len(hers) == len(his) == 16
     assert ids(hers).isdisjoint(ids(his))
-    assert session.next(ANA, 16).samples == hers
+    assert assign(session, ANA, 16).samples == hers
 
 
 def test_people_served_in_one_transaction_never_get_the_same_sample(server: Servers) -> None:
     here, there = server(), server()
     asking = [NextRequest(reviewer, 12, "", "work") for reviewer in (ANA, BO, LEA, ANA)]
-    hers, his, leas, again = (handout.samples for handout in here.next_all(asking))
+    hers, his, leas, again = (assignment.samples for assignment in here.next_all(asking))
     assert (len(hers), again) == (12, hers)
     assert len(ids(hers) | ids(his) | ids(leas)) == 36
-    assert there.next(BO, 12).samples == his
+    assert assign(there, BO, 12).samples == his
 
 
 def test_two_servers_on_one_database_never_hand_out_the_same_sample(server: Servers) -> None:
     here, there = server(), server()
-    assert ids(here.next(ANA, 16).samples).isdisjoint(ids(there.next(BO, 16).samples))
-    assert ids(there.next(ANA, 16).samples) == ids(here.next(ANA, 16).samples)
+    assert ids(assign(here, ANA, 16).samples).isdisjoint(ids(assign(there, BO, 16).samples))
+    assert ids(assign(there, ANA, 16).samples) == ids(assign(here, ANA, 16).samples)
 
 
 def test_two_tabs_of_one_person_get_different_samples(server: Servers) -> None:
     session = server()
-    assert ids(session.next(ANA, 16, tab="1").samples).isdisjoint(ids(session.next(ANA, 16, tab="2").samples))
+    assert ids(assign(session, ANA, 16, tab="1").samples).isdisjoint(ids(assign(session, ANA, 16, tab="2").samples))
 
 
 def test_the_last_samples_of_a_closed_tab_come_to_the_persons_other_tab(server: Servers) -> None:
     session = server()
-    held = session.next(ANA, MANY, tab="closed").samples
-    assert session.next(ANA, 16, tab="new").samples == held[:16]
-    assert session.next(BO, 16).samples == []
+    held = assign(session, ANA, MANY, tab="closed").samples
+    assert assign(session, ANA, 16, tab="new").samples == held[:16]
+    assert assign(session, BO, 16).samples == []
 
 
 def test_what_a_tab_gives_back_goes_to_others_at_once(server: Servers) -> None:
     session = server()
-    held = session.next(ANA, MANY, tab="1").samples
-    assert session.next(BO, 16).samples == []
+    held = assign(session, ANA, MANY, tab="1").samples
+    assert assign(session, BO, 16).samples == []
     assert session.release(ANA, "1") == MANY
-    assert session.next(BO, 16).samples == held[:16]
+    assert assign(session, BO, 16).samples == held[:16]
 
 
 def test_a_lease_that_ran_out_frees_its_samples(server: Servers, clock: Clock) -> None:
     session = server()
-    held = session.next(ANA, MANY).samples
+    held = assign(session, ANA, MANY).samples
     clock.pass_seconds(LEASE_SECONDS)
-    assert session.next(BO, MANY).samples == held
+    assert assign(session, BO, MANY).samples == held
 
 
 def test_a_tab_that_asks_again_keeps_its_samples_beyond_the_first_lease(server: Servers, clock: Clock) -> None:
     session = server()
-    held = session.next(ANA, MANY).samples
+    held = assign(session, ANA, MANY).samples
     for _ in range(3):
         clock.pass_seconds(LEASE_SECONDS * 0.6)
-        assert session.next(ANA, MANY).samples == held
-    assert session.next(BO, MANY).samples == []
+        assert assign(session, ANA, MANY).samples == held
+    assert assign(session, BO, MANY).samples == []
 
 
 def test_a_late_verdict_counts_while_nobody_else_has_the_sample(server: Servers, clock: Clock) -> None:
     session = server()
-    sample = session.next(ANA, 1).samples[0]
+    sample = assign(session, ANA, 1).samples[0]
     clock.pass_seconds(LEASE_SECONDS * 2)
-    assert len(session.decide(ANA, [submission(sample)]).stored) == 1
+    assert len(decide(session, ANA, [submission(sample)]).stored) == 1
 
 
 def test_a_late_verdict_is_refused_with_the_reason_once_somebody_else_has_the_sample(
     server: Servers, clock: Clock
 ) -> None:
     session = server()
-    sample = session.next(ANA, 1).samples[0]
+    sample = assign(session, ANA, 1).samples[0]
     clock.pass_seconds(LEASE_SECONDS)
-    assert session.next(BO, 1).samples == [sample]
-    assert "bo looking at it; your lease had ended" in session.decide(ANA, [submission(sample)]).refused[0].error
-    session.decide(BO, [submission(sample)])
-    assert "judged by bo; your lease had ended" in session.decide(ANA, [submission(sample)]).refused[0].error
+    assert assign(session, BO, 1).samples == [sample]
+    assert "bo looking at it; your lease had ended" in decide(session, ANA, [submission(sample)]).refused[0].error
+    decide(session, BO, [submission(sample)])
+    assert "judged by bo; your lease had ended" in decide(session, ANA, [submission(sample)]).refused[0].error
 
 
 def test_a_verdict_given_here_is_known_there(server: Servers) -> None:
     here, there = server(), server()
-    sample = here.next(ANA, 1).samples[0]
-    here.decide(ANA, [submission(sample)])
-    handout = there.next(BO, MANY)
-    assert sample not in handout.samples
-    assert (handout.remaining, handout.progress.done) == (MANY - 1, 1)
+    sample = assign(here, ANA, 1).samples[0]
+    decide(here, ANA, [submission(sample)])
+    assignment = assign(there, BO, MANY)
+    assert sample not in assignment.samples
+    assert (assignment.remaining, assignment.progress.done) == (MANY - 1, 1)
     assert [decision.reviewer for decision in there.decisions()] == ["ana"]
 
 
 def test_an_undo_here_puts_the_sample_back_on_the_tab_and_on_no_other(server: Servers) -> None:
     here, there = server(), server()
-    sample = here.next(ANA, 1, tab="1").samples[0]
+    sample = assign(here, ANA, 1, tab="1").samples[0]
     decision = submission(sample)
-    here.decide(ANA, [decision])
-    there.next(BO, 1)
+    decide(here, ANA, [decision])
+    assign(there, BO, 1)
     here.undo(ANA, decision["decision_id"], tab="1")
-    assert here.next(ANA, 1, tab="1").samples == [sample]
-    assert sample not in there.next(BO, MANY).samples
+    assert assign(here, ANA, 1, tab="1").samples == [sample]
+    assert sample not in assign(there, BO, MANY).samples
 
 
 def test_nobody_undoes_the_decision_of_somebody_else(server: Servers) -> None:
     session = server()
-    decision = submission(session.next(ANA, 1).samples[0])
-    session.decide(ANA, [decision])
+    decision = submission(assign(session, ANA, 1).samples[0])
+    decide(session, ANA, [decision])
     with pytest.raises(Exception, match="expected a decision of bo"):
         session.undo(BO, decision["decision_id"])
     assert len(session.decisions()) == 1
@@ -207,8 +207,8 @@ def test_many_people_on_two_servers_judge_each_sample_once(server: Servers) -> N
     problems: list[object] = []
 
     def work(person: Reviewer, session: ReviewSession) -> None:
-        while samples := session.next(person, 3).samples:
-            problems.extend(session.decide(person, [submission(sample) for sample in samples]).refused)
+        while samples := assign(session, person, 3).samples:
+            problems.extend(decide(session, person, [submission(sample) for sample in samples]).refused)
 
     threads = [threading.Thread(target=work, args=(who, servers[at % 2])) for at, who in enumerate(people)]
     for thread in threads:
@@ -222,106 +222,106 @@ def test_many_people_on_two_servers_judge_each_sample_once(server: Servers) -> N
 
 def test_two_votes_ask_two_people_and_nobody_twice(server: Servers) -> None:
     session = server(votes=2)
-    hers = session.next(ANA, MANY).samples
-    session.decide(ANA, [submission(sample) for sample in hers])
-    assert session.next(ANA, MANY).samples == []
-    assert session.next(ANA, 1).remaining == MANY
-    his = session.next(BO, MANY).samples
+    hers = assign(session, ANA, MANY).samples
+    decide(session, ANA, [submission(sample) for sample in hers])
+    assert assign(session, ANA, MANY).samples == []
+    assert assign(session, ANA, 1).remaining == MANY
+    his = assign(session, BO, MANY).samples
     assert ids(his) == ids(hers)
-    session.decide(BO, [submission(sample) for sample in his])
-    assert session.next(LEA, 1).remaining == 0
+    decide(session, BO, [submission(sample) for sample in his])
+    assert assign(session, LEA, 1).remaining == 0
 
 
 def test_with_two_votes_two_people_may_hold_a_sample_but_not_three(server: Servers) -> None:
     session = server(votes=2)
-    assert ids(session.next(ANA, MANY).samples) == ids(session.next(BO, MANY).samples)
-    assert session.next(LEA, MANY).samples == []
+    assert ids(assign(session, ANA, MANY).samples) == ids(assign(session, BO, MANY).samples)
+    assert assign(session, LEA, MANY).samples == []
 
 
 def test_who_disagree_make_a_conflict_that_a_leads_second_look_settles(server: Servers) -> None:
     session = server(votes=2)
-    sample = session.next(ANA, 1).samples[0]
-    session.decide(ANA, [submission(sample)])
-    session.decide(BO, [submission(sample, "reject"), submission(sample, "reject", reason="hair")])
-    handout = session.next(LEA, 16, queue="second_look")
-    assert handout.samples == [sample]
-    assert [(d.reviewer, d.verdict, d.reason) for d in handout.verdicts[sample.key]] == [
+    sample = assign(session, ANA, 1).samples[0]
+    decide(session, ANA, [submission(sample)])
+    decide(session, BO, [submission(sample, "reject"), submission(sample, "reject", reason="hair")])
+    assignment = assign(session, LEA, 16, queue="second_look")
+    assert assignment.samples == [sample]
+    assert [(d.reviewer, d.verdict, d.reason) for d in assignment.verdicts[sample.key]] == [
         ("ana", "accept", None),
         ("bo", "reject", "hair"),
     ]
     assert session.second_look() == 1
-    session.decide(LEA, [submission(sample, "reject")])
-    assert session.next(LEA, 16, queue="second_look").samples == []
+    decide(session, LEA, [submission(sample, "reject")])
+    assert assign(session, LEA, 16, queue="second_look").samples == []
     row = next(r for r in session.publish().read().to_pylist() if r["sample_id"] == sample.sample_id)
     assert (row["status"], row["votes_accept"], row["votes_reject"]) == ("rejected", 1, 2)
 
 
 def test_a_published_conflict_waits_for_a_second_look_after_a_restart(server: Servers) -> None:
     session = server(votes=2)
-    sample = session.next(ANA, 1).samples[0]
-    session.decide(ANA, [submission(sample)])
-    session.decide(BO, [submission(session.next(BO, 1).samples[0], "reject")])
+    sample = assign(session, ANA, 1).samples[0]
+    decide(session, ANA, [submission(sample)])
+    decide(session, BO, [submission(assign(session, BO, 1).samples[0], "reject")])
     assert session.publish().counts["conflict"] == 1
-    assert server(votes=2).next(LEA, 16, queue="second_look").samples == [sample]
+    assert assign(server(votes=2), LEA, 16, queue="second_look").samples == [sample]
 
 
 def test_a_flagged_sample_goes_to_the_lead_and_to_nobody_else(server: Servers) -> None:
     session = server()
-    sample = session.next(ANA, 1).samples[0]
-    session.decide(ANA, [submission(sample, "skip", reason="flag")])
-    assert sample not in session.next(BO, MANY).samples
-    assert session.next(LEA, 1, queue="second_look").samples == [sample]
+    sample = assign(session, ANA, 1).samples[0]
+    decide(session, ANA, [submission(sample, "skip", reason="flag")])
+    assert sample not in assign(session, BO, MANY).samples
+    assert assign(session, LEA, 1, queue="second_look").samples == [sample]
 
 
 def test_what_a_lead_skips_waits_for_another_second_look_behind_the_others(server: Servers) -> None:
     session = server()
-    first, second = session.next(ANA, 2).samples
-    session.decide(ANA, [submission(first, "skip", reason="flag"), submission(second, "skip", reason="flag")])
-    assert session.next(LEA, 1, queue="second_look").samples == [first]
-    session.decide(LEA, [submission(first, "skip")])
-    assert session.next(LEA, 2, queue="second_look").samples == [second, first]
-    assert first not in session.next(BO, MANY).samples
+    first, second = assign(session, ANA, 2).samples
+    decide(session, ANA, [submission(first, "skip", reason="flag"), submission(second, "skip", reason="flag")])
+    assert assign(session, LEA, 1, queue="second_look").samples == [first]
+    decide(session, LEA, [submission(first, "skip")])
+    assert assign(session, LEA, 2, queue="second_look").samples == [second, first]
+    assert first not in assign(session, BO, MANY).samples
 
 
 def test_a_sample_labelled_anew_is_shown_with_its_new_mask_soon(server: Servers, tmp_path: Path, clock: Clock) -> None:
     session = server()
-    sample, other = session.next(ANA, 2).samples
+    sample, other = assign(session, ANA, 2).samples
     relabel(ManifestStore(tmp_path / "manifests"), sample.sample_id, mask_of=other.sample_id)
     clock.pass_seconds(LOOK_SECONDS)
-    assert sample.key not in {shown.key for shown in session.next(ANA, MANY).samples}
-    assert (sample.sample_id, other.mask_sha256) in {shown.key for shown in session.next(ANA, MANY).samples}
-    assert "look at the new mask" in session.decide(ANA, [submission(sample)]).refused[0].error
+    assert sample.key not in {shown.key for shown in assign(session, ANA, MANY).samples}
+    assert (sample.sample_id, other.mask_sha256) in {shown.key for shown in assign(session, ANA, MANY).samples}
+    assert "look at the new mask" in decide(session, ANA, [submission(sample)]).refused[0].error
 
 
 def test_a_sample_that_lacks_a_file_is_set_aside_and_named(server: Servers, tmp_path: Path) -> None:
     session = server()
-    broken = session.next(ANA, 1).samples[0]
+    broken = assign(session, ANA, 1).samples[0]
     session.release(ANA, "")
     BlobStore(tmp_path / "data").find(broken.mask_sha256).unlink()
-    handout = session.next(ANA, MANY)
-    assert broken not in handout.samples
-    assert (len(handout.samples), handout.remaining, handout.progress.total) == (MANY - 1, MANY - 1, MANY - 1)
+    assignment = assign(session, ANA, MANY)
+    assert broken not in assignment.samples
+    assert (len(assignment.samples), assignment.remaining, assignment.progress.total) == (MANY - 1, MANY - 1, MANY - 1)
     assert broken.sample_id in session.problems()[0]
     assert "found no such file" in session.problems()[0]
 
 
 def test_a_sample_whose_source_has_changed_is_set_aside_and_the_source_named(server: Servers, tmp_path: Path) -> None:
     session = server()
-    broken = session.next(ANA, 1).samples[0]
+    broken = assign(session, ANA, 1).samples[0]
     session.release(ANA, "")
     blob = BlobStore(tmp_path / "data").find(broken.image_sha256)
     source = blob.rename(tmp_path / "source.jpg")
     blob.symlink_to(source)
-    assert broken in session.next(ANA, MANY).samples
+    assert broken in assign(session, ANA, MANY).samples
     session.release(ANA, "")
     source.write_bytes(b"another picture")
-    assert broken not in session.next(ANA, MANY).samples
+    assert broken not in assign(session, ANA, MANY).samples
     assert f"found its source {source} gone or changed" in session.problems()[0]
 
 
 def test_what_the_database_refused_is_not_remembered(server: Servers) -> None:
     session = server()
-    sample = session.next(ANA, 1).samples[0]
+    sample = assign(session, ANA, 1).samples[0]
     engine = session._log.engine
 
     def fail(*_: object) -> None:
@@ -329,9 +329,9 @@ def test_what_the_database_refused_is_not_remembered(server: Servers) -> None:
 
     sa.event.listen(engine, "commit", fail)
     with pytest.raises(DatabaseAway, match="disk is full"):
-        session.decide(ANA, [submission(sample)])
+        decide(session, ANA, [submission(sample)])
     sa.event.remove(engine, "commit", fail)
-    assert session.next(ANA, 1).samples == [sample]
+    assert assign(session, ANA, 1).samples == [sample]
     assert session.decisions() == []
 
 
@@ -351,13 +351,13 @@ def gold_of(samples: list[OpenSample]) -> dict[tuple[str, str], GoldSample]:
 
 def test_gold_comes_at_its_rate_and_is_no_vote(server: Servers) -> None:
     session = server(rates=Rates(gold=0.3))
-    gold = gold_of(session.next(LEA, MANY).samples)
+    gold = gold_of(assign(session, LEA, MANY).samples)
     session.release(LEA, "")
     session.use_gold(gold)
     seen = []
-    while samples := session.next(ANA, 8).samples:
+    while samples := assign(session, ANA, 8).samples:
         seen += samples
-        assert session.decide(ANA, [submission(sample) for sample in samples]).refused == []
+        assert decide(session, ANA, [submission(sample) for sample in samples]).refused == []
     of_gold = [decision for decision in session.decisions() if decision.purpose == "gold"]
     assert 8 <= len(of_gold) <= 30
     assert {decision.key for decision in of_gold} <= gold.keys()
@@ -368,25 +368,25 @@ def test_gold_comes_at_its_rate_and_is_no_vote(server: Servers) -> None:
 
 def test_gold_looks_like_work(server: Servers) -> None:
     session = server(rates=Rates(gold=0.5))
-    session.use_gold(gold_of(session.next(LEA, MANY).samples))
+    session.use_gold(gold_of(assign(session, LEA, MANY).samples))
     session.release(LEA, "")
-    handout = session.next(ANA, 32)
-    assert any(sample.key in session.gold() for sample in handout.samples)
-    assert {sample.doubt for sample in handout.samples} == {0.5}
-    before = session.next(ANA, 32).progress
-    session.decide(ANA, [submission(sample) for sample in handout.samples])
-    after = session.next(ANA, 1).progress
-    assert after.done - before.done == len(handout.samples)
+    assignment = assign(session, ANA, 32)
+    assert any(sample.key in session.gold() for sample in assignment.samples)
+    assert {sample.doubt for sample in assignment.samples} == {0.5}
+    before = assign(session, ANA, 32).progress
+    decide(session, ANA, [submission(sample) for sample in assignment.samples])
+    after = assign(session, ANA, 1).progress
+    assert after.done - before.done == len(assignment.samples)
 
 
 def test_a_mask_judged_by_another_is_shown_again_and_the_first_verdict_stands(server: Servers) -> None:
     session = server(rates=Rates(repeat=0.5))
-    half = session.next(ANA, MANY // 2).samples
-    session.decide(ANA, [submission(sample) for sample in half])
-    handout = session.next(BO, 16)
-    repeats = [sample for sample in handout.samples if sample in half]
+    half = assign(session, ANA, MANY // 2).samples
+    decide(session, ANA, [submission(sample) for sample in half])
+    assignment = assign(session, BO, 16)
+    repeats = [sample for sample in assignment.samples if sample in half]
     assert repeats
-    session.decide(BO, [submission(sample, "reject") for sample in handout.samples])
+    decide(session, BO, [submission(sample, "reject") for sample in assignment.samples])
     assert {d.purpose for d in session.decisions() if d.reviewer == "bo" and d.sample_id in ids(repeats)} == {"repeat"}
     table = session.publish().read(["sample_id", "status"]).to_pylist()
     assert {row["status"] for row in table if row["sample_id"] in ids(repeats)} == {"accepted"}
@@ -394,10 +394,10 @@ def test_a_mask_judged_by_another_is_shown_again_and_the_first_verdict_stands(se
 
 def test_nobody_meets_the_own_mask_again_soon(server: Servers) -> None:
     session = server(rates=Rates(repeat=0.5))
-    session.decide(ANA, [submission(sample) for sample in session.next(ANA, MANY // 2).samples])
+    decide(session, ANA, [submission(sample) for sample in assign(session, ANA, MANY // 2).samples])
     assert REPEAT_AFTER > MANY
     assert {decision.purpose for decision in session.decisions()} == {"work"}
-    held = session.next(ANA, MANY).samples
+    held = assign(session, ANA, MANY).samples
     assert len(held) == len(ids(held)) == MANY // 2
 
 
@@ -405,6 +405,6 @@ def test_falling_doubt_is_kept_within_bands(server: Servers, tmp_path: Path, por
     root = tmp_path / "bands"
     store = commit_pending(root, portraits, FALLING)
     log = DecisionLog(sqlite_url(root / "data"))
-    samples = ReviewSession(store.open(), store, log).next(ANA, 6).samples
+    samples = assign(ReviewSession(store.open(), store, log), ANA, 6).samples
     assert [round(sample.doubt or 0, 1) for sample in samples] == list(FALLING)
     log.close()

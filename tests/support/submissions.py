@@ -1,13 +1,29 @@
-"""Decisions as a client sends them."""
+"""What one reviewer does with a session: get samples, decide."""
 
 import uuid
+from collections.abc import Sequence
 
+from review_ui.queue.messages import Assignment, DecisionResult, NextRequest, QueueName
 from review_ui.queue.open_samples import OpenSample
+from review_ui.queue.session import ReviewSession
+from review_ui.reviewer import Reviewer
 
 FALLING = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4)  # doubts
 
 
 Submission = dict[str, object]
+
+
+def assign(
+    session: ReviewSession, reviewer: Reviewer, count: int, *, tab: str = "", queue: QueueName = "work"
+) -> Assignment:
+    """Up to `count` samples for one tab of the reviewer."""
+    return session.next_all([NextRequest(reviewer, count, tab, queue)])[0]
+
+
+def decide(session: ReviewSession, reviewer: Reviewer, batch: Sequence[object]) -> DecisionResult:
+    """Store one reviewer's decisions."""
+    return session.decide_all([(reviewer, batch)])[0]
 
 
 def submission(sample: OpenSample, verdict: str = "accept", **changes: object) -> Submission:

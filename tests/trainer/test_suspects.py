@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from portrait_datasets import commit_pending
-from submissions import submission
+from submissions import assign, decide, submission
 
 from manifests import __main__ as manifests
 from manifests.decisions.decision import Decision
@@ -189,11 +189,11 @@ def test_suspects_wait_for_a_second_look_and_stay_accepted_meanwhile(
     assert "3 sent to the second look, 0 were there before" in capsys.readouterr().out
     log = dataset.log()
     session = ReviewSession(dataset.store.open(), dataset.store, log)
-    assert session.next(BO, 16).samples == []
-    handout = session.next(LOCAL_LEAD, 16, queue="second_look")
-    assert handout.samples[0].sample_id == dataset.wrong
-    assert len(handout.samples) == session.second_look() == 3
-    said = handout.verdicts[handout.samples[0].key]
+    assert assign(session, BO, 16).samples == []
+    assignment = assign(session, LOCAL_LEAD, 16, queue="second_look")
+    assert assignment.samples[0].sample_id == dataset.wrong
+    assert len(assignment.samples) == session.second_look() == 3
+    said = assignment.verdicts[assignment.samples[0].key]
     assert [(d.reviewer, d.verdict) for d in said] == [("ann", "accept"), (REVIEWER, "skip")]
     log.close()
     assert dataset.store.open().counts == {"rows": COUNT, "accepted": COUNT}
@@ -204,8 +204,8 @@ def test_the_second_look_settles_a_suspect_for_good(dataset: Dataset, capsys: py
     dataset.suspects(*options)
     log = dataset.log()
     session = ReviewSession(dataset.store.open(), dataset.store, log)
-    wrong, other = session.next(LOCAL_LEAD, 16, queue="second_look").samples
-    session.decide(LOCAL_LEAD, [submission(wrong, "reject"), submission(other)])
+    wrong, other = assign(session, LOCAL_LEAD, 16, queue="second_look").samples
+    decide(session, LOCAL_LEAD, [submission(wrong, "reject"), submission(other)])
     assert session.second_look() == 0
     assert session.publish().counts == {"rows": COUNT, "accepted": COUNT - 1, "rejected": 1}
     capsys.readouterr()

@@ -21,6 +21,7 @@ import pyarrow.csv
 import pytest
 from PIL import Image, ImageOps
 from red_network import red_is_person
+from submissions import assign
 
 from manifests.decisions.decision import Decision
 from manifests.decisions.log import DecisionLog, sqlite_url
@@ -193,7 +194,7 @@ def test_verdicts_on_the_old_mask_stay_with_it(store: ManifestStore, log: Decisi
     assert {row["status"] for row in after.values()} == {"pending"}
 
     session = ReviewSession(store.open(), store, log, now=lambda: NOON)
-    shown = {sample.sample_id: sample.mask_sha256 for sample in session.next(LOCAL_LEAD, 100).samples}
+    shown = {sample.sample_id: sample.mask_sha256 for sample in assign(session, LOCAL_LEAD, 100).samples}
     assert shown == {row["sample_id"]: row["mask_sha256"] for row in after.values()}
     assert rejected["mask_sha256"] not in shown.values()
 
