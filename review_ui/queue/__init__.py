@@ -10,7 +10,7 @@ messages.py        what the session takes and returns
 open_samples.py    the samples of one version that wait for a verdict, most doubtful first, in bands
 queues.py          the work queue and the second look
 review_state.py    one version's review, in memory
-session.py         next, decide, undo, release, publish: everything the page does
+session.py         next, decide, undo, release, publish
 submission.py      one decision as a client sends it, or why it is none
 verdicts.py        submissions -> decisions, or refusals
 """

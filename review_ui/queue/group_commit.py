@@ -1,7 +1,7 @@
-"""The desk between the web and the session: one thread serves, so that forty don't queue for one lock.
+"""Group commit: one thread between the web and the session, so that forty requests don't queue for one lock.
 
-Requests that arrive while a transaction is under way go into the next one together (group commit): a commit to disk
-costs about the same for one decision as for fifty.
+Requests that arrive during a transaction share the next one: a commit to disk costs about the same for one decision
+as for fifty.
 """
 
 import asyncio
@@ -25,23 +25,23 @@ class Desk:
     def __init__(self, session: ReviewSession) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="session")
         self._decisions = _Counter(self, session.decide_all)
-        self._wishes = _Counter(self, session.next_all)
+        self._next = _Counter(self, session.next_all)
 
     async def call(self, method: Callable[P, Result], *arguments: P.args, **options: P.kwargs) -> Result:
-        """What `method` of the session returns or raises."""
+        """Run a method of the session in its thread; return or raise what it does."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, partial(method, *arguments, **options))
 
     async def decide(self, reviewer: Reviewer, batch: Sequence[Any]) -> DecisionResult:
-        """As ReviewSession.decide, together with what others send at this moment."""
+        """Store a reviewer's decisions, in one transaction with those that other requests send now."""
         return await self._decisions.ask((reviewer, batch))
 
-    async def next(self, wish: NextRequest) -> Assignment:
-        """As ReviewSession.next, together with what others ask for at this moment."""
-        return await self._wishes.ask(wish)
+    async def next(self, request: NextRequest) -> Assignment:
+        """Assign samples to a tab, in one transaction with the other requests that wait now."""
+        return await self._next.ask(request)
 
 
 class _Counter(Generic[Request, Result]):
-    """Requests of one kind: all that wait are served at once, by a method that takes several."""
+    """Requests of one kind; all that wait are served in one call of `serve_all`."""
 
     def __init__(self, desk: Desk, serve_all: Callable[[list[Request]], list[Result]]) -> None:
         self._desk = desk
@@ -50,30 +50,30 @@ class _Counter(Generic[Request, Result]):
         self._serving: asyncio.Task[None] | None = None
 
     async def ask(self, request: Request) -> Result:
-        answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._waiting.append((request, answer))
+        result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append((request, result))
         if self._serving is None:
             self._serving = asyncio.create_task(self._serve())
-        return await answer
+        return await result
 
     async def _serve(self) -> None:
         while self._waiting:
-            taken, self._waiting = self._waiting, []
+            batch, self._waiting = self._waiting, []
             try:
-                results = await self._desk.call(self._serve_all, [request for request, _ in taken])
-            except Exception as error:  # told to each who waits for it
-                for _, answer in taken:
-                    _settle(answer, error)
+                results = await self._desk.call(self._serve_all, [request for request, _ in batch])
+            except Exception as error:  # each request of the batch gets it
+                for _, future in batch:
+                    _settle(future, error)
             else:
-                for (_, answer), result in zip(taken, results, strict=True):
-                    _settle(answer, result)
+                for (_, future), result in zip(batch, results, strict=True):
+                    _settle(future, result)
         self._serving = None
 
 
-def _settle(answer: asyncio.Future[Result], outcome: Result | Exception) -> None:
-    if answer.done():  # who asked has gone away
+def _settle(future: asyncio.Future[Result], result: Result | Exception) -> None:
+    if future.done():  # its request was cancelled
         return
-    if isinstance(outcome, Exception):
-        answer.set_exception(outcome)
+    if isinstance(result, Exception):
+        future.set_exception(result)
     else:
-        answer.set_result(outcome)
+        future.set_result(result)

@@ -1,15 +1,15 @@
 """The review session over HTTP: the routes of DESIGN.md, with their names, and errors as {"error": one line}.
 
-Beyond DESIGN: /api/next also tells `progress` and `manifest`, /api/history gives the last decisions, newest first,
-so that undo works after a reload, /api/me says who is signed in, and /api/release gives back what a tab holds. Who
-asks is in `request.state.reviewer`, put there by the sign-in; without users everybody is the local lead.
+Beyond DESIGN: /api/next also returns `progress` and `manifest`, /api/history the last decisions, newest first, so
+that undo works after a reload, and /api/me the signed-in reviewer; /api/release gives back the samples of a tab. The
+sign-in layer puts the reviewer into `request.state.reviewer`; without users every request is the local lead's.
 """
 
 import asyncio
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Query, Request
+from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, Response
 from pydantic import BaseModel, Field
@@ -29,13 +29,13 @@ from review_ui.reviewer import LOCAL_LEAD, Reviewer
 from review_ui.web.decisions_file import as_csv, as_parquet, decisions_table
 
 MAX_BATCH = 1000
-MAX_HANDOUT = 200
+MAX_SAMPLES = 200  # in one assignment
 MAX_TAB_CHARACTERS = 64
 MEDIA_HEADERS = {"Cache-Control": "private, max-age=31536000, immutable"}  # a digest's bytes never change
 
 
 class Batch(BaseModel):
-    """What POST /api/decisions takes; each decision is judged by itself."""
+    """The body of POST /api/decisions; each decision is checked by itself."""
 
     decisions: list[Any] = Field(max_length=MAX_BATCH)
 
@@ -57,25 +57,42 @@ class PublishRequest(BaseModel):
 
 
 async def reviewer_of(request: Request) -> Reviewer:
-    """Who asks."""
+    """The signed-in reviewer; the local lead when there are no users."""
     reviewer: Reviewer = getattr(request.state, "reviewer", LOCAL_LEAD)
     return reviewer
 
 
-async def lead_of(request: Request) -> Reviewer:
-    """Who asks, if a lead does; 403 otherwise."""
-    reviewer = await reviewer_of(request)
+Me = Annotated[Reviewer, Depends(reviewer_of)]
+
+
+async def require_lead(reviewer: Me) -> None:
+    """Answer 403 unless the reviewer is a lead."""
     if reviewer.role != "lead":
         raise HTTPException(403, f"expected a lead, found {reviewer.name}, who is a {reviewer.role}; ask a lead")
-    return reviewer
 
 
-Me = Annotated[Reviewer, Depends(reviewer_of)]
-Lead = Annotated[Reviewer, Depends(lead_of)]
+async def session_of(request: Request) -> ReviewSession:
+    """The app's session, for what takes no lock or has a thread of its own."""
+    session: ReviewSession = request.app.state.session
+    return session
+
+
+async def desk_of(request: Request) -> Desk:
+    """The one thread through which requests reach the session."""
+    desk: Desk = request.app.state.desk
+    return desk
+
+
+Session = Annotated[ReviewSession, Depends(session_of)]
+SessionDesk = Annotated[Desk, Depends(desk_of)]
+Count = Annotated[int, Query(ge=1, le=MAX_SAMPLES)]
+LEAD_ONLY = [Depends(require_lead)]
+
+router = APIRouter()
 
 
 def create_api(session: ReviewSession, blobs: BlobStore) -> FastAPI:
-    """The routes on an app of their own; no page yet."""
+    """An app with the routes of the API, without a page."""
     app = FastAPI(
         docs_url=None, redoc_url=None, openapi_url=None,  # its docs pages load scripts from elsewhere
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
@@ -83,96 +100,108 @@ def create_api(session: ReviewSession, blobs: BlobStore) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(UserError, _user_error)
-
-    desk = Desk(session)
-
-    @app.get("/api/me")
-    async def me(request: Request, reviewer: Me) -> dict[str, Any]:
-        queues = ["work", "second_look"] if reviewer.role == "lead" else ["work"]
-        signed_in = hasattr(request.state, "reviewer")
-        return {"name": reviewer.name, "role": reviewer.role, "queues": queues, "signed_in": signed_in}
-
-    @app.get("/api/next")
-    async def next_samples(
-        request: Request,
-        reviewer: Me,
-        n: Annotated[int, Query(ge=1, le=MAX_HANDOUT)] = 16,
-        tab: Annotated[str, Query(max_length=MAX_TAB_CHARACTERS)] = "",
-        queue: QueueName = "work",
-    ) -> JSONResponse:
-        if queue == "second_look":
-            await lead_of(request)
-        handout = await desk.next(NextRequest(reviewer, n, tab, queue))
-        return JSONResponse(_handout_json(handout))  # itself: FastAPI would look at each value first
-
-    @app.get("/api/history")
-    async def history(reviewer: Me, n: Annotated[int, Query(ge=1, le=MAX_HANDOUT)] = 20) -> dict[str, Any]:
-        return {"decisions": [_decision_json(*entry) for entry in await desk.call(session.history, reviewer, n)]}
-
-    @app.post("/api/decisions")
-    async def decisions(batch: Batch, reviewer: Me) -> DecisionResult:
-        return await desk.decide(reviewer, batch.decisions)
-
-    @app.post("/api/undo")
-    async def undo(request: UndoRequest, reviewer: Me) -> dict[str, Any]:
-        undone = await desk.call(session.undo, reviewer, request.decision_id, tab=request.tab)
-        return {"decision_id": undone.decision_id, "sample": _sample_json(undone.sample) if undone.sample else None}
-
-    @app.post("/api/release")
-    async def release(request: ReleaseRequest, reviewer: Me) -> dict[str, int]:
-        return {"released": await desk.call(session.release, reviewer, request.tab)}
-
-    @app.post("/api/publish")
-    async def publish(_lead: Lead, request: PublishRequest | None = None) -> dict[str, Any]:
-        policy = Policy(request.votes or session.policy.votes, request.conflicts) if request else None
-        manifest = await asyncio.to_thread(session.publish, policy)  # takes a while; the others go on
-        return {"manifest": str(manifest.path), "version": manifest.version}
-
-    @app.get("/api/decisions.parquet")
-    async def decisions_parquet(_lead: Lead) -> Response:
-        table = decisions_table(await desk.call(session.decisions))
-        return Response(await asyncio.to_thread(as_parquet, table), media_type="application/vnd.apache.parquet")
-
-    @app.get("/api/decisions.csv")
-    async def decisions_csv(_lead: Lead) -> Response:
-        table = decisions_table(await desk.call(session.decisions))
-        return Response(await asyncio.to_thread(as_csv, table), media_type="text/csv; charset=utf-8")
-
-    @app.get("/media/{sha256:path}")
-    def media(sha256: str) -> FileResponse:
-        path = blobs.find(sha256)
-        if path is None:
-            raise HTTPException(404, f"expected the SHA-256 of a blob, found {ascii(sha256)[:80]}")
-        return FileResponse(path, headers=MEDIA_HEADERS)
-
-    @app.get("/healthz")
-    def healthz() -> dict[str, Any]:
-        return {"status": "ok", "version": session.manifest.version}
-
-    @app.api_route("/api/{rest:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
-    def no_such_route(rest: str) -> None:
-        raise HTTPException(404, f"expected a route of this server, found {ascii(f'/api/{rest}')[:80]}")
-
+    app.state.session, app.state.desk, app.state.blobs = session, Desk(session), blobs
+    app.include_router(router)
     return app
 
 
-def _handout_json(handout: Assignment) -> dict[str, Any]:
-    expires = {"lease_expires_at": handout.lease_expires_at.isoformat()}
+@router.get("/api/me")
+async def me(request: Request, reviewer: Me) -> dict[str, Any]:
+    queues = ["work", "second_look"] if reviewer.role == "lead" else ["work"]
+    signed_in = hasattr(request.state, "reviewer")
+    return {"name": reviewer.name, "role": reviewer.role, "queues": queues, "signed_in": signed_in}
+
+
+@router.get("/api/next")
+async def next_samples(
+    reviewer: Me,
+    desk: SessionDesk,
+    n: Count = 16,
+    tab: Annotated[str, Query(max_length=MAX_TAB_CHARACTERS)] = "",
+    queue: QueueName = "work",
+) -> JSONResponse:
+    if queue == "second_look":
+        await require_lead(reviewer)
+    assignment = await desk.next(NextRequest(reviewer, n, tab, queue))
+    return JSONResponse(_assignment_json(assignment))  # itself: FastAPI would look at each value first
+
+
+@router.get("/api/history")
+async def history(reviewer: Me, session: Session, desk: SessionDesk, n: Count = 20) -> dict[str, Any]:
+    return {"decisions": [_decision_json(*entry) for entry in await desk.call(session.history, reviewer, n)]}
+
+
+@router.post("/api/decisions")
+async def decisions(batch: Batch, reviewer: Me, desk: SessionDesk) -> DecisionResult:
+    return await desk.decide(reviewer, batch.decisions)
+
+
+@router.post("/api/undo")
+async def undo(body: UndoRequest, reviewer: Me, session: Session, desk: SessionDesk) -> dict[str, Any]:
+    result = await desk.call(session.undo, reviewer, body.decision_id, tab=body.tab)
+    return {"decision_id": result.decision_id, "sample": _sample_json(result.sample) if result.sample else None}
+
+
+@router.post("/api/release")
+async def release(body: ReleaseRequest, reviewer: Me, session: Session, desk: SessionDesk) -> dict[str, int]:
+    return {"released": await desk.call(session.release, reviewer, body.tab)}
+
+
+@router.post("/api/publish", dependencies=LEAD_ONLY)
+async def publish(session: Session, body: PublishRequest | None = None) -> dict[str, Any]:
+    policy = Policy(body.votes or session.policy.votes, body.conflicts) if body else None
+    manifest = await asyncio.to_thread(session.publish, policy)  # slow; other requests go on meanwhile
+    return {"manifest": str(manifest.path), "version": manifest.version}
+
+
+@router.get("/api/decisions.parquet", dependencies=LEAD_ONLY)
+async def decisions_parquet(session: Session, desk: SessionDesk) -> Response:
+    table = decisions_table(await desk.call(session.decisions))
+    return Response(await asyncio.to_thread(as_parquet, table), media_type="application/vnd.apache.parquet")
+
+
+@router.get("/api/decisions.csv", dependencies=LEAD_ONLY)
+async def decisions_csv(session: Session, desk: SessionDesk) -> Response:
+    table = decisions_table(await desk.call(session.decisions))
+    return Response(await asyncio.to_thread(as_csv, table), media_type="text/csv; charset=utf-8")
+
+
+@router.get("/media/{sha256:path}")
+def media(request: Request, sha256: str) -> FileResponse:
+    path = request.app.state.blobs.find(sha256)
+    if path is None:
+        raise HTTPException(404, f"expected the SHA-256 of a blob, found {ascii(sha256)[:80]}")
+    return FileResponse(path, headers=MEDIA_HEADERS)
+
+
+@router.get("/healthz")
+def healthz(session: Session) -> dict[str, Any]:
+    return {"status": "ok", "version": session.manifest.version}
+
+
+@router.api_route("/api/{rest:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+def no_such_route(rest: str) -> None:
+    raise HTTPException(404, f"expected a route of this server, found {ascii(f'/api/{rest}')[:80]}")
+
+
+def _assignment_json(assignment: Assignment) -> dict[str, Any]:
+    expires = {"lease_expires_at": assignment.lease_expires_at.isoformat()}
     return {
         "samples": [
-            _sample_json(sample) | expires | _verdicts_json(handout.verdicts, sample) for sample in handout.samples
+            _sample_json(sample) | expires | _verdicts_json(assignment.verdicts, sample)
+            for sample in assignment.samples
         ],
-        "remaining": handout.remaining,
-        "progress": asdict(handout.progress),
-        "manifest": handout.manifest,
+        "remaining": assignment.remaining,
+        "progress": asdict(assignment.progress),
+        "manifest": assignment.manifest,
     }
 
 
 def _verdicts_json(verdicts: dict[MaskKey, list[Decision]], sample: OpenSample) -> dict[str, Any]:
     if sample.key not in verdicts:
         return {}
-    told = [{"reviewer": d.reviewer, "verdict": d.verdict, "reason": d.reason} for d in verdicts[sample.key]]
-    return {"verdicts": told}
+    entries = [{"reviewer": d.reviewer, "verdict": d.verdict, "reason": d.reason} for d in verdicts[sample.key]]
+    return {"verdicts": entries}
 
 
 def _sample_json(sample: OpenSample) -> dict[str, Any]:
