@@ -1,47 +1,22 @@
-"""Tables, stacked bars, cards and a line chart as HTML: they follow the page's theme and load nothing.
+"""The HTML of the lead's page: Jinja2 templates that escape text, and functions for their parts.
 
-Text is escaped here; cells that are HTML already come as `Html`.
+The parts follow the page's theme and load nothing. Cells that are HTML come as `Markup`.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from html import escape
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from manifests.pixels.colors import COLORS
 from review_ui.quality.pace import PaceBin, round_down
 
-STYLE = """
-margin: 0 -12px; font-size: 14px; line-height: 1.45; color: var(--body-text-color);
-h1 { font-size: 20px; font-weight: 600; margin: 0; }
-h2 { font-size: 15px; font-weight: 600; margin: 20px 0 6px; }
-p { margin: 6px 0; max-width: 75em; }
-ul { margin: 6px 0; padding-left: 1.4em; list-style: disc; }
-a { color: var(--link-text-color); text-decoration: underline; }
-table { border-collapse: collapse; width: 100%; }
-th, td { padding: 6px 14px 6px 0; text-align: left; vertical-align: top; }
-th { font-weight: 600; border-bottom: 1px solid var(--border-color-primary); vertical-align: bottom; }
-td { border-bottom: 1px solid var(--border-color-primary); font-variant-numeric: tabular-nums; }
-small { display: block; font-size: 12px; opacity: 0.72; white-space: nowrap; }
-.part td { border-bottom-style: dotted; }
-.part td:first-child { padding-left: 1.2em; opacity: 0.8; }
-.number { text-align: right; }
-td.number { white-space: nowrap; }
-.scroll { overflow-x: auto; }
-[role="alert"] { font-weight: 600; color: var(--error-text-color); }
-.wide { width: 38%; }
-th:first-child { min-width: 120px; }
-.bar { display: flex; height: 16px; margin-top: 3px; gap: 1px; overflow: hidden; border-radius: 3px; }
-.key { display: inline-block; width: 10px; height: 10px; border-radius: 2px; margin-right: 6px; }
-.keys { display: flex; flex-wrap: wrap; gap: 4px 20px; margin: 8px 0; }
-.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(180px, 1fr)); gap: 12px; margin: 6px 0 12px; }
-.cards div { border: 1px solid var(--border-color-primary); border-radius: 6px; padding: 8px 14px; }
-.cards b { display: block; font-size: 22px; font-weight: 600; }
-.columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(440px, 1fr)); gap: 0 40px; }
-svg { width: 100%; height: auto; display: block; }
-svg text { fill: currentColor; font-size: 12px; opacity: 0.8; }
-svg .grid { stroke: var(--border-color-primary); }
-"""
+TEMPLATES = Path(__file__).parent / "templates"
+STYLE = (TEMPLATES / "lead.css").read_text(encoding="utf-8")
 
 _CHART = (620, 220)  # px at full size: width, height
 _MARGINS = (38, 24, 12, 24)  # px: left, right, top, bottom
@@ -49,49 +24,42 @@ _TOPS = (2, 4, 6, 10, 20, 30, 40, 50, 60, 80, 100, 120, 160, 200, 300, 400)  # o
 _TIME_LABELS = 7  # at most
 _TIME_STEPS = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 30, 60, 120, 240, 480, 1440, 2880, 10080))
 
+_ENVIRONMENT = Environment(
+    loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+)
+_PARTS: Any = _ENVIRONMENT.get_template("parts.html").module
 
-class Html(str):
-    """Text that is HTML and not to be escaped."""
-
-    __slots__ = ()
+Cell = str | Markup
 
 
-Cell = str | Html
+def render(template: str, **values: object) -> Markup:
+    """Fill a template; text among the values is escaped."""
+    return Markup(_ENVIRONMENT.get_template(template).render(values))
 
 
 def table(
     headers: Sequence[Cell], rows: Sequence[Sequence[Cell]], *, bars: int = 0, parts: Sequence[bool] = ()
-) -> Html:
+) -> Markup:
     """Headers over rows: the first column is text, column `bars` (if not 0) holds bars, the others numbers.
 
     `parts` marks rows that refine the one above them.
     """
-    classes = ["" if i == 0 else ' class="wide"' if i == bars else ' class="number"' for i in range(len(headers))]
-    head = _cells('th scope="col"', headers, classes)
-    lines = [_cells("td", row, classes) for row in rows]
-    marks = [' class="part"' if part else "" for part in parts] or [""] * len(lines)
-    body = "".join(f"<tr{mark}>{line}</tr>" for mark, line in zip(marks, lines, strict=True))
-    return Html(f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>')
+    return Markup(_PARTS.table(headers, rows, bars, parts))
 
 
-def stacked_bar(counts: Mapping[str, int], colors: Mapping[str, str], *, full: int) -> Html:
+def stacked_bar(counts: Mapping[str, int], colors: Mapping[str, str], *, full: int) -> Markup:
     """Parts side by side; the whole width stands for `full`."""
-    parts = "".join(
-        f'<span style="width:{100 * count / full:.3f}%;background:{colors[name]}" title="{count:,} {escape(name)}">'
-        "</span>"
-        for name, count in counts.items()
-        if count
-    )
-    return Html(f'<div class="bar">{parts}</div>')
+    return Markup(_PARTS.stacked_bar(counts, colors, full))
 
 
-def key(name: str, color: str) -> Html:
+def key(name: str, color: str) -> Markup:
     """An entry of a legend."""
-    return Html(f'<span><span class="key" style="background:{color}"></span>{escape(name)}</span>')
+    return Markup(_PARTS.key(name, color))
 
 
-def keys(colors: Mapping[str, str]) -> Html:
-    return Html(f'<div class="keys">{"".join(key(name, color) for name, color in colors.items())}</div>')
+def keys(colors: Mapping[str, str]) -> Markup:
+    """A legend."""
+    return Markup(_PARTS.keys(colors))
 
 
 def colors_of(names: Sequence[str]) -> dict[str, str]:
@@ -99,19 +67,23 @@ def colors_of(names: Sequence[str]) -> dict[str, str]:
     return {name: COLORS[number % len(COLORS)] for number, name in enumerate(names)}
 
 
-def cards(figures: Sequence[tuple[str, str]]) -> Html:
-    """(figure, what it is) each."""
-    shown = "".join(f"<div><b>{escape(figure)}</b>{escape(meaning)}</div>" for figure, meaning in figures)
-    return Html(f'<div class="cards">{shown}</div>')
+def cards(figures: Sequence[tuple[str, str]]) -> Markup:
+    """A card for each (figure, meaning)."""
+    return Markup(_PARTS.cards(figures))
 
 
-def with_note(value: str, note: str) -> Html:
+def with_note(value: str, note: str) -> Markup:
     """A cell with a smaller second line."""
-    return Html(f"{escape(value)}<small>{escape(note)}</small>")
+    return Markup(_PARTS.with_note(value, note))
 
 
-def pace_chart(bins: Sequence[PaceBin]) -> Html:
-    """Decisions per minute over time, a line each; a line breaks where somebody was away."""
+def media_links(image_sha256: str, mask_sha256: str) -> Markup:
+    """Links to a sample's two files."""
+    return Markup(_PARTS.media_links(image_sha256, mask_sha256))
+
+
+def pace_chart(bins: Sequence[PaceBin]) -> Markup:
+    """Decisions per minute over time, a line each; a line breaks where the reviewer was away."""
     colors = colors_of(sorted({entry.reviewer for entry in bins}))
     first, last = min(entry.start for entry in bins), max(entry.start + entry.width for entry in bins)
     top = _round_up(max(entry.per_minute for entry in bins))
@@ -123,22 +95,20 @@ def pace_chart(bins: Sequence[PaceBin]) -> Html:
     def y(per_minute: float) -> float:
         return above + (1 - per_minute / top) * (_CHART[1] - above - below)
 
-    drawn = [_horizontal(y(value), f"{value:g}") for value in (0, top / 2, top)]
-    drawn += [
-        f'<text x="{x(moment):.0f}" y="{_CHART[1] - 6}" text-anchor="middle">{label}</text>'
-        for moment, label in _time_labels(first, last)
-    ]
-    for run in _runs(bins):
-        points = [(x(entry.start + entry.width / 2), y(entry.per_minute)) for entry in run]
-        path, color = " ".join(f"{px:.1f},{py:.1f}" for px, py in points), colors[run[0].reviewer]
-        drawn.append(f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="2"/>')
-        drawn += [f'<circle cx="{px:.1f}" cy="{py:.1f}" r="3" fill="{color}"/>' for px, py in points]
-    picture = f'<svg viewBox="0 0 {_CHART[0]} {_CHART[1]}" role="img" aria-label="decisions per minute over time">'
-    return Html(f"{keys(colors)}{picture}{''.join(drawn)}</svg>")
+    chart = _PARTS.line_chart(
+        *_CHART, left, right,
+        horizontals=[(y(value), f"{value:g}") for value in (0, top / 2, top)],
+        moments=[(x(moment), label) for moment, label in _time_labels(first, last)],
+        lines=[
+            (colors[run[0].reviewer], [(x(entry.start + entry.width / 2), y(entry.per_minute)) for entry in run])
+            for run in _runs(bins)
+        ],
+    )  # fmt: skip
+    return keys(colors) + Markup(chart)
 
 
 def _runs(bins: Sequence[PaceBin]) -> list[list[PaceBin]]:
-    """Bins of one reviewer that follow on each other."""
+    """Adjacent bins of one reviewer."""
     runs: list[list[PaceBin]] = []
     for entry in bins:
         before = runs[-1][-1] if runs else None
@@ -150,7 +120,7 @@ def _runs(bins: Sequence[PaceBin]) -> list[list[PaceBin]]:
 
 
 def _time_labels(first: datetime, last: datetime) -> list[tuple[datetime, str]]:
-    """Round moments in between, and how they are written."""
+    """Round moments between the two, each with its label."""
     step = next((step for step in _TIME_STEPS if (last - first) / step <= _TIME_LABELS), (last - first) / _TIME_LABELS)
     moment, labels = round_down(first, step), []
     while moment <= last:
@@ -160,18 +130,6 @@ def _time_labels(first: datetime, last: datetime) -> list[tuple[datetime, str]]:
     return labels
 
 
-def _horizontal(y: float, label: str) -> str:
-    line = f'<line class="grid" x1="{_MARGINS[0]}" x2="{_CHART[0] - _MARGINS[1]}" y1="{y:.1f}" y2="{y:.1f}"/>'
-    return f'{line}<text x="{_MARGINS[0] - 8}" y="{y + 4:.1f}" text-anchor="end">{label}</text>'
-
-
 def _round_up(value: float) -> float:
-    """To a number that is easy to read."""
+    """The next number that is easy to read."""
     return next((top for top in _TOPS if value <= top), math.ceil(value / _TOPS[-1]) * _TOPS[-1])
-
-
-def _cells(tag: str, cells: Sequence[Cell], classes: Sequence[str]) -> str:
-    return "".join(
-        f"<{tag}{mark}>{cell if isinstance(cell, Html) else escape(cell)}</{tag[:2]}>"
-        for mark, cell in zip(classes, cells, strict=True)
-    )

@@ -1,40 +1,33 @@
 """The lead's page: progress, reasons, reviewers, second look, problems, publish, download. Ordinary Gradio.
 
-`lead_blocks(board)` makes it; whoever mounts it guards it. All tabs but Publish show one `Snapshot`, taken when
+`lead_blocks(board)` makes it; the caller must protect the route. All tabs but Publish show one `Snapshot`, taken when
 the page opens, when Refresh is pressed and every two minutes.
 """
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from html import escape
 from typing import Any
 
 import gradio as gr
 
 from manifests.decisions.policy import Policy
 from manifests.errors import UserError
-from review_ui.lead.html import STYLE
+from review_ui.lead.html import STYLE, render
 from review_ui.lead.snapshot import Board, Snapshot, take_snapshot
 from review_ui.lead.tables import status_summary
 from review_ui.lead.tabs import TABS, heading
 from review_ui.quality.counts import tally
 
-REFRESH_SECONDS = 120  # of 200,000 decisions on a million rows the figures take seconds
+REFRESH_SECONDS = 120  # the figures of 200,000 decisions on a million rows take seconds
 CONFLICT_CHOICES = [
     ("leave it a conflict, for a second look", "keep"),
     ("reject the mask", "reject"),
     ("do as most of them say; a tie stays a conflict", "majority"),
 ]
-_DOWNLOADS = """
-<p>Every decision that stands, one row each: sample and mask, verdict, reason, reviewer, time, milliseconds, view
-and purpose.</p>
-<p><a href="/api/decisions.parquet" download>decisions.parquet</a></p>
-<p><a href="/api/decisions.csv" download>decisions.csv</a></p>
-"""
 
 
 def lead_blocks(board: Board, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> gr.Blocks:
-    """The page; it asks nothing of the board before a browser opens it."""
+    """The page; it reads nothing from the board before a browser opens it."""
     with gr.Blocks(title="Review board", analytics_enabled=False, fill_width=True) as blocks:
         with gr.Row():
             shown: dict[gr.HTML, Callable[[Snapshot], str]] = {_html(): heading}
@@ -46,7 +39,7 @@ def lead_blocks(board: Board, *, now: Callable[[], datetime] = lambda: datetime.
             with gr.Tab("Publish"):
                 choices, outcome, published = _publish_tab(board)
             with gr.Tab("Download"):
-                _html(_DOWNLOADS)
+                _html(render("downloads.html"))
 
         def show() -> list[Any]:
             try:
@@ -73,7 +66,7 @@ def _html(value: str = "") -> gr.HTML:
 
 
 def _publish_tab(board: Board) -> tuple[tuple[gr.Number, gr.Radio], gr.HTML, Any]:
-    """The policy's two choices, where counts, result or error are shown, and the event of having published."""
+    """The policy's two inputs, the place of counts, result or error, and the event after publishing."""
     default = board.policy
     with gr.Row():
         votes = gr.Number(
@@ -93,7 +86,7 @@ def _publish_tab(board: Board) -> tuple[tuple[gr.Number, gr.Radio], gr.HTML, Any
 
 def _preview(board: Board, votes: int | None, conflicts: str) -> str:
     try:
-        return f"<p>Published now, the masks under review would be:</p>{_counts(board, _policy(votes, conflicts))}"
+        return render("publish.html", published=None, counts=_counts(board, _policy(votes, conflicts)))
     except UserError as error:
         return _error(error)
 
@@ -101,8 +94,8 @@ def _preview(board: Board, votes: int | None, conflicts: str) -> str:
 def _publish(board: Board, votes: int | None, conflicts: str) -> str:
     try:
         policy = _policy(votes, conflicts)
-        path = escape(str(board.publish(policy).path))
-        return f'<p role="status"><b>Published {path}.</b> The masks under review are:</p>{_counts(board, policy)}'
+        path = board.publish(policy).path
+        return render("publish.html", published=path, counts=_counts(board, policy))
     except UserError as error:
         return _error(error)
 
@@ -112,8 +105,8 @@ def _counts(board: Board, policy: Policy) -> str:
 
 
 def _policy(votes: int | None, conflicts: Any) -> Policy:
-    return Policy(int(votes or 0), conflicts)  # Policy refuses what is no number of votes
+    return Policy(int(votes or 0), conflicts)  # Policy refuses fewer than 1 vote
 
 
 def _error(error: UserError) -> str:
-    return f'<p role="alert">{escape(str(error))}</p>'
+    return render("error.html", error=error)

@@ -1,10 +1,12 @@
-"""What the lead's tabs say of a review's figures, as HTML. No Gradio in here."""
+"""A review's figures as tables and bars for the lead's tabs. No Gradio in here."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from markupsafe import Markup
+
 from manifests.pixels.colors import STATUS_COLORS
-from review_ui.lead.html import Cell, Html, cards, colors_of, key, keys, stacked_bar, table, with_note
+from review_ui.lead.html import Cell, cards, colors_of, key, keys, media_links, stacked_bar, table, with_note
 from review_ui.quality.agreement import Agreement
 from review_ui.quality.counts import STATUSES, Counts, Tally
 from review_ui.quality.error_rates import Interval, Rate, SlippedThrough
@@ -27,8 +29,8 @@ REVIEWER_HEADERS = (
 )
 
 
-def headline(tally: Tally, outlook: Forecast) -> Html:
-    """What a lead wants to know first."""
+def headline(tally: Tally, outlook: Forecast) -> Markup:
+    """The figures that a lead wants first, as cards."""
     total = sum(tally.total.values())
     done = total - tally.total["pending"]
     return cards(
@@ -42,7 +44,7 @@ def headline(tally: Tally, outlook: Forecast) -> Html:
     )
 
 
-def progress_table(what: str, groups: Mapping[str, Counts]) -> Html:
+def progress_table(what: str, groups: Mapping[str, Counts]) -> Markup:
     """A row for each group of masks: a bar of their statuses, and the counts."""
     headers = [what, "masks", "done", *(key(status, STATUS_COLORS[status]) for status in STATUSES)]
     largest = max((sum(counts.values()) for counts in groups.values()), default=0)
@@ -55,7 +57,7 @@ def progress_table(what: str, groups: Mapping[str, Counts]) -> Html:
     return table(headers, rows, bars=1)
 
 
-def reasons_table(reasons: Mapping[str, Counter[str]]) -> Html:
+def reasons_table(reasons: Mapping[str, Counter[str]]) -> Markup:
     """A row for each reason, the commonest first: a bar of the sources, and the count."""
     colors = colors_of(list(reasons))
     totals = sum(reasons.values(), Counter[str]())
@@ -64,10 +66,10 @@ def reasons_table(reasons: Mapping[str, Counter[str]]) -> Html:
     for reason, count in totals.most_common():
         by_source = {source: counts[reason] for source, counts in reasons.items()}
         rows.append([reason, stacked_bar(by_source, colors, full=largest), f"{count:,}", _percent(count / rejects)])
-    return Html(keys(colors) + table(["reason", "masks, by source", "masks", "share"], rows, bars=1))
+    return keys(colors) + table(["reason", "masks, by source", "masks", "share"], rows, bars=1)
 
 
-def reviewers_table(figures: Sequence[ReviewerFigures], with_self: Mapping[str, Agreement]) -> Html:
+def reviewers_table(figures: Sequence[ReviewerFigures], with_self: Mapping[str, Agreement]) -> Markup:
     """A row for each reviewer and, below it, for each view."""
     rows: list[list[Cell]] = []
     for line in figures:
@@ -89,7 +91,7 @@ def reviewers_table(figures: Sequence[ReviewerFigures], with_self: Mapping[str, 
     return table(REVIEWER_HEADERS, rows, parts=[line.mode is not None for line in figures])
 
 
-def agreement_table(agreements: Sequence[Agreement]) -> Html:
+def agreement_table(agreements: Sequence[Agreement]) -> Markup:
     """A row for each two reviewers with masks in common."""
     rows = [
         [f"{pair.first} and {pair.second}", f"{pair.n:,}", _percent(pair.observed), _kappa(pair)] for pair in agreements
@@ -97,8 +99,8 @@ def agreement_table(agreements: Sequence[Agreement]) -> Html:
     return table(["reviewers", "masks both judged", "same verdict", "κ"], rows)
 
 
-def damage_table(by_damage: Mapping[str, Rate]) -> Html:
-    """A row for each kind of damage: which of them get past the reviewers."""
+def damage_table(by_damage: Mapping[str, Rate]) -> Markup:
+    """A row for each kind of damage: how often reviewers accept it."""
     rows = [
         [damage, f"{rate.n:,}", f"{rate.hits:,}", _percent(rate.value), _interval(rate.interval)]
         for damage, rate in by_damage.items()
@@ -106,25 +108,25 @@ def damage_table(by_damage: Mapping[str, Rate]) -> Html:
     return table(["damage", "judged", "accepted", "share", "95 % interval"], rows)
 
 
-def disputed_table(disputed: Sequence[tuple[GoldSample, Rate]]) -> Html:
-    """A row for each gold sample on which reviewers are of another opinion, with links to its two files."""
+def disputed_table(disputed: Sequence[tuple[GoldSample, Rate]]) -> Markup:
+    """A row for each gold sample that reviewers judge otherwise, with links to its two files."""
     rows: list[list[Cell]] = [
         [
             gold.sample_id,
             gold.damage or "none",
             gold.right_verdict,
             f"{rate.hits:,} of {rate.n:,}",
-            Html(f'<a href="/media/{gold.image_sha256}">photograph</a> <a href="/media/{gold.mask_sha256}">mask</a>'),
+            media_links(gold.image_sha256, gold.mask_sha256),
         ]
         for gold, rate in disputed
     ]
     return table(["gold sample", "damage", "right verdict", "judged otherwise", "look at it"], rows)
 
 
-def status_summary(counts: Counts) -> Html:
+def status_summary(counts: Counts) -> Markup:
     """One bar of the statuses and the counts below it."""
     legend = {f"{count:,} {status}": STATUS_COLORS[status] for status, count in counts.items()}
-    return Html(stacked_bar(counts, STATUS_COLORS, full=max(1, sum(counts.values()))) + keys(legend))
+    return stacked_bar(counts, STATUS_COLORS, full=max(1, sum(counts.values()))) + keys(legend)
 
 
 def _seconds(seconds: Seconds | None) -> Cell:
