@@ -8,9 +8,9 @@ It may be edited by hand. Written here, it is written whole or not at all and on
 """
 
 import json
+import logging
 import os
 import re
-import sys
 import threading
 import tomllib
 from collections.abc import Mapping
@@ -25,6 +25,7 @@ from review_ui.reviewer import Role
 ROLES: tuple[Role, ...] = ("reviewer", "lead")
 NAME_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
+logger = logging.getLogger(__name__)
 _HEADER = "# Who may sign in to the review page; python -m review_ui users --help. Comments are not kept.\n"
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")  # TOML; a name with a dot must be quoted
 
@@ -62,7 +63,7 @@ class UsersFile:
                 try:
                     self._users = read_users(self._path)
                 except UserError as error:
-                    print(f"warning: {error}; the users from before still hold", file=sys.stderr, flush=True)
+                    logger.warning("%s; the users from before still hold", error)
             return self._users
 
 

@@ -206,17 +206,19 @@ def test_a_changed_file_is_read_again(path: Path, hashed: str) -> None:
 
 
 def test_a_slip_in_the_file_locks_nobody_out_and_is_named_once(
-    path: Path, hashed: str, capsys: pytest.CaptureFixture[str]
+    path: Path, hashed: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     write_users(path, {"ann": User("ann", "lead", read_hash(hashed))})
     followed = UsersFile(path)
     path.write_text("[ann")
     assert list(followed.users()) == ["ann"]
     assert list(followed.users()) == ["ann"]
-    assert capsys.readouterr().err.count("warning: expected TOML in") == 1
+    assert [(record.levelname, "expected TOML in" in record.message) for record in caplog.records] == [
+        ("WARNING", True)
+    ]
     path.unlink()
     assert list(followed.users()) == ["ann"]
-    assert "expected a users file" in capsys.readouterr().err
+    assert "expected a users file" in caplog.records[-1].message
 
 
 @pytest.mark.parametrize("text", ["", "# nobody yet\n"])
