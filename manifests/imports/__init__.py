@@ -17,7 +17,7 @@ A format whose masks are the dataset's own values (0/1, 0/255, labels) is in STO
 in ENCODINGS, one that has no classes to choose from in UNLABELLED.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from manifests.imports.formats.aisegment import read_aisegment
@@ -30,10 +30,10 @@ from manifests.imports.formats.fiftyone import read_fiftyone
 from manifests.imports.formats.imagefolder import read_imagefolder
 from manifests.imports.formats.label_studio import read_label_studio
 from manifests.imports.formats.supervisely import read_supervisely
-from manifests.imports.ground_truth import TrustedPair
+from manifests.imports.ground_truth import LeftOut, TrustedPair
 from manifests.pixels.masks import MaskEncoding
 
-Reader = Callable[[Path, Path | None, str], list[TrustedPair]]
+Reader = Callable[[Path, Path | None, str], Sequence[TrustedPair | LeftOut]]
 
 IMPORTERS: dict[str, Reader] = {
     "aisegment": read_aisegment,

@@ -49,6 +49,13 @@ class TrustedPair:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Files that make no pair, in a line that names some of them."""
+
+    files: str
+
+
+@dataclass(frozen=True, slots=True)
 class Imported:
     """What an import did: the new version, how its masks were written, rows added, pairs known already or skipped.
 
@@ -108,7 +115,7 @@ def import_ground_truth(
 
 def import_pairs(
     store: ManifestStore,
-    pairs: Sequence[TrustedPair],
+    pairs: Sequence[TrustedPair | LeftOut],
     *,
     source: str,
     data_root: Path,
@@ -162,7 +169,10 @@ def _from_files(pair: Pair) -> TrustedPair:
 
 
 def _check_pairs(
-    pairs: Sequence[TrustedPair], person_label: int | None, encoding: MaskEncoding | None, inverted: bool | None
+    pairs: Sequence[TrustedPair | LeftOut],
+    person_label: int | None,
+    encoding: MaskEncoding | None,
+    inverted: bool | None,
 ) -> _Checked:
     """Decode every pair once; UserError for masks of another shape, and for those that leave the person open."""
     present = np.zeros(256, dtype=bool)
@@ -171,6 +181,9 @@ def _check_pairs(
     skipped: list[str] = []
     sizes: dict[bool, list[str]] = {True: [], False: []}  # masks of another size: whether they can be resized
     for pair in progress(pairs, "checking pairs"):
+        if isinstance(pair, LeftOut):
+            skipped.append(f"{pair.files}: left out")
+            continue
         try:
             height, width = decode_image(pair.read_image()).shape[:2]
             values = pair.read_mask()

@@ -1,7 +1,7 @@
 """A folder of images and a folder of masks with the same folders in them -> trusted pairs, from directories or zips.
 
-What can't be paired (no partner, another folder, hidden files) is skipped and told, a line for each kind: of the tens
-of thousands of files of a public dataset a few are always missing or broken.
+Files that can't be paired (no partner, another folder, hidden) are listed and skipped, a line for each kind: of the
+tens of thousands of files of a public dataset a few are always missing or broken.
 """
 
 import re
@@ -9,11 +9,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import NoReturn
 
 from manifests.errors import UserError, listed
 from manifests.imports.archive import Tree, open_tree
-from manifests.imports.ground_truth import TrustedPair
+from manifests.imports.ground_truth import LeftOut, TrustedPair
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.image_files import PICTURE_SUFFIXES
 
@@ -33,8 +32,8 @@ class TwoFolders:
     example: str
 
 
-def read_two_folders(layout: TwoFolders, annotations: Path, images: Path | None) -> list[TrustedPair]:
-    """The pairs in the order of their names, then what is skipped; UserError when no two names match.
+def read_two_folders(layout: TwoFolders, annotations: Path, images: Path | None) -> list[TrustedPair | LeftOut]:
+    """The pairs in the order of their names, then a line for each kind of file left out; UserError without a pair.
 
     `annotations` holds both folders, or the masks alone where `images` holds the pictures.
     """
@@ -64,7 +63,7 @@ def read_two_folders(layout: TwoFolders, annotations: Path, images: Path | None)
         f"pictures that don't lie as {layout.example}": [*strange_images, *strange_masks],
         "hidden files": [*masks.hidden, *(pictures.hidden if images else [])],
     }
-    return [*pairs, *(_skipped(listed(what, names)) for what, names in left.items() if names)]
+    return [*pairs, *(LeftOut(listed(what, names)) for what, names in left.items() if names)]
 
 
 def _by_key(tree: Tree, layout: TwoFolders, folder: str, path: Path) -> tuple[dict[str, str], list[str]]:
@@ -91,12 +90,3 @@ def _pictures(names: Iterable[str], prefix: str) -> Iterable[str]:
 
 def _read_mask(tree: Tree, name: str, layout: TwoFolders) -> Pixels:
     return layout.read_mask(tree.read(name), name)
-
-
-def _skipped(what: str) -> TrustedPair:
-    """A pair that the import skips, with a line that says what there was."""
-
-    def refuse() -> NoReturn:
-        raise UserError("left out")
-
-    return TrustedPair(name=what, mask_name=what, uri=what, read_image=refuse, read_mask=refuse)

@@ -11,12 +11,12 @@ of github.com/aisegmentcn/matting_human_datasets.
 import re
 from pathlib import Path
 
-from manifests.imports.ground_truth import TrustedPair
+from manifests.imports.ground_truth import LeftOut, TrustedPair
 from manifests.imports.two_folders import TwoFolders, read_two_folders
 from manifests.pixels.masks import mask_alpha
 
 
-def read_aisegment(annotations: Path, images: Path | None, category: str) -> list[TrustedPair]:
+def read_aisegment(annotations: Path, images: Path | None, category: str) -> list[TrustedPair | LeftOut]:
     """The pairs below `clip_img` and `matting`, soft masks."""
     return read_two_folders(_LAYOUT, annotations, images)
 

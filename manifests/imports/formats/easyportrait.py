@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from manifests.errors import UserError
-from manifests.imports.ground_truth import TrustedPair
+from manifests.imports.ground_truth import LeftOut, TrustedPair
 from manifests.imports.two_folders import TwoFolders, read_two_folders
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.masks import PERSON, mask_values
@@ -21,7 +21,7 @@ from manifests.pixels.masks import PERSON, mask_values
 CLASSES = ("background", "person", "skin", "left brow", "right brow", "left eye", "right eye", "lips", "teeth")
 
 
-def read_easyportrait(annotations: Path, images: Path | None, category: str) -> list[TrustedPair]:
+def read_easyportrait(annotations: Path, images: Path | None, category: str) -> list[TrustedPair | LeftOut]:
     """The pairs of all splits; the dataset's own splits are told by the names alone."""
     return read_two_folders(_LAYOUT, annotations, images)
 
