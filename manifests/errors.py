@@ -1,4 +1,4 @@
-"""Errors a person can cause. Their text is one line: what was expected, what was found, what to do."""
+"""Errors that a person can cause. Their text is one line: expected, found, remedy."""
 
 from collections.abc import Iterable
 

@@ -10,7 +10,7 @@ Item = TypeVar("Item")
 
 
 class Bar(Protocol):
-    """A bar that its owner moves: `n` pictures, or bytes, so far."""
+    """A bar that its owner moves: `n` images, or bytes, so far."""
 
     n: int
 

@@ -52,7 +52,7 @@ _COLUMNS = f"  {'operation':<40}{'rows':>12}{'seconds':>9}{'CPU s':>8}{'peak MB'
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Of one operation: seconds on the clock and of all cores together, the process's peak memory in bytes."""
+    """One operation: seconds on the clock and of all cores together, the process's peak memory in bytes."""
 
     seconds: float
     cpu_seconds: float
@@ -109,7 +109,7 @@ def select(root: Path) -> None:
 
 
 def look(root: Path) -> None:
-    """What `log` and `show` read: every version's metadata, and one version's digest."""
+    """Read what `log` and `show` read: every version's metadata, and one version's digest."""
     assert ManifestStore(root).history()[0].digest
 
 
@@ -168,7 +168,7 @@ def _operate(part: str, root: Path) -> None:
 
 
 def _alone(operation: Callable[..., object], *arguments: Any) -> Cost:
-    """What an operation costs in a process of its own."""
+    """Measure an operation in a process of its own."""
     with get_context("spawn").Pool(1) as pool:
         return pool.apply(_measure, (operation, arguments))
 

@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def import_format(store: ManifestStore, options: argparse.Namespace) -> Imported:
-    """Import what the options say; an option that is missing or of another format ends the command with status 2."""
+    """Import as the options ask; an option that is missing or of another format ends the command with status 2."""
     _check_options(options)
     data_root = options.data or store.data_root()  # a version has one data root for all its rows
     if options.format == PAIRED:

@@ -11,7 +11,7 @@ from manifests.store.manifest import ManifestStore
 
 @contextmanager
 def lineage_log(store: ManifestStore, database_url: str | None, data_root: Path) -> Iterator[DecisionLog | None]:
-    """The decision log, None where nobody reviewed yet; UserError when reviews were published and it isn't found."""
+    """The decision log, None before the first review; UserError when reviews were published and the log is missing."""
     log = existing_log(database_url, data_root)
     if log is None and any(manifest.operation == "review" for manifest in store.history()):
         raise UserError(

@@ -15,6 +15,9 @@ Purpose = Literal["work", "gold", "repeat", "second_look"]
 PURPOSES: tuple[Purpose, ...] = ("work", "gold", "repeat", "second_look")
 VOTING: tuple[Purpose, ...] = ("work", "second_look")  # the others only measure the reviewer
 FLAG = "flag"  # reason of a skip that asks the lead for a second look
+LABEL_QUALITY = "(label quality)"  # reviewer of decisions that a score makes
+MERGE = "(merge)"  # ends the reviewer of decisions that a merge makes, behind the names of the voters
+PROGRAMS = (LABEL_QUALITY, MERGE)  # a user's name has no brackets
 MaskKey = tuple[str, str]  # (sample_id, mask_sha256)
 _MAX_DECISION_MS = 2**31 - 1  # the manifest's column is int32
 
@@ -61,8 +64,8 @@ class Decision:
 
     @property
     def is_by_person(self) -> bool:
-        """Not written by a merge or a score: those say so in brackets, which no user's name has."""
-        return not self.reviewer.endswith(")")
+        """Whether a person made it, and none of PROGRAMS."""
+        return not self.reviewer.endswith(PROGRAMS)
 
     @property
     def is_flag(self) -> bool:
@@ -72,7 +75,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Undo:
-    """That a decision was taken back."""
+    """The event that takes a decision back."""
 
     decision_id: str
     sample_id: str

@@ -1,4 +1,4 @@
-"""The decision log: what reviewers said, append-only, in SQLite or any database SQLAlchemy speaks to.
+"""The decision log: reviewers' verdicts, append-only, in SQLite or PostgreSQL.
 
 An event names one exact mask, `(sample_id, mask_sha256)`: when a sample is re-labelled, old verdicts do not
 carry over. Nothing is edited: an undo is an event that supersedes another. `append` returns when the events
@@ -73,7 +73,7 @@ class DecisionLog:
         return database.reading(self.engine)
 
     def events_after(self, seq: int, connection: sa.Connection) -> list[tuple[int, Event]]:
-        """What was committed after the event numbered `seq` (0: all), in order, with its own number."""
+        """Events committed after number `seq` (0: all), in order, each with its number."""
         events: list[tuple[int, Event]] = []
         for row in connection.execute(_AFTER, {"seq": seq}).mappings():
             if row["verdict"] == "undo":

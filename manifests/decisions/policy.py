@@ -1,4 +1,4 @@
-"""What becomes of a mask: its standing votes, folded by the policy of the dataset."""
+"""The status of a mask: its standing votes, folded by the policy of the dataset."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -35,13 +35,13 @@ ONE_VOTE = Policy()
 
 @dataclass(frozen=True, slots=True)
 class MaskVerdict:
-    """What the log says about one mask: each reviewer's standing vote, in the order they were made."""
+    """The votes on one mask: each reviewer's standing vote, in the order they were made."""
 
     standing: tuple[Decision, ...]
 
     @classmethod
     def of(cls, decisions: Iterable[Decision]) -> "MaskVerdict":
-        """What stands of one mask's decisions, given oldest first: a reviewer's later vote replaces the earlier one."""
+        """Fold one mask's decisions, oldest first: a reviewer's later vote replaces the earlier one."""
         latest: dict[str, Decision] = {}
         for decision in decisions:
             if decision.is_vote:
@@ -58,7 +58,7 @@ class MaskVerdict:
         return sum(decision.verdict == "reject" for decision in self.standing)
 
     def status(self, policy: Policy = ONE_VOTE) -> str:
-        """What becomes of the mask under `policy`: one of the manifest's statuses."""
+        """The mask's status under `policy`, one of the manifest's statuses."""
         second_looks = [decision for decision in self.standing if decision.purpose == "second_look"]
         if second_looks:
             return _STATUS[second_looks[-1].verdict]

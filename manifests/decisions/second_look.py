@@ -11,17 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from manifests.decisions.decision import FLAG, Decision, MaskKey
+from manifests.decisions.decision import FLAG, LABEL_QUALITY, Decision, MaskKey
 from manifests.decisions.log import DecisionLog
-
-REVIEWER = "(label quality)"  # see Decision.is_by_person
 
 _NAMESPACE = uuid.UUID("2a4c5a37-6a0e-4b0b-8f0a-0e6f3b1f7c55")
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """How many masks were flagged now, and how many were not: flagged before, or settled by a second look already."""
+    """Counts of masks flagged now, and of those flagged before or settled by a second look already."""
 
     flagged: int
     known: int
@@ -36,7 +34,7 @@ def ask_for_second_look(log: DecisionLog, masks: Sequence[MaskKey], *, now: date
             sample_id=sample_id,
             mask_sha256=mask_sha256,
             verdict="skip",
-            reviewer=REVIEWER,
+            reviewer=LABEL_QUALITY,
             decided_at=now,
             reason=FLAG,
         )

@@ -1,4 +1,4 @@
-"""The dataset card of an imagefolder: YAML front matter, and what a reader needs to know before using the pictures."""
+"""The dataset card of an imagefolder: YAML front matter, and what a reader needs to know before using the images."""
 
 import json
 from collections.abc import Mapping

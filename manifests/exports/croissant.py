@@ -76,7 +76,7 @@ def _description(chosen: ExportRows, *, soft: bool) -> str:
 
 
 def _collection(chosen: ExportRows) -> Node:
-    """How the rows came to be, as far as the manifest tells, in Croissant's RAI vocabulary."""
+    """The rows' provenance, as far as the manifest records it, in Croissant's RAI vocabulary."""
     teachers = chosen.distinct("teacher")
     votes = [int(pc.sum(chosen.table[name]).as_py()) for name in ("votes_accept", "votes_reject")]
     masks = [

@@ -1,4 +1,4 @@
-"""What can be chosen about an export, beside its rows."""
+"""Options of an export, beside its rows."""
 
 from dataclasses import dataclass
 

@@ -111,7 +111,7 @@ class ExportRows:
             yield ExportRow(row, *pixels)
 
     def provenance(self) -> dict[str, object]:
-        """What an export was made of: manifest, its digest, and the rows chosen. The same for the same choice."""
+        """The export's provenance: manifest, its digest, and the rows chosen. The same choice gives the same values."""
         return {
             "made_by": f"maskfoundry {self.manifest.code_version}",
             "manifest": self.manifest.path.name,
@@ -141,12 +141,12 @@ def choose_rows(manifest: Manifest, *, split: SplitOrAll = "all", status: Status
 
 
 def metadata(row: Row) -> Row:
-    """What an export says of a row. A source that is a file of this machine is named without its directory."""
+    """A row's metadata in an export. A source that is a file of this machine is named without its directory."""
     return {name: row[name] for name in METADATA_COLUMNS} | {"source_uri": _published(row["source_uri"])}
 
 
 def file_names(row: Row) -> dict[str, str]:
-    """Where folders hold its two pictures. Hugging Face takes a column that ends in _file_name for a picture's."""
+    """The row's image and mask in folders. Hugging Face reads columns that end in _file_name as images."""
     sample_id = row["sample_id"]
     return {"file_name": f"images/{sample_id}{image_suffix(row)}", "mask_file_name": f"masks/{sample_id}.png"}
 
@@ -156,5 +156,5 @@ def image_suffix(row: Row) -> str:
 
 
 def _published(uri: str) -> str:
-    """URLs are credit and stay; the directories of whoever made the dataset are nobody's business."""
+    """Keep URLs, which are credit; drop the directories of the machine that made the dataset."""
     return uri if "://" in uri and not uri.startswith("file:") else PurePosixPath(uri).name

@@ -27,7 +27,7 @@ class BlobError(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """Where a blob lies (relative to the data root, with forward slashes) and its digest in hex."""
+    """A blob's path (relative to the data root, with forward slashes) and its digest in hex."""
 
     path: str
     sha256: str
@@ -87,7 +87,7 @@ class BlobStore:
         return next((path for path in self._candidates(sha256) if path.is_file() and _is_sound(path, sha256)), None)
 
     def absence(self, sha256: str) -> str:
-        """What there is in place of a blob that `find` doesn't find, in words, for a message."""
+        """A phrase for a message: what lies in place of a blob that `find` misses."""
         links = (path for path in self._candidates(sha256) if path.is_symlink())
         return next((f"its source {path.readlink()} gone or changed" for path in links), "no such file")
 
@@ -119,7 +119,7 @@ class BlobStore:
 
 
 def is_linked(path: Path) -> bool:
-    """Whether the file is somebody else's as well: a symbolic link, or one of several hard links."""
+    """Whether the file is shared: a symbolic link, or one of several hard links."""
     if is_remote(path):
         return False
     try:
@@ -137,7 +137,7 @@ def _named(data: bytes, suffix: str) -> Blob:
 
 
 def _is_sound(path: Path, sha256: str) -> bool:
-    """What a symbolic link stands for may change behind our back; our own files don't, and aren't read here."""
+    """Check the target of a symbolic link, which may change; the store's own files never change and are not read."""
     try:
         return not path.is_symlink() or sha256_hex(path.read_bytes()) == sha256
     except OSError:  # the one it stands for can't be read, or is gone since it was looked for

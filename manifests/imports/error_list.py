@@ -1,4 +1,4 @@
-"""What is wrong with a list of annotations: collected by kind, and told all at once before a pixel is read."""
+"""The problems of an annotation list: collected by kind, and raised together before a pixel is read."""
 
 from pathlib import Path
 

@@ -57,7 +57,7 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import did: the new version, how its masks were written, rows added, pairs known already or skipped.
+    """The result of an import: the new version, the masks' encoding, rows added, pairs known already or skipped.
 
     `notes` are lines for whoever imports: what was changed on the way in, and what looks odd.
     """
@@ -72,7 +72,7 @@ class Imported:
 
 @dataclass(frozen=True, slots=True)
 class _Checked:
-    """The pairs that can be used and the encoding of all their masks together; what was skipped, what is to be told."""
+    """The usable pairs and the encoding of all their masks together; lines for skipped pairs, and notes."""
 
     pairs: list[TrustedPair]
     encoding: MaskEncoding
@@ -127,7 +127,7 @@ def import_pairs(
     inverted: bool | None = None,
     blob_mode: BlobMode = "copy",
 ) -> Imported:
-    """As `import_ground_truth`, of pairs from anywhere; `parameters` say where they came from.
+    """As `import_ground_truth`, of pairs from anywhere; `parameters` record their origin.
 
     `license` and `attribution` are those of pairs that state none. `encoding` is that of the masks, where the format
     tells it; by default their values do.

@@ -1,4 +1,4 @@
-"""Somebody's JSON file, whose content may be anything."""
+"""A third-party JSON file, whose content may be anything."""
 
 import json
 from pathlib import Path
@@ -25,5 +25,5 @@ def dicts(value: Any) -> list[dict[str, Any]]:
 
 
 def text(value: Any) -> str | None:
-    """A text that says something; None for anything else."""
+    """A text that is not blank; None for anything else."""
     return value if isinstance(value, str) and value else None

@@ -1,4 +1,4 @@
-"""Somebody's list of names, and a name out of it -> the file, which must lie inside the directory given for it."""
+"""A third-party list of names, and a name out of it -> the file, which must lie inside the list's directory."""
 
 import os
 import re
@@ -39,7 +39,7 @@ def file_inside(root: Path, name: str) -> Path | None:
 
 
 def text_of(data: bytes, name: str) -> str:
-    """The text of somebody's list; UserError, with `name`, when it isn't UTF-8."""
+    """The text of a third-party list; UserError, with `name`, when it isn't UTF-8."""
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -25,7 +25,7 @@ _MODES = ("RGB", "L", "P")
 
 
 class StoredAnew(Exception):
-    """The image can't be a blob as it is; the text says why, in words that fit many pictures."""
+    """The image can't be a blob as it is; the text gives a reason that fits many images."""
 
 
 def put_original(blobs: BlobStore, data: bytes, uri: str, mode: BlobMode) -> Blob:

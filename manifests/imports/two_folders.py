@@ -67,7 +67,7 @@ def read_two_folders(layout: TwoFolders, annotations: Path, images: Path | None)
 
 
 def _by_key(tree: Tree, layout: TwoFolders, folder: str, path: Path) -> tuple[dict[str, str], list[str]]:
-    """What is common to a pair -> the picture's name, of those under a folder, and the pictures that don't fit."""
+    """The key of a pair -> the image's name, of those under a folder, and the images that don't fit."""
     prefix = f"{folder}/" if folder else ""
     found: dict[str, str] = {}
     strange, twice = [], []

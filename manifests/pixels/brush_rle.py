@@ -37,7 +37,7 @@ def encode_brush(person: Mask) -> bytes:
 
 
 def decode_brush(rle: bytes, height: int, width: int) -> Mask:
-    """`value.rle` -> bool (height, width), alpha of 128 and above; ValueError when it isn't of a picture so large."""
+    """`value.rle` -> bool (height, width), alpha of 128 and above; ValueError when it has another size."""
     expected = height * width * CHANNELS
     reader = _BitReader(rle)
     count = reader.read(_COUNT_BITS)
@@ -86,7 +86,7 @@ class _BitReader:
 
 
 def _split(lengths: npt.NDArray[np.int64], values: Mask) -> tuple[npt.NDArray[np.int64], Mask]:
-    """Runs no longer than a record can say: of a longer one come full records first."""
+    """Runs no longer than a record holds: a longer one starts with full records."""
     records = -(-lengths // _LONGEST_RUN)
     split = np.full(records.sum(), _LONGEST_RUN)
     split[np.cumsum(records) - 1] = lengths - (records - 1) * _LONGEST_RUN

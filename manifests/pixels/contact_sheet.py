@@ -1,4 +1,4 @@
-"""Contact sheet: many samples on one picture, the background dimmed and the mask's edge drawn."""
+"""Contact sheet: many samples on one image, the background dimmed and the mask's edge drawn."""
 
 from collections.abc import Sequence
 

@@ -22,7 +22,7 @@ PICTURE_SUFFIXES = frozenset(
 
 
 def list_pictures(path: Path, suffixes: Collection[str] = PICTURE_SUFFIXES) -> list[Path]:
-    """The picture files below a directory (hidden ones left out), those a glob matches, or the one file; sorted.
+    """The image files below a directory (without hidden ones), those that a glob matches, or the one file; sorted.
 
     `suffixes` are those of other files where pictures aren't all that is looked for. UserError when `path` isn't there
     or holds no file with one of them.

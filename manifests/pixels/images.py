@@ -45,7 +45,7 @@ class UnusableImage(UserError):
 
 
 def decode_image(data: bytes) -> Pixels:
-    """Bytes of a still picture -> RGB uint8 (H, W, 3), EXIF rotation applied; raises UnusableImage."""
+    """Bytes of a still image -> RGB uint8 (H, W, 3), EXIF rotation applied; raises UnusableImage."""
     if not data:
         raise UnusableImage("empty file", "expected a picture, found 0 bytes")
     try:
@@ -84,7 +84,7 @@ def _check_usable(image: Image.Image) -> None:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """The picture turned as its EXIF says; as it is when the EXIF can't be read."""
+    """The image with its EXIF orientation applied; unchanged when the EXIF can't be read."""
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation)
     except Exception:  # a damaged EXIF block makes Pillow raise anything, and the pixels are sound
@@ -105,7 +105,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _to_srgb(image: Image.Image) -> Image.Image:
-    """The picture in sRGB when it carries another colour profile, a phone's Display P3 say; else as it is."""
+    """The image in sRGB when it carries another colour profile, such as Display P3; else unchanged."""
     profile = image.info.get("icc_profile")
     if not profile or image.mode not in ("RGB", "CMYK"):
         return image

@@ -39,7 +39,7 @@ def encode_mask(mask: Pixels) -> bytes:
 
 
 def decode_mask(data: bytes) -> Pixels:
-    """PNG bytes -> uint8 (H, W); UserError when it is not an 8-bit single-channel picture."""
+    """PNG bytes -> uint8 (H, W); UserError when it is not an 8-bit single-channel image."""
     try:
         image = _load(data)
     except ValueError as error:
@@ -61,7 +61,7 @@ def boundary_band(person: Mask, kernel_px: int = BOUNDARY_KERNEL_PX) -> Mask:
 
 
 def same_aspect(shape: tuple[int, int], other: tuple[int, int]) -> bool:
-    """Whether pictures (H, W) and (H, W) are one picture at two scales, but for a side's rounding to whole pixels."""
+    """Whether sizes (H, W) and (H, W) are one image at two scales, but for a side's rounding to whole pixels."""
     (height, width), (full_height, full_width) = sorted((shape, other), key=lambda size: size[0] * size[1])
     if min(height, width) < MIN_SIDE_PX:
         return False
@@ -80,7 +80,7 @@ def resize_mask(mask: Pixels, shape: tuple[int, int]) -> Pixels:
 
 @dataclass(frozen=True, slots=True)
 class MaskEncoding:
-    """How a dataset wrote its masks: which values occur, and which of them are person; `inverted`: all the others."""
+    """The encoding of a dataset's masks: the values that occur, and those that are person; `inverted`: all the others."""
 
     kind: Literal["0/1", "0/255", "grey levels", "labels"]
     person_label: int | None = None
@@ -106,7 +106,7 @@ class MaskEncoding:
 
 
 def read_mask_values(path: Path) -> Pixels:
-    """The stored values of somebody's mask file, as `mask_values` gives them; UserError naming the file."""
+    """The stored values of a mask file, as `mask_values` gives them; UserError naming the file."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -115,7 +115,7 @@ def read_mask_values(path: Path) -> Pixels:
 
 
 def mask_values(data: bytes, name: str) -> Pixels:
-    """The stored values of somebody's mask, uint8 (H, W): palette indices, grey levels or labels.
+    """The stored values of a mask, uint8 (H, W): palette indices, grey levels or labels.
 
     RGB pictures are taken when their three channels are equal; UserError, with `name`, for the rest.
     """
@@ -179,7 +179,7 @@ def _readable(data: bytes, name: str) -> Image.Image:
 
 
 def _load(data: bytes) -> Image.Image:
-    """A still picture, its pixels decoded; ValueError with the decoder's words when that fails."""
+    """A still image, its pixels decoded; ValueError with the decoder's message when that fails."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

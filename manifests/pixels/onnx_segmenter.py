@@ -1,4 +1,4 @@
-"""A person segmenter in an ONNX file, with a JSON file of the same stem beside it that says what it takes and gives:
+"""A person segmenter in an ONNX file, with a JSON file of the same stem beside it that describes input and output:
 
     {"input":  {"height": 256, "width": 256, "layout": "nhwc", "colour_order": "rgb", "mean": [0, 0, 0],
                 "std": [255, 255, 255]},
@@ -53,7 +53,7 @@ class OnnxOutput:
 
 
 class OnnxSegmenter:
-    """A network that ONNX Runtime runs on the CPU; UserError when the file or the JSON beside it is no good.
+    """A network that ONNX Runtime runs on the CPU; UserError when the file or the JSON beside it is unusable.
 
     `threads` are those of one picture, 0 for as many as there are cores. `digest`, 64 hex digits, is of the file and
     its description: of all that decides the probabilities. Safe to use from threads.
@@ -123,7 +123,7 @@ def stretch(prob: Prob, height: int, width: int) -> Prob:
 
 
 def read_description(path: Path) -> tuple[OnnxInput, OnnxOutput]:
-    """What NAME.json beside NAME.onnx says; UserError lists everything that is wrong with it."""
+    """The description in NAME.json beside NAME.onnx; UserError lists all its problems."""
     beside = path.with_suffix(".json")
     if not beside.is_file():
         raise UserError(f"expected {beside} to describe input and output of {path.name}, found no file")
@@ -131,7 +131,7 @@ def read_description(path: Path) -> tuple[OnnxInput, OnnxOutput]:
 
 
 def parse_description(text: str, path: Path) -> tuple[OnnxInput, OnnxOutput]:
-    """As `read_description`, of the JSON that was found in `path`."""
+    """As `read_description`, of the JSON object read from `path`."""
     try:
         stated = json.loads(text)
     except ValueError as error:
@@ -143,7 +143,7 @@ def parse_description(text: str, path: Path) -> tuple[OnnxInput, OnnxOutput]:
 
 
 def _batch_shape(taken: OnnxInput) -> tuple[int, ...]:
-    """Of one picture."""
+    """Person probability float32 (H, W) of one image, RGB uint8 (H, W, 3)."""
     size = taken.height, taken.width
     return (1, 3, *size) if taken.layout == "nchw" else (1, *size, 3)
 
@@ -160,7 +160,7 @@ def _person_channel(raw: npt.NDArray[Any], output: OnnxOutput) -> Prob:
 
 
 def _problems(stated: object) -> list[str]:
-    """Of the parsed JSON; empty when there are none."""
+    """The problems of the parsed JSON; empty when there are none."""
     if not isinstance(stated, dict) or not all(isinstance(stated.get(part), dict) for part in ("input", "output")):
         return ["no objects called input and output"]
     problems = []

@@ -1,4 +1,4 @@
-"""The report as one HTML file: style and pictures inside, no script, nothing to load. All text is escaped here."""
+"""The report as one HTML file: style and images inside, no script, nothing to load. All text is escaped here."""
 
 import base64
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What a report shows of the pixels: the brightness of a sample of pictures, and tiles of portraits with their masks.
+"""The pixels in a report: the brightness of a sample of images, and tiles of portraits with their masks.
 
 A picture that can't be read is counted and said, and the others are shown: a report of a damaged dataset is still one.
 """
@@ -37,7 +37,7 @@ Seen = TypeVar("Seen")
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What was wanted of some pictures: how many, and for each that could not be read one line."""
+    """Images a section asked for: how many, and one line for each that could not be read."""
 
     wanted: int
     problems: Sequence[str]
@@ -49,7 +49,7 @@ class Looked:
 
 @dataclass(frozen=True, slots=True)
 class Brightness:
-    """Of each picture looked at, the mean brightness of its pixels, 0 (black) to 255 (luma of Rec. 601)."""
+    """The mean brightness of each sampled image, 0 (black) to 255 (luma of Rec. 601)."""
 
     looked: Looked
     means: npt.NDArray[np.float64]
@@ -75,7 +75,7 @@ class Tiles:
 
 
 def brightness(manifest: Manifest, rows: int) -> Brightness:
-    """Of BRIGHTNESS_SAMPLE pictures, spread evenly over the version's rows."""
+    """The brightness of BRIGHTNESS_SAMPLE images, spread evenly over the version's rows."""
     chosen = manifest.take(spread(np.arange(rows), BRIGHTNESS_SAMPLE), _BLOBS[:2])
     blobs = BlobStore(manifest.data_root)
 
@@ -139,7 +139,7 @@ def _caption(row: Row) -> str:
 
 
 def _each(table: pa.Table, look: Callable[[Row], Seen], what: str) -> tuple[list[Seen], Looked]:
-    """`look` at every row, in threads; those that raise UserError are told and left out."""
+    """Call `look` on every row, in threads; rows that raise UserError are counted and skipped."""
 
     def tried(row: Row) -> Seen | UserError:
         try:

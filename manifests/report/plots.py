@@ -1,4 +1,4 @@
-"""The plots of a report: each knows its title, the same in words, and how to draw itself on axes of matplotlib.
+"""The plots of a report: each has a title, a text alternative, and draws itself on axes of matplotlib.
 
 Colours are those of `manifests.pixels.colors` and the INK, LINE and PAPER below; a page replaces them by those of its
 theme. Names are drawn as they are: no part of them is taken for mathematics.
@@ -51,7 +51,7 @@ _STYLE = {
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """`alt` says in words what the plot shows; `lines` is its height, in bars."""
+    """`alt` describes the plot in words; `lines` is its height, in bars."""
 
     title: str
     alt: str

@@ -1,4 +1,4 @@
-"""What a report says, in its order, whatever it is written as: sections of plots, tables and portraits."""
+"""The content of a report, in order and in any format: sections of plots, tables and portraits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ GROUP_SIZES = ((1, 1), (2, 2), (3, 3), (4, 4), (5, 9), (10, 99), (100, None))  #
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """`notes` say what a reader must know to understand the rest."""
+    """`notes` hold what a reader must know to understand the rest."""
 
     title: str
     notes: Sequence[str] = ()
@@ -29,7 +29,7 @@ class Section:
 
 
 def sections(numbers: Statistics, bright: Brightness, drawn: Sequence[Tiles], alike: Sequence[Tiles]) -> list[Section]:
-    """Everything the report holds; what isn't known in this version is said instead of drawn."""
+    """All sections of the report; a note replaces plots whose columns are missing."""
     return [
         _sources(numbers),
         _splits(numbers),

@@ -40,7 +40,7 @@ def check_suffix(path: Path) -> None:
 
 
 def _warn(looks: Sequence[Looked]) -> None:
-    """One line for all; a picture that was wanted twice counts once."""
+    """Log one line for all; an image asked for twice counts once."""
     problems = list(dict.fromkeys(problem for looked in looks for problem in looked.problems))
     if problems:
         logger.warning("%s picture(s) can't be read, the first: %s", f"{len(problems):,}", problems[0])

@@ -42,7 +42,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What the mask says about itself: the manifest's columns of these names.
+    """Scores of the mask itself: the manifest's columns of these names.
 
     `confidence` and `boundary_uncertainty` are None for a mask of 0 and 255 alone: it holds no probability.
     """

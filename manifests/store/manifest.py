@@ -189,7 +189,7 @@ class ManifestStore:
         return Manifest.open(self.path(number))
 
     def data_root(self) -> Path:
-        """Where the latest version's blobs lie; the directory `data` beside this one when there is no version."""
+        """The data root of the latest version; the directory `data` beside this one when there is no version."""
         return self.open().data_root if self.versions() else beside(self.root, "../data")
 
     def history(self) -> list[Manifest]:
@@ -296,7 +296,7 @@ class ManifestStore:
 
 
 def _offer(directory: Path) -> str:
-    """What to do when a manifest is missing: name those that are there, or how to make one."""
+    """The remedy for a missing manifest: the versions that exist, or how to make one."""
     versions = ManifestStore(directory).versions()
     if versions:
         named = ", ".join(f"v{version}" for version in versions[-5:])

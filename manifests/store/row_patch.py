@@ -1,4 +1,4 @@
-"""What one operation does to a version: some cells of some rows get other values, and rows are added at the end.
+"""The patch that one operation makes: new values for some cells of some rows, and rows added at the end.
 
 Small beside a version of millions of rows, which goes by part by part while it is written again with these changes.
 """

@@ -28,7 +28,7 @@ class RepeatedIds:
         self._rows.append(places + first_row)
 
     def find(self, *, named: int) -> tuple[int, list[tuple[int, str]]]:
-        """How many rows those are, and the number and id of the first `named`."""
+        """The count of such rows, and the number and id of the first `named`."""
         ids, rows = _joined(self._ids), np.concatenate([*self._rows, np.empty(0, np.int64)])
         ordered = np.sort(ids[:, 0])
         suspects = np.flatnonzero(np.isin(ids[:, 0], ordered[1:][ordered[1:] == ordered[:-1]]))  # by their upper half
@@ -63,7 +63,7 @@ class SplitLeaks:
         return [_text(group) for group in np.unique(there[1:][again, :2], axis=0)]
 
     def _number(self, splits: pa.ChunkedArray) -> _Codes:
-        """Of each row its split's number; -1 for null."""
+        """The number of each row's split; -1 for null."""
         encoded = splits.combine_chunks().dictionary_encode()
         numbers = [self._numbered.setdefault(split, len(self._numbered)) for split in encoded.dictionary.to_pylist()]
         return np.array([*numbers, -1], np.int32)[pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)]

@@ -23,7 +23,7 @@ _ROWS_AT_ONCE = 4096  # as Python objects
 
 @dataclass(frozen=True, slots=True)
 class AcceptedRow:
-    """Where one accepted sample's pixels lie: blob paths and digests. `source` is the dataset's name."""
+    """The blob paths and digests of one accepted sample. `source` is the dataset's name."""
 
     image: str
     image_sha256: str

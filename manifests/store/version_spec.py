@@ -1,4 +1,4 @@
-"""Which version a user means: `V` on the command line."""
+"""The version that a user names: `V` on the command line."""
 
 from pathlib import Path
 

@@ -51,7 +51,7 @@ class Orphan:
 
 @dataclass(frozen=True, slots=True)
 class Garbage:
-    """How many blobs there are, and those that nothing names: the deletable ones, and the young ones, which stay."""
+    """The number of blobs, and those that nothing names: the deletable ones, and the young ones, which stay."""
 
     blobs: int
     deletable: tuple[Orphan, ...]
@@ -86,7 +86,7 @@ def find_garbage(manifests: Path, data_root: Path, *, log: DecisionLog | None, n
 
 
 def delete_garbage(garbage: Garbage) -> list[Orphan]:
-    """Delete the deletable blobs; those that were deleted: one that was written again since it was found stays."""
+    """Delete the deletable blobs and return them; one that was written again since stays."""
     deleted = []
     for orphan in garbage.deletable:
         try:
@@ -128,7 +128,7 @@ def _parquet_files(directory: Path) -> list[Path]:
 
 
 def _digests_in(path: Path) -> Iterator[pa.ChunkedArray]:
-    """What a Parquet file names; nothing when it has no columns of digests. UserError when it is damaged."""
+    """The digests that a Parquet file names; none without columns of digests. UserError when it is damaged."""
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             columns = [name for name in _DIGESTS if name in file.schema_arrow.names]
@@ -142,7 +142,7 @@ def _digests_in(path: Path) -> Iterator[pa.ChunkedArray]:
 
 
 def _logged_digests(log: DecisionLog) -> Iterator[pa.ChunkedArray]:
-    """What the columns `..._sha256` of the database's tables name: masks judged, and the gold samples'."""
+    """The digests in the columns `..._sha256` of the database's tables: masks judged, and gold samples."""
     with log.reading() as connection:
         inspector = sa.inspect(connection)
         for table in inspector.get_table_names():

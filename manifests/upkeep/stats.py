@@ -83,7 +83,7 @@ class Statistics:
         return frame.groupby(list(by))["rows"].sum().reset_index()  # names may have become equal
 
     def codes(self, name: str) -> tuple[npt.NDArray[np.int32], list[str]]:
-        """Of each row the index into the names that follow, of a column of WORDS without nulls."""
+        """For a column of WORDS without nulls: each row's index into the names, and the names."""
         column = self.words[name]
         return column.indices.to_numpy(), column.dictionary.to_pylist()
 
@@ -150,7 +150,7 @@ def folded(counted: pd.DataFrame, column: str, most: int = NAMES_SHOWN) -> pd.Da
 
 
 def printable(text: str) -> str:
-    """Somebody's name for something, with what a terminal or a page might obey replaced."""
+    """A third-party name, with characters that a terminal or a page might obey replaced."""
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 

@@ -1,4 +1,4 @@
-"""Diff: what became of the rows between two versions, as tables, as text and as a picture.
+"""Diff: what became of the rows between two versions, as tables, as text and as an image.
 
 Rows are the same when their `sample_id` is. Of those in both versions, one is *re-decided* when its status differs and
 *re-labelled* when its mask does; a new mask waits for review again, so a row is often both. Four columns of each
@@ -128,7 +128,7 @@ def draw_changes(changes: Diff, old: Manifest, new: Manifest, *, limit: int) -> 
 
 
 def _changed(old: pa.Table, new: pa.Table, *, among: pa.ChunkedArray | None = None) -> pa.Table:
-    """Of two tables whose rows are the same samples (those `among`), the ones with another status or mask."""
+    """The rows of two tables, of the same samples (those `among`), whose status or mask differs."""
     differ = pc.or_(
         pc.not_equal(old["status"], new["status"]),
         pc.not_equal(old["mask_sha256"], new["mask_sha256"]),
@@ -172,7 +172,7 @@ def _without(rows: pa.Table, others: pa.Table) -> pa.Table:
 
 
 def _drawable(manifest: Manifest, ids: Sequence[str]) -> dict[str, tuple[Pixels, Pixels, str]]:
-    """Of each sample its RGB (H, W, 3), mask (H, W) and caption in this version."""
+    """RGB (H, W, 3), mask (H, W) and caption of each sample in this version."""
     blobs = BlobStore(manifest.data_root)
     table = manifest.read(_PIXELS)
     rows = table.filter(pc.is_in(table["sample_id"], value_set=pa.array(ids, pa.string()))).to_pylist()

@@ -33,7 +33,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from manifests.decisions.decision import FLAG, Decision, Verdict
+from manifests.decisions.decision import FLAG, MERGE, Decision, Verdict
 from manifests.decisions.log import DecisionLog
 from manifests.errors import UserError
 from manifests.files.blobs import BLOB_SUFFIXES, BlobError, BlobStore
@@ -45,7 +45,6 @@ from manifests.versions.merged_splits import Move, join_groups, moves
 from manifests.versions.restore import require_blobs
 
 OPERATION = "merge"
-WRITTEN_BY = "(merge)"  # behind the names of those who gave the verdicts that a merge writes to the log
 
 Prefer = Literal["ours", "theirs", "newest"]
 PREFERENCES: tuple[Prefer, ...] = get_args(Prefer)
@@ -243,7 +242,7 @@ def _verdicts(rows: pa.Table, log: DecisionLog, other: Manifest) -> Iterator[Dec
                 sample_id=row["sample_id"],
                 mask_sha256=row["mask_sha256"],
                 verdict=verdict,
-                reviewer=" ".join([*row["reviewers"], WRITTEN_BY]),
+                reviewer=" ".join([*row["reviewers"], MERGE]),
                 decided_at=row["decided_at"] or datetime.now(UTC),
                 reason=FLAG if verdict == "skip" else row["reason"],
                 purpose="second_look",

@@ -13,10 +13,9 @@ from portrait_datasets import commit_pending
 from submissions import assign, decide, submission
 
 from manifests import __main__ as manifests
-from manifests.decisions.decision import Decision
+from manifests.decisions.decision import LABEL_QUALITY, Decision
 from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.decisions.publish import publish
-from manifests.decisions.second_look import REVIEWER
 from manifests.errors import UserError
 from manifests.files.blobs import BlobStore
 from manifests.pixels.masks import PERSON, decode_mask, encode_mask
@@ -30,7 +29,8 @@ from trainer.data.preprocessing import imagenet
 from trainer.models import create_model
 from trainer.suspects.__main__ import main
 from trainer.suspects.label_quality import SCORES, iou_score, softmin_score
-from trainer.weights.checkpoint import BEST, STARTER, CheckpointInfo, save_checkpoint
+from trainer.weights.checkpoint import CheckpointInfo, save_checkpoint
+from trainer.weights.checkpoint_files import BEST, STARTER
 
 COUNT = 24
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -194,7 +194,7 @@ def test_suspects_wait_for_a_second_look_and_stay_accepted_meanwhile(
     assert assignment.samples[0].sample_id == dataset.wrong
     assert len(assignment.samples) == session.second_look() == 3
     said = assignment.verdicts[assignment.samples[0].key]
-    assert [(d.reviewer, d.verdict) for d in said] == [("ann", "accept"), (REVIEWER, "skip")]
+    assert [(d.reviewer, d.verdict) for d in said] == [("ann", "accept"), (LABEL_QUALITY, "skip")]
     log.close()
     assert dataset.store.open().counts == {"rows": COUNT, "accepted": COUNT}
 

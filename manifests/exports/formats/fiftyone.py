@@ -42,7 +42,7 @@ def export_fiftyone(chosen: ExportRows, output: Path, _options: ExportOptions) -
 
 
 def _samples(chosen: ExportRows, directory: Path) -> Iterator[Document]:
-    """The document of each sample, whose two pictures are copied in passing."""
+    """The document of each sample; its image and mask are copied in passing."""
     created_at = _date(chosen)
     for split in chosen.splits:
         for sample in chosen.samples(split):

@@ -158,7 +158,7 @@ def _listed_names(tree: Tree, annotations: Path) -> tuple[list[str], list[str]]:
 
 
 def _by_stem(tree: Tree, prefix: str) -> dict[str, str]:
-    """Name without prefix and suffix -> name, of the pictures under a prefix."""
+    """Name without prefix and suffix -> name, of the images under a prefix."""
     pictures = (PurePosixPath(name) for name in tree.names if name.startswith(prefix))
     return {
         path.with_suffix("").as_posix().removeprefix(prefix): path.as_posix()

@@ -22,7 +22,7 @@ CLASSES = ("background", "person", "skin", "left brow", "right brow", "left eye"
 
 
 def read_easyportrait(annotations: Path, images: Path | None, category: str) -> list[TrustedPair | LeftOut]:
-    """The pairs of all splits; the dataset's own splits are told by the names alone."""
+    """The pairs of all splits; only the names show the dataset's own splits."""
     return read_two_folders(_LAYOUT, annotations, images)
 
 

@@ -124,7 +124,7 @@ def _numbers(value: dict[str, Any]) -> list[int]:
 
 
 def _polygon(value: dict[str, Any], height: int, width: int) -> list[float]:
-    """Corners in percent of the picture -> x, y, x, y, ... in pixels."""
+    """Corners in percent of the image -> x, y, x, y, ... in pixels."""
     return [float(part) * size / 100 for x, y in value["points"] for part, size in ((x, width), (y, height))]
 
 
