@@ -31,6 +31,7 @@ from manifests.files.blobs import BlobStore
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.images import decode_image
 from pipeline.faces.mtcnn import default_detector
+from pipeline.labelling.label import LabelWork
 from pipeline.labelling.labeller import Labeller
 from pipeline.labelling.shards import label_all
 from pipeline.ordered_map import in_batches, one_thread_an_item
@@ -82,7 +83,7 @@ def _untrained_network() -> nn.Module:
 
 
 def _report_pipeline(teacher: Teacher, pictures: list[Picture], directory: Path, seconds: float, threads: int) -> None:
-    labeller = Labeller(default_detector(), teacher, BlobStore(directory / "data"), Origins("bench"))
+    labeller = Labeller(LabelWork(Origins("bench")), default_detector(), teacher, BlobStore(directory / "data"))
     bare, whole = [], []  # seconds a picture, and of the pipeline a mask
     masks = []
     rounds = in_batches(pictures, ROUND * threads)
@@ -112,7 +113,7 @@ def _bare_loop(teacher: Teacher, pictures: Iterable[Picture], threads: int) -> N
         list(executor.map(one, in_batches(pictures, teacher.batch_size)))
 
 
-def _run_pipeline(labeller: Labeller, pictures: list[Picture], threads: int) -> list[int]:
+def _run_pipeline(labeller: Labeller[Picture], pictures: list[Picture], threads: int) -> list[int]:
     """How many masks were made of each picture."""
     outcomes = label_all(labeller, pictures, threads=threads)
     return [len(outcome) if isinstance(outcome, list) else 0 for outcome in outcomes]
@@ -163,7 +164,9 @@ def _report_memory(pictures: list[Picture], counts: list[int], teacher: str, thr
 def _peak_bytes(pictures: list[Picture], teacher: str, threads: int) -> int:
     one_thread_an_item()
     with tempfile.TemporaryDirectory() as directory:
-        labeller = Labeller(default_detector(), load_teacher(teacher), BlobStore(Path(directory)), Origins("bench"))
+        labeller = Labeller(
+            LabelWork(Origins("bench")), default_detector(), load_teacher(teacher), BlobStore(Path(directory))
+        )
         for _ in label_all(labeller, pictures, threads=threads):
             pass
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

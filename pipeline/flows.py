@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, Any
 
 from prefect import flow, get_run_logger, task, unmapped
@@ -20,15 +19,30 @@ from manifests.decisions.policy import Conflicts, Policy
 from manifests.decisions.publish import NothingToPublish, publish
 from manifests.errors import UserError
 from manifests.store.manifest import ManifestStore
-from pipeline.labelling.commit import Generated, commit_shards, open_destination
-from pipeline.labelling.relabel import Relabelled, RelabelStatus, Sample, commit_relabelled, find_samples
+from pipeline.labelling.commit import Generated, commit_shards
+from pipeline.labelling.destination import Destination
+from pipeline.labelling.label import LabelWork
+from pipeline.labelling.relabel import Relabelled, RelabelStatus, RelabelWork, commit_relabelled, find_samples
 from pipeline.labelling.report import Labelled
-from pipeline.labelling.shards import DEFAULT_SHARD_SIZE, SHARD_SIZE_LIMIT, ShardResult, split_into_shards
+from pipeline.labelling.shards import split_into_shards
+from pipeline.labelling.work import Item
 from pipeline.run import artifacts, worker
-from pipeline.run.runners import DEFAULT_WORKERS, make_runner, threads_per_shard
-from pipeline.run.worker import Job, RelabelJob, run_relabel_shard, run_shard
-from pipeline.sources import Origins, Picture, default_source, find_mask_encoding, find_pictures, without_blobs
+from pipeline.run.runners import (
+    DEFAULT_SHARD_SIZE,
+    DEFAULT_WORKERS,
+    SHARD_SIZE_LIMIT,
+    Execution,
+    make_runner,
+    threads_per_shard,
+)
+from pipeline.run.worker import Job, run_shard
+from pipeline.sources import Origins, default_source, find_mask_encoding, find_pictures, without_blobs
 from pipeline.teachers import DEFAULT_TEACHER, TeacherOptions
+
+label_shard = task(name="label_shard", cache_policy=NO_CACHE)(run_shard)
+relabel_shard = task(name="relabel_shard", cache_policy=NO_CACHE)(run_shard)
+commit_samples = task(name="commit_samples", cache_policy=NO_CACHE)(commit_shards)
+commit_masks = task(name="commit_masks", cache_policy=NO_CACHE)(commit_relabelled)
 
 
 @flow(name="generate-pseudo-labels")
@@ -54,15 +68,15 @@ def generate_pseudo_labels(
     With `masks` they are cropped ground truth (case 1), without them the teacher's proposals (case 2). `runner` is
     one of pipeline.run.runners; `workers` are the processes of a Dask or Ray cluster that is started for this run.
     """
-    task_runner = make_runner(runner, address=address, workers=workers)
-    store, data_root = open_destination(manifests, data)
+    execution = Execution(runner, address, workers, shard_size)
+    task_runner = make_runner(execution)
+    store, data_root = Destination(manifests, data).open()
     pictures = without_blobs(find_pictures(images, masks, allow_private_addresses=allow_private_addresses), data_root)
     origins = Origins(
         source or default_source(images), license, attribution, find_mask_encoding(pictures, person_label)
     )
-    threads = threads_per_shard(runner, address, workers)
-    job = Job(origins, None if masks else teacher, options, data_root, threads)
-    labelled = _map_shards(task_runner, label_shard, split_into_shards(pictures, shard_size), job)
+    job = Job(LabelWork(origins), None if masks else teacher, options, data_root, threads_per_shard(execution))
+    labelled = _map_shards(task_runner, label_shard, split_into_shards(pictures, execution.shard_size), job)
     case = {"masks": masks, "encoding": str(origins.encoding)} if masks else {"teacher": teacher, **_changed(options)}
     parameters = {"images": images, "source": origins.source, **case}
     generated = commit_samples(labelled.results, store, data_root, parameters=parameters)
@@ -84,11 +98,12 @@ def relabel_samples(
     workers: int = DEFAULT_WORKERS,
 ) -> Relabelled:
     """Let a teacher make new masks for the latest version's samples of one status; they are the next version's."""
-    task_runner = make_runner(runner, address=address, workers=workers)
-    store, data_root = open_destination(manifests, data)
+    execution = Execution(runner, address, workers, shard_size)
+    task_runner = make_runner(execution)
+    store, data_root = Destination(manifests, data).open()
     latest = store.open()
-    shards = split_into_shards(find_samples(latest, status, data_root), shard_size)
-    job = RelabelJob(teacher, options, data_root, threads_per_shard(runner, address, workers))
+    shards = split_into_shards(find_samples(latest, status, data_root), execution.shard_size)
+    job = Job(RelabelWork(), teacher, options, data_root, threads_per_shard(execution))
     results = _map_shards(task_runner, relabel_shard, shards, job).results
     parameters = {"teacher": teacher, **_changed(options)}
     relabelled = commit_masks(results, store, data_root, version=latest.version, status=status, parameters=parameters)
@@ -96,40 +111,6 @@ def relabel_samples(
     if relabelled.complaint:
         get_run_logger().warning(relabelled.complaint)
     return relabelled
-
-
-@task(cache_policy=NO_CACHE)
-def label_shard(shard: list[Picture], title: str, *, job: Job) -> ShardResult:
-    """Label one shard, unless it is finished already."""
-    return run_shard(shard, title, job=job)
-
-
-@task(cache_policy=NO_CACHE)
-def relabel_shard(shard: list[Sample], title: str, *, job: RelabelJob) -> ShardResult:
-    """Make one shard's new masks, unless it is finished already."""
-    return run_relabel_shard(shard, title, job=job)
-
-
-@task(cache_policy=NO_CACHE)
-def commit_samples(
-    results: Sequence[ShardResult], store: ManifestStore, data_root: Path, *, parameters: dict[str, object]
-) -> Generated:
-    """Write the version that holds the shards' samples."""
-    return commit_shards(results, store, data_root, parameters=parameters)
-
-
-@task(cache_policy=NO_CACHE)
-def commit_masks(
-    results: Sequence[ShardResult],
-    store: ManifestStore,
-    data_root: Path,
-    *,
-    version: int,
-    status: RelabelStatus,
-    parameters: dict[str, object],
-) -> Relabelled:
-    """Write the version that holds the shards' masks of samples that had `status` in `version`."""
-    return commit_relabelled(results, store, data_root, version=version, status=status, parameters=parameters)
 
 
 @flow(name="publish-reviews")
@@ -168,7 +149,7 @@ def fit_student(
 
 
 def _map_shards(
-    task_runner: TaskRunner[Any], task_of_shard: Any, shards: Sequence[Sequence[object]], job: Job | RelabelJob
+    task_runner: TaskRunner[Any], task_of_shard: Any, shards: Sequence[Sequence[Item]], job: Job[Item]
 ) -> Labelled:
     """The shards' results, in order. `task_of_shard` is Any: Prefect's types allow for asynchronous tasks alone."""
     titles = [f"shard {number}/{len(shards)}" for number in range(1, len(shards) + 1)]

@@ -13,10 +13,10 @@ import httpx
 
 from manifests.cli.arguments import run_command
 from manifests.errors import UserError
-from pipeline.labelling.commit import Generated, open_destination
+from pipeline.labelling.commit import Generated
+from pipeline.labelling.destination import Destination
 from pipeline.labelling.relabel import Relabelled, RelabelStatus, find_samples
-from pipeline.labelling.shards import DEFAULT_SHARD_SIZE, SHARD_SIZE_LIMIT
-from pipeline.run.runners import DEFAULT_WORKERS, RUNNERS
+from pipeline.run.runners import DEFAULT_SHARD_SIZE, DEFAULT_WORKERS, RUNNERS, SHARD_SIZE_LIMIT
 from pipeline.sources import find_pictures
 from pipeline.teachers import DEFAULT_TEACHER, TEACHERS, TeacherOptions, load_teacher
 from pipeline.teachers.options import add_teacher_options, teacher_options
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str]) -> None:
 
 def _generate(options: argparse.Namespace) -> None:
     find_pictures(options.images, options.masks)
-    open_destination(options.manifests, options.data)
+    Destination(options.manifests, options.data).open()
     look = teacher_options(options)
     if options.masks:
         print(f"cropping with {options.masks}", file=sys.stderr)
@@ -53,7 +53,7 @@ def _generate(options: argparse.Namespace) -> None:
 
 
 def _relabel(options: argparse.Namespace) -> None:
-    store, data_root = open_destination(options.manifests, options.data)
+    store, data_root = Destination(options.manifests, options.data).open()
     samples = find_samples(store.open(), options.relabel, data_root)
     look = teacher_options(options)
     name = load_teacher(options.teacher, look).name

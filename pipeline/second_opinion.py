@@ -27,7 +27,7 @@ from manifests.store.manifest import Manifest, ManifestStore
 from manifests.store.schema import SCHEMA
 from pipeline.doubt import doubt
 from pipeline.faces.face import Face
-from pipeline.labelling.commit import open_destination
+from pipeline.labelling.destination import Destination
 from pipeline.labelling.relabel import face_in_portrait
 from pipeline.ordered_map import one_thread_an_item, ordered_map
 from pipeline.teachers import Portrait, Teacher, load_teacher
@@ -63,7 +63,7 @@ class Unread:
 
 def main(arguments: Sequence[str]) -> None:
     options = _parser().parse_args(arguments)
-    store, data_root = open_destination(options.manifests, options.data)
+    store, data_root = Destination(options.manifests, options.data).open()
     network = load_teacher(options.network, teacher_options(options))
     waiting = pending_rows(store.open(), network)
     print(f"asking {network.name} about {len(waiting)} pending mask(s)", file=sys.stderr)

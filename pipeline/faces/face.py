@@ -10,6 +10,7 @@ from manifests.pixels.masks import PERSON_LEVEL
 
 MIN_FACE_PX = 24  # shorter side; below this MTCNN's third network sees an enlarged blur (it looks at 48x48)
 MIN_FACE_PROB = 0.95  # at 0.90 bags and prints on shirts come through, at 0.99 faces in profile are lost
+MIN_FACE_IN_MASK_FRACTION = 0.5  # case 1: a face the mask leaves out is a passer-by nobody labelled, or a bad mask
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from manifests.errors import UserError
-from manifests.files.storage import require_local
 from manifests.samples.sample import JOINED_COLUMNS, add_rows
 from manifests.store.manifest import Manifest, ManifestStore
 from manifests.store.row_patch import RowPatch
@@ -31,31 +30,6 @@ class Generated:
         if self.quarantine_table:
             text += f"; {self.quarantined} picture(s) can't be used, see {self.quarantine_table}"
         return text
-
-
-def open_destination(manifests: str, data: str | None) -> tuple[ManifestStore, Path]:
-    """The store of the versions and the data root of the next one: `data`, else the recorded one.
-
-    UserError when one is a URL, when `manifests` is no directory, or when the dataset's blobs are not in `data`:
-    a version has one data root for all its rows.
-    """
-    for given in filter(None, (manifests, data)):
-        require_local(given, "pipeline.generate")
-    store = ManifestStore(manifests)
-    if store.root.exists() and not store.root.is_dir():
-        raise UserError(f"expected a directory of versions at {store.root}, found a file; give another --manifests")
-    recorded = store.data_root()
-    data_root = Path(data) if data else recorded
-    if store.versions() and data_root.resolve() != recorded.resolve():
-        blobs = store.open().read(["image", "mask"])
-        paths = blobs["image"].to_pylist() + blobs["mask"].to_pylist()
-        missing = sum(not (data_root / path).is_file() for path in paths)
-        if missing:
-            raise UserError(
-                f"expected the dataset's blobs in {data_root}, found {missing} of them missing; they belong in "
-                f"{recorded}: leave --data out, or move that directory's blobs first"
-            )
-    return store, data_root
 
 
 def commit_shards(

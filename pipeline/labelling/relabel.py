@@ -7,7 +7,7 @@ name `(sample_id, mask_sha256)`, so those on the old mask stay with the old mask
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,8 +16,8 @@ from manifests.decisions.policy import MaskVerdict
 from manifests.decisions.publish import verdict_columns
 from manifests.errors import UserError
 from manifests.files.blobs import BlobError, BlobStore
-from manifests.pixels.geometry import Box
-from manifests.pixels.images import UnusableImage, decode_image
+from manifests.pixels.geometry import Box, Pixels
+from manifests.pixels.images import UnusableImage
 from manifests.pixels.masks import encode_mask
 from manifests.samples.sample import Row, score_mask
 from manifests.store.manifest import Manifest, ManifestStore
@@ -25,8 +25,8 @@ from manifests.store.schema import SCHEMA
 from pipeline import quarantine
 from pipeline.faces.face import Face, FaceDetector
 from pipeline.labelling.commit import write_quarantine_table
-from pipeline.labelling.labeller import Candidate, Outcome, doubt_columns, with_masks
 from pipeline.labelling.shards import ShardResult, read_quarantine, read_tables, work_digest
+from pipeline.labelling.work import Candidate
 from pipeline.quarantine import QuarantineRow, Unusable
 from pipeline.teachers import Portrait, Teacher
 
@@ -81,22 +81,6 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """A sample and its picture's bytes."""
-
-    sample: Sample
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A sample and its portrait, with the teacher's mask once there is one."""
-
-    sample: Sample
-    candidate: Candidate
-
-
-@dataclass(frozen=True, slots=True)
 class Relabelled:
     """What a run did; `manifest` is the version that holds the new masks, None when there are none."""
 
@@ -123,64 +107,45 @@ class Relabelled:
         return f"{self.unusable} sample(s) can't be relabelled and stay as they were, see {self.quarantine_table}"
 
 
-class Relabeller:
-    """The steps from a sample to its new mask, as pipeline.labelling.shards.Steps. Safe to use from threads."""
+@dataclass(frozen=True, slots=True)
+class RelabelWork:
+    """Relabelling as pipeline.labelling.work.Work."""
 
-    def __init__(self, detector: FaceDetector, teacher: Teacher, blobs: BlobStore) -> None:
-        self.batch_size = teacher.batch_size
-        self._detector = detector
-        self._teacher = teacher
-        self._blobs = blobs
+    schema: ClassVar[pa.Schema] = MASK_SCHEMA
 
-    def read(self, sample: Sample) -> Opened | QuarantineRow:
-        """The picture's bytes."""
-        try:
-            return Opened(sample, sample.read())
-        except Unusable as error:
-            return _quarantined(sample, error)
+    def digest(self, items: Sequence[Sample], *, teacher: Teacher | None, detector: str) -> str:
+        """Over images, faces and work_digest's settings; the masks the samples have now are no part of it."""
+        samples = [[item.sample_id, item.image_sha256, asdict(item.face) if item.face else None] for item in items]
+        return work_digest(samples, teacher=teacher, detector=detector, operation="relabel")
 
-    def prepare(self, opened: Opened | QuarantineRow) -> Prepared | QuarantineRow:
+    def candidates(self, item: Sample, rgb: Pixels, detector: FaceDetector) -> list[Candidate]:
         """The portrait and the faces in it: those the detector finds there, else the one it was cut around."""
-        if not isinstance(opened, Opened):
-            return opened
-        sample = opened.sample
-        try:
-            rgb = decode_image(opened.data)
-            if rgb.shape[:2] != (sample.height, sample.width):
-                sizes = f"expected {sample.width}x{sample.height}, found {rgb.shape[1]}x{rgb.shape[0]}"
-                raise Unusable(quarantine.ROW_MISMATCH, f"{sizes} in {sample.image}")
-            faces = self._detector.detect(rgb) or ([sample.face] if sample.face else [])
-            if not faces:
-                raise Unusable(quarantine.NO_FACE, "expected a face in the portrait or in the manifest, found none")
-        except (UnusableImage, Unusable) as error:
-            return _quarantined(sample, error)
-        return Prepared(sample, Candidate(Portrait(rgb, faces), Box.whole(rgb), sample.face or faces[0]))
+        if rgb.shape[:2] != (item.height, item.width):
+            sizes = f"expected {item.width}x{item.height}, found {rgb.shape[1]}x{rgb.shape[0]}"
+            raise Unusable(quarantine.ROW_MISMATCH, f"{sizes} in {item.image}")
+        faces = detector.detect(rgb) or ([item.face] if item.face else [])
+        if not faces:
+            raise Unusable(quarantine.NO_FACE, "expected a face in the portrait or in the manifest, found none")
+        return [Candidate(Portrait(rgb, faces), Box.whole(rgb), item.face or faces[0])]
 
-    def propose(self, samples: Sequence[Prepared | QuarantineRow]) -> list[Prepared | QuarantineRow]:
-        """The same samples, each with the teacher's mask."""
-        candidates = [sample.candidate for sample in samples if isinstance(sample, Prepared)]
-        masked = iter(with_masks(self._teacher, candidates))
-        return [
-            replace(sample, candidate=next(masked)) if isinstance(sample, Prepared) else sample for sample in samples
-        ]
-
-    def store(self, prepared: Prepared | QuarantineRow) -> Outcome:
-        """The mask's blob, and MASK_COLUMNS for the sample's row."""
-        if not isinstance(prepared, Prepared):
-            return prepared
-        candidate = prepared.candidate
+    def row(self, item: Sample, sha256: str, candidate: Candidate, teacher: Teacher | None, blobs: BlobStore) -> Row:
+        """MASK_COLUMNS for the sample's row."""
         assert candidate.mask is not None, "a sample is stored after it was given a mask"
-        blob = self._blobs.put(encode_mask(candidate.mask), ".png")
+        assert teacher is not None, "new masks come from a teacher"
+        blob = blobs.put(encode_mask(candidate.mask), ".png")
         scores = score_mask(candidate.mask)
-        row: Row = {
-            "sample_id": prepared.sample.sample_id,
+        return {
+            "sample_id": item.sample_id,
             "mask": blob.path,
             "mask_sha256": blob.sha256,
-            "teacher": self._teacher.name,
+            "teacher": teacher.name,
             **asdict(scores),
-            **doubt_columns(candidate.mask, scores, candidate.face, candidate.disagreement),
+            **candidate.doubt_columns(candidate.mask, scores),
         }
-        return [row]
+
+    def quarantined(self, item: Sample, error: UnusableImage | Unusable, sha256: str | None) -> QuarantineRow:
+        detail = f"sample {item.sample_id}: {error.detail}"
+        return {"source_uri": item.uri, "reason": error.reason, "detail": detail, "source_sha256": item.image_sha256}
 
 
 def find_samples(manifest: Manifest, status: RelabelStatus, data_root: Path) -> list[Sample]:
@@ -192,12 +157,6 @@ def find_samples(manifest: Manifest, status: RelabelStatus, data_root: Path) -> 
         found = ", ".join(f"{count} {name}" for name, count in manifest.counts.items() if name != "rows")
         raise UserError(f"expected {status} samples to relabel in {manifest.path}, found none of them ({found})")
     return samples
-
-
-def relabel_digest(samples: Sequence[Sample], *, teacher: Teacher, detector: str) -> str:
-    """32 hex digits over all that decides a shard's masks; the masks the samples have now are no part of it."""
-    work = [[sample.sample_id, sample.image_sha256, asdict(sample.face) if sample.face else None] for sample in samples]
-    return work_digest(work, teacher=teacher, detector=detector, operation="relabel")
 
 
 def commit_relabelled(
@@ -289,8 +248,3 @@ def _count(rows: pa.ChunkedArray) -> int:
 def _sample(row: Row, data_root: Path) -> Sample:
     size = row["roi_w"], row["roi_h"]
     return Sample(row["sample_id"], data_root, row["image"], row["image_sha256"], *size, face_in_portrait(row))
-
-
-def _quarantined(sample: Sample, error: UnusableImage | Unusable) -> QuarantineRow:
-    detail = f"sample {sample.sample_id}: {error.detail}"
-    return {"source_uri": sample.uri, "reason": error.reason, "detail": detail, "source_sha256": sample.image_sha256}

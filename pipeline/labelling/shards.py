@@ -10,10 +10,9 @@ import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -27,15 +26,11 @@ from manifests.samples.sample import Row
 from manifests.store.schema import SCHEMA
 from pipeline import doubt, quarantine
 from pipeline.faces import face, roi
-from pipeline.labelling import labeller
-from pipeline.labelling.labeller import Outcome
+from pipeline.labelling.labeller import Labeller
+from pipeline.labelling.work import Item, RowsOrQuarantine, WorkItem
 from pipeline.ordered_map import in_batches, ordered_map
 from pipeline.quarantine import QuarantineRow
-from pipeline.sources import Origins, Picture
 from pipeline.teachers import Teacher, network, options, refine, tiles
-
-DEFAULT_SHARD_SIZE = 512  # pictures; a Prefect task costs about 12 ms, a shard minutes
-SHARD_SIZE_LIMIT = 1024  # more would lose too much work to a crash
 
 READERS = 16  # as many as pipeline.sources lets ask the network at a time; files as they came are small
 
@@ -44,35 +39,6 @@ ROW_SCHEMA = pa.schema([field for field in SCHEMA if field.name not in DATASET_C
 
 _ROWS = "rows.parquet"
 _QUARANTINE = "quarantine.parquet"
-
-
-class ShardItem(Protocol):
-    """What a shard is made of: a source image, say."""
-
-    @property
-    def uri(self) -> str:
-        """Its name in the quarantine table; no other item has it."""
-
-    def fingerprint(self) -> str | None:
-        """What changes when its bytes do; None where they can't be read now, and may be later."""
-
-
-Item = TypeVar("Item", bound=ShardItem)
-AnyItem = TypeVar("AnyItem", bound=ShardItem, contravariant=True)
-
-
-class Steps(Protocol[AnyItem]):
-    """What becomes of an item, step by step, as pipeline.labelling.Labeller has it. Safe to use from threads."""
-
-    batch_size: int
-
-    def read(self, item: AnyItem, /) -> Any: ...
-
-    def prepare(self, opened: Any, /) -> Any: ...
-
-    def propose(self, prepared: list[Any], /) -> list[Any]: ...
-
-    def store(self, proposed: Any, /) -> Outcome: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +66,6 @@ def split_into_shards(items: Iterable[Item], shard_size: int) -> list[list[Item]
         size = len(shards[-1])
         full = size == shard_size or (size >= shard_size / 2 and _ends_a_shard(item, shard_size))
     return shards
-
-
-def shard_digest(pictures: Sequence[Picture], *, teacher: Teacher | None, detector: str, origins: Origins) -> str:
-    """32 hex digits over all that decides a shard's rows.
-
-    That is: names and bytes of the pictures, teacher, detector, origins, this program's version and its numbers.
-    """
-    files = [[picture.uri, picture.fingerprint(), _file_digest(picture.mask)] for picture in pictures]
-    return work_digest(files, teacher=teacher, detector=detector, origins=asdict(origins))
 
 
 def work_digest(work: Sequence[object], *, teacher: Teacher | None, detector: str, **others: object) -> str:
@@ -141,7 +98,7 @@ def labelling_rules() -> dict[str, object]:
         "pipeline.doubt.LEAST_UNSURE": doubt.LEAST_UNSURE,
         "pipeline.labelling.MIN_FACE_PROB": face.MIN_FACE_PROB,
         "pipeline.labelling.MIN_FACE_PX": face.MIN_FACE_PX,
-        "pipeline.labelling.MIN_FACE_IN_MASK_FRACTION": labeller.MIN_FACE_IN_MASK_FRACTION,
+        "pipeline.labelling.MIN_FACE_IN_MASK_FRACTION": face.MIN_FACE_IN_MASK_FRACTION,
         "manifests.images.MIN_SIDE_PX": images.MIN_SIDE_PX,
         "manifests.images.MAX_MEGAPIXELS": images.MAX_MEGAPIXELS,
         "manifests.images.JPEG_QUALITY": images.JPEG_QUALITY,
@@ -161,7 +118,7 @@ def labelling_rules() -> dict[str, object]:
 def process_shard(
     items: Sequence[Item],
     directory: Path,
-    make_steps: Callable[[], Steps[Item]],
+    make_labeller: Callable[[], Labeller[Item]],
     *,
     schema: pa.Schema = ROW_SCHEMA,
     title: str = "labelling",
@@ -178,7 +135,7 @@ def process_shard(
         return _result(directory, resumed=True)
     rows: list[Row] = []
     quarantined: list[QuarantineRow] = []
-    outcomes = label_all(make_steps(), items, threads=threads or os.cpu_count() or 1)
+    outcomes = label_all(make_labeller(), items, threads=threads or os.cpu_count() or 1)
     with closing(outcomes):
         for outcome in outcomes:
             if stopped():
@@ -193,7 +150,7 @@ def process_shard(
     return _result(directory, resumed=False)
 
 
-def label_all(steps: Steps[Item], items: Iterable[Item], *, threads: int) -> Generator[Outcome]:
+def label_all(labeller: Labeller[Item], items: Iterable[Item], *, threads: int) -> Generator[RowsOrQuarantine]:
     """The outcome of every item, in order; a few pictures a thread are in memory at any time.
 
     READERS wait for disks and networks, `threads` work. A teacher that wants one portrait at a time works in those,
@@ -204,13 +161,13 @@ def label_all(steps: Steps[Item], items: Iterable[Item], *, threads: int) -> Gen
         ThreadPoolExecutor(threads) as workers,
         ThreadPoolExecutor(1) as feeder,
     ):
-        teaching = workers if steps.batch_size == 1 else feeder
-        opened = ordered_map(readers, steps.read, items, ahead=READERS)
-        prepared = ordered_map(workers, steps.prepare, opened, ahead=threads + steps.batch_size)
-        batches = in_batches(prepared, steps.batch_size)
-        proposed = ordered_map(teaching, steps.propose, batches, ahead=threads if teaching is workers else 2)
+        teaching = workers if labeller.batch_size == 1 else feeder
+        opened = ordered_map(readers, labeller.read, items, ahead=READERS)
+        prepared = ordered_map(workers, labeller.prepare, opened, ahead=threads + labeller.batch_size)
+        batches = in_batches(prepared, labeller.batch_size)
+        proposed = ordered_map(teaching, labeller.propose, batches, ahead=threads if teaching is workers else 2)
         with closing(opened), closing(prepared), closing(proposed):
-            yield from ordered_map(workers, steps.store, chain.from_iterable(proposed), ahead=threads)
+            yield from ordered_map(workers, labeller.store, chain.from_iterable(proposed), ahead=threads)
 
 
 def read_rows(results: Sequence[ShardResult]) -> Iterator[Row]:
@@ -242,12 +199,12 @@ def read_quarantine(results: Sequence[ShardResult]) -> list[QuarantineRow]:
     return [row for result in results for row in pq.read_table(Path(result.directory) / _QUARANTINE).to_pylist()]
 
 
-def _ends_a_shard(item: ShardItem, shard_size: int) -> bool:
+def _ends_a_shard(item: WorkItem, shard_size: int) -> bool:
     """So often that a shard is three quarters full or so."""
     return int(sha256_hex(item.uri.encode())[:8], 16) % max(1, shard_size // 4) == 0
 
 
-def _finished(directory: Path, items: Sequence[ShardItem]) -> bool:
+def _finished(directory: Path, items: Sequence[WorkItem]) -> bool:
     """Whether the shard was labelled, and no file that couldn't be read then can be read now."""
     if not (directory / _ROWS).is_file():
         return False
@@ -269,10 +226,3 @@ def _write(table: pa.Table, path: Path) -> None:
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink)
     write_replace(path, sink.getvalue().to_pybytes())
-
-
-def _file_digest(path: Path | None) -> str | None:
-    try:
-        return sha256_hex(path.read_bytes()) if path else None
-    except OSError:  # the labeller will put it into quarantine, with the reason
-        return None

@@ -3,6 +3,7 @@
 import importlib
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from manifests.errors import UserError
@@ -12,7 +13,22 @@ if TYPE_CHECKING:
 
 CORES = os.cpu_count() or 1
 DEFAULT_WORKERS = CORES
+DEFAULT_SHARD_SIZE = 512  # pictures; a Prefect task costs about 12 ms, a shard minutes
+SHARD_SIZE_LIMIT = 1024  # more would lose too much work to a crash
 LOOPBACK = "127.0.0.1"  # of a cluster that is started here: nobody else may submit work to it
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """Where shards are labelled, and how large they are. `runner` is one of RUNNERS.
+
+    `address` is that of a Dask or Ray cluster, None for one of `workers` processes that starts with the run.
+    """
+
+    runner: str
+    address: str | None
+    workers: int
+    shard_size: int
 
 
 def thread_runner(address: str | None, workers: int) -> "TaskRunner[Any]":
@@ -55,18 +71,18 @@ RUNNERS: dict[str, Callable[[str | None, int], "TaskRunner[Any]"]] = {
 }
 
 
-def make_runner(name: str, *, address: str | None = None, workers: int) -> "TaskRunner[Any]":
-    """One of RUNNERS; UserError for another name, and where its packages are missing."""
-    if name not in RUNNERS:
-        raise UserError(f"expected --runner out of {', '.join(RUNNERS)}, found {name!r}")
-    if workers < 1:
-        raise UserError(f"expected at least one of --workers, found {workers}")
-    return RUNNERS[name](address, workers)
+def make_runner(execution: Execution) -> "TaskRunner[Any]":
+    """Make one of RUNNERS; UserError for another name, and where its packages are missing."""
+    if execution.runner not in RUNNERS:
+        raise UserError(f"expected --runner out of {', '.join(RUNNERS)}, found {execution.runner!r}")
+    if execution.workers < 1:
+        raise UserError(f"expected at least one of --workers, found {execution.workers}")
+    return RUNNERS[execution.runner](execution.address, execution.workers)
 
 
-def threads_per_shard(runner: str, address: str | None, workers: int) -> int | None:
+def threads_per_shard(execution: Execution) -> int | None:
     """Threads of a shard: a share of this machine's cores in a cluster that is started on it, else None: all cores."""
-    return None if runner == "thread" or address else max(1, CORES // workers)
+    return None if execution.runner == "thread" or execution.address else max(1, CORES // execution.workers)
 
 
 def _import(package: str, extra: str) -> Any:

@@ -28,8 +28,9 @@ from manifests.files.blobs import BlobStore
 from manifests.store.manifest import ManifestStore
 from pipeline import quarantine
 from pipeline.faces.mtcnn import default_detector
+from pipeline.labelling.label import LabelWork
 from pipeline.labelling.labeller import Labeller
-from pipeline.labelling.shards import process_shard, read_quarantine, read_rows, shard_digest
+from pipeline.labelling.shards import process_shard, read_quarantine, read_rows
 from pipeline.quarantine import Unusable
 from pipeline.sources import Origins, Picture, default_source, find_pictures, limits, remote, tars
 from pipeline.sources.limits import MAX_PICTURE_BYTES, FetchRules
@@ -532,7 +533,7 @@ def test_a_shards_digest_follows_what_is_stated_of_a_picture(tmp_path: Path) -> 
     for license_name in ("CC0", "CC BY 4.0"):
         write_list(tmp_path / "list.csv", [{"url": f"{NOBODY}/a.jpg", "license": license_name}])
         pictures = find_pictures(str(tmp_path / "list.csv"))
-        digests.add(shard_digest(pictures, teacher=None, detector="d", origins=Origins("x")))
+        digests.add(LabelWork(Origins("x")).digest(pictures, teacher=None, detector="d"))
     assert len(digests) == 2
 
 
@@ -589,7 +590,7 @@ def test_pictures_of_a_tar_and_of_a_file_system_are_labelled(
 
 def labeller(directory: Path) -> Labeller:
     origins = Origins("test", "CC0", "somebody")
-    return Labeller(default_detector(), load_teacher("grabcut"), BlobStore(directory / "data"), origins)
+    return Labeller(LabelWork(origins), default_detector(), load_teacher("grabcut"), BlobStore(directory / "data"))
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ from manifests.files.storage import beside, place
 from manifests.store.manifest import CommitConflict, Manifest, ManifestStore
 from manifests.store.training_rows import accepted_rows
 from manifests.upkeep.verify import verify
-from pipeline.labelling.commit import open_destination
+from pipeline.labelling.destination import Destination
 from trainer.data.cache import cache_directory, cached_samples
 from trainer.data.preprocessing import imagenet
 
@@ -225,7 +225,7 @@ def test_a_file_url_is_a_path(tmp_path: Path) -> None:
 @pytest.mark.parametrize("given", ["s3://faces/set", Path("s3://faces/set"), "memory://set"])
 def test_generating_and_reviewing_refuse_a_url_in_one_line(given: str | Path) -> None:
     with pytest.raises(UserError, match="works on local files, found") as caught:
-        open_destination(str(given), None)
+        Destination(str(given)).open()
     assert "\n" not in str(caught.value)
 
 

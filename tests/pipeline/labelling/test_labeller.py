@@ -21,10 +21,12 @@ from manifests.store.manifest import ManifestStore
 from pipeline.faces import roi
 from pipeline.faces.mtcnn import default_detector
 from pipeline.labelling import shards
-from pipeline.labelling.commit import commit_shards, open_destination
+from pipeline.labelling.commit import commit_shards
+from pipeline.labelling.destination import Destination
+from pipeline.labelling.label import LabelWork
 from pipeline.labelling.labeller import Labeller
-from pipeline.labelling.relabel import Sample, relabel_digest
-from pipeline.labelling.shards import process_shard, read_quarantine, read_rows, shard_digest, split_into_shards
+from pipeline.labelling.relabel import RelabelWork, Sample
+from pipeline.labelling.shards import process_shard, read_quarantine, read_rows, split_into_shards
 from pipeline.sources import Origins, Picture, default_source, find_mask_encoding, find_pictures, without_blobs
 from pipeline.teachers import TeacherOptions, load_teacher
 
@@ -36,9 +38,9 @@ def blobs(tmp_path: Path) -> BlobStore:
     return BlobStore(tmp_path / "data")
 
 
-def labeller(blobs: BlobStore, origins: Origins = ORIGINS) -> Labeller:
+def labeller(blobs: BlobStore, origins: Origins = ORIGINS) -> Labeller[Picture]:
     teacher = None if origins.encoding else load_teacher("grabcut")  # with masks nobody is asked
-    return Labeller(default_detector(), teacher, blobs, origins)
+    return Labeller(LabelWork(origins), default_detector(), teacher, blobs)
 
 
 def rows_of(outcome: list[Row] | dict[str, str | None]) -> list[Row]:
@@ -162,7 +164,7 @@ def test_a_shards_digest_follows_bytes_teacher_and_settings(bad_pictures: Path, 
 
     def digest(options: TeacherOptions = TeacherOptions(), origins: Origins = ORIGINS) -> str:  # noqa: B008
         teacher = load_teacher("grabcut", options)
-        return shard_digest([picture], teacher=teacher, detector="d", origins=origins)
+        return LabelWork(origins).digest([picture], teacher=teacher, detector="d")
 
     first = digest()
     assert digest() == first
@@ -175,7 +177,7 @@ def test_a_shards_digest_follows_bytes_teacher_and_settings(bad_pictures: Path, 
 
 def test_a_shards_digest_follows_the_numbers_in_the_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def digest() -> str:
-        return shard_digest([Picture(tmp_path / "a.jpg")], teacher=None, detector="d", origins=ORIGINS)
+        return LabelWork(ORIGINS).digest([Picture(tmp_path / "a.jpg")], teacher=None, detector="d")
 
     first = digest()
     monkeypatch.setattr(roi, "ABOVE_FACE_HEIGHTS", 1.5)
@@ -185,10 +187,10 @@ def test_a_shards_digest_follows_the_numbers_in_the_code(tmp_path: Path, monkeyp
 def test_a_shards_digest_outlives_the_modules_that_its_numbers_come_from(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both digests were printed by 0.1.0 before its modules moved: a dataset labelled then resumes now."""
     monkeypatch.setattr(shards, "__version__", "0.1.0")
-    label = shard_digest(numbered_pictures(2), teacher=None, detector="d", origins=ORIGINS)
+    label = LabelWork(ORIGINS).digest(numbered_pictures(2), teacher=None, detector="d")
     sample = Sample("0" * 32, Path("/data"), "blobs/a.jpg", "1" * 64, 48, 64, None)
     toy = SimpleNamespace(name="toy@0123456789ab", settings={})
-    relabel = relabel_digest([sample], teacher=toy, detector="d")
+    relabel = RelabelWork().digest([sample], teacher=toy, detector="d")
     assert (label, relabel) == ("d4c42e9f00a8dd7c297ace57cceafd35", "ede312d62d0a1b11f76e08ed1f21575c")
 
 
@@ -305,15 +307,15 @@ def test_a_data_root_without_the_datasets_blobs_is_refused(
     result = process_shard([Picture(bad_pictures / "good.jpg")], tmp_path / "shard", lambda: labeller(blobs))
     manifests = str(tmp_path / "manifests")
     commit_shards([result], ManifestStore(manifests), blobs.root, parameters={"images": "x"})
-    assert open_destination(manifests, None)[1] == blobs.root
-    assert open_destination(manifests, str(blobs.root))[1] == blobs.root
+    assert Destination(manifests).open()[1] == blobs.root
+    assert Destination(manifests, str(blobs.root)).open()[1] == blobs.root
     with pytest.raises(UserError, match=r"other, found 2 of them missing.*leave --data out"):
-        open_destination(manifests, str(tmp_path / "other"))
+        Destination(manifests, str(tmp_path / "other")).open()
     blobs.root.rename(tmp_path / "other")  # the blobs moved: that is where they are now
-    assert open_destination(manifests, str(tmp_path / "other"))[1] == tmp_path / "other"
+    assert Destination(manifests, str(tmp_path / "other")).open()[1] == tmp_path / "other"
 
 
 def test_a_file_in_place_of_the_manifests_is_named(tmp_path: Path) -> None:
     (tmp_path / "manifests").write_text("")
     with pytest.raises(UserError, match=r"expected a directory of versions at .*manifests, found a file"):
-        open_destination(str(tmp_path / "manifests"), None)
+        Destination(str(tmp_path / "manifests")).open()

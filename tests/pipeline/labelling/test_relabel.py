@@ -40,20 +40,20 @@ from pipeline.faces.face import Face, person_share
 from pipeline.faces.mtcnn import default_detector
 from pipeline.generate import main
 from pipeline.labelling.commit import commit_shards
+from pipeline.labelling.label import LabelWork
 from pipeline.labelling.labeller import Labeller
 from pipeline.labelling.relabel import (
     MASK_COLUMNS,
     Relabelled,
-    Relabeller,
     RelabelStatus,
+    RelabelWork,
     Sample,
     commit_relabelled,
     find_samples,
-    relabel_digest,
 )
 from pipeline.labelling.shards import ShardResult, label_all, process_shard, split_into_shards
 from pipeline.run import worker
-from pipeline.run.worker import RelabelJob, run_relabel_shard
+from pipeline.run.worker import Job, run_shard
 from pipeline.sources import Origins, find_pictures
 from pipeline.teachers import Portrait, Prediction, TeacherOptions, load_teacher
 from review_ui.queue.session import ReviewSession
@@ -77,7 +77,9 @@ def four_pending(tmp_path_factory: pytest.TempPathFactory, astronaut: Image.Imag
     for name, picture in variants.items():
         picture.save(root / f"pictures/{name}.png")
     blobs = BlobStore(root / "data")
-    make_labeller = partial(Labeller, default_detector(), load_teacher("grabcut"), blobs, Origins("space", "CC0"))
+    make_labeller = partial(
+        Labeller, LabelWork(Origins("space", "CC0")), default_detector(), load_teacher("grabcut"), blobs
+    )
     result = process_shard(find_pictures(str(root / "pictures")), root / "data/shards/first", make_labeller)
     commit_shards([result], ManifestStore(root / "manifests"), blobs.root, parameters={"images": "pictures"})
     red_is_person(root / "red.onnx")
@@ -119,8 +121,8 @@ def make_masks(
 ) -> list[ShardResult]:
     """What the flow's tasks do, one after the other."""
     samples = find_samples(store.open(), status, store.data_root())
-    job = RelabelJob(teacher, options, store.data_root(), threads=2)
-    return [run_relabel_shard(shard, "shard", job=job) for shard in split_into_shards(samples, shard_size)]
+    job = Job(RelabelWork(), teacher, options, store.data_root(), threads=2)
+    return [run_shard(shard, "shard", job=job) for shard in split_into_shards(samples, shard_size)]
 
 
 def commit(store: ManifestStore, results: Sequence[ShardResult], version: int, status: RelabelStatus) -> Relabelled:
@@ -308,7 +310,7 @@ def test_no_usable_picture_at_all_is_one_line(store: ManifestStore) -> None:
 
 def test_a_picture_of_another_size_than_its_row_is_left(store: ManifestStore) -> None:
     sample = find_samples(store.open(), "pending", store.data_root())[0]
-    relabeller = Relabeller(default_detector(), load_teacher(RED), BlobStore(store.data_root()))
+    relabeller = Labeller(RelabelWork(), default_detector(), load_teacher(RED), BlobStore(store.data_root()))
     outcome = relabeller.prepare(relabeller.read(replace(sample, width=sample.width + 1)))
     assert isinstance(outcome, dict)
     assert outcome["reason"] == "image and manifest differ in size"
@@ -357,20 +359,20 @@ def test_no_samples_of_the_status_is_one_line(store: ManifestStore) -> None:
 
 def test_an_interrupted_run_goes_on_where_it_stopped(store: ManifestStore, monkeypatch: pytest.MonkeyPatch) -> None:
     samples = find_samples(store.open(), "pending", store.data_root())
-    job = RelabelJob(RED, TeacherOptions(), store.data_root(), threads=1)
+    job = Job(RelabelWork(), RED, TeacherOptions(), store.data_root(), threads=1)
     first, second = samples[:2], samples[2:]
-    done = run_relabel_shard(first, "shard 1/2", job=job)
+    done = run_shard(first, "shard 1/2", job=job)
     written = (Path(done.directory) / "rows.parquet").stat().st_mtime_ns
     worker.interrupted.set()
     try:
         with pytest.raises(CancelledError):
-            run_relabel_shard(second, "shard 2/2", job=job)
+            run_shard(second, "shard 2/2", job=job)
     finally:
         worker.interrupted.clear()
     asked: list[str] = []
-    read = Relabeller.read
-    monkeypatch.setattr(Relabeller, "read", lambda self, sample: asked.append(sample.sample_id) or read(self, sample))
-    results = [run_relabel_shard(shard, "shard", job=job) for shard in (first, second)]
+    read = Labeller.read
+    monkeypatch.setattr(Labeller, "read", lambda self, sample: asked.append(sample.sample_id) or read(self, sample))
+    results = [run_shard(shard, "shard", job=job) for shard in (first, second)]
     assert [result.resumed for result in results] == [True, False]
     assert (Path(done.directory) / "rows.parquet").stat().st_mtime_ns == written
     assert sorted(asked) == sorted(sample.sample_id for sample in second)
@@ -381,7 +383,7 @@ def test_a_digest_follows_what_decides_the_masks_and_not_the_old_ones(
     store: ManifestStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def digest(samples: Sequence[Sample], options: TeacherOptions = TeacherOptions()) -> str:  # noqa: B008
-        return relabel_digest(samples, teacher=load_teacher(RED, options), detector="d")
+        return RelabelWork().digest(samples, teacher=load_teacher(RED, options), detector="d")
 
     samples = find_samples(store.open(), "pending", store.data_root())
     first = digest(samples)
@@ -394,7 +396,7 @@ def test_a_digest_follows_what_decides_the_masks_and_not_the_old_ones(
         digest([replace(samples[0], face=replace(face, x=face.x + 1)), *samples[1:]]),
         digest([replace(samples[0], image_sha256="0" * 64), *samples[1:]]),
         digest(samples, TeacherOptions(flip=True)),
-        relabel_digest(samples, teacher=load_teacher("grabcut"), detector="d"),
+        RelabelWork().digest(samples, teacher=load_teacher("grabcut"), detector="d"),
     ]
     monkeypatch.setattr(roi, "ABOVE_FACE_HEIGHTS", 1.5)
     others.append(digest(samples))
@@ -419,7 +421,7 @@ def test_few_portraits_are_in_memory_however_many_samples_there_are(store: Manif
     teacher = Watched()
     [sample] = find_samples(store.open(), "pending", store.data_root())[2:3]
     samples = [replace(sample, sample_id=f"{number:032x}") for number in range(30)]
-    relabeller = Relabeller(default_detector(), teacher, BlobStore(store.data_root()))
+    relabeller = Labeller(RelabelWork(), default_detector(), teacher, BlobStore(store.data_root()))
     assert sum(isinstance(outcome, list) for outcome in label_all(relabeller, samples, threads=2)) == 30
     assert teacher.most_alive <= 8
 

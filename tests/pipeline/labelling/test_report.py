@@ -17,6 +17,7 @@ from manifests.pixels.contact_sheet import COLUMNS, GAP_PX, TILE_PX
 from manifests.store.manifest import ManifestStore
 from pipeline.faces.mtcnn import default_detector
 from pipeline.labelling.commit import Generated, commit_shards
+from pipeline.labelling.label import LabelWork
 from pipeline.labelling.labeller import Labeller
 from pipeline.labelling.report import (
     EMBEDDED_LIMIT_BYTES,
@@ -49,10 +50,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory, astronaut: Image.Image) -
     blobs, teacher = BlobStore(root / "data"), load_teacher("grabcut")
     pictures = find_pictures(str(write_bad_pictures(root / "pictures", astronaut)))
     shards = [pictures[:5], pictures[5:]]
+    work = LabelWork(Origins("odd"))
     results = [
-        process_shard(
-            shard, root / f"data/shards/{index}", lambda: Labeller(default_detector(), teacher, blobs, Origins("odd"))
-        )
+        process_shard(shard, root / f"data/shards/{index}", lambda: Labeller(work, default_detector(), teacher, blobs))
         for index, shard in enumerate(shards)
     ]
     results[1] = replace(results[1], resumed=True)

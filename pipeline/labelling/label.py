@@ -1,0 +1,112 @@
+"""Labelling: source images -> portraits with masks.
+
+Case 1 (paper, section 3.4): a full-body image with a mask; image and mask are cropped alike around each face
+that the mask counts as person. Case 2: a raw image; the teacher proposes a mask for each ROI.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+import pyarrow as pa
+
+from manifests.errors import UserError
+from manifests.files.blobs import BlobStore, sha256_hex
+from manifests.pixels.geometry import Box, Pixels, crop
+from manifests.pixels.images import UnusableImage
+from manifests.pixels.masks import read_mask_values
+from manifests.samples.sample import Row, score_mask, store_sample
+from pipeline import quarantine
+from pipeline.faces.face import (
+    MIN_FACE_IN_MASK_FRACTION,
+    MIN_FACE_PROB,
+    MIN_FACE_PX,
+    Face,
+    FaceDetector,
+    person_share,
+)
+from pipeline.faces.roi import portrait_roi, sample_rois
+from pipeline.labelling.shards import ROW_SCHEMA, work_digest
+from pipeline.labelling.work import Candidate
+from pipeline.quarantine import QuarantineRow, Unusable
+from pipeline.sources import Origins, Picture
+from pipeline.teachers import Portrait, Teacher
+
+
+@dataclass(frozen=True, slots=True)
+class LabelWork:
+    """Labelling as pipeline.labelling.work.Work; no teacher in case 1."""
+
+    origins: Origins
+    schema: ClassVar[pa.Schema] = ROW_SCHEMA
+
+    def digest(self, items: Sequence[Picture], *, teacher: Teacher | None, detector: str) -> str:
+        """Over names and bytes of images and masks, their metadata, and work_digest's settings."""
+        files = [[picture.uri, picture.fingerprint(), _file_digest(picture.mask)] for picture in items]
+        return work_digest(files, teacher=teacher, detector=detector, origins=asdict(self.origins))
+
+    def candidates(self, item: Picture, rgb: Pixels, detector: FaceDetector) -> list[Candidate]:
+        """One for each face that passes; in case 1 with its mask."""
+        faces = detector.detect(rgb)
+        if not faces:
+            limits = f"at least {MIN_FACE_PX} px and probability {MIN_FACE_PROB}"
+            raise Unusable(quarantine.NO_FACE, f"expected a face of {limits}, found none")
+        if item.mask is None:
+            return [_candidate(rgb, roi, face, faces) for roi, face in sample_rois(faces, Box.whole(rgb))]
+        mask = self._read_mask(item.mask, rgb)
+        labelled = [face for face in faces if person_share(mask, face) >= MIN_FACE_IN_MASK_FRACTION]
+        if not labelled:
+            raise Unusable(
+                quarantine.NO_FACE_IN_MASK,
+                f"expected a face that the mask counts as person, found {len(faces)} outside",
+            )
+        cut = [_candidate(rgb, portrait_roi(face, Box.whole(rgb)), face, faces) for face in labelled]
+        return [replace(candidate, mask=crop(mask, candidate.roi)) for candidate in cut]
+
+    def row(self, item: Picture, sha256: str, candidate: Candidate, teacher: Teacher | None, blobs: BlobStore) -> Row:
+        """The whole row but for shards.DATASET_COLUMNS."""
+        assert candidate.mask is not None, "a candidate is stored after it was given a mask"
+        scores = score_mask(candidate.mask)
+        return store_sample(
+            blobs,
+            candidate.portrait.rgb,
+            candidate.mask,
+            source=self.origins.source_of(item, sha256),
+            roi=candidate.roi,
+            origin="teacher" if teacher else "face_crop",
+            teacher=teacher.name if teacher else None,
+            scores=scores,
+            others={**candidate.face.columns(), **candidate.doubt_columns(candidate.mask, scores)},
+        )
+
+    def quarantined(self, item: Picture, error: UnusableImage | Unusable, sha256: str | None) -> QuarantineRow:
+        return {"source_uri": item.uri, "reason": error.reason, "detail": error.detail, "source_sha256": sha256}
+
+    def _read_mask(self, path: Path, rgb: Pixels) -> Pixels:
+        assert self.origins.encoding is not None, "case 1 needs the masks' encoding"
+        try:
+            values = read_mask_values(path)
+        except UserError as error:
+            raise Unusable(quarantine.BAD_MASK, str(error)) from error
+        if values.shape != rgb.shape[:2]:
+            sizes = f"expected {rgb.shape[1]}x{rgb.shape[0]}, found {values.shape[1]}x{values.shape[0]}"
+            raise Unusable(quarantine.MASK_MISMATCH, f"{sizes} in {path}")
+        return self.origins.encoding.to_mask(values)
+
+
+def _candidate(rgb: Pixels, roi: Box, face: Face, faces: Sequence[Face]) -> Candidate:
+    inside = [other.seen_from(roi) for other in faces if _center_inside(other, roi)]
+    return Candidate(Portrait(crop(rgb, roi), inside), roi, face)
+
+
+def _center_inside(face: Face, roi: Box) -> bool:
+    x, y = face.center
+    return roi.x <= x < roi.right and roi.y <= y < roi.bottom
+
+
+def _file_digest(path: Path | None) -> str | None:
+    try:
+        return sha256_hex(path.read_bytes()) if path else None
+    except OSError:  # `candidates` puts it into quarantine, with the reason
+        return None
