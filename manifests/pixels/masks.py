@@ -80,7 +80,7 @@ def resize_mask(mask: Pixels, shape: tuple[int, int]) -> Pixels:
 
 @dataclass(frozen=True, slots=True)
 class MaskEncoding:
-    """The encoding of a dataset's masks: the values that occur, and those that are person; `inverted`: all the others."""
+    """The encoding of a dataset's masks: which values occur, and which are person; `inverted`: all the others."""
 
     kind: Literal["0/1", "0/255", "grey levels", "labels"]
     person_label: int | None = None
