@@ -1,4 +1,4 @@
-"""`python -m review_ui`: open the review page on a manifest version; `python -m review_ui users`: who may sign in."""
+"""`python -m review_ui` opens the review page on a manifest version; `python -m review_ui users` edits the users."""
 
 import argparse
 import os
@@ -26,7 +26,7 @@ from review_ui.queue.session import ReviewSession
 
 TEAM_RATES = Rates(gold=0.02, repeat=0.01)  # 8 hours at 1.25 s: 460 gold samples
 GOLD_SAMPLES = 1000  # each reviewer meets each once; fewer where there is less ground truth
-GOLD_SEED = 0  # the same on every server, so that they make the same ones
+GOLD_SEED = 0  # the same on every server, so that all make the same samples
 
 _TEAM = """who may sign in:
   python -m review_ui users add NAME [--role reviewer|lead] [--password-stdin] [--users PATH]
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _rates(options: argparse.Namespace) -> Rates:
-    """Those asked for; a team is measured unless told otherwise, who works alone isn't."""
+    """The rates of the options; by default a team is measured, a single person isn't."""
     usual = TEAM_RATES if options.users else Rates()
     return Rates(
         gold=usual.gold if options.gold_rate is None else options.gold_rate,
@@ -77,7 +77,7 @@ def _rates(options: argparse.Namespace) -> Rates:
 
 
 def _bring_gold(session: ReviewSession, manifest: Manifest, log: DecisionLog, options: argparse.Namespace) -> None:
-    """Make the gold samples that are missing and mix them in; the page is open meanwhile."""
+    """Make the missing gold samples and mix them in, while the page is open."""
     from review_ui.quality.gold_generation import prepare_gold  # here: it loads OpenCV
 
     try:
@@ -87,21 +87,21 @@ def _bring_gold(session: ReviewSession, manifest: Manifest, log: DecisionLog, op
         print(f"warning: no gold samples are mixed in: {error}", file=sys.stderr)
         return
     session.use_gold(gold)
-    if not gold and options.gold_rate:  # else a team that just has none
+    if not gold and options.gold_rate:  # without the option, having none is normal
         print("warning: no gold samples are mixed in: the version has no usable ground_truth rows", file=sys.stderr)
 
 
 def host_name(text: str) -> str:
-    """A name as browsers send it in Host, without scheme and port; any other would never match."""
+    """An argument's type: a host name as browsers send it in Host, without scheme and port."""
     if not re.fullmatch(r"[A-Za-z0-9._-]+", text):
         raise argparse.ArgumentTypeError(f"expected a host name such as reviews.example.org, found {ascii(text)[:80]}")
     return text
 
 
 def _open(options: argparse.Namespace) -> tuple[Manifest, ManifestStore]:
-    """The manifest asked for, or the latest one, and the store of its directory."""
-    for given in filter(None, (options.manifest, options.manifests, options.data)):
-        require_local(given, "review_ui")
+    """The manifest of the options, or the latest one, and the store of its directory."""
+    for path in filter(None, (options.manifest, options.manifests, options.data)):
+        require_local(path, "review_ui")
     store = ManifestStore(options.manifest.parent if options.manifest else options.manifests)
     manifest = Manifest.open(options.manifest or store.open().path, data_root=options.data)
     if not manifest.data_root.is_dir():
@@ -119,7 +119,7 @@ def _announce(url: str, manifest: Manifest, *, browser: bool) -> None:
 
 
 def _has_screen() -> bool:
-    """Whether a person sits in front of this machine: a terminal, and a desktop to open a window on."""
+    """Whether there is a terminal, and a desktop to open a window on."""
     desktop = sys.platform in ("darwin", "win32") or bool(
         os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     )
@@ -127,18 +127,18 @@ def _has_screen() -> bool:
 
 
 def _warn(host: str, users: UsersFile | None) -> None:
-    """Say what the operator may not have meant."""
+    """Warn about settings that the operator may not have meant."""
     if not is_loopback(host) and users:
         print(
             f"warning: passwords travel to {host} in clear; put TLS in front of it, see docs/team.md", file=sys.stderr
         )
     elif not is_loopback(host):
-        print(f"warning: whoever reaches {host} can see and judge the pictures; nobody signs in", file=sys.stderr)
+        print(f"warning: anyone who reaches {host} can see and judge the images: there is no sign-in", file=sys.stderr)
     if users and all(user.role != "lead" for user in users.users().values()):
         print("warning: no user is a lead, so nobody can publish; set a role by hand or add one", file=sys.stderr)
     if not users and command.DEFAULT_PATH.exists():
         print(
-            f"warning: nobody signs in; for those in {command.DEFAULT_PATH} to do so, "
+            f"warning: there is no sign-in; to require one of the users in {command.DEFAULT_PATH}, "
             f"start with --users {command.DEFAULT_PATH}",
             file=sys.stderr,
         )

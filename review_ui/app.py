@@ -1,4 +1,4 @@
-"""The whole app."""
+"""The ASGI application: API, review page, lead page, sign-in."""
 
 import hashlib
 from collections.abc import Collection
@@ -27,10 +27,10 @@ def create_app(
     doorkeeper: Doorkeeper | None = None,
     public_names: Collection[str] = (),
 ) -> ASGIApp:
-    """Routes, page, sign-in and guard. Without a doorkeeper nobody signs in.
+    """Stack routes, page, sign-in and guard. Without a doorkeeper there is no sign-in.
 
-    `dataset` tells apart what browsers keep for different queues on one address; `public_names` are those under
-    which a proxy shows the page.
+    `dataset` keeps apart what browsers store for different queues on one address; `public_names` are the host names
+    of a proxy.
     """
     app = create_api(session, blobs)
     mount_page(app, dataset)

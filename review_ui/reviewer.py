@@ -1,4 +1,4 @@
-"""Who sits in front of the page."""
+"""The person in front of the page."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,10 +8,10 @@ Role = Literal["reviewer", "lead"]
 
 @dataclass(frozen=True, slots=True)
 class Reviewer:
-    """A signed-in person; a lead also publishes, takes the second look and sees everybody's figures."""
+    """A signed-in person; a lead also publishes, takes the second look and sees all figures."""
 
     name: str
     role: Role
 
 
-LOCAL_LEAD = Reviewer("local", "lead")  # when there are no users: whoever sits at this machine
+LOCAL_LEAD = Reviewer("local", "lead")  # the reviewer when there are no users

@@ -1,4 +1,4 @@
-"""Who may sign in, and the ASGI layer that asks.
+"""Sign-in: the users, their sessions, and the ASGI layer that requires them.
 
 authenticator.py  name and password -> token, token -> `Reviewer`
 command.py        `python -m review_ui users`

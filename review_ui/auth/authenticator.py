@@ -1,8 +1,8 @@
-"""Lets people in: name and password -> token, token -> Reviewer. No web in here.
+"""Authentication without the web: name and password -> token, token -> Reviewer.
 
-A person is who the users file says, now: somebody removed, or with another password, is out at the next request,
-and a new role holds from the next request on. What the database says about a token is remembered for CACHE_SECONDS,
-so that a page under load costs no query per request; a sign-out on another server is seen after that.
+The users file is followed: a removed user, or one with another password, is signed out at the next request, and a new
+role holds from the next request on. A token's row is cached for CACHE_SECONDS, so that a page under load costs no
+query per request; a sign-out on another server takes effect after that.
 """
 
 import threading
@@ -22,11 +22,11 @@ _CACHE_SIZE = 1_000
 
 
 class WrongPassword(UserError):
-    """No such name, or not its password: which of the two is not told."""
+    """An unknown name or a wrong password; the message doesn't tell which."""
 
 
 class TooManyTries(UserError):
-    """Somebody is guessing; `wait_seconds` says when the next try is looked at."""
+    """Too many wrong passwords; the next try is possible after `wait_seconds`."""
 
     def __init__(self, wait_seconds: int) -> None:
         super().__init__(
@@ -50,14 +50,14 @@ class Doorkeeper:
         self._lock = threading.Lock()
 
     def sign_in(self, name: str, password: str, *, address: str, replaces: str | None = None) -> str:
-        """A token for the person; the one it replaces ends. Takes a few tenths of a second.
+        """Issue a token to the person and end the one it replaces. Takes a few tenths of a second.
 
         Raises WrongPassword, TooManyTries, DatabaseAway.
         """
         wait = self._throttle.begin(name, address, now=self._now().timestamp())
         if wait:
             raise TooManyTries(int(wait) + 1)
-        user = self._known(name, password)
+        user = self._authenticated(name, password)
         if user is None:
             raise WrongPassword("expected a name and its password, found another pair; check both and try again")
         token = self._tokens.issue(user.name, user.password.fingerprint)
@@ -67,28 +67,28 @@ class Doorkeeper:
         return token
 
     def sign_out(self, token: str) -> None:
-        """End the token everywhere; harmless when it had ended."""
+        """End the token on every server; harmless when it has ended already."""
         self._tokens.end(token)
         with self._lock:
             self._remembered.pop(digest_of(token), None)
 
     def recall(self, token: str) -> Reviewer | None:
-        """Who it is, without asking the database; None when only `find` knows."""
+        """The token's reviewer from the cache; None when only `find` can tell."""
         remembered = self._remembered.get(digest_of(token))
         if remembered is None or remembered[1] <= self._now():
             return None
         return self._reviewer(remembered[0])
 
     def find(self, token: str) -> Reviewer | None:
-        """Who the token belongs to; None when it has ended or never was. Asks the database; raises DatabaseAway."""
+        """The token's reviewer from the database; None when it has ended or never existed. Raises DatabaseAway."""
         record = self._tokens.find(token)
         if record is None:
             return None
         self._remember(digest_of(token), record)
         return self._reviewer(record)
 
-    def _known(self, name: str, password: str) -> User | None:
-        """The user, if it is the password. An unknown name costs the same time: somebody's hash is tried in vain."""
+    def _authenticated(self, name: str, password: str) -> User | None:
+        """The user, if the password is right. An unknown name takes the same time: another user's hash is tried."""
         users = self._users.users()
         user = users.get(name)
         tried = user or next(iter(users.values()), None)

@@ -1,4 +1,4 @@
-"""`python -m review_ui users`: who may sign in."""
+"""`python -m review_ui users`: add, list and remove users, and change passwords."""
 
 import argparse
 import getpass
@@ -51,11 +51,11 @@ def _password(options: argparse.Namespace) -> None:
 
 
 def _with(options: argparse.Namespace) -> dict[str, User]:
-    """The users, of whom `options.name` is one."""
+    """Read the users; UserError unless `options.name` is one of them."""
     users = read_users(options.users)
     if options.name not in users:
-        known = ", ".join(users) or "nobody"
-        raise UserError(f"expected a name out of {options.users}, found {options.name}; it knows {known}")
+        names = ", ".join(users) or "nobody"
+        raise UserError(f"expected a name out of {options.users}, found {options.name}; it knows {names}")
     return users
 
 
@@ -108,11 +108,11 @@ def _parser() -> argparse.ArgumentParser:
         "--password-stdin", action="store_true", help="read the password as one line of standard input"
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    add = commands.add_parser("add", parents=[name, file, password], help="let somebody in")
+    add = commands.add_parser("add", parents=[name, file, password], help="add a user")
     add.add_argument("--role", choices=ROLES, default="reviewer", help="a lead also publishes (default: reviewer)")
     add.set_defaults(run=_add)
     commands.add_parser("list", parents=[file], help="names and roles").set_defaults(run=_list)
-    commands.add_parser("remove", parents=[name, file], help="let somebody in no more").set_defaults(run=_remove)
+    commands.add_parser("remove", parents=[name, file], help="remove a user").set_defaults(run=_remove)
     commands.add_parser(
         "password", parents=[name, file, password], help="set another password"
     ).set_defaults(run=_password)  # fmt: skip

@@ -1,4 +1,4 @@
-"""The cookie that holds a sign-in's token: no script reads it, no other site's request carries it."""
+"""The cookie that holds a sign-in's token: unreadable to scripts, and not sent with other sites' requests."""
 
 from starlette.requests import HTTPConnection
 from starlette.responses import Response

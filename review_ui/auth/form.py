@@ -1,6 +1,6 @@
 """The sign-in form: the page that shows it, POST /sign-in that reads it, POST /sign-out.
 
-Who asks for HTML gets the page, with the error on it; who doesn't gets {"error": one line}.
+A request for HTML gets the page, with the error on it; any other gets {"error": one line}.
 """
 
 from functools import partial
@@ -21,21 +21,21 @@ from review_ui.auth.cookie import remove_token, set_token, token_of
 
 MAX_FORM_BYTES = 4096
 HASHES_AT_ONCE = 2  # each takes a core and 128 MiB
-MAX_WAITING = 32  # for those; further ones would wait for longer than people do
+MAX_WAITING = 32  # for a hash; further ones would wait for longer than people do
 
 _TEMPLATE = Path(__file__).parents[1] / "static" / "sign_in.html"
 _NOT_SIGNED_IN = "expected a signed-in reviewer, found none; sign in at /"
 _FORM_TYPE = "application/x-www-form-urlencoded"
-_MAX_NAME_CHARACTERS = 64  # what lies behind is neither looked up nor remembered
+_MAX_NAME_CHARACTERS = 64  # the rest is cut off
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
 class MalformedForm(UserError):
-    """Not what the page's form sends."""
+    """The body isn't what the page's form sends."""
 
 
 class TooLong(UserError):
-    """More than any name and password need."""
+    """The body is longer than any name and password."""
 
 
 class Busy(UserError):
@@ -43,7 +43,7 @@ class Busy(UserError):
 
 
 class SignInForm:
-    """What the two routes answer, and what a request without a sign-in gets."""
+    """The responses of the two routes, and of a request without a sign-in."""
 
     def __init__(self, doorkeeper: Doorkeeper) -> None:
         self._doorkeeper = doorkeeper
@@ -52,7 +52,7 @@ class SignInForm:
         self._template = Template(_TEMPLATE.read_text(encoding="utf-8"))
 
     async def sign_in(self, request: Request) -> Response:
-        """303 to the review page, with the cookie; or what was wrong."""
+        """303 to the review page, with the cookie; or the error."""
         name = ""
         try:
             name, password = await _read_form(request)
@@ -64,7 +64,7 @@ class SignInForm:
         return answer
 
     async def sign_out(self, request: Request) -> Response:
-        """303 to the form; the token ends on every server, and the pictures leave the browser's cache."""
+        """303 to the form; the token ends on every server, and the images leave the browser's cache."""
         await run_in_threadpool(self._doorkeeper.sign_out, token_of(request) or "")
         answer = RedirectResponse("/", 303, {**_NO_STORE, "Clear-Site-Data": '"cache"'})
         remove_token(answer, request)
@@ -88,29 +88,29 @@ class SignInForm:
             self._waiting -= 1
 
     def _refused(self, request: Request, error: UserError, name: str) -> Response:
-        status, told = _status_and_words(error)
+        status, problem = _status_and_problem(error)
         if _wants_page(request):
-            answer: Response = self._page(status, told=told, name=name)
+            answer: Response = self._page(status, problem=problem, name=name)
         else:
             answer = JSONResponse({"error": str(error)}, status, _NO_STORE)
         if isinstance(error, TooManyTries):
             answer.headers["Retry-After"] = str(error.wait_seconds)
         return answer
 
-    def _page(self, status: int, *, told: str = "", name: str = "", refresh: bool = False) -> HTMLResponse:
+    def _page(self, status: int, *, problem: str = "", name: str = "", refresh: bool = False) -> HTMLResponse:
         page = self._template.substitute(
             refresh='<meta http-equiv="refresh" content="0">' if refresh else "",
-            problem=f'<p id="problem" role="alert">{escape(told)}</p>' if told else "",
+            problem=f'<p id="problem" role="alert">{escape(problem)}</p>' if problem else "",
             name=escape(name),
-            described='aria-describedby="problem"' if told else "",
+            described='aria-describedby="problem"' if problem else "",
             focus_name="" if name else "autofocus",
             focus_password="autofocus" if name else "",
         )
         return HTMLResponse(page, status, _NO_STORE)
 
 
-def _status_and_words(error: UserError) -> tuple[int, str]:
-    """The status, and what a person reads: "expected, found" would be a strange welcome."""
+def _status_and_problem(error: UserError) -> tuple[int, str]:
+    """The status, and the message on the page; "expected, found" would be a strange welcome there."""
     match error:
         case WrongPassword():
             return 401, "Wrong name or password. Check both and try again."
@@ -125,7 +125,7 @@ def _status_and_words(error: UserError) -> tuple[int, str]:
 
 
 async def _read_form(request: Request) -> tuple[str, str]:
-    """Name and password as they were typed. Raises MalformedForm, TooLong."""
+    """Name and password as typed. Raises MalformedForm, TooLong."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM_TYPE:
         raise MalformedForm(f"expected a form as {_FORM_TYPE}, found another content type; sign in at /")
     try:

@@ -1,10 +1,10 @@
-"""Keeps out who isn't signed in: an ASGI layer around the whole app, inside the guard.
+"""Requires a sign-in: an ASGI layer around the whole app, inside the guard.
 
-Without a valid cookie every route answers 401, Gradio's too; POST /sign-in alone is open. Whoever is signed in is
+Without a valid cookie every route answers 401, Gradio's too; only POST /sign-in is open. The signed-in reviewer is
 put into the request as `state.reviewer`; /lead and all below it is for leads.
 
-A page names in X-Reviewer whom it was opened by. Once somebody else has signed in with the same browser, that is 401
-too: nothing that was decided on the page of one person counts for another.
+A page names its reviewer in X-Reviewer. Once another person has signed in with the same browser, its requests get 401
+too: no decision made on one person's page counts for another.
 """
 
 from starlette.concurrency import run_in_threadpool
@@ -20,14 +20,14 @@ from review_ui.auth.form import SignInForm
 from review_ui.reviewer import Reviewer
 from review_ui.routes import LEAD_PATH, is_below
 
-_SOMEBODY_ELSE = "expected whom the page was opened by to be signed in, found somebody else; reload the page"
+_ANOTHER_REVIEWER = "expected the reviewer who opened the page to be signed in, found another; reload the page"
 _NOT_A_LEAD = "expected a lead, found a reviewer; ask a lead to do it"
 _SHARED = ("public", "s-maxage")  # directives that let a shared cache keep an answer
 _PRIVATE = ("private", "no-store")
 
 
 class SignIn:
-    """Passes on to `app` what comes from somebody who is signed in."""
+    """Passes the requests of signed-in people on to `app`."""
 
     def __init__(self, app: ASGIApp, doorkeeper: Doorkeeper) -> None:
         self._app = app
@@ -53,7 +53,7 @@ class SignIn:
             if reviewer is None:
                 answer = self._form.not_signed_in(request)
             elif request.headers.get("x-reviewer", reviewer.name) != reviewer.name:
-                answer = JSONResponse({"error": _SOMEBODY_ELSE}, 401, {"Cache-Control": "no-store"})
+                answer = JSONResponse({"error": _ANOTHER_REVIEWER}, 401, {"Cache-Control": "no-store"})
             elif not _may_enter(reviewer, scope["path"]):
                 answer = JSONResponse({"error": _NOT_A_LEAD}, 403)
             elif _route(scope) == ("POST", "/sign-out"):
@@ -102,10 +102,10 @@ def _may_enter(reviewer: Reviewer, path: str) -> bool:
 
 
 def _keep_from_shared_caches(headers: MutableHeaders) -> None:
-    """What one person may see, a proxy must not keep for the next one. The browser's own cache may."""
-    found = [directive.strip() for directive in headers.get("cache-control", "").split(",") if directive.strip()]
-    names = [directive.partition("=")[0].lower() for directive in found]
+    """Let only the browser's own cache keep a response: it may not be for the next person."""
+    directives = [directive.strip() for directive in headers.get("cache-control", "").split(",") if directive.strip()]
+    names = [directive.partition("=")[0].lower() for directive in directives]
     if any(name in _PRIVATE for name in names):
         return
-    kept = [directive for directive, name in zip(found, names, strict=True) if name not in _SHARED]
-    headers["Cache-Control"] = ", ".join(["private", *(kept or ["no-cache"])])
+    retained = [directive for directive, name in zip(directives, names, strict=True) if name not in _SHARED]
+    headers["Cache-Control"] = ", ".join(["private", *(retained or ["no-cache"])])

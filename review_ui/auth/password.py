@@ -1,7 +1,7 @@
-"""Passwords as scrypt hashes: one text that says how it was made, `scrypt$17$8$1$salt$hash`.
+"""Passwords as scrypt hashes: one text with its parameters, `scrypt$17$8$1$salt$hash`.
 
 The numbers are log2(n), r and p; salt and hash are base64. A hash takes a few tenths of a second and 128 MiB, so
-that whoever finds the file can't try many; it is never computed on the event loop.
+that a stolen file allows few tries; it is never computed on the event loop.
 """
 
 import base64
@@ -19,12 +19,12 @@ MAX_CHARACTERS = 256
 
 _LOG2_N, _R, _P = 17, 8, 1  # OWASP password storage cheat sheet, scrypt
 _SALT_BYTES, _DIGEST_BYTES = 16, 32
-_LOG2_N_RANGE, _R_RANGE, _P_RANGE = range(15, 21), range(8, 33), range(1, 17)  # at most 4 GiB, whoever wrote the file
+_LOG2_N_RANGE, _R_RANGE, _P_RANGE = range(15, 21), range(8, 33), range(1, 17)  # at most 4 GiB
 
 
 @dataclass(frozen=True, slots=True)
 class PasswordHash:
-    """The parameters of scrypt, and what they made of a password."""
+    """The parameters of scrypt, and the digest of a password."""
 
     log2_n: int
     r: int
@@ -37,7 +37,7 @@ class PasswordHash:
 
     @property
     def fingerprint(self) -> str:
-        """32 hex digits that change with the password, and with the salt; they give nothing away."""
+        """32 hex digits that change with the password, and with the salt; they reveal neither."""
         return hashlib.sha256(str(self).encode()).hexdigest()[:32]
 
 
@@ -48,13 +48,13 @@ def hash_password(password: str, *, log2_n: int = _LOG2_N) -> PasswordHash:
 
 
 def matches(password: str, expected: PasswordHash) -> bool:
-    """Whether it is the password; how long this takes doesn't depend on the answer."""
-    found = _scrypt(password, expected.log2_n, expected.r, expected.p, expected.salt)
-    return hmac.compare_digest(found, expected.digest)
+    """Whether the password is right, in a time that doesn't depend on the result."""
+    digest = _scrypt(password, expected.log2_n, expected.r, expected.p, expected.salt)
+    return hmac.compare_digest(digest, expected.digest)
 
 
 def read_hash(text: object) -> PasswordHash:
-    """The hash as a file holds it. ValueError, without the text itself, when it is none of ours."""
+    """Parse the text of a hash. ValueError, which doesn't quote the text, when it isn't one of ours."""
     problem = "expected a hash such as scrypt$17$8$1$salt$hash"
     parts = text.split("$") if isinstance(text, str) else []
     if len(parts) != 6 or parts[0] != "scrypt":
@@ -72,7 +72,7 @@ def read_hash(text: object) -> PasswordHash:
 
 
 def check_new(password: str) -> None:
-    """UserError when it can't be anybody's password: length, or characters that no form can send."""
+    """Raise UserError for a wrong length, or characters that no form can send."""
     if not MIN_CHARACTERS <= len(password) <= MAX_CHARACTERS:
         raise UserError(
             f"expected a password of {MIN_CHARACTERS} to {MAX_CHARACTERS} characters, found {len(password)}; "
@@ -83,7 +83,7 @@ def check_new(password: str) -> None:
 
 
 def _scrypt(password: str, log2_n: int, r: int, p: int, salt: bytes) -> bytes:
-    normal = unicodedata.normalize("NFC", password)  # of one letter, keyboards send several spellings
+    normal = unicodedata.normalize("NFC", password)  # keyboards encode one letter in several ways
     memory = 128 * r * (2**log2_n + p + 2)  # RFC 7914, plus what OpenSSL needs besides
     return hashlib.scrypt(normal.encode(), salt=salt, n=2**log2_n, r=r, p=p, maxmem=memory + 2**20, dklen=_DIGEST_BYTES)
 

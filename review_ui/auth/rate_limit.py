@@ -1,8 +1,8 @@
-"""Slows down who guesses passwords: after some failures, each further try for a name, or from an address, waits.
+"""Rate limit of sign-ins: after some failures, each further try for a name, or from an address, has to wait.
 
 A try counts as failed from its start, so that a thousand at once gain nothing. A name is never locked for good: at
-most MAX_DELAY_SECONDS lie between two tries, though who keeps trying a name keeps its owner waiting too. Each server
-process counts by itself. Memory is bounded: the longest quiet keys are forgotten first.
+most MAX_DELAY_SECONDS lie between two tries, though an attacker of a name delays its owner too. Each server process
+counts by itself. Memory is bounded: the longest quiet keys are forgotten first.
 """
 
 import ipaddress
@@ -34,7 +34,7 @@ class Throttle:
         self._lock = threading.Lock()
 
     def begin(self, name: str, address: str, *, now: float) -> float:
-        """0 when the try may go ahead, which counts it as failed for now; else the seconds to wait, and no count."""
+        """Count a try as failed for now and return 0; or return the seconds to wait, without counting."""
         keys = _keys(name, address)
         with self._lock:
             wait = max(self._wait(key, now) for key in keys)
@@ -44,28 +44,28 @@ class Throttle:
             return max(0.0, wait)
 
     def succeed(self, name: str, address: str) -> None:
-        """The try that `begin` let go ahead was right: the name starts afresh, the address gets that try back."""
+        """Forget the failures of a name that signed in, and take the try off its address."""
         of_name, of_address = _keys(name, address)
         with self._lock:
             self._failures.pop(of_name, None)
-            if found := self._failures.get(of_address):
-                found.count -= 1  # only one: an attacker with an account of his own must not wipe the slate
+            if failures := self._failures.get(of_address):
+                failures.count -= 1  # only one: an attacker with an account of his own must not wipe the slate
 
     def __len__(self) -> int:
         return len(self._failures)
 
     def _wait(self, key: _Key, now: float) -> float:
-        found = self._failures.get(key)
-        if found is None or now - found.last > FORGOTTEN_AFTER_SECONDS:
+        failures = self._failures.get(key)
+        if failures is None or now - failures.last > FORGOTTEN_AFTER_SECONDS:
             self._failures.pop(key, None)
             return 0.0
-        beyond = found.count - (FREE_TRIES_PER_NAME if key[0] == "name" else FREE_TRIES_PER_ADDRESS)
+        beyond = failures.count - (FREE_TRIES_PER_NAME if key[0] == "name" else FREE_TRIES_PER_ADDRESS)
         delay = 0.0 if beyond < 0 else min(MAX_DELAY_SECONDS, 2.0 ** min(beyond, 10))
-        return found.last + delay - now if delay else 0.0
+        return failures.last + delay - now if delay else 0.0
 
     def _count(self, key: _Key, now: float) -> None:
-        found = self._failures.setdefault(key, _Failures(0, now))
-        found.count, found.last = found.count + 1, now
+        failures = self._failures.setdefault(key, _Failures(0, now))
+        failures.count, failures.last = failures.count + 1, now
         self._failures.move_to_end(key)
         while len(self._failures) > self._max_keys:
             self._failures.popitem(last=False)
@@ -76,9 +76,9 @@ def _keys(name: str, address: str) -> tuple[_Key, _Key]:
 
 
 def _network(address: str) -> str:
-    """An IPv4 address itself; of an IPv6 address the /64, for one customer has all of it."""
+    """The IPv4 address, or the /64 of an IPv6 address: one customer has all of it."""
     try:
-        found = ipaddress.ip_address(address)
+        parsed = ipaddress.ip_address(address)
     except ValueError:
         return address
-    return str(found) if found.version == 4 else str(ipaddress.ip_network((found, 64), strict=False))
+    return str(parsed) if parsed.version == 4 else str(ipaddress.ip_network((parsed, 64), strict=False))

@@ -1,8 +1,8 @@
-"""Who is signed in: a table `sign_ins` in the decision log's database, so that it outlives a restart and holds on
-every server of the queue.
+"""Sign-ins: a table `sign_ins` in the decision log's database, so that they outlive a restart and hold on every
+server of the queue.
 
-A token is 256 random bits that only the browser has; the table has its SHA-256. It ends 12 hours after it was last
-used, and 7 days after it was issued whatever happens.
+A token is 256 random bits that only the browser has; the table has its SHA-256. It ends 12 hours after its last use,
+at the latest 7 days after its issue.
 """
 
 import contextlib
@@ -45,7 +45,7 @@ class SignInRecord:
 
 
 class Tokens:
-    """The table beside a decision log; made when it is missing. Safe to use from threads. Raises DatabaseAway."""
+    """The table beside a decision log, created when it is missing. Safe to use from threads. Raises DatabaseAway."""
 
     def __init__(self, log: DecisionLog, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._log = log
@@ -53,7 +53,7 @@ class Tokens:
         self._write(sa.schema.CreateTable(_SIGN_INS, if_not_exists=True))
 
     def issue(self, name: str, password_fingerprint: str) -> str:
-        """A new token; rows that have expired go."""
+        """Issue a new token, and delete expired rows."""
         token, now = secrets.token_urlsafe(_TOKEN_BYTES), self._now()
         row = {
             "token_sha256": digest_of(token),
@@ -66,7 +66,7 @@ class Tokens:
         return token
 
     def find(self, token: str) -> SignInRecord | None:
-        """The sign-in of a token that still holds, and holds for longer from now on; None when there is none."""
+        """The sign-in of a valid token, which it extends; None when there is none."""
         digest, now = digest_of(token), self._now()
         record = self._read(digest)
         if record is None or record.expires_at <= now:
@@ -74,7 +74,7 @@ class Tokens:
         extended = min(now + IDLE_LIMIT, record.created_at + AGE_LIMIT)
         if extended - record.expires_at >= EXTEND_EVERY:
             row = _SIGN_INS.c.token_sha256 == digest
-            with contextlib.suppress(DatabaseAway):  # a full disk keeps nobody from looking; it holds as it is
+            with contextlib.suppress(DatabaseAway):  # a full disk must not end a sign-in; it stays as it is
                 self._write(sa.update(_SIGN_INS).where(row).values(expires_at=extended))
         return record
 

@@ -1,10 +1,10 @@
-"""The users file: one TOML table per person, with the role and the password's hash. Read, written, followed.
+"""The users file: one TOML table per person, with the role and the password's hash. Reads, writes and follows it.
 
     [ann]
     role = "lead"
     password = "scrypt$17$8$1$...$..."
 
-It may be edited by hand. Written here, it is written whole or not at all and only its owner can read it.
+It may be edited by hand. `write_users` writes it whole or not at all, readable by its owner only.
 """
 
 import json
@@ -41,10 +41,10 @@ Users = Mapping[str, User]
 
 
 class UsersFile:
-    """The users in a file as it is now: it is read again when it has changed. Safe to use from threads."""
+    """The users of a file, which is read again when it has changed. Safe to use from threads."""
 
     def __init__(self, path: Path) -> None:
-        """UserError when the file is missing or wrong, or names nobody."""
+        """Read the file; UserError when it is missing, wrong or empty."""
         self._path = path
         self._lock = threading.Lock()
         self._signature = _signature(path)
@@ -53,7 +53,7 @@ class UsersFile:
             raise UserError(f"expected users in {path}, found none; add one with python -m review_ui users add NAME")
 
     def users(self) -> Users:
-        """What the file says; what it said before, while it can't be read: a slip must not lock out the team."""
+        """The file's users; the last readable ones while it can't be read: a slip must not lock out the team."""
         signature = _signature(self._path)
         if signature == self._signature:
             return self._users
@@ -68,7 +68,7 @@ class UsersFile:
 
 
 def read_users(path: Path) -> dict[str, User]:
-    """The users by name, in the file's order; UserError, one line that names file and user, when it is wrong."""
+    """Read the users by name, in the file's order; UserError, which names file and user, when it is wrong."""
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -88,7 +88,7 @@ def write_users(path: Path, users: Users) -> None:
         f"\n[{_key(user.name)}]\nrole = {json.dumps(user.role)}\npassword = {json.dumps(str(user.password))}\n"
         for user in users.values()
     )
-    mask = os.umask(0o077)  # of the temporary file too: nobody reads the hashes in between
+    mask = os.umask(0o077)  # the temporary file is private too
     try:
         write_replace(path, (_HEADER + "".join(tables)).encode())
     finally:
@@ -100,8 +100,8 @@ def _user(path: Path, name: str, table: object) -> User:
     if not NAME_PATTERN.fullmatch(name):
         raise UserError(f"{problem}expected a name of at most 64 letters, digits, '.', '_' or '-', found another")
     if not isinstance(table, dict) or table.keys() != {"role", "password"}:
-        found = ", ".join(ascii(key)[:40] for key in table) if isinstance(table, dict) else "no table"
-        raise UserError(f"{problem}expected role and password in a table, found {found or 'an empty one'}")
+        keys = ", ".join(ascii(key)[:40] for key in table) if isinstance(table, dict) else "no table"
+        raise UserError(f"{problem}expected role and password in a table, found {keys or 'an empty one'}")
     if table["role"] not in ROLES:
         raise UserError(f"{problem}expected a role out of {', '.join(ROLES)}, found {ascii(table['role'])[:60]}")
     try:
@@ -115,9 +115,9 @@ def _key(name: str) -> str:
 
 
 def _signature(path: Path) -> tuple[int, ...]:
-    """What changes with the file's content, without reading it; empty when there is no file."""
+    """Time, size and inode, which change with the content; empty when there is no file."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return ()
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    return status.st_mtime_ns, status.st_size, status.st_ino

@@ -122,10 +122,10 @@ def _server(root: Path, database_url: str) -> Iterator[tuple[str, "subprocess.Po
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         try:
-            found = re.search(r"http://\S+", process.stdout.readline())
-            if found is None:
+            address = re.search(r"http://\S+", process.stdout.readline())
+            if address is None:
                 raise UserError("expected the review server to start, found that it stopped; see above")
-            yield found[0], process
+            yield address[0], process
         finally:
             process.terminate()
 

@@ -1,4 +1,4 @@
-"""What a person in front of the page waits for, in a real Chromium driven by playwright."""
+"""Waiting times on the page, in a real Chromium driven by playwright."""
 
 import shutil
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ _PRESS = """async ({decisions, pace}) => {
   return {seconds, seen, painted: performance.getEntriesByName("key-to-paint").map((entry) => entry.duration)};
 }"""
 
-# The same of the plain page: clicks, and waits until another picture is there.
+# The same of the plain page: clicks, and waits for another image.
 _CLICK = """async (clicks) => {
   const took = [];
   const frame = () => new Promise(requestAnimationFrame);
@@ -84,12 +84,12 @@ def first_sample(browser: Browser, address: str) -> Page:
 
 def key_to_paint(browser: Browser, address: str, decisions: int) -> Pressed:
     page = first_sample(browser, address)
-    found = page.evaluate(_PRESS, {"decisions": decisions, "pace": PACE_MS})
-    return Pressed(found["seconds"], found["seen"], found["painted"])
+    measured = page.evaluate(_PRESS, {"decisions": decisions, "pace": PACE_MS})
+    return Pressed(measured["seconds"], measured["seen"], measured["painted"])
 
 
 def plain_gradio(browser: Browser, store: ManifestStore, clicks: int) -> list[float]:
-    """Milliseconds from a click to the next picture on a page as Gradio's guide would build it."""
+    """Milliseconds from a click to the next image on a page as Gradio's guide would build it."""
     import gradio as gr
 
     manifest = store.open()

@@ -1,7 +1,7 @@
 """Many reviewers at once, over HTTP: each asks for samples and posts a verdict on each, as the page does.
 
 The clients speak HTTP by hand over sockets of their own: a comfortable client library would take more of the
-machine than the server it measures. Run them in another process than the server.
+machine than the server. Run them in another process than the server.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ ASK_BELOW = 12  # samples in hand
 
 @dataclass
 class Load:
-    """What the clients saw."""
+    """Results of all clients."""
 
     seconds: float = 0.0
     stored: list[str] = field(default_factory=list)  # decision_ids, acknowledged
@@ -74,7 +74,7 @@ async def _decide(http: "_Connection", samples: list[dict[str, Any]], tab: str, 
 
 
 class _Connection:
-    """One connection that is kept; answers must have a Content-Length."""
+    """One persistent connection; responses must have a Content-Length."""
 
     def __init__(self, host: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._host, self._reader, self._writer = host, reader, writer
@@ -93,7 +93,7 @@ class _Connection:
         self._writer.write(f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content)
         answer = (await self._reader.readuntil(b"\r\n\r\n")).decode().lower().splitlines()
         length = next(int(line.split(":")[1]) for line in answer if line.startswith("content-length:"))
-        found = json.loads(await self._reader.readexactly(length))
+        content_json = json.loads(await self._reader.readexactly(length))
         if " 200" not in answer[0]:
-            raise RuntimeError(f"expected 200 from {path}, found {answer[0]}: {found}")
-        return found
+            raise RuntimeError(f"expected 200 from {path}, found {answer[0]}: {content_json}")
+        return content_json

@@ -1,4 +1,4 @@
-"""The lead's page as an app of its own: Gradio, mounted where the site wants it. Importing this takes seconds."""
+"""The lead's page as an app of its own (Gradio). Importing this takes seconds."""
 
 import gradio as gr
 from fastapi import FastAPI
@@ -10,7 +10,7 @@ _SYSTEM_FONTS = ["system-ui", "sans-serif"]  # Gradio's own fonts would come ove
 
 
 def lead_app(board: Board, path: str) -> FastAPI:
-    """An app that answers at `path` and below; whoever puts it into a site guards it."""
+    """An app that answers at `path` and below; the caller must protect the route."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     gr.mount_gradio_app(
         app,

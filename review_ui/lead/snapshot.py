@@ -1,4 +1,4 @@
-"""What the lead's page asks of the review session, and what it makes of the answers: one `Snapshot`."""
+"""All figures of the lead's page at one moment: `Snapshot`, read from the review session (`Board`)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from review_ui.quality.pace import Forecast, forecast
 
 
 class Board(Protocol):
-    """What the lead's page wants of the review session. All methods may be called from several threads."""
+    """The part of the review session that the lead's page uses. All methods may be called from several threads."""
 
     @property
     def manifest(self) -> Manifest:
@@ -22,7 +22,7 @@ class Board(Protocol):
 
     @property
     def policy(self) -> Policy:
-        """The one that the server was started with."""
+        """The policy of the server's options."""
 
     def decisions(self) -> list[Decision]:
         """All standing decisions, oldest first."""
@@ -30,7 +30,7 @@ class Board(Protocol):
     def gold(self) -> Mapping[MaskKey, GoldSample]: ...
 
     def second_look(self) -> int:
-        """How many samples wait for one."""
+        """Number of samples that wait for a second look."""
 
     def problems(self) -> list[str]:
         """One line for each sample that was set aside, with the reason."""
@@ -41,7 +41,7 @@ class Board(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What the board said at one moment; `decisions` are those of people."""
+    """The board at one moment; `decisions` are those of people."""
 
     manifest: Manifest
     decisions: list[Decision]
@@ -54,7 +54,7 @@ class Snapshot:
 
 
 def take_snapshot(board: Board, now: datetime) -> Snapshot:
-    """Everything read once, so that all figures on the page belong together."""
+    """Read everything once, so that all figures on the page belong together."""
     manifest, decisions = board.manifest, board.decisions()
     counted = tally(manifest, decisions, board.policy)
     by_people = [decision for decision in decisions if decision.is_by_person]

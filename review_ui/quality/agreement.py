@@ -1,7 +1,6 @@
 """Agreement of reviewers with each other and with themselves: Cohen's kappa (1960).
 
-Only blind verdicts count: a second look is taken with the others' verdicts in view, and on gold everybody who
-is right agrees.
+Only blind verdicts count: a second look shows the others' verdicts, and on gold all who are right agree.
 """
 
 from collections import defaultdict
@@ -18,7 +17,7 @@ Pair = tuple[Verdict, Verdict]
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Of two reviewers on the `n` masks that both judged; `first` twice: of one on masks judged twice.
+    """Agreement of two reviewers on the `n` masks that both judged, or of one (`first` twice) on masks judged twice.
 
     `observed` is the share of equal verdicts; `kappa` is None where chance alone would always agree.
     """
@@ -31,7 +30,7 @@ class Agreement:
 
 
 def agreements(verdicts: Sequence[Decision]) -> list[Agreement]:
-    """Between each two reviewers who judged a mask in common, by name; their first verdicts count."""
+    """Agreement of each two reviewers with masks in common, by name; their first verdicts count."""
     by_mask: dict[MaskKey, dict[str, Verdict]] = defaultdict(dict)
     for decision in verdicts:
         if decision.purpose in _BLIND:
@@ -44,7 +43,7 @@ def agreements(verdicts: Sequence[Decision]) -> list[Agreement]:
 
 
 def self_agreements(verdicts: Sequence[Decision]) -> dict[str, Agreement]:
-    """Of each reviewer's work with the same reviewer's repeats; those without any are left out."""
+    """Agreement of each reviewer's work with their own repeats; reviewers without repeats are left out."""
     at_work = {(d.reviewer, d.key): d.verdict for d in verdicts if d.purpose == "work"}
     pairs: dict[str, list[Pair]] = defaultdict(list)
     for decision in verdicts:
@@ -55,7 +54,7 @@ def self_agreements(verdicts: Sequence[Decision]) -> dict[str, Agreement]:
 
 
 def cohen_kappa(pairs: Sequence[Pair]) -> float | None:
-    """Agreement beyond chance, 1 at most; None for no pairs, or when both gave one and the same verdict throughout."""
+    """Agreement beyond chance, 1 at most; None for no pairs, or when both always gave the same one verdict."""
     if not pairs:
         return None
     first = sum(pair[0] == "accept" for pair in pairs) / len(pairs)

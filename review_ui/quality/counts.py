@@ -1,4 +1,4 @@
-"""How far the review is: what the log makes of each row under review, by source and by doubt; and why not."""
+"""Progress of the review: statuses by source and by doubt, and reasons of rejects."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ class Tally:
 
 
 def tally(manifest: Manifest, decisions: Sequence[Decision], policy: Policy) -> Tally:
-    """The rows of `manifest` that a person judges, as publishing under `policy` would leave them.
+    """Count the rows of `manifest` under review, with the statuses that publishing under `policy` would give.
 
     A row without a vote in `decisions` keeps its published status.
     """
@@ -43,7 +43,7 @@ def tally(manifest: Manifest, decisions: Sequence[Decision], policy: Policy) -> 
     votes = [decision for decision in verdicts(decisions) if decision.is_vote]
     status = pc.index_in(table["status"], value_set=pa.array(STATUSES)).to_numpy().copy()
     votes_of = np.zeros(table.num_rows, dtype=np.int64)
-    settled: dict[tuple[tuple[str, str], ...], int] = {}  # few kinds of outcomes, and a million rows
+    settled: dict[tuple[tuple[str, str], ...], int] = {}  # few kinds, and a million rows
     rows = pc.index_in(pa.array([vote.sample_id for vote in votes], pa.string()), value_set=table["sample_id"])
     for row, standing in _standing_by_row(table, votes, rows).items():
         kind = tuple((vote.verdict, vote.purpose) for vote in standing)
@@ -61,7 +61,7 @@ def tally(manifest: Manifest, decisions: Sequence[Decision], policy: Policy) -> 
 
 
 def _standing_by_row(table: pa.Table, votes: Sequence[Decision], rows: pa.Array) -> dict[int, tuple[Decision, ...]]:
-    """Each reviewer's last vote on the very mask that the row has now; `rows`: each vote's, null for none."""
+    """Each reviewer's last vote on the row's current mask; `rows` holds the row of each vote, or null."""
     judged = pa.array([vote.mask_sha256 for vote in votes], pa.string())
     current = pc.equal(table["mask_sha256"].take(rows), judged).to_pylist()
     by_row: dict[int, list[Decision]] = defaultdict(list)
@@ -72,12 +72,12 @@ def _standing_by_row(table: pa.Table, votes: Sequence[Decision], rows: pa.Array)
 
 
 def _reasons(table: pa.Table, votes: Sequence[Decision], rows: pa.Array) -> dict[str, Counter[str]]:
-    """Of rejects, older masks' too: what the teacher got wrong remains worth knowing."""
-    found: dict[str, Counter[str]] = defaultdict(Counter)
+    """Reasons of rejects by source, of older masks too: they still tell what the teacher got wrong."""
+    reasons: dict[str, Counter[str]] = defaultdict(Counter)
     for vote, source in zip(votes, table["source"].take(rows).to_pylist(), strict=True):
         if vote.verdict == "reject" and source is not None:  # null: its sample is not in this version
-            found[source][vote.reason or NO_REASON] += 1
-    return {source: Counter(dict(found[source].most_common())) for source in sorted(found)}
+            reasons[source][vote.reason or NO_REASON] += 1
+    return {source: Counter(dict(reasons[source].most_common())) for source in sorted(reasons)}
 
 
 def _by_doubt(doubt: np.ndarray, status: np.ndarray) -> dict[str, Counts]:

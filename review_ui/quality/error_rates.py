@@ -24,13 +24,13 @@ class Rate:
 
     @property
     def interval(self) -> Interval | None:
-        """Of 95 % (Clopper-Pearson); None without any observation."""
+        """The 95 % interval (Clopper-Pearson); None without any observation."""
         return clopper_pearson(self.hits, self.n) if self.n else None
 
 
 @dataclass(frozen=True, slots=True)
 class SlippedThrough:
-    """Wrong masks among the accepted ones: share and number, each with a 95 % interval."""
+    """Wrong masks among the accepted ones: share, its 95 % interval, and number."""
 
     share: float
     share_interval: Interval
@@ -39,10 +39,6 @@ class SlippedThrough:
     @property
     def count(self) -> float:
         return self.share * self.accepted
-
-    @property
-    def count_interval(self) -> Interval:
-        return self.share_interval[0] * self.accepted, self.share_interval[1] * self.accepted
 
 
 @lru_cache(maxsize=4096)
@@ -59,12 +55,12 @@ def clopper_pearson(hits: int, n: int) -> Interval:
 def slipped_through(
     accepted: Rate, false_accept: Rate, false_reject: Rate, *, seed: int, draws: int = DRAWS
 ) -> SlippedThrough | None:
-    """How many of the masks accepted at work are wrong, after the error rates on gold.
+    """Estimate how many of the masks accepted at work are wrong, from the error rates on gold.
 
     The share of wrong masks in the work follows from the accept rate (Rogan and Gladen 1978); of these
     `false_accept` got through. None when nothing was accepted, when there is no gold of either kind, or when the
     verdicts on gold are no better than chance. The interval is for these very masks: Beta posteriors of the three
-    rates with Jeffreys' prior, and then the luck of which masks were accepted.
+    rates with Jeffreys' prior, then binomial sampling of the accepted masks.
     """
     if not (accepted.hits and false_accept.n and false_reject.n):
         return None
@@ -74,7 +70,7 @@ def slipped_through(
         return None
     generator = np.random.default_rng(seed)
     chance = _wrong_among_accepted(*(_posterior(rate, generator, draws) for rate in rates))
-    wrong = generator.binomial(accepted.hits, chance)  # of the very masks that were accepted
+    wrong = generator.binomial(accepted.hits, chance)  # among the accepted masks
     tail = (1 - INTERVAL) / 2
     low, high = np.quantile(wrong / accepted.hits, (tail, 1 - tail))
     share = float(_wrong_among_accepted(*observed)[0])
@@ -82,11 +78,11 @@ def slipped_through(
 
 
 def _wrong_among_accepted(accept: np.ndarray, false_accept: np.ndarray, false_reject: np.ndarray) -> np.ndarray:
-    """The share, of three rates of any one shape."""
+    """The share of wrong masks, from three rates of one shape."""
     better_than_chance = 1 - false_reject - false_accept
     safe = np.where(better_than_chance > 0, better_than_chance, 1.0)
     wrong = np.clip((1 - false_reject - accept) / safe, 0.0, 1.0)
-    wrong = np.where(better_than_chance > 0, wrong, 1.0)  # such a reviewer rules nothing out
+    wrong = np.where(better_than_chance > 0, wrong, 1.0)  # no information from such a reviewer
     return np.minimum(wrong * false_accept / accept, 1.0)
 
 

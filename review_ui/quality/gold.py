@@ -1,6 +1,6 @@
-"""Gold samples: masks whose right verdict is known, shown among the others to measure the reviewers.
+"""Gold samples: masks whose right verdict is known, mixed into the work to measure the reviewers.
 
-They are made of ground_truth rows (gold_making.py): a good mask must be accepted, a damaged copy of one must be
+They are made of ground_truth rows (gold_generation.py): a good mask must be accepted, a damaged copy must be
 rejected. They live in a table of the decision log's database, so that all servers of one queue show and count the
 same ones.
 """
@@ -23,7 +23,7 @@ _GOLD = sa.Table(
     sa.Column("width", sa.Integer, nullable=False),
     sa.Column("height", sa.Integer, nullable=False),
     sa.Column("right_verdict", sa.String(8), nullable=False),
-    sa.Column("damage", sa.String(32)),  # of a kind in damage.py; null on a good mask
+    sa.Column("damage", sa.String(32)),  # a kind in mask_corruption.py; null for a good mask
 )
 
 
@@ -52,7 +52,7 @@ class GoldSamples(Mapping[MaskKey, GoldSample]):
 
     @classmethod
     def load(cls, log: DecisionLog) -> "GoldSamples":
-        """Those in the log's database, in the order of their ids; none before `prepare_gold`."""
+        """Load the gold samples of the log's database, in the order of their ids; none before `prepare_gold`."""
         with log.reading() as connection:
             return cls(stored_gold(connection))
 
@@ -67,7 +67,7 @@ class GoldSamples(Mapping[MaskKey, GoldSample]):
 
 
 def stored_gold(connection: sa.Connection) -> list[GoldSample]:
-    """Those in the table, in the order of their ids; none where there is no table yet."""
+    """Read the table, in the order of the ids; nothing when there is no table yet."""
     if not sa.inspect(connection).has_table(_GOLD.name):
         return []
     rows = connection.execute(sa.select(_GOLD).order_by(_GOLD.c.sample_id, _GOLD.c.mask_sha256)).mappings()
@@ -75,7 +75,7 @@ def stored_gold(connection: sa.Connection) -> list[GoldSample]:
 
 
 def add_gold(connection: sa.Connection, samples: Iterable[GoldSample]) -> None:
-    """Write them, in a transaction of `DecisionLog.writing`; the table is made when it is missing."""
+    """Write gold samples in a transaction of `DecisionLog.writing`; create the table when it is missing."""
     connection.execute(sa.schema.CreateTable(_GOLD, if_not_exists=True))
     rows = [{column.name: getattr(sample, column.name) for column in _GOLD.columns} for sample in samples]
     if rows:

@@ -17,7 +17,7 @@ from manifests.store.manifest import Manifest
 from review_ui.quality.gold import GoldSample, add_gold, stored_gold
 from review_ui.quality.mask_corruption import DAMAGES, damaged_copy, softened
 
-DAMAGED_FRACTION = 0.5  # false accepts are what matters, and a wrong mask in front of one keeps one awake
+DAMAGED_FRACTION = 0.5  # false accepts matter most, and wrong masks keep reviewers attentive
 
 _COLUMNS = ("sample_id", "source", "group_id", "image_sha256", "mask", "mask_sha256", "width", "height", "origin")
 _Row = dict[str, Any]
@@ -32,21 +32,21 @@ def prepare_gold(
     seed: int,
     damaged_fraction: float = DAMAGED_FRACTION,
 ) -> int:
-    """See to it that the queue has `count` gold samples, fewer when there are fewer usable ground_truth rows.
+    """Add gold samples until the queue has `count`, fewer when there are fewer usable ground_truth rows.
 
-    Returns how many were added: 0 when they were there already. Several servers may do this at once: of the same
-    rows and seed they make the same masks, and the first to commit them wins. A row whose image or mask can't be
-    read is passed over, and so is one whose mask leaves no room for damage. DatabaseAway when the log refuses.
+    Returns how many were added. Several servers may do this at once: from the same rows and seed they make the same
+    masks, and the first to commit wins. Rows are skipped whose image or mask can't be read, or whose mask leaves no
+    room for damage. Raises DatabaseAway.
     """
     with log.reading() as connection:
-        there = stored_gold(connection)
-    if len(there) >= count:
+        stored = stored_gold(connection)
+    if len(stored) >= count:
         return 0
-    made = _make(manifest, blobs, there, count=count, seed=seed, damaged_fraction=damaged_fraction)
+    made = _make(manifest, blobs, stored, count=count, seed=seed, damaged_fraction=damaged_fraction)
     with log.writing() as connection:
-        there = stored_gold(connection)  # another server may have been faster
-        known = {sample.sample_id for sample in there}
-        added = [sample for sample in made if sample.sample_id not in known][: max(0, count - len(there))]
+        stored = stored_gold(connection)  # another server may have been faster
+        stored_ids = {sample.sample_id for sample in stored}
+        added = [sample for sample in made if sample.sample_id not in stored_ids][: max(0, count - len(stored))]
         add_gold(connection, added)
     return len(added)
 
@@ -54,38 +54,38 @@ def prepare_gold(
 def _make(
     manifest: Manifest,
     blobs: BlobStore,
-    there: Sequence[GoldSample],
+    stored: Sequence[GoldSample],
     *,
     count: int,
     seed: int,
     damaged_fraction: float,
 ) -> list[GoldSample]:
-    """The gold samples that are missing, their masks stored."""
-    wanted = count - len(there)
-    damaged = round(count * damaged_fraction) - sum(sample.right_verdict == "reject" for sample in there)
-    order = np.random.default_rng([seed, len(there)]).permutation(wanted)
+    """Make the missing gold samples and store their masks."""
+    wanted = count - len(stored)
+    damaged = round(count * damaged_fraction) - sum(sample.right_verdict == "reject" for sample in stored)
+    order = np.random.default_rng([seed, len(stored)]).permutation(wanted)
     verdicts: list[Literal["accept", "reject"]] = ["reject" if place < damaged else "accept" for place in order]
     made: list[GoldSample] = []
-    for row in _candidates(manifest, {sample.sample_id for sample in there}, seed):
+    for row in _candidates(manifest, {sample.sample_id for sample in stored}, seed):
         if len(made) == wanted:
             break
-        sample = _gold_sample(row, blobs, verdicts[len(made)], seed, turn=len(there) + len(made))
+        sample = _gold_sample(row, blobs, verdicts[len(made)], seed, turn=len(stored) + len(made))
         if sample:
             made.append(sample)
     return made
 
 
-def _candidates(manifest: Manifest, taken: set[str], seed: int) -> Iterator[_Row]:
-    """ground_truth rows, one source after the other in turn, in an order that only the seed decides.
+def _candidates(manifest: Manifest, used: set[str], seed: int) -> Iterator[_Row]:
+    """ground_truth rows, the sources in turn, in an order that depends on the seed only.
 
-    One of each group of near-duplicates: who sees two masks of one photograph compares them.
+    One row of each group of near-duplicates, so that no one can compare two masks of one photograph.
     """
     table = manifest.read(_COLUMNS)
     rows = table.filter(pc.equal(table["origin"], "ground_truth")).to_pylist()
-    groups = {row["group_id"] for row in rows if row["sample_id"] in taken} - {None}
+    groups = {row["group_id"] for row in rows if row["sample_id"] in used} - {None}
     by_source: dict[str, list[_Row]] = defaultdict(list)
     for row in sorted(rows, key=lambda row: _number(seed, row["sample_id"])):
-        if row["sample_id"] not in taken and row["group_id"] not in groups:
+        if row["sample_id"] not in used and row["group_id"] not in groups:
             by_source[row["source"]].append(row)
             groups |= {row["group_id"]} - {None}
     in_turn = zip_longest(*(by_source[source] for source in sorted(by_source)))
@@ -95,9 +95,9 @@ def _candidates(manifest: Manifest, taken: set[str], seed: int) -> Iterator[_Row
 def _gold_sample(
     row: _Row, blobs: BlobStore, verdict: Literal["accept", "reject"], seed: int, *, turn: int
 ) -> GoldSample | None:
-    """With the kind of damage whose turn it is, or the next one for which the mask has room; None without any.
+    """A gold sample of the row with the kind of damage that is next in turn and has room; None without any.
 
-    A good mask without room for damage is none either: both kinds of gold come from the same kind of photographs.
+    A good mask needs room for damage too: both kinds of gold come from the same kind of photographs.
     """
     try:
         mask = decode_mask(blobs.read(row["mask"], row["mask_sha256"]))
@@ -126,5 +126,5 @@ def _gold_sample(
 
 
 def _number(seed: int, sample_id: str) -> int:
-    """The same on every server; of another seed or sample another one."""
+    """A random seed from seed and sample_id, the same on every server."""
     return int.from_bytes(hashlib.sha256(f"{seed}:{sample_id}".encode()).digest()[:8])

@@ -1,8 +1,8 @@
-"""Damaged copies of a good mask: what a careful reviewer must reject.
+"""Damaged copies of a good mask, which a careful reviewer rejects.
 
 Each kind of damage looks like a mistake that teachers make. A copy's IoU with the good mask lies in IOU_RANGE:
-visible, and not ridiculous. `softened` gives every mask, good or damaged, one and the same soft edge, for a
-teacher's masks have soft ones: a hard edge, or one that only damaged masks have, would tell which are tests.
+visible, and not ridiculous. `softened` gives every mask, good or damaged, the same soft edge, like a teacher's: a
+hard edge, or one that only damaged masks have, would reveal the tests.
 """
 
 from collections.abc import Callable
@@ -14,13 +14,13 @@ from manifests.pixels.geometry import Pixels
 from manifests.pixels.masks import PERSON, PERSON_LEVEL, Mask
 
 IOU_RANGE = (0.75, 0.97)
-EDGE_BLUR_PX = 1.5  # sigma: no step is left, and the edge at half height stays where it was
-PERSON_FRACTIONS = (0.12, 0.90)  # of the picture: in between there is room for damage, and damage is wide enough to see
+EDGE_BLUR_PX = 1.5  # sigma: removes the step; the edge at half height stays in place
+PERSON_FRACTIONS = (0.12, 0.90)  # of the image: in between there is room for damage, and damage is wide enough to see
 
 _WANTED_IOU = (0.85, 0.955)  # a part gone or added is seen early
 _WANTED_IOU_ALL_AROUND = (0.79, 0.89)  # the same loss spread along the whole edge is thin
 _GAP_PX = 6  # between the person and a second region
-_LUMPS = 12  # of the noise that makes outlines irregular, along the picture's longer side
+_LUMPS = 12  # of the noise that makes outlines irregular, along the image's longer side
 _BISECTIONS = 14
 _TIP_CANDIDATES = 6
 
@@ -70,7 +70,7 @@ def _second_region(person: Mask, wanted_iou: float, generator: np.random.Generat
 
 
 def _shifted(person: Mask, wanted_iou: float, generator: np.random.Generator) -> Mask:
-    """Moved to one side; a person cut by the picture's border stays cut by it."""
+    """Moved to one side; a person cut by the image's border stays cut by it."""
     angle = generator.uniform(0, 2 * np.pi)
 
     def moved(distance_px: float) -> Mask:
@@ -89,7 +89,7 @@ def _shifted(person: Mask, wanted_iou: float, generator: np.random.Generator) ->
 
 
 def _eroded(person: Mask, wanted_iou: float, _generator: np.random.Generator) -> Mask:
-    """Thinner all around, but not at the picture's border."""
+    """Thinner all around, but not at the image's border."""
     return person & ~_edge_strip(person, round((1 - wanted_iou) * person.sum()))
 
 
@@ -157,7 +157,7 @@ def _lumpy_distance(shape: tuple[int, ...], seed: np.ndarray, generator: np.rand
 
 
 def _tip(person: Mask, generator: np.random.Generator) -> np.ndarray:
-    """A point (row, column) on the person's edge, rather where the person is slim: hands, ears, hair, shoulders."""
+    """A point (row, column) on the person's edge, preferably where the person is slim: hands, ears, hair, shoulders."""
     edge = np.argwhere(person & _touching(~person))
     candidates = edge[generator.integers(len(edge), size=_TIP_CANDIDATES)]
     size = max(person.shape) // 6 | 1

@@ -1,4 +1,4 @@
-"""Pace: stretches of work without a long pause, decisions per minute over time, and how long the rest will take."""
+"""Pace: stretches of work without a long pause, decisions per minute over time, and a forecast."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ import numpy as np
 
 from manifests.decisions.decision import Decision
 
-PAUSE = timedelta(minutes=5)  # no mask takes so long: who says nothing for longer was away
+PAUSE = timedelta(minutes=5)  # no mask takes so long: the reviewer was away
 AT_WORK = timedelta(minutes=10)  # since the last decision
 BINS = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 240, 1440))
 MAX_BINS = 60  # on a chart
@@ -19,9 +19,9 @@ MAX_BINS = 60  # on a chart
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """So many decisions of one reviewer, skips too, without a pause of more than PAUSE between two of them.
+    """Decisions of one reviewer, skips too, without a pause of more than PAUSE between two of them.
 
-    It starts when the first mask came on screen, as far as its decision_ms tells.
+    It starts when the first mask came on screen, according to its decision_ms.
     """
 
     reviewer: str
@@ -46,9 +46,9 @@ class PaceBin:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """How long `votes_left` verdicts take at the pace so far.
+    """The time that `votes_left` verdicts take at the pace so far.
 
-    `hours` on the clock, with as many reviewers as are at work now: None with nobody at work.
+    `hours` on the clock, with as many reviewers as are at work now; None without any.
     """
 
     votes_left: int
@@ -63,16 +63,16 @@ def stretches(decisions: Sequence[Decision]) -> list[Stretch]:
     by_reviewer: dict[str, list[Decision]] = defaultdict(list)
     for decision in decisions:
         by_reviewer[decision.reviewer].append(decision)
-    found = []
+    result = []
     for reviewer in sorted(by_reviewer):
         ordered = sorted(by_reviewer[reviewer], key=attrgetter("decided_at"))
         seconds = np.array([decision.decided_at.timestamp() for decision in ordered])
         begins = [0, *(np.flatnonzero(np.diff(seconds) > PAUSE.total_seconds()) + 1).tolist(), len(ordered)]
         for i, j in pairwise(begins):
-            looking = timedelta(milliseconds=ordered[i].decision_ms or 0)
-            start = ordered[i].decided_at - min(looking, PAUSE)
-            found.append(Stretch(reviewer, j - i, start, ordered[j - 1].decided_at))
-    return found
+            first = timedelta(milliseconds=ordered[i].decision_ms or 0)
+            start = ordered[i].decided_at - min(first, PAUSE)
+            result.append(Stretch(reviewer, j - i, start, ordered[j - 1].decided_at))
+    return result
 
 
 def hours_by_reviewer(decisions: Sequence[Decision]) -> dict[str, float]:
@@ -112,7 +112,7 @@ def round_down(moment: datetime, width: timedelta) -> datetime:
 
 
 def forecast(decisions: Sequence[Decision], votes_left: int, now: datetime) -> Forecast:
-    """After the reviewers' whole time so far: what gold, repeats, skips and undone work cost is in it."""
+    """Forecast from all time spent so far, gold, repeats, skips and undone work included."""
     hours = sum(hours_by_reviewer(decisions).values())
     votes = sum(decision.is_vote for decision in decisions)
     at_work = len({decision.reviewer for decision in decisions if now - decision.decided_at <= AT_WORK})

@@ -1,4 +1,4 @@
-"""What the decision log tells about the reviewers: speed, error rates on gold, and what slipped through.
+"""Quality of each reviewer from the decision log: speed, error rates on gold, wrong accepted masks.
 
 All figures are pure functions of the standing decisions and the gold samples. A skip is no verdict. A reviewer's
 later verdict on the same mask for the same purpose replaces the earlier one, as in a manifest: a reject with a
@@ -31,7 +31,7 @@ class Seconds:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What one reviewer did on one view, or several together.
+    """Figures of one reviewer on one view, or of several together.
 
     verdicts        accepts and rejects of all purposes
     accepted        accepts out of the verdicts at work; gold, repeats and second looks are left out
@@ -43,7 +43,6 @@ class Figures:
     verdicts: int
     skips: int
     seconds: Seconds | None
-    seconds_of_accepts: Seconds | None
     accepted: Rate
     false_accept: Rate
     false_reject: Rate
@@ -54,7 +53,7 @@ class Figures:
 class ReviewerFigures:
     """`reviewer` None: all reviewers together; `mode` None: both views.
 
-    `hours` of work, pauses left out; None for one view, for who changes views works on both at once.
+    `hours` of work, pauses left out; None for one view: time can't be split between views.
     """
 
     reviewer: str | None
@@ -64,33 +63,28 @@ class ReviewerFigures:
 
 
 def reviewer_figures(decisions: Sequence[Decision], gold: Gold, *, seed: int) -> list[ReviewerFigures]:
-    """In total and then per reviewer, by name: both views together, then each by itself when both were used.
+    """Figures in total, then per reviewer by name: both views together, then each view when both were used.
 
     `decisions` are all standing ones, oldest first; `seed` is that of the intervals' Monte Carlo.
     """
-    said = _last_words(decisions)
+    last = _last_words(decisions)
     hours = hours_by_reviewer(decisions)
-    found = [
+    lines = [
         ReviewerFigures(None, mode, _figures(chosen, gold, seed), None if mode else sum(hours.values()))
-        for mode, chosen in _by_view(said)
+        for mode, chosen in _by_view(last)
     ]
     for reviewer in sorted(hours):
-        own = _by_view([decision for decision in said if decision.reviewer == reviewer])
-        found += [
+        own = _by_view([decision for decision in last if decision.reviewer == reviewer])
+        lines += [
             ReviewerFigures(reviewer, mode, _figures(chosen, gold, seed), None if mode else hours[reviewer])
             for mode, chosen in own
         ]
-    return found
+    return lines
 
 
-def figures(decisions: Sequence[Decision], gold: Gold, *, seed: int) -> Figures:
-    """Of these decisions alone."""
-    return _figures(_last_words(decisions), gold, seed)
-
-
-def _figures(said: Sequence[Decision], gold: Gold, seed: int) -> Figures:
-    """Of last verdicts, and skips."""
-    judged = [decision for decision in said if decision.verdict != "skip"]
+def _figures(decisions: Sequence[Decision], gold: Gold, seed: int) -> Figures:
+    """Quality figures of last verdicts and skips."""
+    judged = [decision for decision in decisions if decision.verdict != "skip"]
     accepted = _accept_rate([decision for decision in judged if decision.purpose == "work"])
     on_gold = _on_gold(judged, gold)
     on_bad = _accept_rate([d for d in on_gold if gold[d.key].right_verdict == "reject"])
@@ -98,9 +92,8 @@ def _figures(said: Sequence[Decision], gold: Gold, seed: int) -> Figures:
     false_reject = Rate(on_good.n - on_good.hits, on_good.n)
     return Figures(
         verdicts=len(judged),
-        skips=len(said) - len(judged),
+        skips=len(decisions) - len(judged),
         seconds=_seconds(judged),
-        seconds_of_accepts=_seconds([decision for decision in judged if decision.verdict == "accept"]),
         accepted=accepted,
         false_accept=on_bad,
         false_reject=false_reject,
@@ -120,9 +113,9 @@ def false_accepts_by_damage(decisions: Sequence[Decision], gold: Gold) -> dict[s
 
 
 def disputed_gold(decisions: Sequence[Decision], gold: Gold) -> list[tuple[GoldSample, Rate]]:
-    """Gold that several reviewers judged and most of them otherwise, with the share of those, the largest first.
+    """Gold that several reviewers judged, most of them otherwise, with the share of those, the largest first.
 
-    Either the ground truth is wrong, or the damage can't be seen: worth a look.
+    Either the ground truth is wrong, or the damage is invisible.
     """
     by_key: dict[MaskKey, list[Decision]] = defaultdict(list)
     for decision in _on_gold(verdicts(decisions), gold):
@@ -152,7 +145,7 @@ def _last_words(decisions: Sequence[Decision]) -> list[Decision]:
 
 
 def _by_view(decisions: Sequence[Decision]) -> list[tuple[Mode | None, Sequence[Decision]]]:
-    """All of them, and those of each view when both were used."""
+    """All decisions, then those of each view when both were used."""
     by_mode = [(mode, [decision for decision in decisions if decision.mode == mode]) for mode in MODES]
     return [(None, decisions), *(by_mode if all(chosen for _, chosen in by_mode) else ())]
 

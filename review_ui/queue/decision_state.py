@@ -1,6 +1,6 @@
-"""The decision log in memory: which decisions stand, by mask and by age.
+"""The decision log in memory: standing decisions by mask and by age.
 
-Fed with the log's events in their order; any number of servers that read the same log agree.
+Fed with the log's events in order; all servers that read the same log agree.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ class StandingDecisions:
         self.votes: list[Decision] = []  # every vote ever, oldest first, those taken back too
 
     def apply(self, event: Event) -> None:
-        """Note an event that is in the log; one that was noted before changes nothing."""
+        """Apply an event of the log; applying it again changes nothing."""
         if isinstance(event, Undo):
             self._remove(event.decision_id)
         elif not self.knows(event.decision_id):
@@ -41,18 +41,18 @@ class StandingDecisions:
         return self._by_id.get(decision_id)
 
     def on(self, key: MaskKey) -> list[Decision]:
-        """What stands about a mask, oldest first."""
+        """Standing decisions on a mask, oldest first."""
         return self._by_mask.get(key, [])
 
     def last(self, key: MaskKey) -> Decision | None:
-        """The newest standing decision that the mask was shown to be judged for, a skip or a vote."""
+        """The newest standing vote or skip on a mask, gold and repeats left out."""
         return next((d for d in reversed(self.on(key)) if d.purpose in ("work", "second_look")), None)
 
     def last_of(self, reviewer: str, key: MaskKey) -> Decision | None:
         return next((d for d in reversed(self.on(key)) if d.reviewer == reviewer), None)
 
     def replaced_by(self, decision: Decision) -> list[Decision]:
-        """What the same reviewer said earlier about the same mask for the same purpose, oldest first."""
+        """The reviewer's earlier decisions on the same mask for the same purpose, oldest first."""
         same = [d for d in self.on(decision.key) if (d.reviewer, d.purpose) == (decision.reviewer, decision.purpose)]
         return same[: same.index(decision)] if decision in same else []
 
@@ -61,7 +61,7 @@ class StandingDecisions:
         return key in self._voted
 
     def flagged(self, key: MaskKey, *, unanswered: bool = False) -> bool:
-        """Whether a flag stands on a mask; `unanswered`: and no vote came after it."""
+        """Whether a flag stands on a mask; with `unanswered`, only one without a later vote."""
         for decision in reversed(self.on(key)):
             if decision.is_flag:
                 return True
@@ -74,7 +74,7 @@ class StandingDecisions:
         return MaskVerdict.of(self.on(key))
 
     def newest(self, reviewer: str) -> Iterator[Decision]:
-        """The reviewer's last word on each mask, newest first."""
+        """The reviewer's last decision on each mask, newest first."""
         seen: set[MaskKey] = set()
         for decision in reversed(self._by_reviewer.get(reviewer, {}).values()):
             if decision.key not in seen:
@@ -86,7 +86,7 @@ class StandingDecisions:
         return list(islice(reversed(self._by_reviewer.get(reviewer, {}).values()), count))
 
     def measured(self, reviewer: str) -> set[MaskKey]:
-        """Masks that the reviewer judged only to be measured: gold, and repeats."""
+        """Masks that the reviewer judged as gold or repeats."""
         return self._measured.get(reviewer, set())
 
     def _add(self, decision: Decision) -> None:

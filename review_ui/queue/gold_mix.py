@@ -1,6 +1,6 @@
-"""What is mixed into a reviewer's stream to measure the reviewer: gold samples, and masks judged before.
+"""Gold samples, and masks judged before, mixed into a reviewer's work to measure the reviewer.
 
-Chosen at random at a rate, so that nothing tells them from work; a reviewer meets each of them once.
+They are chosen at random at a rate, so that they look like work; a reviewer gets each of them once.
 """
 
 import random
@@ -13,7 +13,7 @@ from review_ui.quality.gold import GoldSample
 from review_ui.queue.decision_state import StandingDecisions
 from review_ui.queue.open_samples import OpenSample
 
-REPEAT_AFTER = 100  # decisions of the same reviewer in between: nobody remembers so many
+REPEAT_AFTER = 100  # decisions of the same reviewer in between, too many to remember
 _TRIES = 20  # of finding a mask to repeat, each time; most masks will do
 
 
@@ -31,7 +31,7 @@ class Rates:
 
 
 class Mix:
-    """Chooses what comes next for a reviewer: work, or something that measures."""
+    """Chooses what comes next for a reviewer: work, gold or a repeat."""
 
     def __init__(self, rates: Rates, rng: random.Random) -> None:
         self.gold: Mapping[MaskKey, GoldSample] = {}
@@ -39,20 +39,20 @@ class Mix:
         self._rng = rng
 
     def purpose(self) -> Purpose:
-        """What the next sample should be for."""
+        """The purpose of the next sample."""
         chance = self._rng.random()
         if chance < self._rates.gold:
             return "gold"
         return "repeat" if chance < self._rates.gold + self._rates.repeat else "work"
 
     def choose_gold(self, seen: Collection[MaskKey]) -> GoldSample | None:
-        """A gold sample whose picture the reviewer has not judged yet, with any mask."""
-        seen_pictures = {sample_id for sample_id, _ in seen}
-        unseen = [key for key in self.gold if key[0] not in seen_pictures]
+        """A gold sample whose image the reviewer has not judged yet, with any mask."""
+        seen_images = {sample_id for sample_id, _ in seen}
+        unseen = [key for key in self.gold if key[0] not in seen_images]
         return self.gold[self._rng.choice(unseen)] if unseen else None
 
     def choose_repeat(self, reviewer: str, standing: StandingDecisions, seen: Collection[MaskKey]) -> Decision | None:
-        """A vote on a mask that the reviewer may be asked about (again)."""
+        """A vote on a mask that the reviewer may judge (again)."""
         recent = {decision.key for decision in standing.last_few(reviewer, REPEAT_AFTER)}
         for _ in range(_TRIES if standing.votes else 0):
             vote = self._rng.choice(standing.votes)
@@ -62,5 +62,5 @@ class Mix:
 
 
 def as_sample(gold: GoldSample, doubt: float | None) -> OpenSample:
-    """A gold sample as the page shows it, with the doubt of some sample: it looks like work."""
+    """A gold sample that looks like work, with the doubt of another sample."""
     return OpenSample(gold.sample_id, gold.image_sha256, gold.mask_sha256, gold.width, gold.height, doubt)

@@ -1,8 +1,8 @@
-"""Leases: who has which sample on the screen, and until when, so that no two people get the same one.
+"""Leases: which reviewer has which sample on screen, and until when, so that no two people get the same one.
 
 Kept in the decision log's database as an append-only table: the last row about a reviewer and a mask counts. The
-table is written in the log's own transactions (`DecisionLog.writing`) after reading on from where one had read, so
-every server on the database knows the same leases at the moment it hands one out.
+table is written in the log's own transactions (`DecisionLog.writing`) after reading its new rows, so all servers on
+the database see the same leases when they grant one.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from manifests.decisions.decision import MaskKey, Purpose
 from manifests.decisions.log import as_utc
 
-KEEP = timedelta(days=7)  # a lease that ended still tells what its mask was shown for: an answer may come late
+KEEP = timedelta(days=7)  # an ended lease still tells its mask's purpose: a decision may come late
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 _METADATA = sa.MetaData()
@@ -29,7 +29,7 @@ _LEASES = sa.Table(
     sa.Column("purpose", sa.String(16), nullable=False),
     sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("ended", sa.Boolean, nullable=False),  # decided, or given back
-    sqlite_autoincrement=True,  # numbers of rows that were forgotten are not given again
+    sqlite_autoincrement=True,  # numbers of deleted rows are not reused
 )
 _AFTER = sa.select(_LEASES).where(_LEASES.c.seq > sa.bindparam("seq")).order_by(_LEASES.c.seq)
 
@@ -55,17 +55,17 @@ class Leases:
     def __init__(self) -> None:
         self._seq = 0
         self._by_mask: dict[MaskKey, dict[str, Lease]] = {}
-        self._open: dict[tuple[str, MaskKey], Lease] = {}  # neither ended nor known to have run out; oldest first
+        self._open: dict[tuple[str, MaskKey], Lease] = {}  # neither ended nor reported as expired; oldest first
         self._next_end = _NEVER  # of the open ones, or earlier
 
     @staticmethod
     def prepare(connection: sa.Connection, now: datetime) -> None:
-        """Make the table where it is missing, and forget leases of long ago."""
+        """Create the table when it is missing, and delete old leases."""
         connection.execute(sa.schema.CreateTable(_LEASES, if_not_exists=True))
         connection.execute(sa.delete(_LEASES).where(_LEASES.c.expires_at < now - KEEP))
 
     def catch_up(self, connection: sa.Connection) -> set[MaskKey]:
-        """Read on; the masks whose leases changed."""
+        """Read new rows and return the masks whose leases changed."""
         changed = set()
         for row in connection.execute(_AFTER, {"seq": self._seq}).mappings():
             self._seq = row["seq"]
@@ -75,7 +75,7 @@ class Leases:
         return changed
 
     def write(self, connection: sa.Connection, leases: Iterable[Lease]) -> None:
-        """Grant, renew or end leases; seen by `catch_up` like everybody else's."""
+        """Grant, renew or end leases; `catch_up` reads them like those of other servers."""
         rows = [
             {
                 "sample_id": lease.key[0],
@@ -92,7 +92,7 @@ class Leases:
             connection.execute(sa.insert(_LEASES), rows)
 
     def note(self, lease: Lease) -> None:
-        """Take up the last word on a reviewer and a mask; noting it again changes nothing."""
+        """Apply the newest row of a reviewer and a mask; applying it again changes nothing."""
         name = (lease.reviewer, lease.key)
         self._by_mask.setdefault(lease.key, {})[lease.reviewer] = lease
         if lease.ended:
@@ -110,17 +110,17 @@ class Leases:
         return [lease for lease in self._by_mask.get(key, {}).values() if lease.is_live(now)]
 
     def open_of(self, reviewer: str) -> Iterator[Lease]:
-        """The reviewer's leases that neither ended nor ran out, as of the last `run_out`; oldest first."""
+        """The reviewer's leases that neither ended nor expired, as of the last `run_out`; oldest first."""
         return (lease for (name, _), lease in list(self._open.items()) if name == reviewer)
 
     def run_out(self, now: datetime) -> list[Lease]:
-        """Leases that ran out; each is told once."""
+        """Expired leases, each reported once."""
         if now < self._next_end:
             return []
         late = [name for name, lease in self._open.items() if not lease.is_live(now)]
-        gone = [self._open.pop(name) for name in late]
+        expired = [self._open.pop(name) for name in late]
         self._next_end = min((lease.expires_at for lease in self._open.values()), default=_NEVER)
-        return gone
+        return expired
 
 
 def ended(lease: Lease) -> Lease:

@@ -1,4 +1,4 @@
-"""The state of the newest version, kept in step with the two tables that other servers write, too."""
+"""The state of the newest version, in step with the two tables that other servers write too."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ LOOK_SECONDS = 30  # between two looks for a newer version while samples wait
 
 
 class LiveState:
-    """`state`, and the transactions that begin with everything written before. One thread at a time."""
+    """`state`, and transactions that first read everything written before. One thread at a time."""
 
     def __init__(
         self, manifest: Manifest, store: ManifestStore, log: DecisionLog, policy: Policy, mix: Mix,
@@ -34,7 +34,7 @@ class LiveState:
         self.load(manifest)
 
     def load(self, manifest: Manifest, queue: ReviewQueue | None = None) -> None:
-        """Start from `manifest`: its rows, then everything the two tables hold."""
+        """Load the rows of `manifest`, then both tables."""
         queue = queue or ReviewQueue(manifest, votes=self._policy.votes)
         state = ReviewState(manifest, queue, self._log, self._policy, self._mix, self._now)
         with self._log.reading() as connection:
@@ -45,7 +45,7 @@ class LiveState:
         self._astray = False
 
     def look_for_newer(self) -> None:
-        """Take up a version that was committed since the last look: its samples may have other masks."""
+        """Load a version that was committed since the last look: its samples may have other masks."""
         if self.state.queue.waiting and self._now() < self._look_again:
             return
         self._look_again = self._now() + timedelta(seconds=LOOK_SECONDS)
@@ -55,11 +55,11 @@ class LiveState:
 
     @contextmanager
     def writing(self) -> Iterator[tuple[ReviewState, sa.Connection]]:
-        """A transaction that begins with everything that was written before; what it writes itself, the next reads."""
+        """A transaction that first reads everything written before; the next one reads what it writes."""
         self._recover()
         with self._log.writing() as connection:
             self.state.catch_up(connection)
-            self._astray = True  # until the transaction is through: memory may hold what the database then refuses
+            self._astray = True  # until the commit: memory may hold what the database then refuses
             yield self.state, connection
         self._astray = False
 
@@ -72,6 +72,6 @@ class LiveState:
         yield self.state
 
     def _recover(self) -> None:
-        """Load the version again when a transaction failed: memory may hold what the database refused."""
+        """Load the version again after a failed transaction: memory may hold what the database refused."""
         if self._astray:
             self.load(self.state.manifest)

@@ -1,4 +1,4 @@
-"""What the session takes and returns: requests for samples, assignments, and the results of decisions."""
+"""Requests and results of the session: requests for samples, assignments, results of decisions."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,7 +28,7 @@ class NextRequest:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Samples that have a verdict, published or not, out of all that people judge."""
+    """Samples with a verdict, published or not, out of all that people judge."""
 
     done: int
     total: int

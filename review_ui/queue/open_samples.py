@@ -1,8 +1,8 @@
 """The review queue: the samples of one version that people judge, the most doubtful first.
 
 Rows of origin ground_truth are trusted and never in it. The order is by bands of doubt a tenth wide, so that a
-reviewer never meets a long row of masks that all look alike; within a band it is that of the sample_ids, which are
-digests, so it is as good as random and the same on every server. Rows without doubt come last, samples put off
+reviewer never gets a long row of masks that all look alike; within a band it is that of the sample_ids, which are
+digests: as good as random, and the same on every server. Rows without doubt come last, samples put off
 (skipped) after all others, in the order of the skips.
 
 A million rows fit: they stay in Arrow, with one small array per state.
@@ -24,8 +24,8 @@ from manifests.store.manifest import Manifest
 
 BANDS = 10  # of doubt
 _COLUMNS = ("sample_id", "image_sha256", "mask_sha256", "width", "height", "doubt", "status", "origin")
-_KEPT = 65536  # samples at hand as Python objects: those on screens are asked for again and again
-_STRIDE = 4096  # rows looked at together for one that is free
+_KEPT = 65536  # samples cached as Python objects: those on screens are read again and again
+_STRIDE = 4096  # rows searched together for free ones
 
 Ids = npt.NDArray[np.uint64]
 Flags = npt.NDArray[np.bool_]
@@ -48,14 +48,14 @@ class OpenSample:
 
 
 class ReviewQueue:
-    """How many more people each sample wants, and how many hold it now; the caller keeps both up to date."""
+    """Votes that each sample still wants, and its holders; the caller keeps both up to date."""
 
     def __init__(self, manifest: Manifest, *, votes: int = 1) -> None:
         self._table = manifest.read(_COLUMNS)
         judged = np.flatnonzero(~_equals(self._table["origin"], "ground_truth"))
         ids = _short_ids(self._table["sample_id"])[judged]
         order = np.lexsort((ids, -_bands(self._table["doubt"])[judged]))
-        self._places = judged[order]  # of the queue's rows in the table, which stays as it is: moving text takes long
+        self._places = judged[order]  # of the queue's rows in the table, which is not reordered: that takes long
         self._by_id = np.argsort(ids[order])  # rows, by their short id
         self._ids = ids[order][self._by_id]
         pending = self._has_status("pending")
@@ -74,11 +74,11 @@ class ReviewQueue:
 
     @property
     def waiting(self) -> int:
-        """Samples that want somebody's verdict, those that are with somebody now included."""
+        """Samples that want a verdict, those on screens included."""
         return self._waiting
 
     def free(self) -> Iterator[OpenSample]:
-        """Samples that want one more person than hold them now, in order."""
+        """Samples that want more people than hold them now, in order."""
         for begin in range(self._first_free, len(self), _STRIDE):
             window = slice(begin, begin + _STRIDE)
             rows = np.flatnonzero(self._in_turn[window] & (self._wanted[window] > self._held[window])) + begin
@@ -93,16 +93,16 @@ class ReviewQueue:
 
     def published_status(self, sample_id: str) -> str:
         """The row's status in the manifest; KeyError for a sample that isn't in the queue."""
-        status: str = self._value("status", self._known(sample_id))
+        status: str = self._value("status", self._row_of(sample_id))
         return status
 
     def with_status(self, status: str) -> list[OpenSample]:
-        """The samples of which the manifest says `status`."""
+        """The samples with this status in the manifest."""
         return [self._sample(row) for row in np.flatnonzero(self._has_status(status)).tolist()]
 
     def want(self, sample_id: str, people: int, *, put_off: bool = False) -> None:
         """Let the sample wait for `people` more verdicts (0: no longer), in its place or behind all others."""
-        row = self._known(sample_id)
+        row = self._row_of(sample_id)
         self._waiting += int(people > 0) - int(self._wanted[row] > 0)
         self._wanted[row] = min(people, np.iinfo(np.int8).max)
         self._put_off.pop(row, None)
@@ -112,25 +112,25 @@ class ReviewQueue:
         self._first_free = min(self._first_free, row)
 
     def hold(self, sample_id: str, people: int) -> None:
-        """Note how many people have the sample on their screens."""
-        row = self._known(sample_id)
+        """Set how many people have the sample on their screens."""
+        row = self._row_of(sample_id)
         self._held[row] = min(people, np.iinfo(np.int8).max)
         self._first_free = min(self._first_free, row)
 
     def place(self, sample_id: str) -> int:
-        """A number that grows along the queue; samples put off have the largest ones."""
-        row = self._known(sample_id)
+        """The sample's position in the queue; samples put off come last."""
+        row = self._row_of(sample_id)
         return row if self._in_turn[row] else len(self) + list(self._put_off).index(row)
 
     def wanted(self, sample_id: str) -> int:
-        return int(self._wanted[self._known(sample_id)])
+        return int(self._wanted[self._row_of(sample_id)])
 
     def some_doubt(self, seed: str) -> float | None:
-        """The doubt of one of the samples, the same for the same hex digits."""
+        """The doubt of one of the samples, chosen by the hex digits of `seed`."""
         doubt: float | None = self._value("doubt", int(seed[:16], 16) % len(self)) if len(self) else None
         return doubt
 
-    def _known(self, sample_id: str) -> int:
+    def _row_of(self, sample_id: str) -> int:
         row = self._row(sample_id)
         if row is None:
             raise KeyError(sample_id)
@@ -156,12 +156,12 @@ class ReviewQueue:
         return self._table[column][int(self._places[row])].as_py()
 
     def _has_status(self, status: str) -> Flags:
-        """Of each row of the queue."""
+        """Whether each row of the queue has this published status."""
         return _equals(self._table["status"], status)[self._places]
 
 
 def _short_ids(sample_ids: pa.ChunkedArray) -> Ids:
-    """The first 16 of each id's 32 hex digits, as a number; two that are equal are told apart by the whole id."""
+    """The first 16 of each id's 32 hex digits, as a number; equal ones are compared by the whole id."""
     digits = _bytes_of(pc.utf8_slice_codeunits(sample_ids, 0, 16), width=16)
     return np.frombuffer(bytes.fromhex(digits.decode("ascii")), dtype=">u8").astype(np.uint64)
 
@@ -174,7 +174,7 @@ def _bands(doubt: pa.ChunkedArray) -> npt.NDArray[np.int8]:
 
 
 def _equals(column: pa.ChunkedArray, text: str) -> Flags:
-    """Which values are `text`; null is not."""
+    """Flags of the values that equal `text`; null does not."""
     return _flags(pc.match_substring_regex(column, f"^{re.escape(text)}$"))
 
 
@@ -183,9 +183,9 @@ def _flags(column: pa.ChunkedArray) -> Flags:
 
 
 def _bytes_of(column: pa.ChunkedArray, *, width: int) -> bytes:
-    """The values of `width` bytes each, one after another; null is anything.
+    """The values of `width` bytes each, one after another; null is any value.
 
-    What pyarrow has for this, and for comparing with a Python string, imports pandas: half a second of the start.
+    pyarrow's own functions for this, and for comparing with a Python string, import pandas: half a second.
     """
     array = column.combine_chunks()
     if not len(array):

@@ -22,13 +22,13 @@ class Queue(Protocol):
         """Whether the lease was granted by this queue."""
 
     def is_open(self, lease: Lease) -> bool:
-        """Whether the lease's mask still wants what it was assigned for."""
+        """Whether the lease's mask still wants a verdict for this purpose."""
 
     def choose(self, reviewer: Reviewer, count: int) -> list[tuple[OpenSample, Purpose]]:
         """New samples for a reviewer, with the purpose of each."""
 
     def verdicts(self, samples: list[OpenSample]) -> dict[MaskKey, list[Decision]]:
-        """What the reviewer may see of other people's decisions on the samples."""
+        """Other people's decisions on the samples that the reviewer may see."""
 
 
 class WorkQueue:
@@ -56,7 +56,7 @@ class WorkQueue:
         return chosen[:count]
 
     def verdicts(self, samples: list[OpenSample]) -> dict[MaskKey, list[Decision]]:
-        """None: a vote that knows the others is no vote."""
+        """Nothing: votes must be independent."""
         return {}
 
     def _free(self, reviewer: Reviewer) -> Iterator[OpenSample]:
@@ -72,7 +72,7 @@ class WorkQueue:
                 yield sample
 
     def _measuring(self, reviewer: Reviewer, chosen: set[MaskKey]) -> tuple[OpenSample, Purpose] | None:
-        """With the mix's chances, a sample that measures the reviewer."""
+        """A gold sample or a repeat, at the rates of the mix; usually None."""
         state = self._state
         purpose = state.mix.purpose()
         if purpose == "work":
@@ -88,7 +88,7 @@ class WorkQueue:
 
 
 class SecondLookQueue:
-    """Samples on which reviewers disagree, or that one flagged: a lead decides alone."""
+    """Samples on which reviewers disagree, or that one flagged: a lead decides."""
 
     def __init__(self, state: ReviewState) -> None:
         self._state = state

@@ -20,7 +20,7 @@ from review_ui.reviewer import Reviewer
 
 
 class ReviewState:
-    """What is open, decided and leased; `catch_up` reads both tables on. One thread at a time."""
+    """Open samples, decisions and leases; `catch_up` reads new rows of both tables. One thread at a time."""
 
     def __init__(
         self, manifest: Manifest, queue: ReviewQueue, log: DecisionLog, policy: Policy, mix: Mix,
@@ -41,12 +41,12 @@ class ReviewState:
         self._seq = 0
 
     def catch_up(self, connection: sa.Connection) -> None:
-        """Read both tables on to their ends, and put every mask they name where it belongs."""
+        """Read the new rows of both tables, and settle every mask in them."""
         changed: dict[MaskKey, None] = {}
         for seq, event in self._log.events_after(self._seq, connection):
             self._seq = seq
             self.standing.apply(event)
-            changed.pop(event.key, None)  # so that the order is that of the last events
+            changed.pop(event.key, None)  # ordered by the last events
             changed[event.key] = None
         for key in changed:
             self.settle(key)
@@ -55,7 +55,7 @@ class ReviewState:
             self._count_holders(key)
 
     def settle(self, key: MaskKey) -> None:
-        """Put a mask's sample where the standing decisions want it."""
+        """Put a mask's sample where its standing decisions require: work, second look, or done."""
         sample = self.current(key)
         if sample is None or key in self.set_aside:
             return
@@ -74,7 +74,7 @@ class ReviewState:
             self.queue.want(sample.sample_id, 0)
 
     def lease(self, lease: Lease) -> None:
-        """Note a lease before it is written: what is chosen next respects it."""
+        """Apply a lease before it is written: the next choice respects it."""
         self.leases.note(lease)
         self._count_holders(lease.key)
 
@@ -83,7 +83,7 @@ class ReviewState:
         return self.leases.holders(key, self.now())
 
     def current(self, key: MaskKey) -> OpenSample | None:
-        """The sample, if the queue has it with exactly this mask."""
+        """The sample, if the queue has it with this mask."""
         sample = self.queue.find(key[0])
         return sample if sample and sample.key == key else None
 
@@ -97,7 +97,7 @@ class ReviewState:
         return as_sample(gold, self.queue.some_doubt(gold.sample_id))
 
     def is_whole(self, sample: OpenSample) -> bool:
-        """Whether both files are there; a sample that lacks one is set aside for the lead."""
+        """Whether both files exist; a sample that lacks one is set aside for the lead."""
         for what, digest in (("photograph", sample.image_sha256), ("mask", sample.mask_sha256)):
             if self._blobs.find(digest) is None:
                 self.set_aside[sample.key] = (
@@ -109,7 +109,7 @@ class ReviewState:
         return True
 
     def progress(self, reviewer: Reviewer) -> Progress:
-        """Gold and repeats count, in both numbers: a number that stands still would give them away."""
+        """Progress with gold and repeats in both numbers: a number that stands still would reveal them."""
         measured = len(self.standing.measured(reviewer.name))
         total = len(self.queue) - len(self.set_aside)
         return Progress(done=total - self.queue.waiting + measured, total=total + measured)

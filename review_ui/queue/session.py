@@ -1,9 +1,9 @@
-"""The review session: what waits, what reviewers decide, and what becomes of it. No web in here.
+"""The review session: assign samples, store decisions, publish. No web in here.
 
-Every change is one transaction under the database's writer lock: read on to the end of both tables, decide, write.
+Every change is one transaction under the database's writer lock: read the new rows of both tables, decide, write.
 So several servers on one database act as one, a restart loses nothing, and no two people get the same sample.
 
-All methods may be called from several threads; `publish` moves on to the version it made.
+All methods may be called from several threads; `publish` loads the version it made.
 """
 
 import random
@@ -30,7 +30,7 @@ from review_ui.reviewer import Reviewer
 
 
 class ReviewSession:
-    """Everybody's work on the dataset in `store`, starting from `manifest`."""
+    """All reviewers' work on the dataset in `store`, starting from `manifest`."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class ReviewSession:
         return [result for result, _ in results]
 
     def undo(self, reviewer: Reviewer, decision_id: str, *, tab: str = "") -> UndoResult:
-        """Take back one of the reviewer's decisions and those it had replaced: the sample is on the tab again.
+        """Take back one of the reviewer's decisions and those it replaced: the sample is on the tab again.
 
         Raises UnknownDecision. Undoing twice is harmless.
         """
@@ -104,28 +104,28 @@ class ReviewSession:
         return UndoResult(decision_id, state.shown(undone.key))
 
     def release(self, reviewer: Reviewer, tab: str) -> int:
-        """Give back what a tab that closes holds; how many samples that were."""
+        """End the leases of a tab that closes; return their number."""
         with self._lock, self._live.writing() as (state, connection):
             held = [lease for lease in state.leases.open_of(reviewer.name) if lease.tab == tab]
             state.leases.write(connection, map(ended, held))
         return len(held)
 
     def history(self, reviewer: Reviewer, count: int) -> list[tuple[Decision, OpenSample]]:
-        """The reviewer's last decision on each of the `count` samples decided last, newest first."""
+        """The reviewer's last decision on each of the `count` latest samples, newest first."""
         with self._lock, self._live.reading() as state:
             newest = ((decision, state.shown(decision.key)) for decision in state.standing.newest(reviewer.name))
             return list(islice(((decision, sample) for decision, sample in newest if sample), count))
 
     def publish(self, policy: Policy | None = None) -> Manifest:
-        """Make the next version from the log and move on to it; NothingToPublish when it would be the same."""
+        """Commit the next version from the log and load it; NothingToPublish when it would be the same."""
         manifest = publish(self._store, self._log, policy or self.policy)
-        queue = ReviewQueue(manifest, votes=self.policy.votes)  # takes a while; the others go on
+        queue = ReviewQueue(manifest, votes=self.policy.votes)  # slow; other threads go on meanwhile
         with self._lock:
             self._live.load(manifest, queue)
         return manifest
 
     def decisions(self) -> list[Decision]:
-        """Everybody's decisions that stand, oldest first."""
+        """All standing decisions, oldest first."""
         with self._lock, self._live.reading() as state:
             return state.standing.all()
 
@@ -134,15 +134,15 @@ class ReviewSession:
         return self._mix.gold
 
     def use_gold(self, gold: Mapping[MaskKey, GoldSample]) -> None:
-        """Mix these into the stream from now on."""
+        """Mix these gold samples into the work from now on."""
         self._mix.gold = gold
 
     def second_look(self) -> int:
-        """Samples on which reviewers disagree, or that one flagged."""
+        """Number of samples on which reviewers disagree, or that one flagged."""
         with self._lock, self._live.reading() as state:
             return len(state.second_look)
 
     def problems(self) -> list[str]:
-        """Samples that were set aside, with the reason."""
+        """One line for each sample that was set aside, with the reason."""
         with self._lock:
             return list(self._live.state.set_aside.values())

@@ -1,4 +1,4 @@
-"""One decision as a client sends it, a JSON object -> `Submission`; or `Refused`, with the reason in one line."""
+"""Parse one decision of a client: JSON object -> `Submission`; or `Refused`, with the reason in one line."""
 
 import re
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ UUID_PATTERN = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 Word = TypeVar("Word", bound=str)
 
 _UUID = re.compile(UUID_PATTERN)
-_QUOTED_CHARACTERS = 60  # of what was found, so that an error stays one short line
+_QUOTED_CHARACTERS = 60  # of a wrong value, so that an error stays one short line
 
 
 class Refused(UserError):
@@ -24,7 +24,7 @@ class Refused(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What a client says; who, when and what for, the server knows better."""
+    """A client's decision; reviewer, time and purpose come from the server."""
 
     decision_id: str
     sample_id: str
@@ -54,7 +54,7 @@ class Submission:
 
 
 def read_submission(raw: object) -> Submission:
-    """The decision in `raw`; Refused when it is not one. Whether the sample exists is not looked at here."""
+    """Parse the decision in `raw`; Refused when it isn't one. The sample may not exist."""
     if not isinstance(raw, dict):
         raise Refused(f"expected a decision as a JSON object, found {_quote(raw)}")
     decision_id = raw.get("decision_id")
@@ -72,16 +72,16 @@ def read_submission(raw: object) -> Submission:
 
 
 def submitted_id(raw: object) -> str | None:
-    """The decision_id to answer with; None when there is no usable one."""
-    found = raw.get("decision_id") if isinstance(raw, dict) else None
-    return found[:_QUOTED_CHARACTERS] if isinstance(found, str) and found.isprintable() else None
+    """The decision_id for the result; None when there is no usable one."""
+    value = raw.get("decision_id") if isinstance(raw, dict) else None
+    return value[:_QUOTED_CHARACTERS] if isinstance(value, str) and value.isprintable() else None
 
 
-def _one_of(known: tuple[Word, ...], what: str, found: object) -> Word:
-    for word in known:
-        if word == found:
+def _one_of(words: tuple[Word, ...], what: str, value: object) -> Word:
+    for word in words:
+        if word == value:
             return word
-    raise Refused(f"expected {what} out of {', '.join(known)}, found {_quote(found)}")
+    raise Refused(f"expected {what} out of {', '.join(words)}, found {_quote(value)}")
 
 
 def _text(raw: dict[str, Any], name: str) -> str:
@@ -90,22 +90,22 @@ def _text(raw: dict[str, Any], name: str) -> str:
     return raw[name]
 
 
-def _reason(found: object) -> str | None:
-    if found is None or found == "":
+def _reason(value: object) -> str | None:
+    if value is None or value == "":
         return None
-    if not isinstance(found, str) or len(found) > MAX_REASON_CHARACTERS or not found.isprintable():
-        raise Refused(f"expected a reason of at most {MAX_REASON_CHARACTERS} characters, found {_quote(found)}")
-    return found
+    if not isinstance(value, str) or len(value) > MAX_REASON_CHARACTERS or not value.isprintable():
+        raise Refused(f"expected a reason of at most {MAX_REASON_CHARACTERS} characters, found {_quote(value)}")
+    return value
 
 
-def _decision_ms(found: object) -> int | None:
-    if found is None:
+def _decision_ms(value: object) -> int | None:
+    if value is None:
         return None
-    if not isinstance(found, int) or isinstance(found, bool) or not 0 <= found <= MAX_DECISION_MS:
-        raise Refused(f"expected decision_ms as whole milliseconds from 0 on, found {_quote(found)}")
-    return found
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_DECISION_MS:
+        raise Refused(f"expected decision_ms as whole milliseconds from 0 on, found {_quote(value)}")
+    return value
 
 
-def _quote(found: object) -> str:
-    text = ascii(found)
+def _quote(value: object) -> str:
+    text = ascii(value)
     return text if len(text) <= _QUOTED_CHARACTERS else text[:_QUOTED_CHARACTERS] + "..."

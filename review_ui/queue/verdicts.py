@@ -1,4 +1,4 @@
-"""Judging what clients send: a submission becomes a decision, or is refused with a reason."""
+"""Check submissions of clients: each becomes a decision, or is refused with a reason."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from review_ui.reviewer import Reviewer
 def accept_batch(
     state: ReviewState, reviewer: Reviewer, batch: Sequence[object]
 ) -> tuple[DecisionResult, list[Decision]]:
-    """The result of a batch of JSON objects, and its new decisions, which hold in memory from now on."""
+    """Check a batch of JSON objects; its new decisions hold in memory from now on."""
     stored, refused, new = [], [], []
     for raw in batch:
         try:
@@ -27,7 +27,7 @@ def accept_batch(
 
 
 def _accept(state: ReviewState, reviewer: Reviewer, submission: Submission) -> Decision:
-    """The decision, noted in memory, so that the rest of its batch is judged after it; Refused if it can't be."""
+    """Make the decision and apply it in memory: the rest of its batch is checked after it. Raises Refused."""
     lease = state.leases.last(submission.key, reviewer.name)
     _check(state, reviewer, submission, lease)
     decision = submission.by(reviewer.name, state.now(), _purpose(state, reviewer, submission.key, lease))
@@ -37,7 +37,7 @@ def _accept(state: ReviewState, reviewer: Reviewer, submission: Submission) -> D
 
 
 def _purpose(state: ReviewState, reviewer: Reviewer, key: MaskKey, lease: Lease | None) -> Purpose:
-    """What the mask was shown to the reviewer for."""
+    """The purpose for which the reviewer saw the mask."""
     if lease:
         return lease.purpose
     last = state.standing.last_of(reviewer.name, key)
@@ -47,7 +47,7 @@ def _purpose(state: ReviewState, reviewer: Reviewer, key: MaskKey, lease: Lease 
 
 
 def _check(state: ReviewState, reviewer: Reviewer, submission: Submission, lease: Lease | None) -> None:
-    """Refused unless the decision is about a mask that is under review now, and the reviewer's to judge."""
+    """Raise Refused unless the mask is under review now, and the reviewer's to judge."""
     key = submission.key
     version = f"v{state.manifest.version}"
     if key in state.mix.gold:

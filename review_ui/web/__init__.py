@@ -2,7 +2,7 @@
 
 api.py             the session over HTTP (FastAPI)
 decisions_file.py  the decisions as a file
-lazy_mount.py      a part of the site that is built when somebody first asks for it
-origin_check.py    keeps other sites' pages away from a server on this machine
-review_page.py     the review page; static/ is the viewer itself
+lazy_mount.py      a part of the site that is built on its first request
+origin_check.py    Host, Origin and content security policy
+review_page.py     the HTML page around the viewer of static/
 """

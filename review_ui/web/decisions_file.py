@@ -1,4 +1,4 @@
-"""The decision log as a table, and as a file to download."""
+"""The decision log as a table, and as a Parquet or CSV file."""
 
 import io
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
-"""A part of the site that is built when somebody first asks for it.
+"""A part of the site that is built on its first request.
 
 Gradio takes five seconds to import, and only the lead's page needs it: reviewers get their first sample meanwhile.
-A browser that comes for the page while it is being built is shown a line that says so, and comes again by itself.
+Meanwhile, a browser that asks for the page gets one line that says so, and reloads by itself.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ One moment: the page is being prepared.</p>
 
 
 class LatePage:
-    """Passes requests for `path` and everything below it to what `build` makes, all others to `app`."""
+    """Passes requests for `path` and everything below it to the app of `build`, all others to `app`."""
 
     def __init__(self, app: ASGIApp, path: str, build: Callable[[], FastAPI]) -> None:
         self._app = app
@@ -46,13 +46,13 @@ class LatePage:
             await self._app(scope, receive, send)
 
     async def _page(self, scope: Scope) -> ASGIApp:
-        """The page; while it is being built, for who comes to look at it, the line that says so."""
+        """The page; while it is being built, a browser gets one line that says so."""
         if self._building is None or (self._building.done() and self._building.exception()):  # failed: try again
             self._building = asyncio.create_task(self._start())
         wants_html = scope["type"] == "http" and "text/html" in Headers(scope=scope).get("accept", "")
         if wants_html and not self._building.done():
             return HTMLResponse(_SOON, headers={"Cache-Control": "no-store"})
-        return await asyncio.shield(self._building)  # who asked may go away; the page is built all the same
+        return await asyncio.shield(self._building)  # a cancelled request doesn't stop the build
 
     async def _start(self) -> FastAPI:
         page = await asyncio.to_thread(self._build)

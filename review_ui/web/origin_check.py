@@ -1,4 +1,4 @@
-"""Keeps other sites' pages away from the review page: an ASGI layer around the whole app.
+"""Protects the review page from other sites' pages: an ASGI layer around the whole app.
 
 A server on this machine can be reached by every page that the reviewer's browser shows. Three doors are shut:
 a foreign name in Host (DNS rebinding), a foreign Origin on anything that changes state, and, by the content
@@ -30,7 +30,7 @@ RESPONSE_HEADERS = {
 
 
 class Guard:
-    """Answers 403 to requests that other sites' pages made; passes the rest on to `app`."""
+    """Answers 403 to requests of other sites' pages; passes the rest on to `app`."""
 
     def __init__(self, app: ASGIApp, host_names: Collection[str] = ()) -> None:
         self._app = app

@@ -1,6 +1,6 @@
-"""The review page: plain HTML that holds the viewer. The viewer itself is static/; it talks to the API alone.
+"""The review page: plain HTML around the viewer of static/, which uses the API only.
 
-It is no Gradio page, though the lead's is one (lead_page.py): Gradio takes five seconds to import and a second more
+It isn't a Gradio page, though the lead's is one (lead/): Gradio takes five seconds to import and a second more
 to start in each browser, its events take 60 ms and drop fast repeats, and a reviewer's keys must wait for none of that.
 """
 
@@ -28,7 +28,7 @@ REASONS = (  # of a reject; the keys 1 to 9, in this order
 )
 
 _STYLES = ("page.css", "review.css", "panels.css")
-_FRESH = {"Cache-Control": "no-cache"}  # asked about each time, so that scripts of two releases never mix
+_FRESH = {"Cache-Control": "no-cache"}  # revalidated each time, so that scripts of two releases never mix
 
 
 def mount_page(app: FastAPI, dataset: str) -> None:

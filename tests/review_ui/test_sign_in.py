@@ -408,7 +408,7 @@ def test_a_page_that_somebody_else_has_opened_is_401(client: TestClient) -> None
     assert client.get("/me", headers={"X-Reviewer": "bo"}).json() == "bo reviewer"
     answer = client.get("/me", headers={"X-Reviewer": "ann"})
     assert (answer.status_code, answer.headers["cache-control"]) == (401, "no-store")
-    assert answer.json()["error"].startswith("expected whom the page was opened by")
+    assert answer.json()["error"].startswith("expected the reviewer who opened the page")
 
 
 def test_what_is_for_leads_is_403_to_a_reviewer(client: TestClient, users: Path, hashes: dict[str, str]) -> None:
