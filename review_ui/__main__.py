@@ -18,7 +18,7 @@ from manifests.files.storage import require_local
 from manifests.store.manifest import Manifest, ManifestStore
 from manifests.web.address import is_loopback, listen, port, url_of
 from review_ui.auth import command
-from review_ui.auth.authenticator import Doorkeeper
+from review_ui.auth.authenticator import Authenticator
 from review_ui.auth.users import UsersFile
 from review_ui.quality.gold import GoldSamples
 from review_ui.queue.gold_mix import Rates
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str]) -> None:
         BlobStore(manifest.data_root),
         host_name=options.host,
         dataset=dataset_name(store.root, database_url),
-        doorkeeper=Doorkeeper(users, log) if users else None,
+        authenticator=Authenticator(users, log) if users else None,
         public_names=options.public_name,
     )
     _warn(options.host, users)

@@ -8,13 +8,13 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from manifests.files.blobs import BlobStore
-from review_ui.auth.authenticator import Doorkeeper
+from review_ui.auth.authenticator import Authenticator
 from review_ui.auth.middleware import SignIn
 from review_ui.queue.session import ReviewSession
 from review_ui.routes import LEAD_PATH
 from review_ui.web.api import create_api
-from review_ui.web.lazy_mount import LatePage
-from review_ui.web.origin_check import Guard
+from review_ui.web.lazy_mount import LazyMount
+from review_ui.web.origin_check import OriginCheck
 from review_ui.web.review_page import mount_page
 
 
@@ -24,19 +24,19 @@ def create_app(
     *,
     host_name: str,
     dataset: str,
-    doorkeeper: Doorkeeper | None = None,
+    authenticator: Authenticator | None = None,
     public_names: Collection[str] = (),
 ) -> ASGIApp:
-    """Stack routes, page, sign-in and guard. Without a doorkeeper there is no sign-in.
+    """Stack routes, page, sign-in and guard. Without a authenticator there is no sign-in.
 
     `dataset` keeps apart what browsers store for different queues on one address; `public_names` are the host names
     of a proxy.
     """
     app = create_api(session, blobs)
     mount_page(app, dataset)
-    site = LatePage(app, LEAD_PATH, lambda: _lead_app(session))
-    return Guard(
-        SignIn(site, doorkeeper) if doorkeeper else site,
+    site = LazyMount(app, LEAD_PATH, lambda: _lead_app(session))
+    return OriginCheck(
+        SignIn(site, authenticator) if authenticator else site,
         host_names={name.lower() for name in (host_name, *public_names)},
     )
 

@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 from manifests.decisions.log import DecisionLog
 from manifests.errors import UserError
 from review_ui.auth.password import matches
-from review_ui.auth.rate_limit import Throttle
-from review_ui.auth.sessions import SignInRecord, Tokens, digest_of
+from review_ui.auth.rate_limit import RateLimit
+from review_ui.auth.sessions import SignInRecord, SignInSessions, digest_of
 from review_ui.auth.users import User, UsersFile
 from review_ui.reviewer import Reviewer
 
@@ -36,7 +36,7 @@ class TooManyTries(UserError):
         self.wait_seconds = wait_seconds
 
 
-class Doorkeeper:
+class Authenticator:
     """The users of a file, and their sign-ins beside a decision log. Safe to use from threads."""
 
     def __init__(
@@ -44,8 +44,8 @@ class Doorkeeper:
     ) -> None:
         self._users = users
         self._now = now
-        self._tokens = Tokens(log, now=now)
-        self._throttle = Throttle()
+        self._tokens = SignInSessions(log, now=now)
+        self._throttle = RateLimit()
         self._remembered: dict[str, tuple[SignInRecord, datetime]] = {}  # by digest; until when
         self._lock = threading.Lock()
 

@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from manifests.errors import UserError
-from review_ui.auth.authenticator import Doorkeeper, TooManyTries, WrongPassword
+from review_ui.auth.authenticator import Authenticator, TooManyTries, WrongPassword
 from review_ui.auth.cookie import remove_token, set_token, token_of
 
 MAX_FORM_BYTES = 4096
@@ -45,8 +45,8 @@ class Busy(UserError):
 class SignInForm:
     """The responses of the two routes, and of a request without a sign-in."""
 
-    def __init__(self, doorkeeper: Doorkeeper) -> None:
-        self._doorkeeper = doorkeeper
+    def __init__(self, authenticator: Authenticator) -> None:
+        self._authenticator = authenticator
         self._hashing = anyio.CapacityLimiter(HASHES_AT_ONCE)
         self._waiting = 0
         self._template = Template(_TEMPLATE.read_text(encoding="utf-8"))
@@ -65,7 +65,7 @@ class SignInForm:
 
     async def sign_out(self, request: Request) -> Response:
         """303 to the form; the token ends on every server, and the images leave the browser's cache."""
-        await run_in_threadpool(self._doorkeeper.sign_out, token_of(request) or "")
+        await run_in_threadpool(self._authenticator.sign_out, token_of(request) or "")
         answer = RedirectResponse("/", 303, {**_NO_STORE, "Clear-Site-Data": '"cache"'})
         remove_token(answer, request)
         return answer
@@ -80,7 +80,7 @@ class SignInForm:
         if self._waiting >= MAX_WAITING:
             raise Busy(f"expected at most {MAX_WAITING} sign-ins at once, found more; try again in a moment")
         address = request.client.host if request.client else ""
-        work = partial(self._doorkeeper.sign_in, name, password, address=address, replaces=token_of(request))
+        work = partial(self._authenticator.sign_in, name, password, address=address, replaces=token_of(request))
         self._waiting += 1
         try:
             return await anyio.to_thread.run_sync(work, limiter=self._hashing)

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from manifests.decisions.database import DatabaseAway
-from review_ui.auth.authenticator import Doorkeeper
+from review_ui.auth.authenticator import Authenticator
 from review_ui.auth.cookie import token_of
 from review_ui.auth.form import SignInForm
 from review_ui.reviewer import Reviewer
@@ -29,10 +29,10 @@ _PRIVATE = ("private", "no-store")
 class SignIn:
     """Passes the requests of signed-in people on to `app`."""
 
-    def __init__(self, app: ASGIApp, doorkeeper: Doorkeeper) -> None:
+    def __init__(self, app: ASGIApp, authenticator: Authenticator) -> None:
         self._app = app
-        self._doorkeeper = doorkeeper
-        self._form = SignInForm(doorkeeper)
+        self._authenticator = authenticator
+        self._form = SignInForm(authenticator)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -81,7 +81,7 @@ class SignIn:
         token = token_of(connection)
         if not token:
             return None
-        return self._doorkeeper.recall(token) or await run_in_threadpool(self._doorkeeper.find, token)
+        return self._authenticator.recall(token) or await run_in_threadpool(self._authenticator.find, token)
 
     async def _pass_on(self, reviewer: Reviewer, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_private(message: Message) -> None:

@@ -25,7 +25,7 @@ class _Failures:
     last: float
 
 
-class Throttle:
+class RateLimit:
     """Failed tries by name and by address. Times are seconds on any clock. Safe to use from threads."""
 
     def __init__(self, *, max_keys: int = MAX_KEYS) -> None:

@@ -44,7 +44,7 @@ class SignInRecord:
     expires_at: datetime
 
 
-class Tokens:
+class SignInSessions:
     """The table beside a decision log, created when it is missing. Safe to use from threads. Raises DatabaseAway."""
 
     def __init__(self, log: DecisionLog, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:

@@ -1,6 +1,6 @@
 """The lead's page: progress, reasons, reviewers, second look, problems, publish, download. Ordinary Gradio.
 
-`lead_blocks(board)` makes it; the caller must protect the route. All tabs but Publish show one `Snapshot`, taken when
+`lead_blocks(session)` makes it; the caller must protect the route. All tabs but Publish show one `Snapshot`, taken when
 the page opens, when Refresh is pressed and every two minutes.
 """
 
@@ -13,7 +13,7 @@ import gradio as gr
 from manifests.decisions.policy import Policy
 from manifests.errors import UserError
 from review_ui.lead.html import STYLE, render
-from review_ui.lead.snapshot import Board, Snapshot, take_snapshot
+from review_ui.lead.snapshot import LeadSession, Snapshot, take_snapshot
 from review_ui.lead.tables import status_summary
 from review_ui.lead.tabs import TABS, heading
 from review_ui.quality.counts import tally
@@ -26,8 +26,8 @@ CONFLICT_CHOICES = [
 ]
 
 
-def lead_blocks(board: Board, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> gr.Blocks:
-    """The page; it reads nothing from the board before a browser opens it."""
+def lead_blocks(session: LeadSession, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> gr.Blocks:
+    """The page; it reads nothing from the session before a browser opens it."""
     with gr.Blocks(title="Review board", analytics_enabled=False, fill_width=True) as blocks:
         with gr.Row():
             shown: dict[gr.HTML, Callable[[Snapshot], str]] = {_html(): heading}
@@ -37,13 +37,13 @@ def lead_blocks(board: Board, *, now: Callable[[], datetime] = lambda: datetime.
                 with gr.Tab(label):
                     shown[_html()] = view
             with gr.Tab("Publish"):
-                choices, outcome, published = _publish_tab(board)
+                choices, outcome, published = _publish_tab(session)
             with gr.Tab("Download"):
                 _html(render("downloads.html"))
 
         def show() -> list[Any]:
             try:
-                snapshot = take_snapshot(board, now())
+                snapshot = take_snapshot(session, now())
             except UserError as error:  # the figures stay as they were
                 return [_error(error), *([gr.update()] * (len(shown) - 1))]
             return [view(snapshot) for view in shown.values()]
@@ -53,7 +53,7 @@ def lead_blocks(board: Board, *, now: Callable[[], datetime] = lambda: datetime.
             happening(show, outputs=list(shown), show_progress="hidden")
         gr.on(
             [blocks.load, refresh.click, *(choice.change for choice in choices)],
-            lambda votes, conflicts: _preview(board, votes, conflicts),
+            lambda votes, conflicts: _preview(session, votes, conflicts),
             inputs=choices,
             outputs=outcome,
             show_progress="hidden",
@@ -65,9 +65,9 @@ def _html(value: str = "") -> gr.HTML:
     return gr.HTML(value, css_template=STYLE, apply_default_css=False)
 
 
-def _publish_tab(board: Board) -> tuple[tuple[gr.Number, gr.Radio], gr.HTML, Any]:
+def _publish_tab(session: LeadSession) -> tuple[tuple[gr.Number, gr.Radio], gr.HTML, Any]:
     """The policy's two inputs, the place of counts, result or error, and the event after publishing."""
-    default = board.policy
+    default = session.policy
     with gr.Row():
         votes = gr.Number(
             default.votes, label="Verdicts a mask needs", precision=0, minimum=1, step=1, scale=1, elem_id="votes"
@@ -79,29 +79,29 @@ def _publish_tab(board: Board) -> tuple[tuple[gr.Number, gr.Radio], gr.HTML, Any
     outcome = _html()
     publish = gr.Button("Publish", variant="primary", elem_id="publish-version", scale=0, min_width=200)
     published = publish.click(
-        lambda votes, conflicts: _publish(board, votes, conflicts), inputs=[votes, conflicts], outputs=outcome
+        lambda votes, conflicts: _publish(session, votes, conflicts), inputs=[votes, conflicts], outputs=outcome
     )
     return (votes, conflicts), outcome, published
 
 
-def _preview(board: Board, votes: int | None, conflicts: str) -> str:
+def _preview(session: LeadSession, votes: int | None, conflicts: str) -> str:
     try:
-        return render("publish.html", published=None, counts=_counts(board, _policy(votes, conflicts)))
+        return render("publish.html", published=None, counts=_counts(session, _policy(votes, conflicts)))
     except UserError as error:
         return _error(error)
 
 
-def _publish(board: Board, votes: int | None, conflicts: str) -> str:
+def _publish(session: LeadSession, votes: int | None, conflicts: str) -> str:
     try:
         policy = _policy(votes, conflicts)
-        path = board.publish(policy).path
-        return render("publish.html", published=path, counts=_counts(board, policy))
+        path = session.publish(policy).path
+        return render("publish.html", published=path, counts=_counts(session, policy))
     except UserError as error:
         return _error(error)
 
 
-def _counts(board: Board, policy: Policy) -> str:
-    return status_summary(tally(board.manifest, board.decisions(), policy).total)
+def _counts(session: LeadSession, policy: Policy) -> str:
+    return status_summary(tally(session.manifest, session.decisions(), policy).total)
 
 
 def _policy(votes: int | None, conflicts: Any) -> Policy:

@@ -1,4 +1,4 @@
-"""All figures of the lead's page at one moment: `Snapshot`, read from the review session (`Board`)."""
+"""All figures of the lead's page at one moment: `Snapshot`, read from the review session (`LeadSession`)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from review_ui.quality.gold import GoldSample
 from review_ui.quality.pace import Forecast, forecast
 
 
-class Board(Protocol):
+class LeadSession(Protocol):
     """The part of the review session that the lead's page uses. All methods may be called from several threads."""
 
     @property
@@ -41,7 +41,7 @@ class Board(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The board at one moment; `decisions` are those of people."""
+    """The session at one moment; `decisions` are those of people."""
 
     manifest: Manifest
     decisions: list[Decision]
@@ -53,17 +53,17 @@ class Snapshot:
     taken_at: datetime
 
 
-def take_snapshot(board: Board, now: datetime) -> Snapshot:
+def take_snapshot(session: LeadSession, now: datetime) -> Snapshot:
     """Read everything once, so that all figures on the page belong together."""
-    manifest, decisions = board.manifest, board.decisions()
-    counted = tally(manifest, decisions, board.policy)
+    manifest, decisions = session.manifest, session.decisions()
+    counted = tally(manifest, decisions, session.policy)
     by_people = [decision for decision in decisions if decision.is_by_person]
     return Snapshot(
         manifest=manifest,
         decisions=by_people,
-        gold=board.gold(),
-        second_look=board.second_look(),
-        problems=board.problems(),
+        gold=session.gold(),
+        second_look=session.second_look(),
+        problems=session.problems(),
         tally=counted,
         forecast=forecast(by_people, counted.votes_left, now),
         taken_at=now,

@@ -30,7 +30,7 @@ class Rates:
                 raise UserError(f"expected a {name} rate from 0 to 0.5, found {share}")
 
 
-class Mix:
+class GoldMix:
     """Chooses what comes next for a reviewer: work, gold or a repeat."""
 
     def __init__(self, rates: Rates, rng: random.Random) -> None:

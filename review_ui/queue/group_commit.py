@@ -19,7 +19,7 @@ Result = TypeVar("Result")
 Request = TypeVar("Request")
 
 
-class Desk:
+class GroupCommit:
     """Calls a session's methods from an event loop, in the order of the requests."""
 
     def __init__(self, session: ReviewSession) -> None:
@@ -43,8 +43,8 @@ class Desk:
 class _Counter(Generic[Request, Result]):
     """Requests of one kind; all that wait are served in one call of `serve_all`."""
 
-    def __init__(self, desk: Desk, serve_all: Callable[[list[Request]], list[Result]]) -> None:
-        self._desk = desk
+    def __init__(self, group_commit: GroupCommit, serve_all: Callable[[list[Request]], list[Result]]) -> None:
+        self._group_commit = group_commit
         self._serve_all = serve_all
         self._waiting: list[tuple[Request, asyncio.Future[Result]]] = []
         self._serving: asyncio.Task[None] | None = None
@@ -60,7 +60,7 @@ class _Counter(Generic[Request, Result]):
         while self._waiting:
             batch, self._waiting = self._waiting, []
             try:
-                results = await self._desk.call(self._serve_all, [request for request, _ in batch])
+                results = await self._group_commit.call(self._serve_all, [request for request, _ in batch])
             except Exception as error:  # each request of the batch gets it
                 for _, future in batch:
                     _settle(future, error)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from manifests.decisions.log import DecisionLog
 from manifests.decisions.policy import Policy
 from manifests.store.manifest import Manifest, ManifestStore
-from review_ui.queue.gold_mix import Mix
+from review_ui.queue.gold_mix import GoldMix
 from review_ui.queue.leases import Leases
 from review_ui.queue.open_samples import ReviewQueue
 from review_ui.queue.review_state import ReviewState
@@ -21,7 +21,7 @@ class LiveState:
     """`state`, and transactions that first read everything written before. One thread at a time."""
 
     def __init__(
-        self, manifest: Manifest, store: ManifestStore, log: DecisionLog, policy: Policy, mix: Mix,
+        self, manifest: Manifest, store: ManifestStore, log: DecisionLog, policy: Policy, mix: GoldMix,
         now: Callable[[], datetime],
     ) -> None:  # fmt: skip
         self._store = store

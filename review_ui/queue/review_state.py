@@ -12,7 +12,7 @@ from manifests.files.blobs import BlobStore
 from manifests.store.manifest import Manifest
 from review_ui.quality.gold import GoldSample
 from review_ui.queue.decision_state import StandingDecisions
-from review_ui.queue.gold_mix import Mix, as_sample
+from review_ui.queue.gold_mix import GoldMix, as_sample
 from review_ui.queue.leases import Lease, Leases
 from review_ui.queue.messages import Progress
 from review_ui.queue.open_samples import OpenSample, ReviewQueue
@@ -23,7 +23,7 @@ class ReviewState:
     """Open samples, decisions and leases; `catch_up` reads new rows of both tables. One thread at a time."""
 
     def __init__(
-        self, manifest: Manifest, queue: ReviewQueue, log: DecisionLog, policy: Policy, mix: Mix,
+        self, manifest: Manifest, queue: ReviewQueue, log: DecisionLog, policy: Policy, mix: GoldMix,
         now: Callable[[], datetime],
     ) -> None:  # fmt: skip
         """Start from the version's rows; the caller catches up with the tables."""

@@ -19,7 +19,7 @@ from manifests.decisions.publish import publish
 from manifests.store.manifest import Manifest, ManifestStore
 from review_ui.quality.gold import GoldSample
 from review_ui.queue.assignments import assign, lease_end
-from review_ui.queue.gold_mix import Mix, Rates
+from review_ui.queue.gold_mix import GoldMix, Rates
 from review_ui.queue.leases import Lease, ended
 from review_ui.queue.live_state import LiveState
 from review_ui.queue.messages import Assignment, DecisionResult, NextRequest, UndoResult, UnknownDecision
@@ -47,7 +47,7 @@ class ReviewSession:
         self._store = store
         self._log = log
         self._now = now
-        self._mix = Mix(rates or Rates(), rng or random.Random())
+        self._mix = GoldMix(rates or Rates(), rng or random.Random())
         self._live = LiveState(manifest, store, log, self.policy, self._mix, now)
         self._lock = threading.Lock()
 
@@ -134,7 +134,7 @@ class ReviewSession:
         return self._mix.gold
 
     def use_gold(self, gold: Mapping[MaskKey, GoldSample]) -> None:
-        """Mix these gold samples into the work from now on."""
+        """GoldMix these gold samples into the work from now on."""
         self._mix.gold = gold
 
     def second_look(self) -> int:

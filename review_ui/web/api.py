@@ -20,7 +20,7 @@ from manifests.decisions.decision import Decision, MaskKey
 from manifests.decisions.policy import Conflicts, Policy
 from manifests.errors import UserError
 from manifests.files.blobs import BlobStore
-from review_ui.queue.group_commit import Desk
+from review_ui.queue.group_commit import GroupCommit
 from review_ui.queue.messages import Assignment, DecisionResult, NextRequest, QueueName, UnknownDecision
 from review_ui.queue.open_samples import OpenSample
 from review_ui.queue.session import ReviewSession
@@ -77,14 +77,14 @@ async def session_of(request: Request) -> ReviewSession:
     return session
 
 
-async def desk_of(request: Request) -> Desk:
+async def group_commit_of(request: Request) -> GroupCommit:
     """The one thread through which requests reach the session."""
-    desk: Desk = request.app.state.desk
-    return desk
+    group_commit: GroupCommit = request.app.state.group_commit
+    return group_commit
 
 
 Session = Annotated[ReviewSession, Depends(session_of)]
-SessionDesk = Annotated[Desk, Depends(desk_of)]
+Commits = Annotated[GroupCommit, Depends(group_commit_of)]
 Count = Annotated[int, Query(ge=1, le=MAX_SAMPLES)]
 LEAD_ONLY = [Depends(require_lead)]
 
@@ -100,7 +100,7 @@ def create_api(session: ReviewSession, blobs: BlobStore) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(UserError, _user_error)
-    app.state.session, app.state.desk, app.state.blobs = session, Desk(session), blobs
+    app.state.session, app.state.group_commit, app.state.blobs = session, GroupCommit(session), blobs
     app.include_router(router)
     return app
 
@@ -115,36 +115,36 @@ async def me(request: Request, reviewer: Me) -> dict[str, Any]:
 @router.get("/api/next")
 async def next_samples(
     reviewer: Me,
-    desk: SessionDesk,
+    group_commit: Commits,
     n: Count = 16,
     tab: Annotated[str, Query(max_length=MAX_TAB_CHARACTERS)] = "",
     queue: QueueName = "work",
 ) -> JSONResponse:
     if queue == "second_look":
         await require_lead(reviewer)
-    assignment = await desk.next(NextRequest(reviewer, n, tab, queue))
+    assignment = await group_commit.next(NextRequest(reviewer, n, tab, queue))
     return JSONResponse(_assignment_json(assignment))  # itself: FastAPI would look at each value first
 
 
 @router.get("/api/history")
-async def history(reviewer: Me, session: Session, desk: SessionDesk, n: Count = 20) -> dict[str, Any]:
-    return {"decisions": [_decision_json(*entry) for entry in await desk.call(session.history, reviewer, n)]}
+async def history(reviewer: Me, session: Session, group_commit: Commits, n: Count = 20) -> dict[str, Any]:
+    return {"decisions": [_decision_json(*entry) for entry in await group_commit.call(session.history, reviewer, n)]}
 
 
 @router.post("/api/decisions")
-async def decisions(batch: Batch, reviewer: Me, desk: SessionDesk) -> DecisionResult:
-    return await desk.decide(reviewer, batch.decisions)
+async def decisions(batch: Batch, reviewer: Me, group_commit: Commits) -> DecisionResult:
+    return await group_commit.decide(reviewer, batch.decisions)
 
 
 @router.post("/api/undo")
-async def undo(body: UndoRequest, reviewer: Me, session: Session, desk: SessionDesk) -> dict[str, Any]:
-    result = await desk.call(session.undo, reviewer, body.decision_id, tab=body.tab)
+async def undo(body: UndoRequest, reviewer: Me, session: Session, group_commit: Commits) -> dict[str, Any]:
+    result = await group_commit.call(session.undo, reviewer, body.decision_id, tab=body.tab)
     return {"decision_id": result.decision_id, "sample": _sample_json(result.sample) if result.sample else None}
 
 
 @router.post("/api/release")
-async def release(body: ReleaseRequest, reviewer: Me, session: Session, desk: SessionDesk) -> dict[str, int]:
-    return {"released": await desk.call(session.release, reviewer, body.tab)}
+async def release(body: ReleaseRequest, reviewer: Me, session: Session, group_commit: Commits) -> dict[str, int]:
+    return {"released": await group_commit.call(session.release, reviewer, body.tab)}
 
 
 @router.post("/api/publish", dependencies=LEAD_ONLY)
@@ -155,14 +155,14 @@ async def publish(session: Session, body: PublishRequest | None = None) -> dict[
 
 
 @router.get("/api/decisions.parquet", dependencies=LEAD_ONLY)
-async def decisions_parquet(session: Session, desk: SessionDesk) -> Response:
-    table = decisions_table(await desk.call(session.decisions))
+async def decisions_parquet(session: Session, group_commit: Commits) -> Response:
+    table = decisions_table(await group_commit.call(session.decisions))
     return Response(await asyncio.to_thread(as_parquet, table), media_type="application/vnd.apache.parquet")
 
 
 @router.get("/api/decisions.csv", dependencies=LEAD_ONLY)
-async def decisions_csv(session: Session, desk: SessionDesk) -> Response:
-    table = decisions_table(await desk.call(session.decisions))
+async def decisions_csv(session: Session, group_commit: Commits) -> Response:
+    table = decisions_table(await group_commit.call(session.decisions))
     return Response(await asyncio.to_thread(as_csv, table), media_type="text/csv; charset=utf-8")
 
 

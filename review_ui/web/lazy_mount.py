@@ -25,7 +25,7 @@ One moment: the page is being prepared.</p>
 """
 
 
-class LatePage:
+class LazyMount:
     """Passes requests for `path` and everything below it to the app of `build`, all others to `app`."""
 
     def __init__(self, app: ASGIApp, path: str, build: Callable[[], FastAPI]) -> None:

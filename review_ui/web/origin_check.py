@@ -29,7 +29,7 @@ RESPONSE_HEADERS = {
 }
 
 
-class Guard:
+class OriginCheck:
     """Answers 403 to requests of other sites' pages; passes the rest on to `app`."""
 
     def __init__(self, app: ASGIApp, host_names: Collection[str] = ()) -> None:

@@ -16,7 +16,7 @@ from manifests.files.blobs import BlobStore, sha256_hex
 from manifests.store.manifest import ManifestStore
 from review_ui.queue.session import ReviewSession
 from review_ui.web.api import MEDIA_HEADERS, create_api
-from review_ui.web.origin_check import Guard
+from review_ui.web.origin_check import OriginCheck
 
 DECISION_ID = "8c5f6c1e-3a54-4a2b-9d1b-2f6a7c9d0e11"
 MALFORMED = [
@@ -51,7 +51,7 @@ def log(tmp_path: Path, six_waiting: Path) -> Iterator[DecisionLog]:
 def client(tmp_path: Path, log: DecisionLog) -> TestClient:
     store = ManifestStore(tmp_path / "manifests")
     session = ReviewSession(store.open(), store, log)
-    app = Guard(create_api(session, BlobStore(tmp_path / "data")), host_names={"reviews.example"})
+    app = OriginCheck(create_api(session, BlobStore(tmp_path / "data")), host_names={"reviews.example"})
     return TestClient(app, base_url="http://127.0.0.1:7860")
 
 

@@ -6,10 +6,10 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from review_ui.web.lazy_mount import LatePage
+from review_ui.web.lazy_mount import LazyMount
 
 
-def site(gate: threading.Event, builds: list[int], *, fails_first: bool = False) -> LatePage:
+def site(gate: threading.Event, builds: list[int], *, fails_first: bool = False) -> LazyMount:
     """A page at /late that is ready when the gate opens, in a site that answers at /."""
     app = FastAPI()
 
@@ -26,7 +26,7 @@ def site(gate: threading.Event, builds: list[int], *, fails_first: bool = False)
         page.get("/late/here")(lambda: "late")
         return page
 
-    return LatePage(app, "/late", build)
+    return LazyMount(app, "/late", build)
 
 
 def test_the_site_answers_while_the_page_is_being_built() -> None:

@@ -34,7 +34,7 @@ from review_ui.quality.gold_generation import prepare_gold
 from review_ui.quality.pace import PaceBin
 from review_ui.queue.session import ReviewSession
 from review_ui.web.decisions_file import DECISIONS_SCHEMA, as_csv, as_parquet, decisions_table
-from review_ui.web.origin_check import Guard
+from review_ui.web.origin_check import OriginCheck
 
 DOUBTS = (0.95, 0.9, 0.7, 0.5, 0.5, 0.3, 0.1, 0.05, None)
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -219,7 +219,7 @@ def serve(session: ReviewSession) -> Iterator[str]:
     app = lead_app(session, "/lead")
     app.add_api_route("/favicon.ico", lambda: None)
     listener = listen("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(Guard(app), log_level="warning", timeout_graceful_shutdown=2))
+    server = uvicorn.Server(uvicorn.Config(OriginCheck(app), log_level="warning", timeout_graceful_shutdown=2))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     while not server.started and thread.is_alive():

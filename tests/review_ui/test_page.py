@@ -326,7 +326,8 @@ def test_everything_is_in_view_without_scrolling(page, shared_server):
 
 
 def out_of_view(page: Page) -> list[str]:
-    """The ids or texts of the visible buttons and canvases that the window doesn't show whole."""
+    """The ids or texts of the visible buttons and canvases that the window doesn't show whole, two frames from now."""
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     return page.locator("#review :is(button, canvas, a, input):visible").evaluate_all(
         """elements => elements.filter((element) => {
           const { left, top, right, bottom } = element.getBoundingClientRect();

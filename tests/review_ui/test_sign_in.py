@@ -26,7 +26,7 @@ from manifests.files.blobs import BlobStore
 from manifests.store.manifest import ManifestStore
 from review_ui.app import create_app
 from review_ui.auth import sessions
-from review_ui.auth.authenticator import CACHE_SECONDS, Doorkeeper
+from review_ui.auth.authenticator import CACHE_SECONDS, Authenticator
 from review_ui.auth.form import MAX_FORM_BYTES, MAX_WAITING
 from review_ui.auth.middleware import SignIn
 from review_ui.auth.password import hash_password, read_hash
@@ -36,7 +36,7 @@ from review_ui.lead.mount import lead_app
 from review_ui.queue.session import ReviewSession
 from review_ui.reviewer import Role
 from review_ui.routes import LEAD_PATH
-from review_ui.web.origin_check import Guard
+from review_ui.web.origin_check import OriginCheck
 
 ADDRESS = "http://127.0.0.1:7860"
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
@@ -110,8 +110,8 @@ def serve(users: Path, log: DecisionLog, clock: Clock) -> Callable[..., TestClie
     """A browser, without cookies, at a server that was just started on the users and the database."""
 
     def serve(log: DecisionLog = log, address: str = ADDRESS) -> TestClient:
-        door = SignIn(inner(), Doorkeeper(UsersFile(users), log, now=clock))
-        return TestClient(Guard(door, {"reviews.example"}), base_url=address, follow_redirects=False)
+        door = SignIn(inner(), Authenticator(UsersFile(users), log, now=clock))
+        return TestClient(OriginCheck(door, {"reviews.example"}), base_url=address, follow_redirects=False)
 
     return serve
 
@@ -148,12 +148,12 @@ def whole_app(
     write_users(users, {name: User(name, ROLES[name], read_hash(text)) for name, text in hashes.items()})
     log = DecisionLog(sqlite_url(root / "data"))
     session, blobs = ReviewSession(store.open(), ManifestStore(root / "manifests"), log), BlobStore(root / "data")
-    doorkeeper = Doorkeeper(UsersFile(users), log)
+    authenticator = Authenticator(UsersFile(users), log)
 
     async def create_lead() -> FastAPI:
         return lead_app(session, LEAD_PATH)
 
-    app = create_app(session, blobs, host_name="127.0.0.1", dataset="x", doorkeeper=doorkeeper)
+    app = create_app(session, blobs, host_name="127.0.0.1", dataset="x", authenticator=authenticator)
     lead = asyncio.run(create_lead())  # without a loop that runs, Gradio makes some and never closes them
     yield app, [*app._app._app._app.routes, *lead.routes]
     log.close()

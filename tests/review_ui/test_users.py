@@ -14,7 +14,7 @@ from repository import ROOT
 from manifests.errors import UserError
 from review_ui.auth import command as users_command
 from review_ui.auth.password import check_new, hash_password, matches, read_hash
-from review_ui.auth.rate_limit import FORGOTTEN_AFTER_SECONDS, FREE_TRIES_PER_NAME, MAX_DELAY_SECONDS, Throttle
+from review_ui.auth.rate_limit import FORGOTTEN_AFTER_SECONDS, FREE_TRIES_PER_NAME, MAX_DELAY_SECONDS, RateLimit
 from review_ui.auth.users import User, UsersFile, read_users, write_users
 
 CHEAP = 15  # log2(n) of the hashes that tests make
@@ -237,7 +237,7 @@ def test_the_review_command_takes_users_as_an_option_too(tmp_path: Path) -> None
 
 
 def test_each_failure_beyond_the_free_ones_doubles_the_wait_up_to_a_minute() -> None:
-    throttle, now, waits = Throttle(), 1000.0, []
+    throttle, now, waits = RateLimit(), 1000.0, []
     for _ in range(FREE_TRIES_PER_NAME + 9):
         wait = throttle.begin("ann", ADDRESS, now=now)
         waits.append(wait)
@@ -249,20 +249,20 @@ def test_each_failure_beyond_the_free_ones_doubles_the_wait_up_to_a_minute() -> 
 
 
 def test_a_name_is_slowed_down_whatever_address_the_tries_come_from() -> None:
-    throttle = Throttle()
+    throttle = RateLimit()
     waits = [throttle.begin("ann", f"192.0.2.{index}", now=1000.0) for index in range(20)]
     assert sum(wait > 0 for wait in waits) == 20 - FREE_TRIES_PER_NAME
 
 
 @pytest.mark.parametrize("address", ["192.0.2.7", "2001:db8::{:x}", "unix"])
 def test_an_address_is_slowed_down_whatever_names_it_tries(address: str) -> None:
-    throttle = Throttle()
+    throttle = RateLimit()
     waits = [throttle.begin(f"name{index}", address.format(index), now=1000.0) for index in range(40)]
     assert sum(wait > 0 for wait in waits) == 20
 
 
 def test_failures_are_forgotten_after_a_quiet_quarter_of_an_hour() -> None:
-    throttle = Throttle()
+    throttle = RateLimit()
     for _ in range(FREE_TRIES_PER_NAME):
         throttle.begin("ann", ADDRESS, now=1000.0)
     assert throttle.begin("ann", ADDRESS, now=1000.5) > 0
@@ -271,7 +271,7 @@ def test_failures_are_forgotten_after_a_quiet_quarter_of_an_hour() -> None:
 
 
 def test_a_success_clears_the_name_but_not_the_address() -> None:
-    throttle = Throttle()
+    throttle = RateLimit()
     for index in range(19):
         throttle.begin(f"name{index}", ADDRESS, now=1000.0)
     assert throttle.begin("ann", ADDRESS, now=1000.0) == 0
@@ -281,7 +281,7 @@ def test_a_success_clears_the_name_but_not_the_address() -> None:
 
 
 def test_a_flood_of_names_takes_no_more_memory_than_agreed() -> None:
-    throttle, started = Throttle(max_keys=100), time.monotonic()
+    throttle, started = RateLimit(max_keys=100), time.monotonic()
     for index in range(5000):
         throttle.begin(f"name{index}", f"10.0.{index // 250}.{index % 250}", now=1000.0)
     assert len(throttle) == 100
