@@ -1,20 +1,20 @@
 """Prefect flows that make masks: source images -> faces -> ROI -> teacher -> a new manifest version.
 
-generate.py        `python -m pipeline.generate`: generate or relabel, in this process
-evaluate.py        `python -m pipeline.evaluate`: teachers and doubt, measured against trusted masks
-fit_doubt.py       `python -m pipeline.fit_doubt`: the model of doubt, fitted on trusted masks
-second_opinion.py  `python -m pipeline.second_opinion`: a student's masks against the queue's
-sample.py          `python -m pipeline.sample`: a portrait for a machine without photographs
-bench.py           `python -m pipeline.bench`: the pipeline's rate and memory
-flows.py           the flows and their tasks; bodies that read like a sentence
-run/               workers, task runners, progress
-labelling/         one image -> samples; shards of them; one version
-sources/           where images come from: files, file systems, tars, lists of URLs
-faces/             detection (MTCNN), and the portrait ROI around a face
-teachers/          what proposes masks
-doubt.py           how likely a reviewer rejects a mask
-ordered_map.py     work in threads, in order, never much of it at a time
-quarantine.py      the table of images that can't be used, each with its reason
+generate/        `python -m pipeline.generate`: generate or relabel, in this process
+evaluate/        `python -m pipeline.evaluate`: teachers and doubt, measured against trusted masks
+fit_doubt/       `python -m pipeline.fit_doubt`: the model of doubt, fitted on trusted masks
+second_opinion/  `python -m pipeline.second_opinion`: a student's masks against the queue's
+sample.py        `python -m pipeline.sample`: a portrait for a machine without photographs
+bench/           `python -m pipeline.bench`: the pipeline's rate and memory
+flows.py         the flows and their tasks; bodies that read like a sentence
+run/             workers, task runners, progress
+labelling/       one image -> samples; shards of them; one version
+sources/         where images come from: files, file systems, tars, lists of URLs
+faces/           detection (MTCNN), and the portrait ROI around a face
+teachers/        what proposes masks
+doubt.py         how likely a reviewer rejects a mask
+ordered_map.py   work in threads, in order, never much of it at a time
+quarantine.py    the table of images that can't be used, each with its reason
 """
 
 import os

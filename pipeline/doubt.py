@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from manifests.samples.sample import Scores
 
 ODD_FRACTION = (0.05, 0.95)  # of the picture; a person that covers less, or more, is hardly a portrait
+BAD_IOU = 0.9  # an oracle that knows the true mask rejects one of a lower person IoU
 FACE_FRACTION = 0.4  # of the box; a face that the mask covers less of is left out
 LEAST_UNSURE = 1e-3  # below it nothing is told apart
 

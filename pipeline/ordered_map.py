@@ -6,9 +6,6 @@ from concurrent.futures import Executor, Future
 from itertools import islice
 from typing import TypeVar
 
-import cv2
-import torch
-
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -35,6 +32,9 @@ def ordered_map(
 
 def one_thread_an_item() -> None:
     """For this process: items are worked on in parallel, and threads inside one would fight over the cores."""
+    import cv2
+    import torch  # here: parsing a command's arguments does not wait for it
+
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
 

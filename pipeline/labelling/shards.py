@@ -30,7 +30,7 @@ from pipeline.labelling.labeller import Labeller
 from pipeline.labelling.work import Item, RowsOrQuarantine, WorkItem
 from pipeline.ordered_map import in_batches, ordered_map
 from pipeline.quarantine import QuarantineRow
-from pipeline.teachers import Teacher, network, options, refine, tiles
+from pipeline.teachers import Teacher, options, refine, tiles
 
 READERS = 16  # as many as pipeline.sources lets ask the network at a time; files as they came are small
 
@@ -81,10 +81,12 @@ def work_digest(work: Sequence[object], *, teacher: Teacher | None, detector: st
 
 
 def labelling_rules() -> dict[str, object]:
-    """The numbers that decide what becomes of an image, by the names that digests know them by.
+    """Collect the numbers that decide what becomes of an image, by the names that digests know them by.
 
     A changed value makes new shards. A name stays when its module or constant is renamed, or finished shards are lost.
     """
+    from pipeline.teachers import network  # here: parsing a command's arguments does not wait for torch
+
     return {
         "pipeline.faces.PERSON_LEVEL": PERSON_LEVEL,
         "pipeline.faces.MIN_FACE_PX": face.MIN_FACE_PX,

@@ -16,19 +16,19 @@ import dataclasses
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from manifests.errors import UserError
 from manifests.files.blobs import sha256_hex
 from pipeline.teachers.ensemble import Ensemble, Mirrored
 from pipeline.teachers.grabcut import GrabCut
-from pipeline.teachers.network import NetworkTeacher, use_bf16
-from pipeline.teachers.onnx_file import OnnxTeacher
 from pipeline.teachers.options import DEFAULT_INPUT_PX, TeacherOptions
 from pipeline.teachers.refine import Refined
 from pipeline.teachers.teacher import Portrait, Prediction, Teacher
 from pipeline.teachers.tiles import Tiled
+
+if TYPE_CHECKING:
+    import torch  # takes seconds to import, as do the modules of this package that the functions below import
 
 __all__ = ["DEFAULT_TEACHER", "TEACHERS", "Portrait", "Prediction", "Teacher", "TeacherOptions", "load_teacher"]
 
@@ -63,7 +63,7 @@ def _deeplabv3plus(options: TeacherOptions) -> list[Teacher]:
 
 def _torchvision(name: str) -> Load:
     def load(options: TeacherOptions) -> list[Teacher]:
-        from pipeline.teachers.torchvision_weights import VOC_PERSON, load_torchvision  # takes seconds to import
+        from pipeline.teachers.torchvision_weights import VOC_PERSON, load_torchvision
 
         loaded = load_torchvision(name)
         person_class = VOC_PERSON if options.person_class is None else options.person_class
@@ -110,6 +110,8 @@ def _load_one(spec: str, options: TeacherOptions) -> list[Teacher]:
     if spec in TEACHERS:
         return TEACHERS[spec](options)
     if spec.startswith(ONNX_PREFIX):
+        from pipeline.teachers.onnx_file import OnnxTeacher
+
         _refuse_network_options(spec, options)
         return [OnnxTeacher(Path(spec.removeprefix(ONNX_PREFIX)).expanduser())]
     if spec.startswith(HUB_PREFIX):
@@ -126,7 +128,7 @@ def _load_one(spec: str, options: TeacherOptions) -> list[Teacher]:
 
 
 def _smp(path: Path, options: TeacherOptions) -> list[Teacher]:
-    from pipeline.teachers.smp_weights import load_smp  # takes seconds to import
+    from pipeline.teachers.smp_weights import load_smp
 
     loaded = load_smp(path)
     person_class = options.person_class
@@ -143,7 +145,7 @@ def _smp(path: Path, options: TeacherOptions) -> list[Teacher]:
 
 
 def _of_sizes(
-    network: torch.nn.Module,
+    network: "torch.nn.Module",
     name: str,
     person_class: int,
     options: TeacherOptions,
@@ -151,6 +153,8 @@ def _of_sizes(
     fitted_px: int = DEFAULT_INPUT_PX,
 ) -> list[Teacher]:
     """One teacher for each input size; they share the network."""
+    from pipeline.teachers.network import NetworkTeacher, use_bf16
+
     device = _pick_device(options.device)
     return [
         NetworkTeacher(
@@ -166,8 +170,10 @@ def _of_sizes(
     ]
 
 
-def _pick_device(name: str) -> torch.device:
+def _pick_device(name: str) -> "torch.device":
     """UserError when this machine has none such."""
+    import torch
+
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "auto":
         return torch.device("cuda" if gpus else "cpu")

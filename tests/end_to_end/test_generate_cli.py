@@ -13,7 +13,7 @@ from repository import ROOT
 
 from manifests.cli.arguments import run_command
 from manifests.store.manifest import ManifestStore
-from pipeline.generate import main
+from pipeline.generate.__main__ import main
 
 Environment = dict[str, str]
 

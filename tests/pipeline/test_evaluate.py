@@ -8,13 +8,14 @@ from portrait_datasets import import_portraits
 from red_network import red_is_person
 
 from manifests.errors import UserError
-from pipeline import bench, evaluate
+from pipeline.bench.__main__ import main as bench
+from pipeline.evaluate.__main__ import main as evaluate
 
 
 def test_teachers_stand_in_one_table(tmp_path: Path, portraits: Path, capsys: pytest.CaptureFixture[str]) -> None:
     manifest = import_portraits(tmp_path, portraits, 6)
     red = red_is_person(tmp_path / "red.onnx")
-    evaluate.main(["--manifest", str(manifest.path), "--teacher", "grabcut", f"onnx:{red}", "--json"])
+    evaluate(["--manifest", str(manifest.path), "--teacher", "grabcut", f"onnx:{red}", "--json"])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split()[:2] == ["teacher", "images"]
     found = [json.loads(line) for line in lines if line.startswith("{")]
@@ -28,12 +29,12 @@ def test_a_split_without_rows_is_one_line(tmp_path: Path, portraits: Path) -> No
     manifest = import_portraits(tmp_path, portraits, 1)
     other = next(name for name in ("train", "val") if manifest.read(["split"])["split"][0].as_py() != name)
     with pytest.raises(UserError, match=f"expected accepted rows in the {other} split"):
-        evaluate.main(["--manifest", str(manifest.path), "--teacher", "grabcut", "--split", other])
+        evaluate(["--manifest", str(manifest.path), "--teacher", "grabcut", "--split", other])
 
 
 def test_the_bench_compares_the_pipeline_with_the_bare_loop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     red = red_is_person(tmp_path / "red.onnx")
-    bench.main(["--seconds", "0", "--threads", "1", "--limit", "8", "--teacher", f"onnx:{red}", "--pipeline-alone"])
+    bench(["--seconds", "0", "--threads", "1", "--limit", "8", "--teacher", f"onnx:{red}", "--pipeline-alone"])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("labelling with red@")
     assert [line.split("  ")[1] for line in lines[1:]] == [

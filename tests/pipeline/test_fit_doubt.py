@@ -10,10 +10,13 @@ from red_network import red_is_person
 
 from manifests.errors import UserError
 from manifests.samples.sample import Scores
-from pipeline import fit_doubt
 from pipeline.doubt import MODELS
-from pipeline.evaluate import Signs
-from pipeline.fit_doubt import Judged, fit, looks_saved, report
+from pipeline.evaluate.teacher_score import Signs
+from pipeline.fit_doubt.__main__ import main
+from pipeline.fit_doubt.judged_masks import JudgedMasks
+from pipeline.fit_doubt.looks_saved import looks_saved
+from pipeline.fit_doubt.regression import fit
+from pipeline.fit_doubt.report import report
 
 
 @pytest.mark.parametrize(
@@ -34,9 +37,9 @@ def test_a_few_bad_ones_may_slip_through() -> None:
     assert looks_saved(np.arange(200.0), bad) == 0.85  # one of the first 170 is bad, two of 171
 
 
-def judged(confidences: list[float], bad: list[bool]) -> Judged:
+def judged(confidences: list[float], bad: list[bool]) -> JudgedMasks:
     signs = [Signs(Scores(value, 0.1, 0.5, 1, 0, 0.1), 1.0, None) for value in confidences]
-    return Judged(signs, np.array(bad), ["t"] * len(bad))
+    return JudgedMasks(signs, np.array(bad), ["t"] * len(bad))
 
 
 def test_the_fitted_numbers_are_probabilities_of_a_rejection() -> None:
@@ -46,7 +49,7 @@ def test_the_fitted_numbers_are_probabilities_of_a_rejection() -> None:
     bad = generator.random(2000) < 1 / (1 + np.exp(-(4 + 2 * unsure)))  # the truth is such a model
     some = judged(confidences.tolist(), bad.tolist())
     models = MODELS | {"with probabilities": fit(some)}
-    doubts = fit_doubt.doubts_of(some, models)
+    doubts = some.doubts(models)
     for low, high in ((0.0, 0.1), (0.1, 0.3), (0.3, 1.0)):
         among = (doubts >= low) & (doubts < high)
         assert bad[among].mean() == pytest.approx(doubts[among].mean(), abs=0.04)
@@ -64,11 +67,11 @@ def test_the_command_prints_the_numbers_and_draws_both_curves(
     manifest = import_portraits(tmp_path, portraits, 24)
     red = red_is_person(tmp_path / "red.onnx")
     words = ["--manifest", str(manifest.path), "--limit", "6", "--teacher", "starter", f"onnx:{red}", "grabcut"]
-    fit_doubt.main([*words, "--output", str(tmp_path / "out")])
+    main([*words, "--output", str(tmp_path / "out")])
     said = capsys.readouterr().out
     assert "with probabilities = Model(intercept=" in said
     assert said.splitlines()[-1] == str(tmp_path / "out/doubt.png")
     with Image.open(tmp_path / "out/doubt.png") as drawn:
         assert drawn.size == (1200, 552)
     with pytest.raises(UserError, match="that the model isn't fitted on, found"):
-        fit_doubt.main([*words, "--on", str(manifest.path)])
+        main([*words, "--on", str(manifest.path)])

@@ -13,8 +13,10 @@ from review_browser import Server
 from manifests.errors import UserError
 from manifests.store.manifest import ManifestStore
 from manifests.store.schema import SCHEMA
-from pipeline import second_opinion
 from pipeline.doubt import MODELS, SECOND_OPINION, second_features
+from pipeline.second_opinion import opinions as second_opinion
+from pipeline.second_opinion.__main__ import main
+from pipeline.teachers import load_teacher
 
 WAITING = 6
 
@@ -29,7 +31,7 @@ def store(tmp_path: Path, portraits: Path) -> ManifestStore:
 
 
 def ask(store: ManifestStore) -> None:
-    second_opinion.main(["--network", "starter", "--input-px", "320", "--manifests", str(store.root)])
+    main(["--network", "starter", "--input-px", "320", "--manifests", str(store.root)])
 
 
 def doubts(store: ManifestStore) -> dict[str, float]:
@@ -81,7 +83,7 @@ def test_the_same_question_again_makes_no_version(store: ManifestStore, capsys: 
 
 
 def test_verdicts_and_masks_that_changed_meanwhile_stay(store: ManifestStore) -> None:
-    rows = second_opinion.pending_rows(store.open(), second_opinion.load_teacher("grabcut"))
+    rows = second_opinion.pending_rows(store.open(), load_teacher("grabcut"))
     opinions = [second_opinion.Opinion(row["sample_id"], row["mask_sha256"], 0.5, 0.9) for row in rows]
     decided, redrawn = rows[0]["sample_id"], rows[1]["sample_id"]
 
@@ -92,7 +94,7 @@ def test_verdicts_and_masks_that_changed_meanwhile_stay(store: ManifestStore) ->
 
     store.update(decide, operation="review", parameters={}, data_root=store.data_root())
     relabel(store, redrawn, mask_of=rows[2]["sample_id"])
-    second_opinion.commit_opinions(store, opinions, network=second_opinion.load_teacher("grabcut"))
+    second_opinion.commit_opinions(store, opinions, network=load_teacher("grabcut"))
     found = doubts(store)
     assert found[decided] == found[redrawn] == pytest.approx(0.1)
     assert [round(found[row["sample_id"]], 6) for row in rows[2:]] == [0.9] * (WAITING - 2)
@@ -112,7 +114,7 @@ def test_a_damaged_picture_is_named_and_the_rest_goes_on(
 
 def test_masks_of_the_same_network_are_refused(store: ManifestStore, tmp_path: Path) -> None:
     red = red_is_person(tmp_path / "red.onnx")
-    name = second_opinion.load_teacher(f"onnx:{red}").name
+    name = load_teacher(f"onnx:{red}").name
 
     def made_by_red(table: pa.Table | None, _version: int) -> pa.Table:
         return pa.Table.from_pylist(
@@ -121,7 +123,7 @@ def test_masks_of_the_same_network_are_refused(store: ManifestStore, tmp_path: P
 
     store.update(made_by_red, operation="relabel", parameters={}, data_root=store.data_root())
     with pytest.raises(UserError, match=f"found that {name} made all {WAITING}"):
-        second_opinion.pending_rows(store.open(), second_opinion.load_teacher(f"onnx:{red}"))
+        second_opinion.pending_rows(store.open(), load_teacher(f"onnx:{red}"))
 
 
 def test_nothing_to_review_is_one_clear_line(store: ManifestStore) -> None:

@@ -38,7 +38,7 @@ from manifests.upkeep.verify import verify
 from pipeline.faces import roi
 from pipeline.faces.face import Face, person_share
 from pipeline.faces.mtcnn import default_detector
-from pipeline.generate import main
+from pipeline.generate.__main__ import main
 from pipeline.labelling.commit import commit_shards
 from pipeline.labelling.label import LabelWork
 from pipeline.labelling.labeller import Labeller

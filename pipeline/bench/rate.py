@@ -1,0 +1,75 @@
+"""The pipeline against the bare loop: images per second."""
+
+import statistics
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import torch
+
+from manifests.files.blobs import BlobStore
+from manifests.pixels.images import decode_image
+from pipeline.bench.lines import print_line, timed
+from pipeline.bench.precision import untrained_network
+from pipeline.faces.mtcnn import default_detector
+from pipeline.labelling.label import LabelWork
+from pipeline.labelling.labeller import Labeller
+from pipeline.labelling.shards import label_all
+from pipeline.ordered_map import in_batches
+from pipeline.sources import Origins, Picture
+from pipeline.teachers import Portrait, Teacher
+from pipeline.teachers.network import NetworkTeacher, use_bf16
+from pipeline.teachers.options import DEFAULT_INPUT_PX
+
+ROUND = 8  # images of one turn for each thread
+
+
+def untrained_teacher() -> Teacher:
+    """The paper's network with random weights, as a teacher on the CPU."""
+    cpu = torch.device("cpu")
+    return NetworkTeacher(
+        untrained_network(),
+        name="deeplabv3plus with random weights",
+        person_class=0,
+        input_px=DEFAULT_INPUT_PX,
+        device=cpu,
+        bf16=use_bf16("auto", cpu),
+    )
+
+
+def report_rate(teacher: Teacher, pictures: list[Picture], directory: Path, seconds: float, threads: int) -> None:
+    """Print images and masks per second, over turns of about `seconds` in all."""
+    labeller = Labeller(LabelWork(Origins("bench")), default_detector(), teacher, BlobStore(directory / "data"))
+    bare, whole, masks = [], [], []  # seconds an image, twice, and masks an image
+    rounds = in_batches(pictures, ROUND * threads)
+    _bare_loop(teacher, pictures[:threads], threads)  # warm-up
+    end = time.perf_counter() + seconds
+    for some in rounds:
+        bare.append(timed(_bare_loop, teacher, some, threads)[0] / len(some))
+        took, counts = timed(_run_pipeline, labeller, some, threads)
+        whole.append(took / len(some))
+        masks.append(sum(counts) / len(some))
+        if time.perf_counter() > end:
+            break
+    print(
+        f"labelling with {teacher.name}, {teacher.settings}: {len(bare) * ROUND * threads} pictures, {threads} threads"
+    )
+    baseline, ours, masks_each = (statistics.median(turns) for turns in (bare, whole, masks))
+    print_line("decode -> teacher (baseline)", 1 / baseline, "images/s", 1.0)
+    print_line("the pipeline", 1 / ours, "images/s", baseline / ours)
+    print_line("the pipeline, by the masks it makes", masks_each / ours, "masks/s", baseline * masks_each / ours)
+
+
+def _bare_loop(teacher: Teacher, pictures: Iterable[Picture], threads: int) -> None:
+    def one(batch: list[Picture]) -> None:
+        teacher.predict([Portrait(decode_image(picture.read()), []) for picture in batch])
+
+    with ThreadPoolExecutor(threads) as executor:
+        list(executor.map(one, in_batches(pictures, teacher.batch_size)))
+
+
+def _run_pipeline(labeller: Labeller[Picture], pictures: list[Picture], threads: int) -> list[int]:
+    """Label the images; how many masks each has."""
+    results = label_all(labeller, pictures, threads=threads)
+    return [len(rows) if isinstance(rows, list) else 0 for rows in results]

@@ -1,0 +1,93 @@
+"""`python -m pipeline.generate`: label pictures and write the next manifest version; the Prefect flow, in process.
+
+With --relabel it makes new masks for samples that the latest version holds already.
+"""
+
+import argparse
+from collections.abc import Sequence
+from typing import Any, get_args
+
+from manifests.cli.arguments import run_command
+from manifests.errors import UserError
+from pipeline.labelling.relabel import RelabelStatus
+from pipeline.run.runners import DEFAULT_SHARD_SIZE, DEFAULT_WORKERS, RUNNERS, SHARD_SIZE_LIMIT
+from pipeline.teachers import DEFAULT_TEACHER, TEACHERS
+from pipeline.teachers.options import TeacherOptions, add_teacher_options, teacher_options
+
+# Options about source images; samples already carry them.
+SOURCE_IMAGE_OPTIONS = ("masks", "source", "license", "attribution", "person_label", "allow_private_addresses")
+
+
+def main(arguments: Sequence[str]) -> None:
+    options = vars(_parse(arguments))
+    _check_text(options)
+    from pipeline.generate.run import generate, relabel  # loads what reads sources
+
+    status = options.pop("relabel")
+    parameters = {name: value for name, value in options.items() if name not in TeacherOptions.__slots__}
+    parameters["options"] = teacher_options(argparse.Namespace(**options))
+    if status:
+        others = {name: value for name, value in parameters.items() if name not in ("images", *SOURCE_IMAGE_OPTIONS)}
+        relabel({"status": status, **others})
+    else:
+        generate(parameters)
+
+
+def _check_text(parameters: dict[str, Any]) -> None:
+    """UserError for a path that is no UTF-8: Prefect and the manifest keep the parameters as text."""
+    for name, value in parameters.items():
+        try:
+            str(value).encode()
+        except UnicodeEncodeError as error:
+            raise UserError(f"expected --{name} in UTF-8, found {value!a}; rename it, or give a link to it") from error
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.relabel:
+        values = ((name, getattr(options, name)) for name in SOURCE_IMAGE_OPTIONS)
+        refused = [f"--{name.replace('_', '-')}" for name, value in values if value is not None and value is not False]
+        if refused:
+            parser.error(f"argument --relabel: not allowed with {', '.join(refused)}")
+        if options.teacher is None:
+            parser.error("argument --relabel: expected the --teacher that makes the new masks, found none")
+    elif options.teacher is None:
+        options.teacher = DEFAULT_TEACHER
+    return options
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m pipeline.generate", description=__doc__)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--images", help="directory, glob or file; URL, tar or list of URLs")
+    what.add_argument("--relabel", choices=get_args(RelabelStatus), help="new masks, by --teacher, for the latest "
+        "version's samples of this status")  # fmt: skip
+    add = parser.add_argument
+    add("--masks", help="directory of ground-truth masks with the same stems: crop instead of label")
+    add("--teacher", help=f"{', '.join(TEACHERS)}, a directory or file with weights, onnx:FILE, hub:OWNER/NAME, or "
+        f"several with + between; default, with --images: {DEFAULT_TEACHER}")  # fmt: skip
+    add_teacher_options(parser)
+    add("--source", help="name of the dataset; default: the directory's name")
+    add("--license", help="as stated by the source")
+    add("--attribution", help="as stated by the source")
+    add("--person-label", type=int, help="the value that means person, in label masks")
+    add("--shard-size", type=_shard_size, default=DEFAULT_SHARD_SIZE, help="pictures labelled together; default: "
+        "%(default)s")  # fmt: skip
+    add("--manifests", default="manifests", help="directory of the versions; default: %(default)s")
+    add("--data", help="data root; default: the directory data beside the manifests")
+    add("--runner", choices=RUNNERS, default="thread", help="where shards are labelled; default: %(default)s")
+    add("--address", help="of a Dask scheduler or Ray cluster; default: one is started on this machine")
+    add("--workers", type=int, default=DEFAULT_WORKERS, help="processes of such a cluster; default: %(default)s")
+    add("--allow-private-addresses", action="store_true", help="fetch URLs of an intranet too")
+    return parser
+
+
+def _shard_size(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= SHARD_SIZE_LIMIT:
+        raise argparse.ArgumentTypeError(f"expected 1 to {SHARD_SIZE_LIMIT}, found {text}")
+    return int(text)
+
+
+if __name__ == "__main__":
+    run_command(main)

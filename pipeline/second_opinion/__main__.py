@@ -1,0 +1,32 @@
+"""`python -m pipeline.second_opinion`: the arguments."""
+
+import argparse
+from collections.abc import Sequence
+
+from manifests.cli.arguments import run_command
+from pipeline.labelling.destination import Destination
+from pipeline.teachers.options import add_teacher_options, teacher_options
+
+
+def main(arguments: Sequence[str]) -> None:
+    options = _parser().parse_args(arguments)
+    from pipeline.second_opinion.run import ask_and_commit  # loads torch
+
+    ask_and_commit(Destination(options.manifests, options.data), options.network, teacher_options(options))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "python -m pipeline.second_opinion",
+        description="Ask another network, the student say, about the masks that wait for review: those it would draw "
+        "otherwise come first in the queue of the next version.",
+    )
+    parser.add_argument("--network", required=True, help="as --teacher of pipeline.generate: onnx:student.onnx, say")
+    add_teacher_options(parser)
+    parser.add_argument("--manifests", default="manifests", help="directory of the versions; default: %(default)s")
+    parser.add_argument("--data", help="data root; default: the one that the versions record")
+    return parser
+
+
+if __name__ == "__main__":
+    run_command(main)
