@@ -14,7 +14,8 @@ from manifests.files.blobs import sha256_hex
 from manifests.pixels.metrics import Metrics
 from trainer.data.preprocessing import sinet_authors
 from trainer.models import create_model
-from trainer.weights.checkpoint import BEST, CheckpointInfo, load_checkpoint, save_checkpoint
+from trainer.weights.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
+from trainer.weights.checkpoint_files import BEST
 from trainer.weights.tensor_file import digest_of, write_tensors
 
 INFO = CheckpointInfo(

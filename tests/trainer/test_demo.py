@@ -28,7 +28,7 @@ from manifests.web.address import listen, url_of
 from trainer.demo.cards import Contestant, judge, open_contestants
 from trainer.demo.page import compare_upload, demo_app
 from trainer.device import pick_device
-from trainer.weights.checkpoint import STARTER_PATH
+from trainer.weights.checkpoint_files import STARTER_PATH
 
 # Gradio opens an uploaded picture and leaves closing it to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning")

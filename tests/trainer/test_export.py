@@ -35,7 +35,8 @@ from trainer.inference.predictors import open_predictor, person_prob
 from trainer.inference.runtimes.metadata import Metadata
 from trainer.models import MODELS, create_model
 from trainer.models.sinet import BRANCHES, GATES
-from trainer.weights.checkpoint import STARTER, STARTER_PATH, Checkpoint, load_checkpoint, save_checkpoint
+from trainer.weights.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from trainer.weights.checkpoint_files import STARTER, STARTER_PATH
 
 CPU = torch.device("cpu")
 TOLERANCE = 1e-4

@@ -14,7 +14,7 @@ from manifests.pixels.geometry import Pixels
 from manifests.pixels.masks import PERSON_LEVEL, decode_mask
 from manifests.pixels.onnx_segmenter import Prob
 from manifests.store.training_rows import accepted_rows
-from trainer.evaluate import evaluation
+from trainer.evaluate import __main__ as evaluate
 from trainer.evaluate.negatives import (
     false_person_shares,
     mean_interval,
@@ -79,7 +79,7 @@ def test_evaluate_prints_the_share_of_each_network(tmp_path: Path, portraits: Pa
     fit.main([*quick, "--negatives", "0.3", "--output", str(run)])
     assert "pictures without people" in capsys.readouterr().out
     measuring = ["--checkpoint", str(run), "--manifest", str(manifest.path), "--split", "all", "--json"]
-    evaluation.main([*measuring, "--person-free"])
+    evaluate.main([*measuring, "--person-free"])
     printed = capsys.readouterr().out
     assert "false_person_share" in printed
     assert 0 <= json.loads(printed.splitlines()[-1])["false_person_share"] <= 1

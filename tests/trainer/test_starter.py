@@ -12,7 +12,8 @@ from manifests.pixels.metrics import MetricsAccumulator
 from trainer.device import pick_device
 from trainer.inference.predictors import open_predictor
 from trainer.predict import __main__ as predict
-from trainer.weights.checkpoint import STARTER, STARTER_PATH, checkpoint_path, load_checkpoint
+from trainer.weights.checkpoint import load_checkpoint
+from trainer.weights.checkpoint_files import STARTER, STARTER_PATH, checkpoint_path
 
 MAX_BYTES = 500_000
 

@@ -1,7 +1,9 @@
 """`python -m trainer.bench`: training speed, loading speed and latency.
 
-__main__.py  the command line
-latency.py   exported networks, their time and where it goes
-timing.py    medians of calls that take turns
-training.py  `python -m trainer.bench`: SINet's speed on this machine's CPU, as ratios against
+__main__.py     the command line
+data.py         made-up samples, loaded and augmented as SINet's authors do
+latency.py      exported networks, their time and where it goes
+own_process.py  candidates in a process of their own, and its peak memory
+timing.py       medians of calls that take turns
+training.py     SINet in inference and training, against named baselines
 """

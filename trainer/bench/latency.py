@@ -41,7 +41,8 @@ from trainer.inference.runtimes.ncnn_file import NcnnFile
 from trainer.inference.runtimes.openvino_file import OpenvinoFile
 from trainer.inference.runtimes.packages import optional
 from trainer.models import create_model
-from trainer.weights.checkpoint import STARTER_PATH, load_checkpoint
+from trainer.weights.checkpoint import load_checkpoint
+from trainer.weights.checkpoint_files import STARTER_PATH
 
 SIDES_PX = (224, 320)
 THREADS = (1, 2)
@@ -78,7 +79,7 @@ class Entrant:
         return found
 
 
-class Checkpoint(nn.Module):
+class TimedCheckpoint(nn.Module):
     """As trainer.predict runs it: uint8 (N, 3, H, W) -> person probability (N, H, W)."""
 
     def __init__(self, network: nn.Module) -> None:
@@ -179,7 +180,7 @@ def _entrant(name: str, side_px: int, directory: Path) -> Entrant:
     except UserError as error:
         print(error)
         ncnn = None
-    return Entrant(name, side_px, Checkpoint(network), home / "network.onnx", openvino, ncnn, macs(graph))
+    return Entrant(name, side_px, TimedCheckpoint(network), home / "network.onnx", openvino, ncnn, macs(graph))
 
 
 def _rival(path: Path, threads: int) -> Candidate:

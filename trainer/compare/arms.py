@@ -1,20 +1,17 @@
 """The arms of a comparison: named options of trainer.fit, checked before the first run starts."""
 
-import contextlib
-import io
 import re
 import shlex
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
-from trainer.fit.options import parse
+from trainer.fit.options import add_run_options, check_run_options
 
-# Stand-ins for what the comparison gives to each run; whatever else comes out of `parse`, an arm gave itself.
-GIVEN = {"manifest": Path("given by trainer.compare"), "output": Path("given by trainer.compare"), "seed": 2**53 + 1}
-NEVER_OWN = ("output", "seed")
+RESERVED = ("output", "seed")  # the comparison sets them for each run
 
 
 class WrongArms(ValueError):
@@ -33,7 +30,8 @@ class Arm:
     @property
     def manifest(self) -> Path | None:
         """Its own; None: the comparison's."""
-        return None if self.options.manifest == GIVEN["manifest"] else self.options.manifest
+        manifest: Path | None = self.options.manifest
+        return manifest
 
     @property
     def slug(self) -> str:
@@ -42,7 +40,7 @@ class Arm:
 
 
 def read_arms(texts: Sequence[str], shared: str) -> list[Arm]:
-    """NAME=OPTIONS, each with the `shared` options before its own; WrongArms tells all that is wrong at once."""
+    """NAME=OPTIONS, each with the `shared` options before its own; WrongArms lists all problems."""
     common, _, problem = _checked("--fit", [], shared)
     if problem:
         raise WrongArms(problem)
@@ -63,22 +61,35 @@ def read_arms(texts: Sequence[str], shared: str) -> list[Arm]:
     return arms
 
 
+class _ArmParser(ArgumentParser):
+    """Options of trainer.fit, where an error is a WrongArms and no exit."""
+
+    def __init__(self) -> None:
+        super().__init__(add_help=False)
+        self.add_argument("-h", "--help", action="store_true")
+        add_run_options(self, manifest_required=False)
+        self.set_defaults(**dict.fromkeys(RESERVED))
+
+    def error(self, message: str) -> NoReturn:
+        raise WrongArms(message)
+
+
 def _checked(where: str, common: Sequence[str], text: str) -> tuple[list[str], Namespace | None, str]:
-    """All words, what they mean, and what is wrong with them."""
+    """All words, the options they stand for, and the problem with them."""
     try:
         words = [*common, *shlex.split(text)]
     except ValueError as error:
         return [], None, f"{where}: {error} in {text!r}"
-    told = io.StringIO()
-    given = [word for name, value in GIVEN.items() for word in (f"--{name}", str(value))]
+    parser = _ArmParser()
     try:
-        with contextlib.redirect_stderr(told), contextlib.redirect_stdout(io.StringIO()):
-            options = parse([*given, *words])
-    except SystemExit:
-        message = told.getvalue().strip().rpartition(": error: ")[2]
-        return words, None, f"{where}: {message or 'expected options of a run, found --help'}"
-    taken = [f"--{name}" for name in NEVER_OWN if getattr(options, name) != GIVEN[name]]
-    problem = f"{where}: {' and '.join(taken)} can't be given, the comparison does that" if taken else ""
+        options = parser.parse_args(words)
+        check_run_options(parser, options)
+    except WrongArms as error:
+        return words, None, f"{where}: {error}"
+    if options.help:
+        return words, None, f"{where}: expected options of a run, found --help"
+    reserved = [f"--{name}" for name in RESERVED if getattr(options, name) is not None]
+    problem = f"{where}: {' and '.join(reserved)} can't be given, the comparison does that" if reserved else ""
     return words, options, problem
 
 

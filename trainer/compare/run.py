@@ -25,7 +25,7 @@ from trainer.compare.per_image_metrics import PerImage
 from trainer.device import pick_device
 from trainer.evaluate.evaluation import measure
 from trainer.inference.predictors import open_predictor
-from trainer.weights.checkpoint import BEST
+from trainer.weights.checkpoint_files import BEST
 
 LOCK = ".lock"
 FIGURES = "figures"

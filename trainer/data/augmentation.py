@@ -15,79 +15,16 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from trainer.data.augmentation_presets import Augmentation, Range
 from trainer.data.rank_slice import WHOLE, Share
 
 BORDER_GREY = 128.0  # the authors' colour for what a warp uncovers; its label is background
-
-Range = tuple[float, float]
-
 _LUMA = 0.299, 0.587, 0.114  # of RGB, ITU-R 601, as Pillow's grey
 _PILLOW_SMOOTH = ((1, 1, 1), (1, 5, 1), (1, 1, 1))  # over 13: what Pillow's Sharpness blends with
 GAUSSIAN_SHARE, MEDIAN_SHARE = 0.3, 0.3  # of the blurred pictures; the rest get a box
 _GAUSSIAN_3 = 0.0, 1 / 4, 1 / 2, 1 / 4, 0.0  # OpenCV's, for a sigma of 0
 _GAUSSIAN_5 = 1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16
 _NOISE_BANK = 2**21  # normal numbers an epoch draws its noise from, at random offsets
-
-
-@dataclass(frozen=True, slots=True)
-class Augmentation:
-    """How far a batch is changed. A `_prob` is the share of images that get the change."""
-
-    rotation_degrees: float = 0.0  # U(-r, r)
-    scale: Range = (1.0, 1.0)
-    pivot_fraction: float = 0.0  # of the side: how far the fixed point of rotation and scale lies off the centre
-    flip_prob: float = 0.0
-    colour_prob: float = 0.0
-    colour: Range = (1.0, 1.0)
-    brightness: Range = (1.0, 1.0)
-    contrast: Range = (1.0, 1.0)
-    sharpness: Range = (1.0, 1.0)
-    blur_prob: float = 0.0  # of those 30 % Gaussian, 30 % median, 40 % box; 3 or 5 px
-    noise_prob: float = 0.0
-    noise_sigma: float = 0.0  # of U(0, sigma), on the 0..255 scale
-
-
-def portraitnet() -> Augmentation:
-    """PortraitNet's numbers, which are SINet's (its authors' CVTransforms)."""
-    return Augmentation(
-        rotation_degrees=45.0,
-        scale=(0.5, 1.5),
-        pivot_fraction=0.25,
-        flip_prob=0.5,
-        colour_prob=0.5,
-        colour=(0.4, 1.6),
-        brightness=(0.4, 1.6),
-        contrast=(0.6, 1.4),
-        sharpness=(0.8, 1.2),
-        blur_prob=0.5,
-        noise_prob=0.5,
-        noise_sigma=10.0,
-    )
-
-
-def mild() -> Augmentation:
-    """Narrower warps, for budgets far below the paper's 600 epochs."""
-    return Augmentation(
-        rotation_degrees=20.0,
-        scale=(0.75, 1.35),
-        pivot_fraction=0.25,
-        flip_prob=0.5,
-        colour_prob=0.5,
-        colour=(0.4, 1.6),
-        brightness=(0.6, 1.4),
-        contrast=(0.6, 1.4),
-        sharpness=(0.8, 1.2),
-        blur_prob=0.25,
-        noise_prob=0.25,
-        noise_sigma=10.0,
-    )
-
-
-def unchanged() -> Augmentation:
-    return Augmentation()
-
-
-AUGMENTATIONS: dict[str, Callable[[], Augmentation]] = {"portraitnet": portraitnet, "mild": mild, "none": unchanged}
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from manifests.errors import UserError
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.masks import PERSON_PROB, mask_from_prob
 from trainer.inference.predictors import Predictor, open_predictor
-from trainer.weights.checkpoint import name_of
+from trainer.weights.checkpoint_files import name_of
 from trainer.weights.starting_weights import checkpoint_file
 
 SHOWN_SIDE_PX = 1024  # of the pictures on the page; the networks get the whole one

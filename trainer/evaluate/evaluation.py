@@ -1,10 +1,9 @@
-"""`python -m trainer.evaluate`: three metrics of checkpoints and ONNX files on the accepted rows of a manifest.
+"""Three metrics of checkpoints and ONNX files on the accepted rows of a manifest.
 
-The network sees the picture as it wants it; its person probability is resized to the mask's own size, and pixels
-of at least one half are person. Each number comes with a 95 % bootstrap interval over the pictures.
+A network gets each image at its own input size; its person probability is resized to the mask's size, and pixels of
+at least one half are person. Each number has a 95 % bootstrap interval over the images.
 """
 
-import argparse
 import dataclasses
 import heapq
 import json
@@ -21,7 +20,6 @@ from torch import nn
 
 from manifests.errors import UserError
 from manifests.files.blobs import BlobStore
-from manifests.files.storage import place
 from manifests.pixels.contact_sheet import contact_sheet
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.images import decode_image
@@ -29,7 +27,7 @@ from manifests.pixels.masks import PERSON, PERSON_LEVEL, PERSON_PROB, Mask, deco
 from manifests.pixels.metrics import Interval, Metrics, MetricsAccumulator
 from manifests.progress import progress
 from manifests.store.manifest import Manifest
-from manifests.store.training_rows import SPLITS, AcceptedRow, require_rows
+from manifests.store.training_rows import AcceptedRow, SplitOrAll, require_rows
 from trainer.data.augmentation import BORDER_GREY
 from trainer.data.preprocessing import Preprocessing
 from trainer.data.samples import Samples
@@ -41,13 +39,12 @@ from trainer.evaluate.negatives import (
     pieces_without_people,
 )
 from trainer.inference.predictors import Predictor, open_predictor, person_prob, resize_prob
-from trainer.weights.checkpoint import STARTER, checkpoint_path
 
 BATCH_SIZE = 16
 WORST = 40  # pictures on the sheet of --output
 SHEET = "worst.png"
 ROTATION_SEED = 0
-CUT_OUT = ""  # --person-free without a folder
+CUT_OUT = ""  # person-free pieces of the measured images
 
 
 def evaluate(model: nn.Module, samples: Samples, preprocessing: Preprocessing, *, device: torch.device) -> Metrics:
@@ -71,7 +68,7 @@ def accumulate(
 
 
 @dataclass(slots=True)
-class Outcome:
+class EvaluationResult:
     """What one predictor reached, in all and per source, and its worst pictures."""
 
     total: MetricsAccumulator = field(default_factory=MetricsAccumulator)
@@ -90,18 +87,18 @@ class Outcome:
 
 def measure(
     predictor: Predictor, rows: Sequence[AcceptedRow], blobs: BlobStore, *, rotation_degrees: float = 0.0
-) -> Outcome:
+) -> EvaluationResult:
     """Predict every row. With a rotation each picture and its mask are turned by an angle in +- that, its own.
 
     The angles follow from the pictures' digests: they are the same for every predictor, and those of two rotations
     differ by a factor only.
     """
-    outcome = Outcome()
+    result = EvaluationResult()
     for row, rgb, truth in _pictures(rows, blobs):
         if rotation_degrees:
             rgb, truth = rotated(rgb, truth, rotation_degrees * _unit_number(row))
-        outcome.add(row.source, rgb, predictor.person_prob(rgb) >= PERSON_PROB, truth)
-    return outcome
+        result.add(row.source, rgb, predictor.person_prob(rgb) >= PERSON_PROB, truth)
+    return result
 
 
 def rotated(rgb: Pixels, mask: Mask, degrees: float) -> tuple[Pixels, Mask]:
@@ -113,41 +110,45 @@ def rotated(rgb: Pixels, mask: Mask, degrees: float) -> tuple[Pixels, Mask]:
     return np.asarray(turned, np.uint8), turned_mask > 0
 
 
-def main(arguments: Sequence[str]) -> None:
-    options = _parse(arguments)
-    device = pick_device(options.device)
-    predictors = [(str(path), open_predictor(path, device)) for path in options.checkpoint]
-    manifest = Manifest.open(options.manifest, data_root=options.data)
-    rows, blobs = require_rows(manifest, options.split), BlobStore(manifest.data_root)
-    print(f"{manifest.path}, split {options.split}, {len(rows)} images; [95 % bootstrap intervals]")
+def evaluate_files(
+    checkpoints: Sequence[Path],
+    manifest: Manifest,
+    split: SplitOrAll,
+    device_name: str,
+    *,
+    rotations: Sequence[float] = (),
+    person_free: str | None = None,
+    sheets: Path | None = None,
+    as_json: bool = False,
+) -> None:
+    """Print a table of all checkpoints, JSON after it if wanted, and write sheets of the worst images into `sheets`.
+
+    `person_free` is a folder of images without people, CUT_OUT for pieces of the manifest's own, or None for neither.
+    """
+    device = pick_device(device_name)
+    predictors = [(str(path), open_predictor(path, device)) for path in checkpoints]
+    rows, blobs = require_rows(manifest, split), BlobStore(manifest.data_root)
+    print(f"{manifest.path}, split {split}, {len(rows)} images; [95 % bootstrap intervals]")
     print(f"{'':<44}{'n':>6}" + "".join(f"{name:>26}" for name in MetricsAccumulator.NAMES))
-    empty = _person_free(options.person_free, rows, blobs)
-    totals, sheets = [], []
+    empty = _person_free(person_free, rows, blobs)
+    totals, worst = [], []
     for name, predictor in predictors:
-        outcome = measure(predictor, rows, blobs)
-        _print_row(name, outcome.total)
-        if len(outcome.sources) > 1:
-            for source, accumulator in sorted(outcome.sources.items()):
-                _print_row(f"  {source}", accumulator)
-        for degrees in options.rotations:
-            _print_row(
-                f"  rotated within +-{degrees:g} degrees",
-                measure(predictor, rows, blobs, rotation_degrees=degrees).total,
-            )
-        total = dataclasses.asdict(outcome.total.result())
+        result = measure(predictor, rows, blobs)
+        _print_result(name, result)
+        for degrees in rotations:
+            turned = measure(predictor, rows, blobs, rotation_degrees=degrees)
+            _print_row(f"  rotated within +-{degrees:g} degrees", turned.total)
+        total = dataclasses.asdict(result.total.result())
         if empty:
-            shares = false_person_shares(predictor, empty)
-            total["false_person_share"] = float(shares.mean())
-            shown = _with_interval(total["false_person_share"], mean_interval(shares))
-            print(f"{'  where nobody is: false_person_share':<44}{len(empty):>6}{shown:>26}", flush=True)
+            total["false_person_share"] = _print_false_person_share(predictor, empty)
         totals.append(total)
-        sheets.append(outcome.worst)
-    if options.output:
-        for number, worst in enumerate(sheets, start=1):
-            print(_save_sheet(worst, options.output / (SHEET if len(sheets) == 1 else f"{number}-{SHEET}")))
-    if options.json:
-        for metrics in totals:
-            print(json.dumps(metrics))
+        worst.append(result.worst)
+    if sheets:
+        for number, images in enumerate(worst, start=1):
+            print(_save_sheet(images, sheets / (SHEET if len(worst) == 1 else f"{number}-{SHEET}")))
+    if as_json:
+        for total in totals:
+            print(json.dumps(total))
 
 
 def _person_free(wanted: str | None, rows: Sequence[AcceptedRow], blobs: BlobStore) -> list[Pixels]:
@@ -171,6 +172,22 @@ def _unit_number(row: AcceptedRow) -> float:
     return float(np.random.default_rng([ROTATION_SEED, zlib.crc32(row.image_sha256.encode())]).uniform(-1, 1))
 
 
+def _print_result(name: str, result: EvaluationResult) -> None:
+    """In all, and by source where there are several."""
+    _print_row(name, result.total)
+    if len(result.sources) > 1:
+        for source, accumulator in sorted(result.sources.items()):
+            _print_row(f"  {source}", accumulator)
+
+
+def _print_false_person_share(predictor: Predictor, empty: Sequence[Pixels]) -> float:
+    shares = false_person_shares(predictor, empty)
+    mean = float(shares.mean())
+    shown = _with_interval(mean, mean_interval(shares))
+    print(f"{'  where nobody is: false_person_share':<44}{len(empty):>6}{shown:>26}", flush=True)
+    return mean
+
+
 def _print_row(name: str, accumulator: MetricsAccumulator) -> None:
     metrics = dataclasses.asdict(accumulator.result())
     intervals = accumulator.intervals()
@@ -192,32 +209,3 @@ def _save_sheet(worst: list[tuple[float, int, Pixels, Mask]], path: Path) -> Pat
     )
     Image.fromarray(sheet).save(path)
     return path
-
-
-def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        "python -m trainer.evaluate",
-        description="Measure checkpoints on the accepted rows of a manifest, at each mask's own size.",
-    )
-    parser.add_argument(
-        "--checkpoint",
-        type=checkpoint_path,
-        metavar="PATH",
-        required=True,
-        nargs="+",
-        help="a .safetensors file, a run's directory, an .onnx file with a .json beside it, or "
-        f"{STARTER}; several make a table",
-    )
-    parser.add_argument("--manifest", type=place, required=True, help="manifests/v<N>.parquet, or URL")
-    parser.add_argument("--split", choices=SPLITS, default="val", help="which rows (default: %(default)s)")
-    parser.add_argument("--rotations", type=float, nargs="+", default=[], metavar="DEGREES", help="as 25 45 75 90")
-    parser.add_argument(
-        "--person-free", nargs="?", const=CUT_OUT, metavar="DIR",
-        help="false_person_share, too: the share of pixels called person in pictures without people, those in DIR or "
-        "(default) pieces of the measured ones that show nobody",
-    )  # fmt: skip
-    parser.add_argument("--output", type=Path, help=f"directory for a sheet of the worst {WORST} pictures")
-    parser.add_argument("--data", type=place, help="data root (default: the one the manifest records)")
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object per checkpoint, last")
-    return parser.parse_args(arguments)

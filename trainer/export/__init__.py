@@ -1,6 +1,7 @@
 """A checkpoint in the formats of other runtimes: RGB uint8 (N, 3, H, W) in, person probability (N, 1, H, W) out.
 
     __main__.py         the command line
+    conversion.py       the formats one after the other, compared and published together
     coreml_package.py   NAME.mlpackage
     deployable.py       a checkpoint and its preprocessing as one module; all formats are made from it
     folding.py          convolutions and batch norms -> convolutions
@@ -15,5 +16,5 @@
     report.py           report.json and report.md
     sinet_inference.py  SINet with fewer operations, the same function
 
-`python -m trainer.export` is the command, trainer.runtimes runs what it writes.
+`python -m trainer.export` is the command, trainer.inference runs what it writes.
 """

@@ -11,9 +11,11 @@ losses.py           cross-entropy, Lovasz, Dice, focal, and the boundary term
 malloc.py           the C library's allocator, set for training
 metrics_log.py      CSV and TensorBoard
 objective.py        network and loss as one function, compiled
+one_voice.py        output and errors of several processes, printed once
 options.py          the command-line options
 recipe.py           every choice of a run by name; the presets
 report.py           curves, sheet of predictions, model card
+run.py               a run begun, resumed or finished
 run_files.py        checkpoints and config.json of a run
 run_state.py        the state of an unfinished run
 schedule.py         the learning rate

@@ -6,11 +6,7 @@ process alone writes, measures and speaks, and tells the others what came of it.
 
 import logging
 import os
-import re
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
-from pathlib import Path
+from collections.abc import Callable
 from typing import Literal, TypeVar
 
 import torch
@@ -19,13 +15,12 @@ from lightning_fabric.strategies.ddp import DDPStrategy
 
 from manifests.errors import UserError
 from trainer.device import pick_device
+from trainer.fit.one_voice import leave
 
 T = TypeVar("T")
 
-_LOST_PEER = re.compile(r"Connection (closed|reset) by peer|Broken pipe")
 
 FabricPrecision = Literal["32-true", "bf16-mixed"]
-
 PRECISIONS: dict[str, FabricPrecision] = {"fp32": "32-true", "bf16": "bf16-mixed"}  # weights are fp32 in both
 
 
@@ -79,7 +74,7 @@ def on_first(fabric: Fabric, work: Callable[[], T]) -> T:
     if error is not None:
         raise error
     if failed:
-        _leave()
+        leave()
     return result  # type: ignore[return-value]  # None only where `work` gives None
 
 
@@ -88,43 +83,3 @@ def first_then_others(fabric: Fabric, work: Callable[[], T]) -> T:
     results: list[T] = []
     on_first(fabric, lambda: results.append(work()))
     return results[0] if results else work()
-
-
-@contextmanager
-def one_voice() -> Iterator[None]:
-    """Around all that a process does: what every process says or complains of is heard once.
-
-    The first one of all prints; of an error that all meet the first one on each machine tells.
-    """
-    with Path(os.devnull).open("w") as nowhere:
-        try:
-            with redirect_stdout(sys.stdout if _number("RANK", "LOCAL_RANK") == 0 else nowhere), _lost_peer_as_error():
-                yield
-        except (UserError, KeyboardInterrupt):
-            if _number("LOCAL_RANK") == 0:
-                raise
-            _leave()
-
-
-@contextmanager
-def _lost_peer_as_error() -> Iterator[None]:
-    """gloo has no exception of its own for a process that went away: killed, or out of memory."""
-    try:
-        yield
-    except RuntimeError as error:
-        if not _LOST_PEER.search(str(error)):
-            raise
-        raise UserError(
-            "expected all processes to go on, found the connection to one of them closed; was it killed, or out of "
-            "memory? the same command resumes the run"
-        ) from error
-
-
-def _leave() -> None:
-    """With status 0: Fabric and torchrun kill the first process when another one fails before it has spoken."""
-    sys.exit(0)
-
-
-def _number(*names: str) -> int:
-    """The first of these environment variables that is set, else 0: they hold a process's number."""
-    return int(next((os.environ[name] for name in names if name in os.environ), "0"))

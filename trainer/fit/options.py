@@ -1,4 +1,4 @@
-"""The words of `python -m trainer.fit`: one option for each choice of a recipe, what isn't given is the preset's."""
+"""The command-line options of `python -m trainer.fit`: one for each choice of a recipe, with the preset as default."""
 
 import argparse
 import dataclasses
@@ -7,26 +7,36 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from manifests.files.storage import place
-from trainer.data.augmentation import AUGMENTATIONS
-from trainer.fit.losses import LOSSES
+from trainer.data.augmentation_presets import AUGMENTATIONS
 from trainer.fit.recipe import DECAY_RULES, PRESETS, Recipe
 from trainer.fit.schedule import SCHEDULES
-from trainer.models import MODELS
-from trainer.models.sinet import BRANCHES, GATES
-from trainer.models.smp_network import PREFIX
-from trainer.weights.checkpoint import STARTER, checkpoint_path
+from trainer.models import MODELS, PREFIX
+from trainer.weights.checkpoint_files import STARTER, checkpoint_path
 
 SIZE_PX = 224  # SINet, section 4
 
+# Keys of tables in modules that load torch; tests compare them.
+BRANCHES = ("paper", "k3p1", "k3p2", "k3p4", "k5p1", "k5p2", "k5p4")
+GATES = ("ib", "reverse", "none", "gau")
+LOSSES = ("cross_entropy", "lovasz", "dice", "focal")
+
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Exits with 2 and a line of explanation when an option is wrong."""
+    """The options of a run; a wrong one exits with status 2 and a line of explanation."""
     parser = argparse.ArgumentParser(
         "python -m trainer.fit",
         description="Fit a network on the accepted rows of a manifest. The same command resumes a broken run.",
     )
+    add_run_options(parser)
+    options = parser.parse_args(arguments)
+    check_run_options(parser, options)
+    return options
+
+
+def add_run_options(parser: argparse.ArgumentParser, *, manifest_required: bool = True) -> None:
+    """Add every option of a run."""
     add = parser.add_argument
-    add("--manifest", type=place, required=True, help="manifests/v<N>.parquet, or URL")
+    add("--manifest", type=place, required=manifest_required, help="manifests/v<N>.parquet, or URL")
     models = f"{', '.join(MODELS)} or {PREFIX}ARCHITECTURE:ENCODER"
     add("--model", type=_model, default="sinet", help=f"{models} (default: %(default)s)")
     add("--gate", choices=GATES, help="of sinet: what passes to the decoder (default: ib)")
@@ -52,13 +62,15 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--data", type=place, help="data root (default: the one the manifest records)")
     add("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
     add("--devices", type=_count, help="processes, one on each device (default: 1)")
-    _add_recipe_options(parser)
-    options = parser.parse_args(arguments)
+    add_recipe_options(parser)
+
+
+def check_run_options(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Complete --distill with soft masks; a contradiction is the parser's error."""
     if options.distill and options.soft_masks is None:
         options.soft_masks = True
     if options.distill and not options.soft_masks:
         parser.error("argument --distill: expected no --no-soft-masks beside it: teachers' probabilities are shares")
-    return options
 
 
 def recipe_from(options: argparse.Namespace) -> Recipe:
@@ -115,7 +127,7 @@ _RECIPE_NUMBERS: dict[str, Callable[[str], float]] = {
 }
 
 
-def _add_recipe_options(parser: argparse.ArgumentParser) -> None:
+def add_recipe_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("recipe", "each overrides the preset")
     for entry in dataclasses.fields(Recipe):
         option = "--" + entry.name.replace("_", "-")

@@ -7,8 +7,10 @@
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from torch import Tensor, nn
+if TYPE_CHECKING:  # trainer.fit parses its options before it loads torch
+    from torch import Tensor, nn
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,31 +106,31 @@ PRESETS: dict[str, Callable[[], Recipe]] = {"default": default, "paper": paper, 
 AUTHORS_SMALL_DECAY = 1e-2  # of the full one: 2e-6 where that is 2e-4
 
 
-def decay_all(name: str, parameter: Tensor) -> float:
+def decay_all(name: str, parameter: "Tensor") -> float:
     """The paper gives one number and no exemption."""
     return 1.0
 
 
-def decay_authors(name: str, parameter: Tensor) -> float:
+def decay_authors(name: str, parameter: "Tensor") -> float:
     """None for depthwise convolutions, a hundredth for norms, PReLU, biases and squeeze-and-excite."""
     if parameter.ndim == 4 and ".excite." not in name:
         return 0.0 if parameter.shape[1] == 1 else 1.0
     return AUTHORS_SMALL_DECAY
 
 
-def decay_mixing(name: str, parameter: Tensor) -> float:
+def decay_mixing(name: str, parameter: "Tensor") -> float:
     """Only for weights that mix channels: none for depthwise convolutions, norms, PReLU and biases."""
     return 1.0 if parameter.ndim >= 2 and parameter.shape[1] > 1 else 0.0
 
 
-DECAY_RULES: dict[str, Callable[[str, Tensor], float]] = {
+DECAY_RULES: dict[str, Callable[[str, "Tensor"], float]] = {
     "all": decay_all,
     "authors": decay_authors,
     "mixing": decay_mixing,
 }
 
 
-def parameter_groups(model: nn.Module, recipe: Recipe) -> list[dict[str, object]]:
+def parameter_groups(model: "nn.Module", recipe: Recipe) -> list[dict[str, object]]:
     """The optimiser's groups: one for each weight decay that `recipe.decay_rule` gives."""
     rule = DECAY_RULES[recipe.decay_rule]
     by_share: dict[float, list[nn.Parameter]] = {}

@@ -20,7 +20,8 @@ from trainer.data.samples import Samples
 from trainer.evaluate.evaluation import accumulate
 from trainer.fit.metrics_log import read_log
 from trainer.inference.predictors import person_prob
-from trainer.weights.checkpoint import BEST, Checkpoint
+from trainer.weights.checkpoint import Checkpoint
+from trainer.weights.checkpoint_files import BEST
 
 CURVES = "curves.png"
 PREDICTIONS = "predictions.png"

@@ -15,7 +15,8 @@ from trainer.fit.configuration import Configuration
 from trainer.fit.run_state import Progress
 from trainer.fit.steps import Stage
 from trainer.models.smp_network import SmpNetwork, save_pretrained
-from trainer.weights.checkpoint import BEST, LAST, CheckpointInfo, save_checkpoint
+from trainer.weights.checkpoint import CheckpointInfo, save_checkpoint
+from trainer.weights.checkpoint_files import BEST, LAST
 from trainer.weights.tensor_file import read_tensors, write_tensors
 
 CONFIG = "config.json"

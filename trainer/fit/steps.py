@@ -11,7 +11,8 @@ from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 from tqdm import tqdm
 
-from trainer.data.augmentation import AUGMENTATIONS, Augmenter
+from trainer.data.augmentation import Augmenter
+from trainer.data.augmentation_presets import AUGMENTATIONS
 from trainer.data.compositing import Compositor, Negatives
 from trainer.data.preprocessing import Preprocessing
 from trainer.data.rank_slice import WHOLE, Share

@@ -12,41 +12,45 @@
 A new one is a function that returns an `nn.Module`, and a line in MODELS.
 """
 
+import importlib
 import inspect
 from collections.abc import Callable
-from typing import Any
-
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 from manifests.errors import UserError
-from trainer.models.sinet import sinet
-from trainer.models.sinet_cityscapes import sinet_cityscapes
-from trainer.models.smp_network import (
-    PREFIX,
-    deeplabv3plus_mobilenetv2_050,
-    deeplabv3plus_se_resnext50,
-    smp_network,
-)
 
-MODELS: dict[str, Callable[..., nn.Module]] = {
-    "sinet": sinet,
-    "sinet_cityscapes": sinet_cityscapes,
-    "deeplabv3plus_se_resnext50": deeplabv3plus_se_resnext50,
-    "deeplabv3plus_mobilenetv2_050": deeplabv3plus_mobilenetv2_050,
+if TYPE_CHECKING:
+    from torch import nn
+
+PREFIX = "smp:"
+
+# Name -> module and function that builds it, loaded when it is asked for: listing the names loads no torch.
+MODELS = {
+    "sinet": ("trainer.models.sinet", "sinet"),
+    "sinet_cityscapes": ("trainer.models.sinet_cityscapes", "sinet_cityscapes"),
+    "deeplabv3plus_se_resnext50": ("trainer.models.smp_network", "deeplabv3plus_se_resnext50"),
+    "deeplabv3plus_mobilenetv2_050": ("trainer.models.smp_network", "deeplabv3plus_mobilenetv2_050"),
 }
 
 
-def create_model(name: str, **options: Any) -> nn.Module:
+def create_model(name: str, **options: Any) -> "nn.Module":
     """The network called `name`, with fresh weights; UserError lists the known names and options."""
     if name.startswith(PREFIX):
+        smp_network = _builder("trainer.models.smp_network", "smp_network")
         architecture, _, encoder = name.removeprefix(PREFIX).partition(":")
         return smp_network(architecture, encoder, **_checked(name, smp_network, options))
     if name not in MODELS:
         raise UserError(f"expected a model out of {', '.join(MODELS)}, {PREFIX}ARCHITECTURE:ENCODER, found {name!r}")
-    return MODELS[name](**_checked(name, MODELS[name], options))
+    builder = _builder(*MODELS[name])
+    return builder(**_checked(name, builder, options))
 
 
-def _checked(name: str, builder: Callable[..., nn.Module], options: dict[str, Any]) -> dict[str, Any]:
+def _builder(module: str, function: str) -> Callable[..., "nn.Module"]:
+    builder: Callable[..., nn.Module] = getattr(importlib.import_module(module), function)
+    return builder
+
+
+def _checked(name: str, builder: Callable[..., "nn.Module"], options: dict[str, Any]) -> dict[str, Any]:
     known = inspect.signature(builder).parameters.keys() - {"architecture", "encoder"}
     unknown = sorted(options.keys() - known)
     if unknown:

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from manifests.errors import UserError
 from manifests.files.atomic import write_replace
+from trainer.models import PREFIX
 from trainer.models.padding import pad_to_multiple
 
 SIDE_MULTIPLE_PX = 32
-PREFIX = "smp:"
 
 
 def smp_network(architecture: str, encoder: str, *, encoder_weights: str | None = None) -> "SmpNetwork":

@@ -2,8 +2,10 @@
 
     __main__.py          the command line
     components.py        connected pieces of a probability map: small ones dropped, small holes filled
+    cutting.py           all inputs of one call
     images.py            images -> files
     inputs.py            what `--input` stands for: images, videos, a camera
+    options.py           the command-line options
     output_kinds.py      `--write`: what is written of an image
     outputs.py           the names of what is written, and their collisions
     person_predictor.py  predictor + localizer + post-processing, as one predictor

@@ -3,4 +3,5 @@
 __main__.py         the command line
 network.py          the network of that page
 onnxruntime_web.py  what runs it in the browser
+site.py             the page's files, written
 """

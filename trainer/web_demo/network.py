@@ -11,7 +11,8 @@ from manifests.errors import UserError
 from trainer.export.deployable import deployable
 from trainer.export.onnx_graph import write_onnx
 from trainer.inference.runtimes.metadata import INPUT, OUTPUT, Metadata
-from trainer.weights.checkpoint import licence_of, load_checkpoint, name_of
+from trainer.weights.checkpoint import load_checkpoint
+from trainer.weights.checkpoint_files import licence_of, name_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,17 +20,11 @@ from manifests.files.blobs import sha256_hex
 from manifests.pixels.metrics import Metrics
 from trainer.data.preprocessing import Preprocessing
 from trainer.models import create_model
+from trainer.weights.checkpoint_files import BEST
+from trainer.weights.checkpoint_files import checkpoint_path as checkpoint_path  # docs/experiments import it from here
 from trainer.weights.tensor_file import digest_of, read_tensors, write_tensors
 
-STARTER = "starter"  # the word for the checkpoint that comes with the package
-STARTER_PATH = Path(__file__).parents[1] / "starter" / "best.safetensors"
-STARTER_LICENCE = "Apache-2.0"  # this project's; its card says what the pictures state
-LICENCE_NOT_STATED = "not stated"
-
 KIND = "checkpoint"
-BEST = "best.safetensors"
-LAST = "last.safetensors"
-
 _NAMES_LISTED = 5
 
 
@@ -56,25 +50,6 @@ class Checkpoint:
     model: nn.Module
     info: CheckpointInfo
     weights_sha256: str
-
-
-def checkpoint_path(text: str) -> Path:
-    """What users type where a checkpoint is asked for: a path, or `starter`."""
-    return STARTER_PATH if text == STARTER else Path(text)
-
-
-def name_of(path: Path) -> str:
-    """What a network is called: starter, the run whose best or last it is, or the file's own stem."""
-    if path == STARTER_PATH:
-        return STARTER
-    if path.name in (BEST, LAST):
-        return path.resolve().parent.name
-    return path.resolve().name if path.is_dir() else path.stem
-
-
-def licence_of(path: Path) -> str:
-    """Of a network's weights, as far as it is known."""
-    return STARTER_LICENCE if path == STARTER_PATH else LICENCE_NOT_STATED
 
 
 def save_checkpoint(path: Path, model: nn.Module, info: CheckpointInfo) -> None:

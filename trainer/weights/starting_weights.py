@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from manifests.errors import UserError
 from trainer.data.preprocessing import Preprocessing, sinet_authors
 from trainer.weights.authors_weights import authors_sinet
-from trainer.weights.checkpoint import BEST, load_checkpoint
+from trainer.weights.checkpoint import load_checkpoint
+from trainer.weights.checkpoint_files import BEST
 
 AUTHORS_SUFFIXES = {".pth", ".pt"}
 

@@ -9,7 +9,8 @@ from PIL import Image, ImageEnhance
 from torch import Tensor
 
 from trainer.data import augmentation
-from trainer.data.augmentation import AUGMENTATIONS, Augmentation, Augmenter, portraitnet
+from trainer.data.augmentation import Augmenter
+from trainer.data.augmentation_presets import AUGMENTATIONS, Augmentation, portraitnet
 from trainer.data.rank_slice import Share
 
 CPU = torch.device("cpu")

@@ -19,7 +19,7 @@ from manifests.store.manifest import Manifest, ManifestStore
 from trainer.bench import training as bench
 from trainer.bench.timing import interleaved_medians
 from trainer.data.preprocessing import sinet_authors
-from trainer.evaluate import evaluation
+from trainer.evaluate import __main__ as evaluate
 from trainer.fit import __main__ as fit
 from trainer.fit import stage_objective, steps
 from trainer.fit.metrics_log import Line, RunLog, read_log
@@ -117,7 +117,7 @@ def test_a_killed_run_resumes_to_the_same_weights(
 
 
 def test_evaluate_repeats_the_metrics_of_the_run(manifest: Manifest, run: Path, capsys: pytest.CaptureFixture[str]):
-    evaluation.main(["--checkpoint", str(run), "--manifest", str(manifest.path), "--json", "--device", "cpu"])
+    evaluate.main(["--checkpoint", str(run), "--manifest", str(manifest.path), "--json", "--device", "cpu"])
     found = json.loads(lines_of(capsys)[-1])
     expected = json.loads((run / "best.json").read_text())["metrics"]
     assert found.keys() == {"n", "miou", "person_iou_per_image", "boundary_f1"}
@@ -131,7 +131,7 @@ def test_the_authors_weights_find_the_persons(
     load_authors_state_dict(model, torch.load(shared / "reference/SINet.pth", map_location="cpu", weights_only=True))
     info = CheckpointInfo("sinet", sinet_authors(), 300, 0.0, None, manifest_version=0, manifest_digest="")
     save_checkpoint(tmp_path / "authors.safetensors", model, info)
-    evaluation.main([
+    evaluate.main([
         *("--checkpoint", str(tmp_path / "authors.safetensors"), "--manifest", str(manifest.path)),
         *("--split", "all", "--json", "--device", "cpu"),
     ])  # fmt: skip
@@ -149,7 +149,7 @@ def test_an_empty_validation_split_is_said_and_no_metric_is_made_up(
     assert any(line.startswith("nothing to validate on") for line in lines_of(capsys))
     assert json.loads((output / "best.json").read_text())["metrics"] is None
     with pytest.raises(UserError, match="expected accepted rows in the val split"):
-        evaluation.main(["--checkpoint", str(output), "--manifest", str(train_only.path)])
+        evaluate.main(["--checkpoint", str(output), "--manifest", str(train_only.path)])
 
 
 def test_no_accepted_row_to_train_on_is_one_line(manifest: Manifest, tmp_path: Path):

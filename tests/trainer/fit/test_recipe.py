@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from trainer.data.augmentation import AUGMENTATIONS
+from trainer.data.augmentation_presets import AUGMENTATIONS
 from trainer.fit.ema import MovingAverage
 from trainer.fit.losses import LOSSES
 from trainer.fit.objective import compiled

@@ -22,6 +22,7 @@ from manifests.store.manifest import Manifest
 from manifests.store.training_rows import require_rows
 from trainer import import_weights
 from trainer.data.preprocessing import sinet_authors
+from trainer.evaluate import __main__ as evaluate
 from trainer.evaluate import evaluation
 from trainer.fit import __main__ as fit
 from trainer.inference.predictors import open_predictor
@@ -80,7 +81,11 @@ def test_a_pickle_with_code_in_it_is_refused_and_not_run(tmp_path: Path, capsys:
 
 
 def test_predict_writes_a_mask_of_each_pictures_own_size(
-    authors: Path, portraits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    authors: Path,
+    portraits: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ):
     pictures = tmp_path / "pictures"
     pictures.mkdir()
@@ -89,9 +94,8 @@ def test_predict_writes_a_mask_of_each_pictures_own_size(
     Image.fromarray(source[:201, :150]).save(pictures / "b.jpg")
     (pictures / "broken.jpg").write_bytes(b"nothing")
     predict.main(["--checkpoint", str(authors), "--input", str(pictures), "--output", str(tmp_path / "masks")])
-    said = capsys.readouterr()
-    assert said.out.splitlines()[-1] == str(tmp_path / "masks")
-    assert "broken.jpg" in said.err
+    assert capsys.readouterr().out.splitlines()[-1] == str(tmp_path / "masks")
+    assert "broken.jpg" in caplog.text
     assert {path.name for path in (tmp_path / "masks").iterdir()} == {"a.png", "b.png"}
     whole, part = (decode_mask((tmp_path / f"masks/{name}.png").read_bytes()) for name in "ab")
     assert whole.shape == source.shape[:2]
@@ -142,7 +146,7 @@ def test_a_table_holds_several_networks_rotations_and_a_sheet(
 ):
     rival = red_is_person(tmp_path / "red.onnx")
     arguments = ["--manifest", str(manifest.path), "--split", "all", "--device", "cpu", "--json"]
-    evaluation.main([
+    evaluate.main([
         *("--checkpoint", str(authors), str(rival), *arguments),
         *("--rotations", "45", "--output", str(tmp_path / "sheets")),
     ])  # fmt: skip

@@ -1,0 +1,58 @@
+"""One run of trainer.fit: begun, resumed, or reported as finished -> OUTPUT/best.safetensors."""
+
+import argparse
+from pathlib import Path
+
+from manifests.files.blobs import sha256_hex
+from manifests.store.manifest import Manifest
+from trainer.data.rank_slice import check_shares
+from trainer.fit.configuration import Configuration, DataOptions
+from trainer.fit.distributed import launch, on_first, open_fabric
+from trainer.fit.loop import fit
+from trainer.fit.malloc import keep_freed_memory
+from trainer.fit.options import recipe_from
+from trainer.fit.report import CARD
+from trainer.fit.run_state import load_progress
+from trainer.inference.predictors import open_predictor
+from trainer.weights.checkpoint_files import BEST
+from trainer.weights.starting_weights import checkpoint_file
+
+
+def fit_or_resume(options: argparse.Namespace) -> None:
+    """Fit what is left of the run that the `options` of trainer.fit describe; UserError when the run is another one."""
+    fabric = open_fabric(options.device, options.devices, options.precision)
+    manifest = Manifest.open(options.manifest, data_root=options.data)
+    teachers = [open_predictor(path, fabric.device) for path in options.distill]
+    output = options.output or Path("runs") / f"{options.model.replace(':', '-')}-{manifest.path.stem}"
+    recipe = recipe_from(options)
+    model_options = {"gate": options.gate, "branches": options.branches}
+    configuration = Configuration(
+        model=options.model,
+        manifest_digest=manifest.digest,
+        seed=options.seed,
+        size_px=options.size,
+        recipe=recipe,
+        model_options={name: value for name, value in model_options.items() if value is not None},
+        encoder_weights=None if options.encoder_weights == "none" else options.encoder_weights,
+        data=DataOptions(
+            limit=options.limit,
+            source_weights=dict(options.weight),
+            skip_bad=options.skip_bad,
+            backgrounds=str(options.backgrounds) if options.backgrounds else None,
+            teachers=[teacher.digest for teacher in teachers],
+        ),
+        init_sha256=sha256_hex(checkpoint_file(options.init).read_bytes()) if options.init else None,
+        precision=options.precision,
+    )
+    for batch_size in (recipe.batch_size, *([recipe.encoder_batch_size] if recipe.encoder_epochs else [])):
+        check_shares(batch_size, fabric.world_size)
+    launch(fabric)
+    keep_freed_memory()
+    progress = on_first(fabric, lambda: load_progress(output, configuration))
+    trained = progress.stage == 1 and progress.epoch == recipe.epochs
+    if trained and (output / CARD).exists():  # the card is written last
+        print(f"{output} is finished: {progress.epoch} epochs, the best is epoch {progress.best_epoch}")
+    else:
+        choices = {"compile_network": options.compile, "init": options.init, "teachers": teachers}
+        fit(fabric, manifest, configuration, output, progress, **choices)
+    print(output / BEST)

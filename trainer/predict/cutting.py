@@ -1,0 +1,70 @@
+"""All inputs of one call: cut out image by image and video by video; unusable ones of several are skipped."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from manifests.errors import UserError
+from trainer.device import pick_device
+from trainer.inference.predictors import Predictor, open_predictor
+from trainer.predict.images import cut_pictures
+from trainer.predict.inputs import Inputs, find_inputs
+from trainer.predict.localize.localizers import LOCALIZERS
+from trainer.predict.matting.background import WHITE, Background, read_background
+from trainer.predict.outputs import check_outputs, footage_outputs, still_outputs
+from trainer.predict.person_predictor import PersonPredictor
+from trainer.predict.postprocess import Postprocess
+from trainer.predict.video.smoothing import SMOOTHERS
+from trainer.predict.videos import cut_footage
+
+
+def cut_inputs(options: argparse.Namespace) -> None:
+    """Write all outputs that the `options` of trainer.predict ask for; UserError when nothing can be written."""
+    inputs, background = find_inputs(options.input), _background(options)
+    stills = {path: still_outputs(path, options.write, options.output) for path in inputs.pictures}
+    videos = {
+        source: footage_outputs(source, options.write, options.output, f".{options.video}") for source in inputs.footage
+    }
+    check_outputs(inputs, [*stills.values(), *videos.values()])
+    person = PersonPredictor(_open(options), LOCALIZERS[options.localizer](), _postprocess(options))
+    written = cut_pictures(person, inputs.pictures, stills, background=background) if stills else []
+    for source, outputs in videos.items():
+        smoother = SMOOTHERS[options.smooth]()
+        try:
+            written += cut_footage(person, smoother, source, outputs, background=background, max_frames=options.frames)
+        except UserError as error:
+            if len(inputs) == 1:
+                raise
+            print(f"skipped {source}: {error}", file=sys.stderr)
+    _end(inputs, written, options)
+
+
+def _end(inputs: Inputs, written: list[Path], options: argparse.Namespace) -> None:
+    if not written:
+        raise UserError(f"expected a usable picture or video in {options.input}, found none; see the lines above")
+    if inputs.footage:
+        print("video files are written without sound", file=sys.stderr)
+    print(written[0] if len(written) == 1 else options.output)
+
+
+def _open(options: argparse.Namespace) -> Predictor:
+    stated: dict[str, Any] = {"runtime": options.runtime, "threads": options.threads}
+    asked = {name: value for name, value in stated.items() if value is not None}
+    return open_predictor(options.checkpoint, pick_device(options.device), **asked)
+
+
+def _postprocess(options: argparse.Namespace) -> Postprocess:
+    return Postprocess(
+        open_px=options.open,
+        close_px=options.close,
+        largest=options.largest,
+        max_hole_fraction=options.fill_holes,
+        refine=options.refine,
+    )
+
+
+def _background(options: argparse.Namespace) -> Background:
+    if (options.background is not None) != ("replace" in options.write):
+        raise UserError("expected --background and --write replace together, found one without the other")
+    return WHITE if options.background is None else read_background(options.background)

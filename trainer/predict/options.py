@@ -1,0 +1,64 @@
+"""The command-line options of `python -m trainer.predict`."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from manifests.cli.arguments import positive
+from trainer.predict.outputs import STILL_SUFFIXES
+from trainer.weights.checkpoint_files import STARTER, checkpoint_path
+
+# Keys of tables in modules that take seconds to load; tests compare them.
+LOCALIZERS = ("none", "mask", "face")
+REFINEMENTS = ("none", "guided", "matting")
+SMOOTHERS = ("none", "exponential")
+VIDEO_FORMATS = ("mp4", "avi", "mkv")
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        "python -m trainer.predict",
+        description="`python -m trainer.predict`: cuts people out of pictures, videos and what a camera sees.",
+    )
+    networks = (
+        f"a checkpoint, a run's directory, an exported network, or {STARTER}: the one that comes with the package"
+    )
+    parser.add_argument("--checkpoint", type=checkpoint_path, required=True, metavar="PATH", help=networks)
+    parser.add_argument(
+        "--input", required=True, help="a picture, a video, a directory of them, or webcam (webcam:1 is the second)"
+    )
+    parser.add_argument("--output", type=Path, required=True, help="directory of what is written")
+    parser.add_argument(
+        "--write", choices=STILL_SUFFIXES, nargs="+", default=["mask"],
+        help="one or several (default: mask, as STEM.png)",
+    )  # fmt: skip
+    parser.add_argument("--background", metavar="FILE|#rrggbb", help="of --write replace")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
+    parser.add_argument("--runtime", help="what runs an exported network; its suffix says so by itself")
+    parser.add_argument("--threads", type=positive, help="of one picture (default: the runtime's own choice)")
+    _add_postprocessing(parser)
+    video = parser.add_argument_group("video")
+    video.add_argument("--smooth", choices=SMOOTHERS, default="exponential", help="over time (default: %(default)s)")
+    video.add_argument("--video", choices=VIDEO_FORMATS, default="mp4", help="file format (default: %(default)s)")
+    video.add_argument("--frames", type=positive, metavar="N", help="end after N frames (default: all)")
+    return parser.parse_args(arguments)
+
+
+def _add_postprocessing(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("mask")
+    group.add_argument("--localizer", choices=LOCALIZERS, default="mask", help="a second look (default: %(default)s)")
+    group.add_argument("--refine", choices=REFINEMENTS, default="guided", help="of edges (default: %(default)s)")
+    group.add_argument("--open", type=positive, default=0, metavar="PX", help="take away what is thinner")
+    group.add_argument("--close", type=positive, default=0, metavar="PX", help="close gaps that are narrower")
+    group.add_argument("--largest", action="store_true", help="keep the largest connected piece alone")
+    group.add_argument(
+        "--fill-holes", type=_fraction, default=0.0, metavar="FRACTION",
+        help="fill holes of at most this fraction of the person's area, as 0.02",
+    )  # fmt: skip
+
+
+def _fraction(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, found {text}")
+    return value
