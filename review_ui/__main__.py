@@ -1,6 +1,7 @@
 """`python -m review_ui` opens the review page on a manifest version; `python -m review_ui users` edits the users."""
 
 import argparse
+import logging
 import os
 import re
 import sys
@@ -23,6 +24,8 @@ from review_ui.auth.users import UsersFile
 from review_ui.quality.gold import GoldSamples
 from review_ui.queue.gold_mix import Rates
 from review_ui.queue.session import ReviewSession
+
+logger = logging.getLogger("review_ui")
 
 TEAM_RATES = Rates(gold=0.02, repeat=0.01)  # 8 hours at 1.25 s: 460 gold samples
 GOLD_SAMPLES = 1000  # each reviewer meets each once; fewer where there is less ground truth
@@ -84,11 +87,11 @@ def _bring_gold(session: ReviewSession, manifest: Manifest, log: DecisionLog, op
         prepare_gold(manifest, BlobStore(manifest.data_root), log, count=options.gold, seed=GOLD_SEED)
         gold = GoldSamples.load(log)
     except (UserError, OSError) as error:
-        print(f"warning: no gold samples are mixed in: {error}", file=sys.stderr)
+        logger.warning("no gold samples are mixed in: %s", error)
         return
     session.use_gold(gold)
     if not gold and options.gold_rate:  # without the option, having none is normal
-        print("warning: no gold samples are mixed in: the version has no usable ground_truth rows", file=sys.stderr)
+        logger.warning("no gold samples are mixed in: the version has no usable ground_truth rows")
 
 
 def host_name(text: str) -> str:
@@ -129,19 +132,14 @@ def _has_screen() -> bool:
 def _warn(host: str, users: UsersFile | None) -> None:
     """Warn about settings that the operator may not have meant."""
     if not is_loopback(host) and users:
-        print(
-            f"warning: passwords travel to {host} in clear; put TLS in front of it, see docs/team.md", file=sys.stderr
-        )
+        logger.warning("passwords travel to %s in clear; put TLS in front of it, see docs/team.md", host)
     elif not is_loopback(host):
-        print(f"warning: anyone who reaches {host} can see and judge the images: there is no sign-in", file=sys.stderr)
+        logger.warning("anyone who reaches %s can see and judge the images: there is no sign-in", host)
     if users and all(user.role != "lead" for user in users.users().values()):
-        print("warning: no user is a lead, so nobody can publish; set a role by hand or add one", file=sys.stderr)
+        logger.warning("no user is a lead, so nobody can publish; set a role by hand or add one")
     if not users and command.DEFAULT_PATH.exists():
-        print(
-            f"warning: there is no sign-in; to require one of the users in {command.DEFAULT_PATH}, "
-            f"start with --users {command.DEFAULT_PATH}",
-            file=sys.stderr,
-        )
+        path = command.DEFAULT_PATH
+        logger.warning("there is no sign-in; to require one of the users in %s, start with --users %s", path, path)
 
 
 def _parser() -> argparse.ArgumentParser:

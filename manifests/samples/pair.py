@@ -17,7 +17,8 @@ PairRow = Mapping[str, Any] | AcceptedRow
 
 def read_pair(blobs: BlobStore, row: PairRow) -> tuple[Pixels, Pixels]:
     """RGB uint8 (H, W, 3) and person probability uint8 (H, W) of a row; BlobError or UnusableImage when one is bad."""
-    return read_image(blobs, row), read_mask(blobs, row)
+    mask = read_mask(blobs, row)  # first: it is the smaller file, and the one that is more often bad
+    return read_image(blobs, row), mask
 
 
 def read_image(blobs: BlobStore, row: PairRow) -> Pixels:

@@ -35,7 +35,7 @@ _COUNTED_DIRECTLY = 1 << 22  # combinations: beyond, counting them by sorting ta
 
 
 @dataclass(frozen=True, slots=True)
-class Groups:
+class GroupSizes:
     """Near-duplicate groups: how many there are of which size, and the ids of those with several samples."""
 
     sizes: dict[int, int]
@@ -109,11 +109,11 @@ class Statistics:
         return table.astype({"known": int, **dict.fromkeys(columns[:-1], float)})
 
     @cached_property
-    def groups(self) -> Groups:
+    def groups(self) -> GroupSizes:
         counted = pc.value_counts(self.manifest.read(["group_id"])["group_id"])
         sizes, groups = np.unique(counted.field("counts").to_numpy(), return_counts=True)
         repeated = counted.filter(pc.greater(counted.field("counts"), 1))
-        return Groups(dict(zip(sizes.tolist(), groups.tolist(), strict=True)), repeated)
+        return GroupSizes(dict(zip(sizes.tolist(), groups.tolist(), strict=True)), repeated)
 
 
 def describe(numbers: Statistics) -> str:

@@ -11,10 +11,10 @@ import numpy.typing as npt
 from sklearn.metrics import roc_auc_score
 
 from manifests.files.blobs import BlobStore
-from manifests.pixels.images import decode_image
-from manifests.pixels.masks import PERSON_LEVEL, Mask, decode_mask, mask_from_prob
+from manifests.pixels.masks import PERSON_LEVEL, Mask, mask_from_prob
 from manifests.pixels.metrics import MetricsAccumulator, confusion_matrix, iou
 from manifests.progress import progress
+from manifests.samples.pair import read_pair
 from manifests.samples.sample import Scores, score_mask
 from manifests.store.training_rows import AcceptedRow
 from pipeline.doubt import BAD_IOU, MODELS, Model, doubt
@@ -74,8 +74,7 @@ def measure(
     """
 
     def one(row: AcceptedRow) -> tuple[list[tuple[Mask, Signs]], Mask]:
-        rgb = decode_image(blobs.read(row.image, row.image_sha256))
-        truth = decode_mask(blobs.read(row.mask, row.mask_sha256))
+        rgb, truth = read_pair(blobs, row)
         portrait = Portrait(rgb, detector.detect(rgb))
         other = mask_from_prob(second.predict([portrait])[0].prob) >= PERSON_LEVEL if second else None
         return [_predict(teacher, portrait, other) for teacher in teachers], truth >= PERSON_LEVEL

@@ -46,7 +46,7 @@ _SAMPLE_COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class RelabelItem:
     """A sample without its mask. The face is in the portrait's own pixels. A value: it travels to other processes."""
 
     sample_id: str
@@ -113,12 +113,12 @@ class RelabelWork:
 
     schema: ClassVar[pa.Schema] = MASK_SCHEMA
 
-    def digest(self, items: Sequence[Sample], *, teacher: Teacher | None, detector: str) -> str:
+    def digest(self, items: Sequence[RelabelItem], *, teacher: Teacher | None, detector: str) -> str:
         """Over images, faces and work_digest's settings; the masks the samples have now are no part of it."""
         samples = [[item.sample_id, item.image_sha256, asdict(item.face) if item.face else None] for item in items]
         return work_digest(samples, teacher=teacher, detector=detector, operation="relabel")
 
-    def candidates(self, item: Sample, rgb: Pixels, detector: FaceDetector) -> list[Candidate]:
+    def candidates(self, item: RelabelItem, rgb: Pixels, detector: FaceDetector) -> list[Candidate]:
         """The portrait and the faces in it: those the detector finds there, else the one it was cut around."""
         if rgb.shape[:2] != (item.height, item.width):
             sizes = f"expected {item.width}x{item.height}, found {rgb.shape[1]}x{rgb.shape[0]}"
@@ -128,7 +128,9 @@ class RelabelWork:
             raise Unusable(quarantine.NO_FACE, "expected a face in the portrait or in the manifest, found none")
         return [Candidate(Portrait(rgb, faces), Box.whole(rgb), item.face or faces[0])]
 
-    def row(self, item: Sample, sha256: str, candidate: Candidate, teacher: Teacher | None, blobs: BlobStore) -> Row:
+    def row(
+        self, item: RelabelItem, sha256: str, candidate: Candidate, teacher: Teacher | None, blobs: BlobStore
+    ) -> Row:
         """MASK_COLUMNS for the sample's row."""
         assert candidate.mask is not None, "a sample is stored after it was given a mask"
         assert teacher is not None, "new masks come from a teacher"
@@ -143,12 +145,12 @@ class RelabelWork:
             **candidate.doubt_columns(candidate.mask, scores),
         }
 
-    def quarantined(self, item: Sample, error: UnusableImage | Unusable, sha256: str | None) -> QuarantineRow:
+    def quarantined(self, item: RelabelItem, error: UnusableImage | Unusable, sha256: str | None) -> QuarantineRow:
         detail = f"sample {item.sample_id}: {error.detail}"
         return {"source_uri": item.uri, "reason": error.reason, "detail": detail, "source_sha256": item.image_sha256}
 
 
-def find_samples(manifest: Manifest, status: RelabelStatus, data_root: Path) -> list[Sample]:
+def find_samples(manifest: Manifest, status: RelabelStatus, data_root: Path) -> list[RelabelItem]:
     """The version's samples of that status, without the trusted ones; UserError when there are none."""
     table = manifest.read(_SAMPLE_COLUMNS)
     wanted = pc.and_(pc.equal(table["status"], status), pc.not_equal(table["origin"], "ground_truth"))
@@ -245,6 +247,6 @@ def _count(rows: pa.ChunkedArray) -> int:
     return int(pc.sum(rows).as_py() or 0)
 
 
-def _sample(row: Row, data_root: Path) -> Sample:
+def _sample(row: Row, data_root: Path) -> RelabelItem:
     size = row["roi_w"], row["roi_h"]
-    return Sample(row["sample_id"], data_root, row["image"], row["image_sha256"], *size, face_in_portrait(row))
+    return RelabelItem(row["sample_id"], data_root, row["image"], row["image_sha256"], *size, face_in_portrait(row))

@@ -25,8 +25,8 @@ from manifests.files.atomic import write_replace
 from manifests.files.blobs import BlobStore
 from manifests.pixels.contact_sheet import TILE_PX, contact_sheet
 from manifests.pixels.geometry import Pixels
-from manifests.pixels.images import decode_image, encode_jpeg
-from manifests.pixels.masks import decode_mask
+from manifests.pixels.images import encode_jpeg
+from manifests.samples.pair import read_image, read_mask
 from manifests.store.manifest import Manifest
 from pipeline.labelling.commit import Generated
 from pipeline.labelling.shards import ShardResult, read_columns, read_quarantine, run_digest
@@ -119,8 +119,8 @@ def masks_sheet(results: Sequence[ShardResult], blobs: BlobStore) -> Pixels:
     rows = samples.take(chosen(pc.fill_null(samples["doubt"], 0.0).to_pylist())).to_pylist()
     pairs = [
         (
-            _shrunk(decode_image(blobs.read(row["image"], row["image_sha256"]))),
-            _shrunk(decode_mask(blobs.read(row["mask"], row["mask_sha256"]))),
+            _shrunk(read_image(blobs, row)),
+            _shrunk(read_mask(blobs, row)),
         )
         for row in rows
     ]

@@ -10,10 +10,11 @@ import pyarrow.compute as pc
 
 from manifests.errors import UserError
 from manifests.files.blobs import BlobError, BlobStore
-from manifests.pixels.images import UnusableImage, decode_image
-from manifests.pixels.masks import PERSON_LEVEL, decode_mask, mask_from_prob
+from manifests.pixels.images import UnusableImage
+from manifests.pixels.masks import PERSON_LEVEL, mask_from_prob
 from manifests.pixels.metrics import confusion_matrix, iou
 from manifests.progress import progress
+from manifests.samples.pair import read_pair
 from manifests.samples.sample import Row, Scores
 from manifests.store.manifest import Manifest, ManifestStore
 from manifests.store.schema import SCHEMA
@@ -68,8 +69,7 @@ def ask(network: Teacher, rows: Sequence[Row], blobs: BlobStore) -> list[Opinion
 
     def one(row: Row) -> Opinion | Unread:
         try:
-            rgb = decode_image(blobs.read(row["image"], row["image_sha256"]))
-            mask = decode_mask(blobs.read(row["mask"], row["mask_sha256"]))
+            rgb, mask = read_pair(blobs, row)
         except (BlobError, UnusableImage, UserError) as error:
             return Unread(row["sample_id"], str(error))
         [other] = network.predict([Portrait(rgb, _faces(row))])

@@ -1,5 +1,6 @@
 """Ask a network about the masks that wait, commit its opinions, print what changed."""
 
+import logging
 import sys
 
 from manifests.errors import UserError
@@ -8,6 +9,8 @@ from pipeline.labelling.destination import Destination
 from pipeline.ordered_map import one_thread_an_item
 from pipeline.second_opinion.opinions import Opinion, Unread, ask, commit_opinions, pending_rows
 from pipeline.teachers import TeacherOptions, load_teacher
+
+logger = logging.getLogger(__name__)
 
 SURE_OF_REJECTION = 0.5  # threshold of the printed count
 
@@ -23,7 +26,7 @@ def ask_and_commit(destination: Destination, spec: str, options: TeacherOptions)
     opinions = [answer for answer in answers if isinstance(answer, Opinion)]
     for answer in answers:
         if isinstance(answer, Unread):
-            print(f"left as it is: sample {answer.sample_id}: {answer.reason}", file=sys.stderr)
+            logger.warning("left as it is: sample %s: %s", answer.sample_id, answer.reason)
     if not opinions:
         raise UserError(f"expected to read at least one of {len(waiting)} pending masks, found none; see above")
     manifest = commit_opinions(store, opinions, network=network)

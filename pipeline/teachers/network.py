@@ -1,6 +1,6 @@
 """A teacher that is a torch network: batches, precision, memory."""
 
-import sys
+import logging
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +12,8 @@ from manifests.errors import UserError
 from manifests.pixels.geometry import Pixels
 from pipeline.teachers.options import CPU_BATCH_SIZE, GPU_BATCH_SIZE
 from pipeline.teachers.teacher import Portrait, Prediction
+
+logger = logging.getLogger(__name__)
 
 # RGB in [0, 1]; what ImageNet encoders, SE-ResNeXt-50 too, and torchvision's networks were fitted with
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -98,7 +100,7 @@ class NetworkTeacher:
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
         self.batch_size = found // 2
-        print(f"out of memory with {found} pictures at once; going on with {self.batch_size}", file=sys.stderr)
+        logger.warning("out of memory with %d images at once; going on with %d", found, self.batch_size)
 
 
 def network_size(rgb: Pixels, input_px: int) -> tuple[int, int]:

@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 from manifests.decisions.log import DecisionLog
 from manifests.errors import UserError
 from manifests.files.blobs import BlobStore
-from manifests.pixels.masks import PERSON_LEVEL, decode_mask, encode_mask
+from manifests.pixels.masks import PERSON_LEVEL, encode_mask
+from manifests.samples.pair import read_mask
 from manifests.store.manifest import Manifest
 from review_ui.quality.gold import GoldSample, add_gold, stored_gold
 from review_ui.quality.mask_corruption import DAMAGES, damaged_copy, softened
@@ -100,7 +101,7 @@ def _gold_sample(
     A good mask needs room for damage too: both kinds of gold come from the same kind of photographs.
     """
     try:
-        mask = decode_mask(blobs.read(row["mask"], row["mask_sha256"]))
+        mask = read_mask(blobs, row)
     except UserError:
         return None
     if mask.shape != (row["height"], row["width"]) or not blobs.find(row["image_sha256"]):

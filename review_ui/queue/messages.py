@@ -27,7 +27,7 @@ class NextRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class QueueProgress:
     """Samples with a verdict, published or not, out of all that people judge."""
 
     done: int
@@ -44,7 +44,7 @@ class Assignment:
     samples: list[OpenSample]
     verdicts: dict[MaskKey, list[Decision]]
     remaining: int
-    progress: Progress
+    progress: QueueProgress
     lease_expires_at: datetime
     manifest: str
 

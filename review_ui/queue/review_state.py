@@ -14,7 +14,7 @@ from review_ui.quality.gold import GoldSample
 from review_ui.queue.decision_state import StandingDecisions
 from review_ui.queue.gold_mix import GoldMix, as_sample
 from review_ui.queue.leases import Lease, Leases
-from review_ui.queue.messages import Progress
+from review_ui.queue.messages import QueueProgress
 from review_ui.queue.open_samples import OpenSample, ReviewQueue
 from review_ui.reviewer import Reviewer
 
@@ -108,11 +108,11 @@ class ReviewState:
                 return False
         return True
 
-    def progress(self, reviewer: Reviewer) -> Progress:
+    def progress(self, reviewer: Reviewer) -> QueueProgress:
         """Progress with gold and repeats in both numbers: a number that stands still would reveal them."""
         measured = len(self.standing.measured(reviewer.name))
         total = len(self.queue) - len(self.set_aside)
-        return Progress(done=total - self.queue.waiting + measured, total=total + measured)
+        return QueueProgress(done=total - self.queue.waiting + measured, total=total + measured)
 
     def _count_holders(self, key: MaskKey) -> None:
         if self.current(key):

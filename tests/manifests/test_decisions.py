@@ -1,6 +1,6 @@
 """The decision log keeps every verdict; `publish` folds it into the next version.
 
-Run as a script, `python test_manifests_decisions_publish.py URL REVIEWER`, this file is another reviewer's process.
+Run as a script, `python test_decisions.py URL REVIEWER`, this file is another reviewer's process.
 """
 
 import signal

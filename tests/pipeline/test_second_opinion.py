@@ -101,14 +101,13 @@ def test_verdicts_and_masks_that_changed_meanwhile_stay(store: ManifestStore) ->
 
 
 def test_a_damaged_picture_is_named_and_the_rest_goes_on(
-    store: ManifestStore, capsys: pytest.CaptureFixture[str]
+    store: ManifestStore, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     row = store.open().read(["sample_id", "image"]).to_pylist()[3]
     (store.data_root() / row["image"]).write_bytes(b"no picture")
     ask(store)
-    said = capsys.readouterr()
-    assert f"left as it is: sample {row['sample_id']}: expected" in said.err
-    assert said.out.startswith(f"{WAITING - 1} mask(s) compared")
+    assert f"left as it is: sample {row['sample_id']}: expected" in caplog.text
+    assert capsys.readouterr().out.startswith(f"{WAITING - 1} mask(s) compared")
     assert doubts(store)[row["sample_id"]] == pytest.approx(0.1)
 
 

@@ -179,7 +179,7 @@ def test_grabcut_again_decides_only_what_was_in_doubt(astronaut: Image.Image) ->
 
 
 def test_a_batch_too_large_for_memory_is_halved_and_that_is_said(
-    astronaut: Image.Image, capsys: pytest.CaptureFixture[str]
+    astronaut: Image.Image, caplog: pytest.LogCaptureFixture
 ) -> None:
     teacher = NetworkTeacher(
         TwoAtMost(), name="x", person_class=0, input_px=64, device=torch.device("cpu"), batch_size=8
@@ -187,8 +187,7 @@ def test_a_batch_too_large_for_memory_is_halved_and_that_is_said(
     found = teacher.predict([Portrait(np.asarray(astronaut.resize((64, 64))), [])] * 9)
     assert len(found) == 9
     assert teacher.batch_size == 2
-    said = capsys.readouterr().err.splitlines()
-    assert said == [f"out of memory with {n} pictures at once; going on with {n // 2}" for n in (8, 4)]
+    assert caplog.messages == [f"out of memory with {n} images at once; going on with {n // 2}" for n in (8, 4)]
 
 
 def test_one_picture_too_large_for_memory_is_a_clear_line(astronaut: Image.Image) -> None:

@@ -10,7 +10,7 @@ import torch.multiprocessing
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from trainer.data.rank_slice import Share
+from trainer.data.rank_slice import RankSlice
 from trainer.fit.gathered_loss import WholeBatch, gather_rows
 from trainer.fit.losses import LOSSES, segmentation_loss
 from trainer.models import create_model
@@ -67,7 +67,7 @@ def steps_through_a_norm(rank: int) -> dict[str, Tensor]:
 def gradients_of_all_losses(rank: int) -> dict[str, Tensor]:
     """By loss and parameter: SINet's gradient of the whole batch, here with DDP minus there without."""
     images, labels = numbers(4, 3, 64, 64, seed=1), numbers(4, 64, 64, seed=2).cumsum(2).gt(0).double()
-    rows = Share(rank, 2).rows(4)
+    rows = RankSlice(rank, 2).rows(4)
     found = {}
     for name, criterion in LOSSES.items():
         torch.manual_seed(0)

@@ -186,17 +186,16 @@ def test_a_failing_arm_is_told_marked_and_leaves_the_others(finished: Finished, 
 
 @pytest.mark.slow
 def test_a_second_comparison_in_the_same_directory_waits_for_the_first(
-    finished: Finished, capsys: pytest.CaptureFixture[str]
+    finished: Finished, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ):
     first = (finished.output / ".lock").open("w")
     fcntl.flock(first, fcntl.LOCK_EX)
     threading.Timer(0.5, first.close).start()
     compare.main(finished.arguments)
-    said = capsys.readouterr()
-    assert said.err == (
-        f"waiting: another comparison, or the last run of one that was killed, is at work in {finished.output}\n"
-    )
-    assert said.out.splitlines()[-1] == finished.lines[-1]
+    assert caplog.messages == [
+        f"waiting: another comparison, or the last run of a killed one, is at work in {finished.output}"
+    ]
+    assert capsys.readouterr().out.splitlines()[-1] == finished.lines[-1]
 
 
 def figures(value: float, count: int = 6) -> PerImage:

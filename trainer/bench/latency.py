@@ -30,7 +30,7 @@ from manifests.errors import UserError
 from manifests.pixels.onnx_segmenter import UINT8, OnnxSegmenter, open_session
 from trainer.bench.timing import Candidate, interleaved_medians
 from trainer.data.preprocessing import imagenet
-from trainer.export.deployable import Deployable, Difference, deployable
+from trainer.export.deployable import Deployable, LogitDifference, deployable
 from trainer.export.folding import freeze
 from trainer.export.ncnn_network import write_ncnn
 from trainer.export.onnx_graph import write_onnx
@@ -169,7 +169,7 @@ def _entrant(name: str, side_px: int, directory: Path) -> Entrant:
         deployed = deployable(load_checkpoint(STARTER_PATH))
     else:
         mean, std = torch.tensor(taken.mean), torch.tensor(taken.std)
-        deployed = Deployable(freeze(Difference(network)), mean, std, reverse_colours=False).eval()
+        deployed = Deployable(freeze(LogitDifference(network)), mean, std, reverse_colours=False).eval()
     graph, openvino = home / "graph.onnx", home / "network.xml"
     ncnn: Path | None = home / "network.ncnn.param"
     write_onnx(deployed, graph, metadata)

@@ -15,13 +15,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import ndtri, stdtrit
 
 from manifests.pixels.metrics import MetricsAccumulator
 from trainer.compare.per_image_metrics import PerImage
 
 RESAMPLES = 2000
-NORMAL_975 = 1.9600  # quantiles of 97.5 %: of the normal distribution, and of Student's t by degrees of freedom
-STUDENT_975 = (12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622)
+QUANTILE = 0.975  # the upper end of a 95 % interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +86,6 @@ def stretch(seeds: int) -> float:
     sqrt(S / (S - 1)) makes the bootstrap's variance unbiased, Student over normal makes up for its being estimated.
     """
     freedom = seeds - 1
-    return _student(freedom) / NORMAL_975 * math.sqrt(seeds / freedom) if freedom else 1.0
-
-
-def _student(freedom: int) -> float:
-    """97.5 % quantile; beyond the table by Cornish and Fisher's expansion, right to 0.2 % there."""
-    if freedom <= len(STUDENT_975):
-        return STUDENT_975[freedom - 1]
-    z = NORMAL_975
-    return z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
+    if not freedom:
+        return 1.0
+    return float(stdtrit(freedom, QUANTILE) / ndtri(QUANTILE)) * math.sqrt(seeds / freedom)

@@ -16,7 +16,7 @@ from manifests.store.training_rows import SplitOrAll, require_rows
 from trainer.compare.arms import Arm
 from trainer.compare.report import TABLE, write_comparison
 from trainer.compare.result import Comparison, shared_pictures
-from trainer.compare.run import Run, RunFailed, only_one
+from trainer.compare.run import RunFailed, SeedRun, only_one
 from trainer.device import pick_device
 
 
@@ -60,7 +60,7 @@ def _run_all(comparison: Comparison, rotations: Sequence[float], output: Path, l
     left, took = len(comparison.arms) * len(comparison.seeds), []
     for seed in comparison.seeds:
         for arm in comparison.arms:
-            run = Run(arm, seed, output, comparison.trained_on(arm))
+            run = SeedRun(arm, seed, output, comparison.trained_on(arm))
             started, left = time.perf_counter(), left - 1
             try:
                 fitted = run.fit(lock)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from manifests.files.atomic import write_replace
 from manifests.pixels.metrics import MetricsAccumulator
 from trainer.compare.bootstrap import RESAMPLES, Difference, Spread
-from trainer.compare.result import Comparison, Line
+from trainer.compare.result import ArmResult, Comparison
 
 TABLE = "table.md"
 CSV = "table.csv"
@@ -36,7 +36,7 @@ def write_comparison(output: Path, comparison: Comparison) -> str:
     return page
 
 
-def comparison_page(comparison: Comparison, tables: Mapping[float, Sequence[Line]]) -> str:
+def comparison_page(comparison: Comparison, tables: Mapping[float, Sequence[ArmResult]]) -> str:
     """Markdown that reads well in a terminal: what was compared, and a table for each rotation."""
     listed = [
         f"## {f'Turned within +-{degrees:g} degrees' if degrees else 'As the pictures are'}\n\n{_table(lines)}\n"
@@ -47,7 +47,7 @@ def comparison_page(comparison: Comparison, tables: Mapping[float, Sequence[Line
     return "\n".join([f"# Comparison with {comparison.arms[0].name}\n", *_header(comparison), "", *listed, own])
 
 
-def comparison_csv(comparison: Comparison, tables: Mapping[float, Sequence[Line]]) -> str:
+def comparison_csv(comparison: Comparison, tables: Mapping[float, Sequence[ArmResult]]) -> str:
     """A line for each rotation, arm and metric; empty where something is unknown."""
     text = io.StringIO()
     table = csv.DictWriter(text, CSV_COLUMNS, restval="", lineterminator="\n")
@@ -60,7 +60,7 @@ def comparison_csv(comparison: Comparison, tables: Mapping[float, Sequence[Line]
     return text.getvalue()
 
 
-def difference_plot(lines: Sequence[Line], comparison: Comparison) -> bytes:
+def difference_plot(lines: Sequence[ArmResult], comparison: Comparison) -> bytes:
     """PNG: per metric, each arm's difference to the base with its interval; filled where that excludes 0."""
     figure = Figure(figsize=(11, 1.5 + 0.35 * len(lines)), layout="constrained")
     every = figure.subplots(1, len(NAMES), sharey=True)
@@ -108,7 +108,7 @@ def _header(comparison: Comparison) -> list[str]:
     return lines
 
 
-def _table(lines: Sequence[Line]) -> str:
+def _table(lines: Sequence[ArmResult]) -> str:
     """Markdown with columns padded to one width; the first line is the base."""
     rows = [["arm", *(title for name in NAMES for title in (name, "difference"))]]
     rows += [
@@ -124,12 +124,12 @@ def _table(lines: Sequence[Line]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in padded)
 
 
-def _name(line: Line) -> str:
+def _name(line: ArmResult) -> str:
     failed = f" (failed: seed {', '.join(map(str, line.failed))})" if line.failed else ""
     return line.arm.name.replace("|", r"\|") + failed
 
 
-def _cells(line: Line, name: str) -> tuple[str, str]:
+def _cells(line: ArmResult, name: str) -> tuple[str, str]:
     return (
         _spread(line.spreads[name]) if line.spreads else "-",
         _difference(line.differences[name]) if line.differences else "-",
@@ -145,7 +145,7 @@ def _difference(difference: Difference) -> str:
     return f"{value:+.2f} [{low:+.2f}, {high:+.2f}]{f' {MARK}' if difference.excludes_zero else ''}"
 
 
-def _csv_values(line: Line, name: str) -> dict[str, str]:
+def _csv_values(line: ArmResult, name: str) -> dict[str, str]:
     values = {}
     if line.spreads:
         spread = line.spreads[name]

@@ -14,7 +14,7 @@ from trainer.compare.per_image_metrics import PerImage
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ArmResult:
     """One arm at one rotation. Without a run there is neither spread nor difference; the base has no difference."""
 
     arm: Arm
@@ -58,7 +58,7 @@ class Comparison:
         accepted = {arm.name: len(accepted_rows(self.trained_on(arm), "train")) for arm in self.arms}
         return sorted({min(accepted[arm.name], arm.options.limit or accepted[arm.name]) for arm in self.arms})
 
-    def lines(self, degrees: float) -> list[Line]:
+    def lines(self, degrees: float) -> list[ArmResult]:
         """One for each arm, the base first."""
         base = self.figures.get((self.arms[0].name, degrees), {})
         lines = []
@@ -66,7 +66,7 @@ class Comparison:
             runs = self.figures.get((arm.name, degrees), {})
             found = differences(runs, base) if arm is not self.arms[0] else {}
             failed = [seed for name, seed in self.failed if name == arm.name]
-            lines.append(Line(arm, sorted(runs), failed, spreads(list(runs.values())) if runs else {}, found))
+            lines.append(ArmResult(arm, sorted(runs), failed, spreads(list(runs.values())) if runs else {}, found))
         return lines
 
 

@@ -6,6 +6,7 @@ figures of its pictures lie in OUTPUT/ARM/figures, by checkpoint, manifest, spli
 
 import fcntl
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -27,6 +28,8 @@ from trainer.evaluate.evaluation import measure
 from trainer.inference.predictors import open_predictor
 from trainer.weights.checkpoint_files import BEST
 
+logger = logging.getLogger(__name__)
+
 LOCK = ".lock"
 FIGURES = "figures"
 FIGURES_VERSION = 1  # raise it when a metric or the way pictures are predicted changes
@@ -37,7 +40,7 @@ class RunFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class SeedRun:
     """One arm with one seed."""
 
     arm: Arm
@@ -126,7 +129,6 @@ def only_one(output: Path) -> Iterator[int]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            busy = f"waiting: another comparison, or the last run of one that was killed, is at work in {output}"
-            print(busy, file=sys.stderr, flush=True)
+            logger.warning("waiting: another comparison, or the last run of a killed one, is at work in %s", output)
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield lock.fileno()

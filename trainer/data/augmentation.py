@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from trainer.data.augmentation_presets import Augmentation, Range
-from trainer.data.rank_slice import WHOLE, Share
+from trainer.data.rank_slice import WHOLE, RankSlice
 
 BORDER_GREY = 128.0  # the authors' colour for what a warp uncovers; its label is background
 _LUMA = 0.299, 0.587, 0.114  # of RGB, ITU-R 601, as Pillow's grey
@@ -28,7 +28,7 @@ _NOISE_BANK = 2**21  # normal numbers an epoch draws its noise from, at random o
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class AugmentationParameters:
     """What is done to each of n pictures, drawn before any pixel is looked at; every tensor has n rows."""
 
     affine: Tensor  # (n, 2, 3), from output to input coordinates in [-1, 1]
@@ -44,13 +44,13 @@ class Changes:
     noise_sigma: Tensor
     noise_start: Tensor  # int64, in the bank
 
-    def of(self, rows: slice) -> "Changes":
+    def of(self, rows: slice) -> "AugmentationParameters":
         """Those of some rows."""
-        return Changes(*(getattr(self, entry.name)[rows] for entry in dataclasses.fields(self)))
+        return AugmentationParameters(*(getattr(self, entry.name)[rows] for entry in dataclasses.fields(self)))
 
 
 class Augmenter:
-    """Changes batches, one after the other, with the random numbers of `generator`."""
+    """Augment batches, one after the other, with the random numbers of `generator`."""
 
     def __init__(self, augmentation: Augmentation, generator: Generator, device: torch.device) -> None:
         self.augmentation = augmentation
@@ -58,7 +58,7 @@ class Augmenter:
         self._noise = torch.randn(_NOISE_BANK, generator=generator).to(device)
 
     def __call__(
-        self, images: Tensor, labels: Tensor, *, share: Share = WHOLE, side_px: int | None = None
+        self, images: Tensor, labels: Tensor, *, share: RankSlice = WHOLE, side_px: int | None = None
     ) -> tuple[Tensor, Tensor]:
         """RGB uint8 (N, 3, S, S), person uint8 (N, S, S) -> both float, 0..255 and [0, 1], of `side_px` (default: S).
 
@@ -72,7 +72,7 @@ class Augmenter:
         images = _blur(images, changes)
         return self._add_noise(images, changes), labels
 
-    def draw(self, n: int, *, values_per_image: int) -> Changes:
+    def draw(self, n: int, *, values_per_image: int) -> AugmentationParameters:
         """The numbers of one batch. Their order decides what a seed means."""
         settings = self.augmentation
         affine = self._affine(n)
@@ -81,7 +81,7 @@ class Augmenter:
             torch.where(coloured, self._tenths(n, limits), 1.0)
             for limits in (settings.colour, settings.brightness, settings.contrast)
         )
-        return Changes(
+        return AugmentationParameters(
             affine=affine,
             coloured=coloured,
             colour=colour,
@@ -110,7 +110,7 @@ class Augmenter:
         flipped = linear * torch.stack([mirror, torch.ones(n)], dim=1)[:, None]
         return torch.cat([flipped, shift], dim=2)
 
-    def _add_noise(self, images: Tensor, changes: Changes) -> Tensor:
+    def _add_noise(self, images: Tensor, changes: AugmentationParameters) -> Tensor:
         """White noise from the bank, each picture's from its own place there, with its own strength."""
         length = images[0].numel()
         for i in changes.noisy.nonzero()[:, 0].tolist():
@@ -141,7 +141,7 @@ def _warp(images: Tensor, labels: Tensor, affine: Tensor, side_px: int) -> tuple
     return warped[:, :3] + BORDER_GREY, (warped[:, 3] / 255).clamp(0, 1)
 
 
-def _recolour(images: Tensor, changes: Changes) -> Tensor:
+def _recolour(images: Tensor, changes: AugmentationParameters) -> Tensor:
     """Colour, brightness and contrast as Pillow defines them, in one matrix (n, 3, 3) and offset (n, 3, 1).
 
     Pillow clips after each of the three; here it is done once, at the end.
@@ -159,7 +159,7 @@ def _recolour(images: Tensor, changes: Changes) -> Tensor:
     return changed.clamp_(0, 255).view(images.shape)
 
 
-def _sharpen(images: Tensor, changes: Changes) -> Tensor:
+def _sharpen(images: Tensor, changes: AugmentationParameters) -> Tensor:
     """Pillow's Sharpness: towards or away from a smoothed picture."""
     chosen = (changes.coloured & (changes.sharpness != 1)).nonzero()[:, 0]
     smooth = torch.tensor(_PILLOW_SMOOTH) / 13
@@ -169,7 +169,7 @@ def _sharpen(images: Tensor, changes: Changes) -> Tensor:
     return _replace(images, chosen, lambda some: _convolve(some, factor * middle + (1 - factor) * smooth))
 
 
-def _blur(images: Tensor, changes: Changes) -> Tensor:
+def _blur(images: Tensor, changes: AugmentationParameters) -> Tensor:
     kind, wide = changes.blur_kind, changes.blur_wide
     median = changes.blurred & (kind >= GAUSSIAN_SHARE) & (kind < GAUSSIAN_SHARE + MEDIAN_SHARE)
     linear = (changes.blurred & ~median).nonzero()[:, 0]

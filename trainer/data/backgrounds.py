@@ -1,5 +1,6 @@
 """Pictures without people: from a folder, or the pieces of photographs that show no person."""
 
+import logging
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,8 @@ from manifests.pixels.images import UnusableImage, decode_image
 from manifests.pixels.masks import PERSON_LEVEL, Mask
 from trainer.data.preprocessing import Preprocessing
 from trainer.data.samples import Samples
+
+logger = logging.getLogger(__name__)
 
 MAX_BACKGROUNDS = 500  # 75 MB at 224 px
 MIN_SIDE_FRACTION = 0.25  # of the picture's side: a smaller piece without a person shows next to nothing
@@ -43,7 +46,7 @@ def own_backgrounds(train: Samples) -> Tensor:
 def backgrounds_in(directory: Path, preprocessing: Preprocessing) -> Tensor:
     """uint8 (M, 3, S, S), the pictures in `directory`, evenly spaced ones when there are too many.
 
-    Each file that is no usable picture is named in a line and left out; UserError when none is left.
+    Unusable files are logged and skipped; UserError when none is left.
     """
     if not directory.is_dir():
         raise UserError(f"expected a folder of pictures for --backgrounds, found none at {directory}")
@@ -53,7 +56,7 @@ def backgrounds_in(directory: Path, preprocessing: Preprocessing) -> Tensor:
         try:
             rgb = decode_image(files[i].read_bytes())
         except UnusableImage as error:
-            print(f"left out of the backgrounds: {files[i]}: {error}", flush=True)
+            logger.warning("skipped background %s: %s", files[i], error)
             continue
         found.append(torch.from_numpy(preprocessing.resize(rgb)).permute(2, 0, 1))
     if not found:

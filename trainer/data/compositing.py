@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from trainer.data.rank_slice import WHOLE, Share
+from trainer.data.rank_slice import WHOLE, RankSlice
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Compositor:
     backgrounds: Tensor
     prob: float
 
-    def __call__(self, images: Tensor, labels: Tensor, generator: Generator, *, share: Share = WHOLE) -> Tensor:
+    def __call__(self, images: Tensor, labels: Tensor, generator: Generator, *, share: RankSlice = WHOLE) -> Tensor:
         """RGB uint8 (N, 3, S, S), person uint8 (N, S, S) -> images of that kind; the labels hold for them too.
 
         They are the share's rows of a batch: numbers are drawn for all of it, and used for these.
@@ -45,7 +45,7 @@ class Negatives:
     prob: float
 
     def __call__(
-        self, images: Tensor, labels: Tensor, generator: Generator, *, share: Share = WHOLE
+        self, images: Tensor, labels: Tensor, generator: Generator, *, share: RankSlice = WHOLE
     ) -> tuple[Tensor, Tensor]:
         """RGB uint8 (N, 3, S, S), person uint8 (N, S, S) -> both, of that kind; a share's rows, as in Compositor."""
         n = len(images) * share.count

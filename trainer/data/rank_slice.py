@@ -6,7 +6,7 @@ from manifests.errors import UserError
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class RankSlice:
     """The `index`-th of `count` equal parts."""
 
     index: int = 0
@@ -18,7 +18,7 @@ class Share:
         return slice(self.index * size, (self.index + 1) * size)
 
 
-WHOLE = Share()
+WHOLE = RankSlice()
 
 
 def check_shares(batch_size: int, processes: int) -> None:

@@ -4,7 +4,7 @@ Each picture is decoded once, resized to the network's square and kept as uint8,
 memory here, in a file by cache.py. True masks are kept at their own size, one bit a pixel, for the metrics.
 """
 
-import sys
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,12 +18,14 @@ from torch import Generator, Tensor
 from manifests.errors import UserError
 from manifests.files.blobs import BlobError, BlobStore
 from manifests.pixels.geometry import Pixels
-from manifests.pixels.images import decode_image
-from manifests.pixels.masks import PERSON_LEVEL, Mask, decode_mask
+from manifests.pixels.masks import PERSON_LEVEL, Mask
 from manifests.progress import progress
+from manifests.samples.pair import read_pair
 from manifests.store.training_rows import AcceptedRow
 from trainer.data.preprocessing import Preprocessing
-from trainer.data.rank_slice import WHOLE, Share
+from trainer.data.rank_slice import WHOLE, RankSlice
+
+logger = logging.getLogger(__name__)
 
 Decoded = tuple[int, Pixels, Pixels, "TrueMask"]
 
@@ -86,8 +88,8 @@ def decoded(
 ) -> Iterator[Decoded]:
     """Every row's index, image (3, S, S), label (S, S) with 255 = person, and true mask, read by several threads.
 
-    A row whose blob is missing, altered or unreadable raises its UserError; with `skip_bad` the error is printed
-    and the row left out.
+    A row whose blob is missing, altered or unreadable raises its UserError; with `skip_bad` the error is logged
+    and the row skipped.
     """
     with ThreadPoolExecutor() as threads:
         indices = progress(range(len(rows)), "decoding", total=len(rows))
@@ -97,7 +99,7 @@ def decoded(
                 if not isinstance(attempt, UserError):
                     yield i, *attempt
                 elif skip_bad:
-                    print(f"skipped: {attempt}", file=sys.stderr)
+                    logger.warning("skipped: %s", attempt)
                 else:
                     raise attempt
 
@@ -108,7 +110,7 @@ def batches(
     generator: Generator,
     *,
     source_weights: Mapping[str, float] | None = None,
-    share: Share = WHOLE,
+    share: RankSlice = WHOLE,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """One epoch in random order: images (B, 3, S, S), labels (B, S, S), or a share of each batch's rows.
 
@@ -148,8 +150,7 @@ def _attempt(
 
 
 def _decode(row: AcceptedRow, blobs: BlobStore, preprocessing: Preprocessing) -> tuple[Pixels, Pixels, TrueMask]:
-    mask = decode_mask(blobs.read(row.mask, row.mask_sha256))
-    rgb = decode_image(blobs.read(row.image, row.image_sha256))
+    rgb, mask = read_pair(blobs, row)
     if rgb.shape[:2] != mask.shape:
         raise BlobError(
             f"expected a mask of the size of {row.image}, {rgb.shape[1]}x{rgb.shape[0]} px, found "

@@ -36,7 +36,7 @@ class Contestant:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class DemoCard:
     """`mask` is uint8 of the shown size, `person_fraction` of the whole picture; `milliseconds` are all from pixels to
     probabilities of the picture's own size."""
 
@@ -58,13 +58,13 @@ def open_contestants(paths: Sequence[Path], device: torch.device) -> list[Contes
     return contestants
 
 
-def judge(predictor: Predictor, rgb: Pixels, clock: Callable[[], float] = time.perf_counter) -> Outcome:
+def judge(predictor: Predictor, rgb: Pixels, clock: Callable[[], float] = time.perf_counter) -> DemoCard:
     """RGB uint8 (H, W, 3) -> what the network makes of it."""
     start = clock()
     prob = predictor.person_prob(rgb)
     seconds = clock() - start
     mask = _shown(mask_from_prob(prob.clip(0, 1)))
-    return Outcome(mask, float(np.mean(prob >= PERSON_PROB)), 1000 * seconds)
+    return DemoCard(mask, float(np.mean(prob >= PERSON_PROB)), 1000 * seconds)
 
 
 def results_html(rgb: Pixels, contestants: Sequence[Contestant]) -> str:
@@ -80,7 +80,7 @@ def error_html(error: UserError) -> str:
     return f'<p class="problem" role="alert">{escape(str(error))}</p>'
 
 
-def _card(photo: Pixels, photo_url: str, one: Contestant, outcome: Outcome) -> str:
+def _card(photo: Pixels, photo_url: str, one: Contestant, outcome: DemoCard) -> str:
     name = escape(one.name)
     tint_url = _url("png", _with_alpha(np.full_like(photo, TINT), outcome.mask), compress_level=1)
     cutout_url = _url("webp", _with_alpha(photo, outcome.mask), quality=WEBP_QUALITY, method=2)

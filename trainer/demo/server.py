@@ -1,5 +1,6 @@
 """The demo's server: networks opened, the page mounted, uploads in a directory that goes when it stops."""
 
+import logging
 import os
 import signal
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 from manifests.web.address import is_loopback, listen, url_of
 from trainer.demo.cards import open_contestants
 from trainer.device import pick_device
+
+logger = logging.getLogger(__name__)
 
 
 def serve_demo(checkpoints: Sequence[Path], host: str, port: int, device_name: str) -> None:
@@ -23,7 +26,7 @@ def serve_demo(checkpoints: Sequence[Path], host: str, port: int, device_name: s
         from trainer.demo.page import demo_app  # here, and nowhere else in trainer: it imports gradio
 
         if not is_loopback(host):
-            print(f"warning: whoever reaches {host} can use the page; nobody signs in", file=sys.stderr)
+            logger.warning("anyone who reaches %s can use the page: there is no sign-in", host)
         app = demo_app(contestants, _host_names(host))
         names = ", ".join(contestant.name for contestant in contestants)
         serve(app, listener, on_ready=lambda: print(f"{names} at {url_of(listener)}  (Ctrl+C stops it)", flush=True))

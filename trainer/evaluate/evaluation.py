@@ -22,10 +22,10 @@ from manifests.errors import UserError
 from manifests.files.blobs import BlobStore
 from manifests.pixels.contact_sheet import contact_sheet
 from manifests.pixels.geometry import Pixels
-from manifests.pixels.images import decode_image
-from manifests.pixels.masks import PERSON, PERSON_LEVEL, PERSON_PROB, Mask, decode_mask
+from manifests.pixels.masks import PERSON, PERSON_LEVEL, PERSON_PROB, Mask
 from manifests.pixels.metrics import Interval, Metrics, MetricsAccumulator
 from manifests.progress import progress
+from manifests.samples.pair import read_pair
 from manifests.store.manifest import Manifest
 from manifests.store.training_rows import AcceptedRow, SplitOrAll, require_rows
 from trainer.data.augmentation import BORDER_GREY
@@ -160,8 +160,7 @@ def _person_free(wanted: str | None, rows: Sequence[AcceptedRow], blobs: BlobSto
 
 def _pictures(rows: Sequence[AcceptedRow], blobs: BlobStore) -> Iterator[tuple[AcceptedRow, Pixels, Mask]]:
     for row in progress(rows, "evaluating", total=len(rows)):
-        rgb = decode_image(blobs.read(row.image, row.image_sha256))
-        mask = decode_mask(blobs.read(row.mask, row.mask_sha256))
+        rgb, mask = read_pair(blobs, row)
         if rgb.shape[:2] != mask.shape:
             raise UserError(f"expected a mask of the size of {row.image}, found another size in {row.mask}")
         yield row, rgb, mask >= PERSON_LEVEL

@@ -13,10 +13,10 @@ from manifests.errors import UserError
 from manifests.files.blobs import BlobStore
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.image_files import list_pictures, usable_pictures
-from manifests.pixels.images import decode_image
-from manifests.pixels.masks import PERSON_LEVEL, PERSON_PROB, decode_mask
+from manifests.pixels.masks import PERSON_LEVEL, PERSON_PROB
 from manifests.pixels.metrics import RESAMPLES, Interval
 from manifests.progress import progress
+from manifests.samples.pair import read_image, read_mask
 from manifests.store.training_rows import AcceptedRow
 from trainer.data.backgrounds import MIN_SIDE_FRACTION, free_piece
 from trainer.inference.predictors import Predictor
@@ -28,8 +28,8 @@ def pieces_without_people(rows: Sequence[AcceptedRow], blobs: BlobStore) -> list
     """RGB, of every photograph the largest square that its mask leaves free, where it is large enough."""
     found = []
     for row in progress(rows, "cutting out backgrounds", total=len(rows)):
-        person = decode_mask(blobs.read(row.mask, row.mask_sha256)) >= PERSON_LEVEL
-        piece = free_piece(decode_image(blobs.read(row.image, row.image_sha256)), person)
+        person = read_mask(blobs, row) >= PERSON_LEVEL
+        piece = free_piece(read_image(blobs, row), person)
         if piece is not None:
             found.append(piece.copy())  # without the rest of its photograph
     if not found:

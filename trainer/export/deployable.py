@@ -42,7 +42,7 @@ class Deployable(nn.Module):
         return torch.sigmoid(self.body(pixels))
 
 
-class Difference(nn.Module):
+class LogitDifference(nn.Module):
     """(N, 3, H, W) -> (N, 1, H, W): the person's logit minus the background's."""
 
     def __init__(self, network: nn.Module) -> None:
@@ -66,7 +66,7 @@ def deployable(checkpoint: Checkpoint) -> Deployable:
     mean, std, reverse = _constants(checkpoint.info.preprocessing)
     if not isinstance(network, SINet):
         fold_batch_norms(network)
-        return Deployable(freeze(Difference(network)), mean, std, reverse_colours=reverse).eval()
+        return Deployable(freeze(LogitDifference(network)), mean, std, reverse_colours=reverse).eval()
     body = InferenceSINet(network)
     stem = body.stem[0]
     assert isinstance(stem, nn.Conv2d)

@@ -6,9 +6,9 @@ from pathlib import Path
 from manifests.errors import UserError
 from manifests.files.blobs import BlobStore
 from manifests.pixels.geometry import Pixels
-from manifests.pixels.images import decode_image
-from manifests.pixels.masks import PERSON_LEVEL, Mask, decode_mask
+from manifests.pixels.masks import PERSON_LEVEL, Mask
 from manifests.progress import progress
+from manifests.samples.pair import read_image, read_mask
 from manifests.store.manifest import Manifest
 from manifests.store.training_rows import require_rows
 
@@ -40,10 +40,10 @@ def read_photographs(path: Path, *, data_root: Path | None, count: int, calibrat
         f"v{manifest.version}",
         [
             (
-                decode_image(blobs.read(row.image, row.image_sha256)),
-                decode_mask(blobs.read(row.mask, row.mask_sha256)) >= PERSON_LEVEL,
+                read_image(blobs, row),
+                read_mask(blobs, row) >= PERSON_LEVEL,
             )
             for row in progress(compared, "reading", total=len(compared))
         ],
-        [decode_image(blobs.read(row.image, row.image_sha256)) for row in calibrating],
+        [read_image(blobs, row) for row in calibrating],
     )

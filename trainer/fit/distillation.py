@@ -17,9 +17,9 @@ import numpy as np
 from manifests.files.atomic import stream_replace
 from manifests.files.blobs import BlobStore
 from manifests.pixels.geometry import Pixels
-from manifests.pixels.images import decode_image
 from manifests.pixels.masks import PERSON
 from manifests.progress import progress
+from manifests.samples.pair import read_image
 from manifests.store.training_rows import AcceptedRow
 from trainer.data.cache import map_bytes
 from trainer.data.preprocessing import Preprocessing
@@ -57,7 +57,7 @@ def taught(
     """Of every row, the teachers' mean: uint8 (S, S), 255 = person. BlobError names a picture that is missing."""
 
     def label(row: AcceptedRow) -> Pixels:
-        prob = mirrored_mean(teachers, decode_image(blobs.read(row.image, row.image_sha256)))
+        prob = mirrored_mean(teachers, read_image(blobs, row))
         return preprocessing.resize(prob)
 
     with ThreadPoolExecutor() as threads:

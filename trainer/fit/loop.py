@@ -23,7 +23,7 @@ from manifests.pixels.metrics import Metrics
 from manifests.store.manifest import Manifest
 from trainer.data.cache import cache_directory
 from trainer.data.preprocessing import Preprocessing, imagenet
-from trainer.data.rank_slice import Share, check_shares
+from trainer.data.rank_slice import RankSlice, check_shares
 from trainer.data.samples import Samples, images_per_epoch
 from trainer.evaluate.evaluation import evaluate
 from trainer.fit.configuration import Configuration
@@ -31,11 +31,11 @@ from trainer.fit.distillation import distilled
 from trainer.fit.distributed import first_then_others, on_first
 from trainer.fit.ema import MovingAverage
 from trainer.fit.gathered_loss import parallel
-from trainer.fit.metrics_log import Line, RunLog
+from trainer.fit.metrics_log import EpochMetrics, RunLog
 from trainer.fit.recipe import parameter_groups
 from trainer.fit.report import write_report
 from trainer.fit.run_files import load_encoder, save_epoch, write_config
-from trainer.fit.run_state import Progress, load_model, load_optimizer, save_state
+from trainer.fit.run_state import RunProgress, load_model, load_optimizer, save_state
 from trainer.fit.stage_objective import stage_objective
 from trainer.fit.steps import Diverged, Stage, Step, side_px_of, stages, train_one_epoch
 from trainer.fit.training_data import load_train_and_val, open_backgrounds
@@ -47,7 +47,7 @@ from trainer.weights.starting_weights import open_initial
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class FitRun:
     """The parts of one run."""
 
     fabric: Fabric
@@ -67,7 +67,7 @@ def fit(
     manifest: Manifest,
     configuration: Configuration,
     output: Path,
-    progress: Progress,
+    progress: RunProgress,
     *,
     compile_network: bool | None = None,
     init: Path | None = None,
@@ -92,10 +92,10 @@ def fit(
         print(f"resuming {output} after epoch {progress.epoch}")
         load_model(output, model)
     log = RunLog(output, progress)
-    run = Run(fabric, manifest, configuration, output, model, preprocessing, train, val, compile_network, log)
+    run = FitRun(fabric, manifest, configuration, output, model, preprocessing, train, val, compile_network, log)
     for stage in stages(model, configuration.recipe)[progress.stage :]:
         if stage.number > progress.stage:
-            progress = Progress(stage.number)
+            progress = RunProgress(stage.number)
         if progress.epoch < stage.epochs:
             progress = fit_stage(run, stage, progress)
     log.close()
@@ -113,7 +113,7 @@ def build_model(configuration: Configuration, fabric: Fabric) -> nn.Module:
     return model
 
 
-def fit_stage(run: Run, stage: Stage, progress: Progress) -> Progress:
+def fit_stage(run: FitRun, stage: Stage, progress: RunProgress) -> RunProgress:
     """Run what is left of one stage: each epoch trains in all processes, and the first one validates and saves."""
     recipe, size_px = run.configuration.recipe, run.configuration.size_px
     if stage.number == 1 and not progress.epoch and recipe.encoder_epochs:
@@ -122,7 +122,7 @@ def fit_stage(run: Run, stage: Stage, progress: Progress) -> Progress:
     average = MovingAverage(stage.network, recipe.ema_decay) if recipe.ema_decay else None
     if progress.epoch:
         load_optimizer(run.output, optimizer, average)
-    share = Share(run.fabric.global_rank, run.fabric.world_size)
+    share = RankSlice(run.fabric.global_rank, run.fabric.world_size)
     check_shares(min(stage.batch_size, len(run.train)), share.count)
     backgrounds = open_backgrounds(run.configuration.data.backgrounds, run.train, run.preprocessing, recipe)
     network = parallel(stage.network, run.fabric)
@@ -140,7 +140,7 @@ def fit_stage(run: Run, stage: Stage, progress: Progress) -> Progress:
     return progress
 
 
-def train(run: Run, stage: Stage, step: Step, epoch: int) -> tuple[float, float]:
+def train(run: FitRun, stage: Stage, step: Step, epoch: int) -> tuple[float, float]:
     """One epoch: its mean loss, and seconds. UserError when loss or weights are no longer finite."""
     started = time.perf_counter()
     try:
@@ -153,8 +153,8 @@ def train(run: Run, stage: Stage, step: Step, epoch: int) -> tuple[float, float]
 
 
 def validate_and_save(
-    run: Run, stage: Stage, step: Step, progress: Progress, loss: float, train_seconds: float
-) -> Progress:
+    run: FitRun, stage: Stage, step: Step, progress: RunProgress, loss: float, train_seconds: float
+) -> RunProgress:
     """Measure the network, its moving average where there is one; save checkpoint, log and state; print a line."""
     started = time.perf_counter()
     recipe, epoch = run.configuration.recipe, progress.epoch + 1
@@ -168,7 +168,7 @@ def validate_and_save(
         loss=loss, metrics=metrics,
     )  # fmt: skip
     images_per_second = images_per_epoch(run.train, stage.batch_size) / train_seconds
-    run.log.add(Line(stage.number, epoch, loss, metrics, images_per_second))
+    run.log.add(EpochMetrics(stage.number, epoch, loss, metrics, images_per_second))
     write_config(run.output, run.configuration, run.manifest, run.preprocessing)
     save_state(run.output, run.configuration, progress, run.model, step.optimizer, step.average)
     left = _duration((train_seconds + time.perf_counter() - started) * (stage.epochs - epoch))

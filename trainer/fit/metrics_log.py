@@ -13,7 +13,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from manifests.files.atomic import write_replace
 from manifests.pixels.metrics import Metrics
-from trainer.fit.run_state import Progress
+from trainer.fit.run_state import RunProgress
 
 CSV = "metrics.csv"
 TENSORBOARD = "tensorboard"
@@ -21,7 +21,7 @@ COLUMNS = ("stage", "epoch", "loss", "miou", "person_iou_per_image", "boundary_f
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class EpochMetrics:
     """One epoch. `stage` is 0 for the encoder alone and 1 for the whole network."""
 
     stage: int
@@ -45,14 +45,14 @@ class Line:
 class RunLog:
     """The lines of one run, from its start."""
 
-    def __init__(self, output: Path, progress: Progress) -> None:
+    def __init__(self, output: Path, progress: RunProgress) -> None:
         """Pick up what a run interrupted after `progress` has written."""
         self._output = output
         done = progress.stage, progress.epoch
         self.lines = [line for line in read_log(output) if (int(line["stage"]), int(line["epoch"])) <= done]
         self._writer: SummaryWriter | None = None  # made with the first line: a run that fails before leaves nothing
 
-    def add(self, line: Line) -> None:
+    def add(self, line: EpochMetrics) -> None:
         self.lines.append(line.values())
         if self._writer is None:
             self._writer = SummaryWriter(str(self._output / TENSORBOARD), purge_step=len(self.lines))

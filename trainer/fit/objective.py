@@ -13,6 +13,8 @@ from trainer.fit.recipe import Recipe
 from trainer.models.compile_friendly_norm import sum_by_rows
 from trainer.models.sinet import SINet
 
+logger = logging.getLogger(__name__)
+
 Objective = Callable[[Tensor, Tensor], Tensor]
 
 COMPILE_OPTIONS: dict[str, Any] = {"conv_1x1_as_mm": True}  # half of SINet's convolutions are matrix products
@@ -50,7 +52,7 @@ def objective(
 
 
 def compiled(loss_of: Objective, network: nn.Module, images: Tensor, labels: Tensor) -> Objective:
-    """`loss_of`, compiled for batches like the given ones; unchanged, and that said in one line, where it fails.
+    """Compile `loss_of` for batches like the given ones; log a warning and return it unchanged when that fails.
 
     Compiling is lazy, so both directions are run once here, and `network` is put back as it was.
     """
@@ -63,7 +65,7 @@ def compiled(loss_of: Objective, network: nn.Module, images: Tensor, labels: Ten
         fast(images, labels).backward()
     except Exception as error:  # compilers, linkers and generated code fail in any way they like
         reason = str(error).strip().partition("\n")[0]
-        print(f"torch.compile does not work here ({type(error).__name__}: {reason}); going on without it", flush=True)
+        logger.warning("torch.compile does not work here (%s: %s); going on without it", type(error).__name__, reason)
         return loss_of
     finally:
         network.load_state_dict(state)

@@ -1,5 +1,6 @@
 """Output and errors of several processes, printed once. Loads no torch."""
 
+import logging
 import os
 import re
 import sys
@@ -16,11 +17,14 @@ _LOST_PEER = re.compile(r"Connection (closed|reset) by peer|Broken pipe")
 def one_voice() -> Iterator[None]:
     """Around all that a process does: what every process says or complains of is heard once.
 
-    The first one of all prints; of an error that all meet the first one on each machine tells.
+    The first one of all prints and logs; of an error that all meet the first one on each machine tells.
     """
+    first = _number("RANK", "LOCAL_RANK") == 0
+    if not first:
+        logging.disable(logging.WARNING)
     with Path(os.devnull).open("w") as nowhere:
         try:
-            with redirect_stdout(sys.stdout if _number("RANK", "LOCAL_RANK") == 0 else nowhere), _lost_peer_as_error():
+            with redirect_stdout(sys.stdout if first else nowhere), _lost_peer_as_error():
                 yield
         except (UserError, KeyboardInterrupt):
             if _number("LOCAL_RANK") == 0:

@@ -12,7 +12,7 @@ from manifests.pixels.metrics import Metrics
 from manifests.store.manifest import Manifest
 from trainer.data.preprocessing import Preprocessing
 from trainer.fit.configuration import Configuration
-from trainer.fit.run_state import Progress
+from trainer.fit.run_state import RunProgress
 from trainer.fit.steps import Stage
 from trainer.models.smp_network import SmpNetwork, save_pretrained
 from trainer.weights.checkpoint import CheckpointInfo, save_checkpoint
@@ -32,7 +32,7 @@ def save_epoch(
     configuration: Configuration,
     preprocessing: Preprocessing,
     manifest: Manifest,
-    progress: Progress,
+    progress: RunProgress,
     *,
     loss: float,
     metrics: Metrics | None,

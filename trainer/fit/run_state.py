@@ -24,7 +24,7 @@ NAME = "resume.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class RunProgress:
     """The stage, the epochs done in it, the best of them, and its score (higher is better)."""
 
     stage: int = 0
@@ -32,23 +32,23 @@ class Progress:
     best_epoch: int = 0
     best_score: float = float("-inf")
 
-    def advanced(self, *, score: float, counts: bool = True) -> "Progress":
+    def advanced(self, *, score: float, counts: bool = True) -> "RunProgress":
         """After one more epoch; of two equal scores the earlier one stays the best.
 
         While epochs do not count yet, the latest is the best.
         """
         epoch = self.epoch + 1
         if not counts:
-            return Progress(self.stage, epoch, epoch)
+            return RunProgress(self.stage, epoch, epoch)
         if score > self.best_score:
-            return Progress(self.stage, epoch, epoch, score)
-        return Progress(self.stage, epoch, self.best_epoch, self.best_score)
+            return RunProgress(self.stage, epoch, epoch, score)
+        return RunProgress(self.stage, epoch, self.best_epoch, self.best_score)
 
 
 def save_state(
     directory: Path,
     configuration: Configuration,
-    progress: Progress,
+    progress: RunProgress,
     model: nn.Module,
     optimizer: Optimizer,
     average: MovingAverage | None,
@@ -67,13 +67,13 @@ def save_state(
     write_tensors(directory / NAME, tensors, header, kind=KIND)
 
 
-def load_progress(directory: Path, configuration: Configuration) -> Progress:
+def load_progress(directory: Path, configuration: Configuration) -> RunProgress:
     """How far the run in `directory` is, at its start when there is none.
 
     UserError when the run there is of another configuration.
     """
     if not (directory / NAME).exists():
-        return Progress()
+        return RunProgress()
     _, header = read_tensors(directory / NAME, kind=KIND)
     theirs, ours = header["configuration"], configuration.flat()
     differing = [f"{name} {theirs.get(name)} and not {ours[name]}" for name in ours if theirs.get(name) != ours[name]]
@@ -82,7 +82,7 @@ def load_progress(directory: Path, configuration: Configuration) -> Progress:
             f"expected a run of this configuration in {directory}, found one of {', '.join(differing)}; "
             "give another --output"
         )
-    return Progress(**header["progress"])
+    return RunProgress(**header["progress"])
 
 
 def load_model(directory: Path, model: nn.Module) -> None:

@@ -1,5 +1,7 @@
 """The loss function of one stage at one image side: compiled, or gathered over several processes."""
 
+import logging
+
 import torch
 from lightning_fabric import Fabric
 from torch import nn
@@ -9,6 +11,8 @@ from trainer.fit.gathered_loss import of_whole_batch
 from trainer.fit.objective import Objective, compiled, objective
 from trainer.fit.recipe import Recipe
 from trainer.fit.steps import Stage, class_weights, odd_px
+
+logger = logging.getLogger(__name__)
 
 MIN_STEPS_TO_COMPILE = 200  # compiling takes a minute and saves about 0.4 s a step of SINet on two cores
 
@@ -36,7 +40,7 @@ def stage_objective(
     compiles = _compiles(stage, train, compile_network)
     if fabric.world_size > 1:
         if compiles:  # the exchanges of DDP and of every batch norm would cut the graph to pieces
-            print("torch.compile is for one process; going on without it", flush=True)
+            logger.warning("torch.compile is for one process; going on without it")
         return of_whole_batch(loss_of)
     if not compiles:
         return loss_of

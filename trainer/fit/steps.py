@@ -15,7 +15,7 @@ from trainer.data.augmentation import Augmenter
 from trainer.data.augmentation_presets import AUGMENTATIONS
 from trainer.data.compositing import Compositor, Negatives
 from trainer.data.preprocessing import Preprocessing
-from trainer.data.rank_slice import WHOLE, Share
+from trainer.data.rank_slice import WHOLE, RankSlice
 from trainer.data.samples import Samples, batches, steps_per_epoch
 from trainer.fit.configuration import Configuration
 from trainer.fit.ema import MovingAverage
@@ -55,7 +55,7 @@ class Step:
     average: MovingAverage | None
     preprocessing: Preprocessing
     device: torch.device
-    share: Share = WHOLE  # of every batch: what this process trains on
+    share: RankSlice = WHOLE  # of every batch: what this process trains on
     compositor: Compositor | None = None
     negatives: Negatives | None = None
     side_px: int | None = None  # of the pictures; None: as they are in the cache

@@ -1,6 +1,7 @@
 """All inputs of one call: cut out image by image and video by video; unusable ones of several are skipped."""
 
 import argparse
+import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from trainer.predict.person_predictor import PersonPredictor
 from trainer.predict.postprocess import Postprocess
 from trainer.predict.video.smoothing import SMOOTHERS
 from trainer.predict.videos import cut_footage
+
+logger = logging.getLogger(__name__)
 
 
 def cut_inputs(options: argparse.Namespace) -> None:
@@ -36,7 +39,7 @@ def cut_inputs(options: argparse.Namespace) -> None:
         except UserError as error:
             if len(inputs) == 1:
                 raise
-            print(f"skipped {source}: {error}", file=sys.stderr)
+            logger.warning("skipped %s: %s", source, error)
     _end(inputs, written, options)
 
 

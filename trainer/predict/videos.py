@@ -1,6 +1,6 @@
 """Videos -> files: read, predict, smooth and write a frame before the next one is read."""
 
-import sys
+import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from itertools import islice
@@ -18,6 +18,8 @@ from trainer.predict.output_kinds import VIEWS, Cutout
 from trainer.predict.outputs import FRAMES, Outputs
 from trainer.predict.video.frames import Video, open_video, writing_video
 from trainer.predict.video.smoothing import Smoother
+
+logger = logging.getLogger(__name__)
 
 
 class Sink(Protocol):
@@ -63,8 +65,7 @@ def cut_footage(
             if not isinstance(source, Camera):
                 raise
         if max_frames is None and video.stated_frames is not None and done < video.stated_frames:
-            said = f"expected {video.stated_frames} frames in {source} as it says, found {done} that can be decoded"
-            print(said, file=sys.stderr)
+            logger.warning("expected %d frames in %s, as stated, found %d", video.stated_frames, source, done)
     return list(outputs.values())
 
 

@@ -21,10 +21,10 @@ from manifests.decisions.second_look import ask_for_second_look
 from manifests.errors import UserError
 from manifests.files.atomic import write_replace
 from manifests.files.blobs import BlobStore
-from manifests.pixels.images import decode_image
-from manifests.pixels.masks import PERSON_LEVEL, Mask, decode_mask
+from manifests.pixels.masks import PERSON_LEVEL, Mask
 from manifests.pixels.onnx_segmenter import Prob
 from manifests.progress import progress
+from manifests.samples.pair import read_image, read_mask
 from manifests.samples.sample import Row
 from manifests.store.manifest import Manifest
 from trainer.device import pick_device
@@ -125,8 +125,8 @@ def score_rows(table: pa.Table, judges: Sequence[Judge], blobs: BlobStore, names
 
 def _opinions(row: Row, judges: Sequence[Judge], blobs: BlobStore) -> tuple[Prob, Mask]:
     """The judges' mean person probability (H, W), and the mask bool (H, W)."""
-    rgb = decode_image(blobs.read(row["image"], row["image_sha256"]))
-    mask = decode_mask(blobs.read(row["mask"], row["mask_sha256"])) >= PERSON_LEVEL
+    rgb = read_image(blobs, row)
+    mask = read_mask(blobs, row) >= PERSON_LEVEL
     if rgb.shape[:2] != mask.shape:
         raise UserError(f"expected a mask of the size of {row['image']}, found another size in {row['mask']}")
     prob: Prob = np.mean([judge.predictor.person_prob(rgb) for judge in judges], axis=0)

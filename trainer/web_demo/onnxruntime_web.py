@@ -1,28 +1,27 @@
 """ONNX Runtime Web, the two files of it that a page needs, in the one version this project knows.
 
-They come from npm's registry once and are kept in the user's cache; every file is compared with its digest here, from
+pooch fetches npm's package once and keeps it in the user's cache. Every file is compared with its digest here, from
 wherever it came, so that nobody's registry, cache or folder can put another program into the page.
 """
 
-import base64
 import hashlib
-import io
 import os
 import sys
 import tarfile
 from pathlib import Path
 
-import httpx
 import onnxruntime
+import pooch
+from requests import RequestException
 
 from manifests.errors import UserError
-from manifests.files.atomic import write_replace
 from manifests.files.blobs import sha256_hex
-from manifests.progress import progress_bar
 
 VERSION = "1.30.0"
-TARBALL_BYTES = 33_106_585
-INTEGRITY = "sha512-q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
+SHA512 = (  # of npm's package
+    "ab4cbe26baedba45d2cec05610c71c55fa97db92d19a8b171c5f8269126683ca"
+    "590a5cdc57bb2f35ce2b298de32f4d956fb42644c0ecd528a0a91e025c07ca61"
+)
 DIGESTS = {  # SHA-256 of what is needed of dist/; the wasm has SIMD, and threads that the page doesn't use
     "ort.wasm.bundle.min.mjs": "11e64bd8ffe11bd1a2a2f0d6275fdfbbba7262f0b76b99b53d228a8a22ef3d90",
     "ort-wasm-simd-threaded.wasm": "3398c10d07d229bd91b364548e130e0e51a8e5704b88c7c083ebbeb78842dee2",
@@ -34,22 +33,19 @@ _FOLDERS = ("", "dist", "package/dist", "node_modules/onnxruntime-web/dist")  # 
 _TIMEOUT_SECONDS = 60  # without a byte
 
 
-def runtime_files(given: Path | None, registry: str) -> dict[str, bytes]:
+def runtime_files(package: Path | None, registry: str) -> dict[str, bytes]:
     """File name -> bytes: JavaScript, WebAssembly, licences.
 
-    `given` is a directory or the package's tarball; without it they come from the cache, or else from `registry`.
-    UserError when they can't be had or are others.
+    `package` is npm's package, a .tgz or a directory; None takes it from the cache, or else from `registry`.
+    UserError when a file is missing or another one.
     """
-    if given is None:
-        files = _cached() or _keep(_unpack(_download(registry), f"the package from {registry}"))
-    elif given.is_dir():
-        files = _from_directory(given)
-    elif given.is_file():
-        files = _unpack(given.read_bytes(), str(given))
-    else:
-        raise UserError(f"expected the directory or the .tgz of onnxruntime-web at {given}, found nothing there")
-    beside = Path(onnxruntime.__file__).parent
-    return files | {name: (beside / name).read_bytes() for name in LICENCES}
+    package = package or _fetched(registry)
+    files = _from_directory(package) if package.is_dir() else _from_tarball(package)
+    others = [name for name, digest in DIGESTS.items() if sha256_hex(files[name]) != digest]
+    if others:
+        raise UserError(f"expected onnxruntime-web {VERSION} in {package}, found another {others[0]}")
+    wheel = Path(onnxruntime.__file__).parent
+    return files | {name: (wheel / name).read_bytes() for name in LICENCES}
 
 
 def registry_in_use() -> str:
@@ -61,70 +57,34 @@ def registry_in_use() -> str:
     return environment.get("npm_config_registry") or stated.get("registry") or REGISTRY
 
 
-def cache_directory() -> Path:
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root) / "maskfoundry" / f"onnxruntime-web-{VERSION}"
-
-
-def _cached() -> dict[str, bytes] | None:
-    """None when a file is missing or damaged; then all are fetched again."""
-    paths = [cache_directory() / name for name in DIGESTS]
-    files = {path.name: path.read_bytes() for path in paths if path.is_file()}
-    return files if {name: sha256_hex(data) for name, data in files.items()} == DIGESTS else None
-
-
-def _keep(files: dict[str, bytes]) -> dict[str, bytes]:
-    for name, data in files.items():
-        write_replace(cache_directory() / name, data)
-    return files
-
-
-def _download(registry: str) -> bytes:
+def _fetched(registry: str) -> Path:
+    """The package as a .tgz in the user's cache."""
     url = f"{registry.rstrip('/')}/onnxruntime-web/-/onnxruntime-web-{VERSION}.tgz"
-    print(f"fetching {url}", file=sys.stderr)
-    data = bytearray()
+    cache = pooch.os_cache("maskfoundry")
+    downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=_TIMEOUT_SECONDS)
     try:
-        with (
-            httpx.stream("GET", url, follow_redirects=True, timeout=_TIMEOUT_SECONDS) as answer,
-            progress_bar("fetching", total=TARBALL_BYTES, unit="B") as bar,
-        ):
-            if not answer.is_success:
-                raise UserError(
-                    f"expected onnxruntime-web {VERSION} at {url}, found: {answer.status_code} {answer.reason_phrase}; "
-                    "check --registry, or give the package with --onnxruntime-web"
-                )
-            for part in answer.iter_bytes():
-                data += part
-                bar.update(len(part))
-                if len(data) > TARBALL_BYTES:
-                    break  # another file; its digest will say so
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        return Path(pooch.retrieve(url, f"sha512:{SHA512}", path=cache, fname=Path(url).name, downloader=downloader))
+    except (RequestException, ValueError) as error:  # ValueError: its digest is another one
         raise UserError(
             f"expected onnxruntime-web {VERSION} at {url}, found: {error}; check the network or --registry, or give "
             "the package with --onnxruntime-web"
         ) from error
-    return bytes(data)
 
 
-def _unpack(tarball: bytes, where: str) -> dict[str, bytes]:
-    """The needed files of npm's package."""
-    found = f"sha512-{base64.b64encode(hashlib.sha512(tarball).digest()).decode()}"
-    if found != INTEGRITY:
-        raise UserError(f"expected onnxruntime-web {VERSION} ({INTEGRITY}) in {where}, found {found}")
-    with tarfile.open(fileobj=io.BytesIO(tarball), mode="r:gz") as archive:
+def _from_tarball(path: Path) -> dict[str, bytes]:
+    if not path.is_file():
+        raise UserError(f"expected the directory or the .tgz of onnxruntime-web at {path}, found nothing there")
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha512").hexdigest()
+    if digest != SHA512:
+        raise UserError(f"expected onnxruntime-web {VERSION} (SHA-512 {SHA512}) in {path}, found {digest}")
+    with tarfile.open(path, mode="r:gz") as archive:
         members = {name: archive.extractfile(f"package/dist/{name}") for name in DIGESTS}
-        return _checked({name: member.read() for name, member in members.items() if member}, where)
+        return {name: member.read() for name, member in members.items() if member}
 
 
 def _from_directory(directory: Path) -> dict[str, bytes]:
     for folder in (directory / name for name in _FOLDERS):
         if all((folder / name).is_file() for name in DIGESTS):
-            return _checked({name: (folder / name).read_bytes() for name in DIGESTS}, str(folder))
+            return {name: (folder / name).read_bytes() for name in DIGESTS}
     raise UserError(f"expected {' and '.join(DIGESTS)} of onnxruntime-web {VERSION} in {directory}, found not both")
-
-
-def _checked(files: dict[str, bytes], where: str) -> dict[str, bytes]:
-    others = [name for name, digest in DIGESTS.items() if sha256_hex(files[name]) != digest]
-    if others:
-        raise UserError(f"expected onnxruntime-web {VERSION} in {where}, found another {others[0]}")
-    return files

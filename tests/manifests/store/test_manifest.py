@@ -1,6 +1,6 @@
 """`ManifestStore`: immutable versions, exclusive commits, and what a killed or damaged writer leaves behind.
 
-Run as a script, `python test_manifests_store.py CHILD ARGUMENTS`, this file is the other process of its own tests.
+Run as a script, `python test_manifest.py CHILD ARGUMENTS`, this file is the other process of its own tests.
 """
 
 import json

@@ -1,6 +1,6 @@
 """Two writers at random moments, killed with SIGKILL in between: history stays linear and nothing is lost.
 
-Run as a script, `python test_manifests_two_writers.py ROOT NAME COMMITS SEED`, this file is one of its own writers. A
+Run as a script, `python test_two_writers.py ROOT NAME COMMITS SEED`, this file is one of its own writers. A
 writer says on standard output what became of each attempt; what a killed one said is kept.
 """
 

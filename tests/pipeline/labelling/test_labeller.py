@@ -25,7 +25,7 @@ from pipeline.labelling.commit import commit_shards
 from pipeline.labelling.destination import Destination
 from pipeline.labelling.label import LabelWork
 from pipeline.labelling.labeller import Labeller
-from pipeline.labelling.relabel import RelabelWork, Sample
+from pipeline.labelling.relabel import RelabelItem, RelabelWork
 from pipeline.labelling.shards import process_shard, read_quarantine, read_rows, split_into_shards
 from pipeline.sources import Origins, Picture, default_source, find_mask_encoding, find_pictures, without_blobs
 from pipeline.teachers import TeacherOptions, load_teacher
@@ -188,7 +188,7 @@ def test_a_shards_digest_outlives_the_modules_that_its_numbers_come_from(monkeyp
     """Both digests were printed by 0.1.0 before its modules moved: a dataset labelled then resumes now."""
     monkeypatch.setattr(shards, "__version__", "0.1.0")
     label = LabelWork(ORIGINS).digest(numbered_pictures(2), teacher=None, detector="d")
-    sample = Sample("0" * 32, Path("/data"), "blobs/a.jpg", "1" * 64, 48, 64, None)
+    sample = RelabelItem("0" * 32, Path("/data"), "blobs/a.jpg", "1" * 64, 48, 64, None)
     toy = SimpleNamespace(name="toy@0123456789ab", settings={})
     relabel = RelabelWork().digest([sample], teacher=toy, detector="d")
     assert (label, relabel) == ("d4c42e9f00a8dd7c297ace57cceafd35", "ede312d62d0a1b11f76e08ed1f21575c")

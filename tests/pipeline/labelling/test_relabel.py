@@ -44,10 +44,10 @@ from pipeline.labelling.label import LabelWork
 from pipeline.labelling.labeller import Labeller
 from pipeline.labelling.relabel import (
     MASK_COLUMNS,
+    RelabelItem,
     Relabelled,
     RelabelStatus,
     RelabelWork,
-    Sample,
     commit_relabelled,
     find_samples,
 )
@@ -382,7 +382,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(store: ManifestStore, monke
 def test_a_digest_follows_what_decides_the_masks_and_not_the_old_ones(
     store: ManifestStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def digest(samples: Sequence[Sample], options: TeacherOptions = TeacherOptions()) -> str:  # noqa: B008
+    def digest(samples: Sequence[RelabelItem], options: TeacherOptions = TeacherOptions()) -> str:  # noqa: B008
         return RelabelWork().digest(samples, teacher=load_teacher(RED, options), detector="d")
 
     samples = find_samples(store.open(), "pending", store.data_root())

@@ -11,7 +11,7 @@ from torch import Tensor
 from trainer.data import augmentation
 from trainer.data.augmentation import Augmenter
 from trainer.data.augmentation_presets import AUGMENTATIONS, Augmentation, portraitnet
-from trainer.data.rank_slice import Share
+from trainer.data.rank_slice import RankSlice
 
 CPU = torch.device("cpu")
 WARPED_ONLY = Augmentation(rotation_degrees=45.0, scale=(0.8, 1.5), pivot_fraction=0.25, flip_prob=0.5)
@@ -48,7 +48,7 @@ def test_shares_of_a_batch_are_changed_like_the_whole_of_it():
     images, labels = noisy_batch(8, 32)
     whole = augment(portraitnet(), images, labels)
     parts = []
-    for share in (Share(0, 2), Share(1, 2)):
+    for share in (RankSlice(0, 2), RankSlice(1, 2)):
         augmenter = Augmenter(portraitnet(), torch.Generator().manual_seed(0), CPU)
         rows = share.rows(8)
         parts.append(augmenter(images[rows], labels[rows], share=share))

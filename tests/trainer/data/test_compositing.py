@@ -15,7 +15,7 @@ from manifests.store.training_rows import AcceptedRow
 from trainer.data.backgrounds import backgrounds_in, largest_free_square, own_backgrounds
 from trainer.data.compositing import Compositor, Negatives
 from trainer.data.preprocessing import imagenet
-from trainer.data.rank_slice import Share
+from trainer.data.rank_slice import RankSlice
 from trainer.data.samples import Samples
 
 SIDE = 32
@@ -34,7 +34,7 @@ def left_half_person(n: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 def in_halves(change: Callable[..., Any], images: torch.Tensor, labels: torch.Tensor) -> list[Any]:
     """What each of two processes makes of its share of a batch."""
-    shares = [Share(index, 2) for index in range(2)]
+    shares = [RankSlice(index, 2) for index in range(2)]
     rows = [share.rows(len(images)) for share in shares]
     return [change(images[own], labels[own], generator(), share=share) for own, share in zip(rows, shares, strict=True)]
 
@@ -93,13 +93,13 @@ def test_people_everywhere_leave_no_background():
         own_backgrounds(samples_of(images, torch.full_like(labels, 255)))
 
 
-def test_a_folder_gives_its_pictures_and_names_what_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_a_folder_gives_its_pictures_and_names_what_is_none(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     cv2.imwrite(str(tmp_path / "red.png"), np.full((40, 60, 3), (0, 0, 255), np.uint8))
     (tmp_path / "notes.txt").write_text("no picture")
     found = backgrounds_in(tmp_path, imagenet(SIDE))
     assert found.shape == (1, 3, SIDE, SIDE)
     assert found[0, :, 0, 0].tolist() == [255, 0, 0]
-    assert "notes.txt" in capsys.readouterr().out
+    assert "notes.txt" in caplog.text
 
 
 def test_a_folder_without_pictures_is_one_line(tmp_path: Path):

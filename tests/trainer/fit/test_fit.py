@@ -22,9 +22,9 @@ from trainer.data.preprocessing import sinet_authors
 from trainer.evaluate import __main__ as evaluate
 from trainer.fit import __main__ as fit
 from trainer.fit import stage_objective, steps
-from trainer.fit.metrics_log import Line, RunLog, read_log
+from trainer.fit.metrics_log import EpochMetrics, RunLog, read_log
 from trainer.fit.report import chosen
-from trainer.fit.run_state import Progress
+from trainer.fit.run_state import RunProgress
 from trainer.models import create_model
 from trainer.models.sinet import load_authors_state_dict
 from trainer.weights.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
@@ -286,11 +286,11 @@ def test_soft_targets_are_the_shares_themselves():
 
 
 def test_a_log_forgets_what_was_written_after_the_state_it_resumes_from(tmp_path: Path):
-    first = RunLog(tmp_path, Progress())
+    first = RunLog(tmp_path, RunProgress())
     for epoch in (1, 2, 3):
-        first.add(Line(1, epoch, 0.5, None, 10.0))
+        first.add(EpochMetrics(1, epoch, 0.5, None, 10.0))
     first.close()
-    assert [line["epoch"] for line in RunLog(tmp_path, Progress(stage=1, epoch=2)).lines] == ["1", "2"]
+    assert [line["epoch"] for line in RunLog(tmp_path, RunProgress(stage=1, epoch=2)).lines] == ["1", "2"]
 
 
 def test_the_sheet_shows_best_median_and_worst():
