@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from manifests.cli.arguments import positive, run_command
+from manifests.cli.arguments import run_command
+from manifests.cli.converters import positive
 from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.errors import UserError
 from manifests.files.blobs import BlobStore

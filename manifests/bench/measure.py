@@ -29,7 +29,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from manifests.bench.rows import made_up_blobs, made_up_parts
-from manifests.cli.arguments import positive
+from manifests.cli.converters import positive
 from manifests.decisions.decision import Decision
 from manifests.decisions.log import DecisionLog
 from manifests.decisions.publish import publish

@@ -2,7 +2,8 @@
 
 A subcommand's module has `add_options(parser)` and `run(options)`; manifests/__main__.py loads it when it is named.
 
-arguments.py    how a command ends, where warnings go, types of arguments
+arguments.py    how a command ends, where warnings go, shared options
+converters.py   types of arguments
 diff.py         `diff A B`
 exporting.py    `export FORMAT OUTPUT V`
 gc.py           `gc`

@@ -58,22 +58,6 @@ def version_of(options: argparse.Namespace) -> "Manifest":
     return open_version(options.version, manifests=options.manifests, data_root=options.data)
 
 
-def positive(text: str) -> int:
-    """An argument's type: a whole number from 1 on."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected 1 or more, found {text}")
-    return value
-
-
-def not_negative(text: str) -> int:
-    """An argument's type: a whole number from 0 on."""
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"expected 0 or more, found {text}")
-    return value
-
-
 class _OneLine(logging.Formatter):
     """`warning: message`."""
 

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from manifests.cli.arguments import positive
+from manifests.cli.converters import positive
 from manifests.store.version_spec import open_version
 
 

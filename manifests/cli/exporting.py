@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from manifests.cli.arguments import add_version, positive, version_of
+from manifests.cli.arguments import add_version, version_of
+from manifests.cli.converters import positive
 from manifests.exports import EXPORTERS, export_version
 from manifests.exports.options import SHARD_SIZE, ExportOptions
 from manifests.exports.rows import STATUSES

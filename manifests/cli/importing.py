@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from manifests.cli.arguments import positive
+from manifests.cli.converters import positive
 from manifests.imports import ENCODINGS, IMPORTERS, STORED_VALUES, UNLABELLED
 from manifests.imports.ground_truth import Imported, import_ground_truth, import_pairs
 from manifests.imports.source_images import BLOB_MODES

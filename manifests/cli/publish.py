@@ -2,7 +2,8 @@
 
 import argparse
 
-from manifests.cli.arguments import add_database_url, positive
+from manifests.cli.arguments import add_database_url
+from manifests.cli.converters import positive
 from manifests.decisions.policy import CONFLICTS, Policy
 from manifests.store.manifest import ManifestStore
 

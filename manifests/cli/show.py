@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from manifests.cli.arguments import add_version, positive, version_of
+from manifests.cli.arguments import add_version, version_of
+from manifests.cli.converters import positive
 from manifests.store.manifest import Manifest
 
 COLUMNS = ["sample_id", "source", "origin", "width", "height", "doubt", "split", "status", "source_uri"]

@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from manifests.cli.arguments import add_version, not_negative, version_of
+from manifests.cli.arguments import add_version, version_of
+from manifests.cli.converters import not_negative
 from manifests.report.limits import PORTRAITS_DRAWN
 
 

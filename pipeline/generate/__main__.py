@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, get_args
 
 from manifests.cli.arguments import run_command
+from manifests.cli.converters import number
 from manifests.errors import UserError
 from pipeline.labelling.relabel import RelabelStatus
 from pipeline.run.runners import DEFAULT_SHARD_SIZE, DEFAULT_WORKERS, RUNNERS, SHARD_SIZE_LIMIT
@@ -72,8 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--license", help="as stated by the source")
     add("--attribution", help="as stated by the source")
     add("--person-label", type=int, help="the value that means person, in label masks")
-    add("--shard-size", type=_shard_size, default=DEFAULT_SHARD_SIZE, help="pictures labelled together; default: "
-        "%(default)s")  # fmt: skip
+    shard_size = number(int, 1, SHARD_SIZE_LIMIT, f"1 to {SHARD_SIZE_LIMIT}")
+    shard_size_help = "pictures labelled together; default: %(default)s"
+    add("--shard-size", type=shard_size, default=DEFAULT_SHARD_SIZE, help=shard_size_help)
     add("--manifests", default="manifests", help="directory of the versions; default: %(default)s")
     add("--data", help="data root; default: the directory data beside the manifests")
     add("--runner", choices=RUNNERS, default="thread", help="where shards are labelled; default: %(default)s")
@@ -81,12 +83,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--workers", type=int, default=DEFAULT_WORKERS, help="processes of such a cluster; default: %(default)s")
     add("--allow-private-addresses", action="store_true", help="fetch URLs of an intranet too")
     return parser
-
-
-def _shard_size(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= SHARD_SIZE_LIMIT:
-        raise argparse.ArgumentTypeError(f"expected 1 to {SHARD_SIZE_LIMIT}, found {text}")
-    return int(text)
 
 
 if __name__ == "__main__":

@@ -77,8 +77,8 @@ def test_no_face_anywhere_is_one_line(tmp_path: Path, prefect_server: Environmen
         (["--images", "some", "--masks", "empty"], 1, "error: expected pictures"),
         (["--images", "some", "--manifests", "some/a.png"], 1, "error: expected a directory of versions at some/a.png"),
         (["--images", "some", "--source", "caf\udce9"], 1, "error: expected --source in UTF-8, found 'caf\\udce9'"),
-        (["--images", "some", "--shard-size", "0"], 2, "expected 1 to 1024, found 0"),
-        (["--images", "some", "--shard-size", "many"], 2, "expected 1 to 1024, found many"),
+        (["--images", "some", "--shard-size", "0"], 2, "expected 1 to 1024, found '0'"),
+        (["--images", "some", "--shard-size", "many"], 2, "expected 1 to 1024, found 'many'"),
         ([], 2, "one of the arguments --images --relabel is required"),
     ],
 )

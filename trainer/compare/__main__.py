@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from manifests.cli.arguments import run_command
+from manifests.cli.converters import not_negative, not_negative_float
 from manifests.store.manifest import Manifest
 from manifests.store.training_rows import SPLITS
 from trainer.compare.arms import Arm, WrongArms, read_arms
-from trainer.fit.options import number
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -33,15 +33,14 @@ def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[Arm]]:
     add("--split", choices=SPLITS, default="all", help="which rows of --on (default: %(default)s)")
     add("--data", type=Path, help="data root of --on (default: the one it records)")
     add("--output", type=Path, required=True, help="directory of runs and tables")
-    add("--seeds", type=number(int, 0, "a whole number"), nargs="+", default=[0, 1, 2], help="(default: 0 1 2)")
+    add("--seeds", type=not_negative, nargs="+", default=[0, 1, 2], help="(default: 0 1 2)")
     add("--fit", default="", metavar="OPTIONS", help="options of trainer.fit for every arm, one quoted word")
     arm = (
         "an arm, its own options of trainer.fit, --manifest among them, after those of --fit; the first one is the "
         "base of all differences"
     )
     add("--arm", action="append", default=[], metavar="NAME=OPTIONS", help=f"{arm}; repeatable")
-    degrees = number(float, 0, "degrees of at least 0")
-    add("--rotations", type=degrees, nargs="+", default=[], metavar="DEGREES", help="as 25 45 75 90")
+    add("--rotations", type=not_negative_float, nargs="+", default=[], metavar="DEGREES", help="as 25 45 75 90")
     options = parser.parse_args(_joined(arguments))
     if len(options.arm) < 2:
         parser.error("expected at least two of --arm, the first is the base")

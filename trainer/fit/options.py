@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from manifests.cli.converters import not_negative, not_negative_float, number, positive, share
 from manifests.files.storage import place
 from trainer.data.augmentation_presets import AUGMENTATIONS
 from trainer.fit.recipe import DECAY_RULES, PRESETS, Recipe
@@ -47,8 +48,8 @@ def add_run_options(parser: argparse.ArgumentParser, *, manifest_required: bool 
     add("--output", type=Path, help="the run's directory (default: runs/MODEL-v<N>)")
     add("--preset", choices=PRESETS, default="default", help="the recipe (default: %(default)s)")
     add("--size", type=_side, default=SIZE_PX, help="image side in pixels (default: %(default)s)")
-    add("--seed", type=number(int, 0, "a whole number"), default=0, help="(default: %(default)s)")
-    add("--limit", type=_count, help="train on the first N rows only, for learning curves")
+    add("--seed", type=not_negative, default=0, help="(default: %(default)s)")
+    add("--limit", type=positive, help="train on the first N rows only, for learning curves")
     source = "deal a source's rows W times as often as those of weight 1; repeatable"
     add("--weight", type=_source_weight, action="append", default=[], metavar="SOURCE=W", help=source)
     folder = "pictures without people, for --composite-prob and --negatives (default: cut out of the training pictures)"
@@ -61,7 +62,7 @@ def add_run_options(parser: argparse.ArgumentParser, *, manifest_required: bool 
     add("--compile", action=argparse.BooleanOptionalAction, help=worth_it)
     add("--data", type=place, help="data root (default: the one the manifest records)")
     add("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
-    add("--devices", type=_count, help="processes, one on each device (default: 1)")
+    add("--devices", type=positive, help="processes, one on each device (default: 1)")
     add_recipe_options(parser)
 
 
@@ -80,33 +81,6 @@ def recipe_from(options: argparse.Namespace) -> Recipe:
     return dataclasses.replace(PRESETS[options.preset](), **changed)
 
 
-def number(kind: Callable[[str], float], minimum: float, expected: str) -> Callable[[str], float]:
-    """An argparse type: a number of at least `minimum`."""
-
-    def parse(text: str) -> float:
-        try:
-            value = kind(text)
-        except ValueError:
-            value = math.nan
-        if not value >= minimum:
-            raise argparse.ArgumentTypeError(f"expected {expected}, found {text!r}")
-        return value
-
-    return parse
-
-
-_count = number(int, 1, "a whole number of at least 1")
-_not_negative = number(float, 0, "a number of at least 0")
-
-
-def _share(text: str) -> float:
-    """An argparse type: a number from 0 to 1."""
-    value = _not_negative(text)
-    if value > 1:
-        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, found {text!r}")
-    return value
-
-
 _CHOICES: dict[str, Iterable[str]] = {
     "schedule": SCHEDULES,
     "loss": LOSSES,
@@ -114,16 +88,16 @@ _CHOICES: dict[str, Iterable[str]] = {
     "augmentation": AUGMENTATIONS,
 }
 _RECIPE_NUMBERS: dict[str, Callable[[str], float]] = {
-    "epochs": _count,
-    "encoder_epochs": number(int, 0, "a whole number of at least 0"),
-    "batch_size": _count,
-    "encoder_batch_size": _count,
-    "learning_rate": number(float, 1e-12, "a number above 0"),
-    "low_res_epochs": _share,
-    "low_res_scale": _share,
-    "composite_prob": _share,
-    "negatives": _share,
-    "distill_share": _share,
+    "epochs": positive,
+    "encoder_epochs": not_negative,
+    "batch_size": positive,
+    "encoder_batch_size": positive,
+    "learning_rate": number(float, 1e-12, math.inf, "a number above 0"),
+    "low_res_epochs": share,
+    "low_res_scale": share,
+    "composite_prob": share,
+    "negatives": share,
+    "distill_share": share,
 }
 
 
@@ -138,7 +112,7 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> None:
         elif entry.name.endswith("boundary_px"):
             group.add_argument(option, type=_odd)
         else:
-            group.add_argument(option, type=_RECIPE_NUMBERS.get(entry.name, _not_negative))
+            group.add_argument(option, type=_RECIPE_NUMBERS.get(entry.name, not_negative_float))
 
 
 def _model(text: str) -> str:
@@ -152,18 +126,18 @@ def _model(text: str) -> str:
 
 def _side(text: str) -> int:
     """An argparse type: an image side every network here can take."""
-    value = _count(text)
+    value = positive(text)
     if value % 32:
         raise argparse.ArgumentTypeError(f"expected a multiple of 32, found {text!r}")
-    return int(value)
+    return value
 
 
 def _odd(text: str) -> int:
     """An argparse type: the side of a window with a middle."""
-    value = _count(text)
+    value = positive(text)
     if value % 2 == 0:
         raise argparse.ArgumentTypeError(f"expected an odd number, found {text!r}")
-    return int(value)
+    return value
 
 
 def _source_weight(text: str) -> tuple[str, float]:
@@ -171,4 +145,4 @@ def _source_weight(text: str) -> tuple[str, float]:
     source, _, weight = text.rpartition("=")
     if not source:
         raise argparse.ArgumentTypeError(f"expected SOURCE=W, found {text!r}")
-    return source, number(float, 0, "a weight of at least 0")(weight)
+    return source, not_negative_float(weight)

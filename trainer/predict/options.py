@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from manifests.cli.arguments import positive
+from manifests.cli.converters import positive, share
 from trainer.predict.outputs import STILL_SUFFIXES
 from trainer.weights.checkpoint_files import STARTER, checkpoint_path
 
@@ -52,13 +52,6 @@ def _add_postprocessing(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--close", type=positive, default=0, metavar="PX", help="close gaps that are narrower")
     group.add_argument("--largest", action="store_true", help="keep the largest connected piece alone")
     group.add_argument(
-        "--fill-holes", type=_fraction, default=0.0, metavar="FRACTION",
+        "--fill-holes", type=share, default=0.0, metavar="FRACTION",
         help="fill holes of at most this fraction of the person's area, as 0.02",
     )  # fmt: skip
-
-
-def _fraction(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, found {text}")
-    return value

@@ -4,7 +4,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from manifests.cli.arguments import positive, run_command
+from manifests.cli.arguments import run_command
+from manifests.cli.converters import positive
 from manifests.store.manifest import Manifest
 from trainer.weights.checkpoint_files import STARTER, checkpoint_path
 
