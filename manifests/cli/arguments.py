@@ -1,4 +1,4 @@
-"""What every command of this project shares: how it ends, where warnings go, and types of arguments.
+"""What every command of this project shares: how it ends, where warnings go, and options.
 
 Exit status 0 is success, 1 one clear line on standard error, 2 wrong arguments.
 """
@@ -7,7 +7,8 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 from manifests.errors import UserError
@@ -25,9 +26,9 @@ def run_command(main: Main) -> NoReturn:
     `main` parses its arguments with argparse (which exits with 2 by itself) and raises `UserError` for
     a state of the world. The operating system's own refusals (disk full, permission) count as such.
     """
-    _print_warnings()
     try:
-        main(sys.argv[1:])
+        with _warnings_printed():
+            main(sys.argv[1:])
         sys.stdout.flush()
     except UserError as error:
         _fail(str(error))
@@ -65,12 +66,24 @@ class _OneLine(logging.Formatter):
         return f"{record.levelname.lower()}: {record.getMessage()}"
 
 
-def _print_warnings() -> None:
-    """Print what this project's libraries log, from warnings on, on standard error."""
+@contextmanager
+def _warnings_printed() -> Iterator[None]:
+    """Print what this project's libraries log, from warnings on, once and on standard error.
+
+    Prefect and others give the root logger handlers of their own, so nothing goes on to it.
+    """
     handler = logging.StreamHandler()
     handler.setFormatter(_OneLine())
-    for room in ROOMS:
-        logging.getLogger(room).addHandler(handler)
+    loggers = [logging.getLogger(room) for room in ROOMS]
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.propagate = False
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeHandler(handler)
+            logger.propagate = True
 
 
 def _fail(message: str) -> NoReturn:

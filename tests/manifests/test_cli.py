@@ -1,5 +1,6 @@
 """`python -m manifests`: exit statuses, one line on standard error, the path of what was made as the last line."""
 
+import logging
 import os
 import shutil
 import subprocess
@@ -377,3 +378,17 @@ def test_an_interrupt_is_no_traceback(capsys: pytest.CaptureFixture[str]) -> Non
     with pytest.raises(SystemExit) as caught:
         run_command(interrupt)
     assert (caught.value.code, capsys.readouterr().err) == (130, "interrupted\n")
+
+
+def test_a_librarys_warning_is_one_line_whatever_hears_the_root_logger(capsys: pytest.CaptureFixture[str]) -> None:
+    def warn(_arguments: object) -> None:
+        logging.getLogger("pipeline.teachers").warning("out of memory with %d images", 8)
+
+    prefects = logging.StreamHandler(sys.stderr)
+    logging.getLogger().addHandler(prefects)
+    try:
+        with pytest.raises(SystemExit):
+            run_command(warn)
+    finally:
+        logging.getLogger().removeHandler(prefects)
+    assert capsys.readouterr().err == "warning: out of memory with 8 images\n"
