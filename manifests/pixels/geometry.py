@@ -56,16 +56,6 @@ def crop(pixels: Pixels, roi: Box) -> Pixels:
     return pixels[roi.y : roi.bottom, roi.x : roi.right].copy()
 
 
-def paste(patch: Pixels, roi: Box, onto: Pixels) -> Pixels:
-    """The exact inverse of `crop`: a copy of `onto` (H, W, ...) with `patch` (roi.h, roi.w, ...) at the ROI."""
-    _check_inside(onto, roi)
-    if patch.shape[:2] != (roi.h, roi.w):
-        raise ValueError(f"expected a patch of {roi.h}x{roi.w} (H x W), found {patch.shape[:2]}")
-    result = onto.copy()
-    result[roi.y : roi.bottom, roi.x : roi.right] = patch
-    return result
-
-
 def _check_inside(pixels: Pixels, roi: Box) -> None:
     if not roi.inside(Box.whole(pixels)):
         raise ValueError(f"expected an ROI inside {pixels.shape[1]}x{pixels.shape[0]} (W x H), found {roi}")

@@ -45,7 +45,7 @@ class MetricsAccumulator:
             raise ValueError(f"expected a prediction of the mask's size {truth.shape}, found {predicted.shape}")
         counts = confusion_matrix(predicted, truth)
         self.confusions.append(counts)
-        self.person_ious.append(iou(counts, 1))
+        self.person_ious.append(float(iou(counts, 1)))
         self.boundary_f1s.append(boundary_f1(predicted, truth))
 
     def result(self) -> Metrics:
@@ -55,7 +55,7 @@ class MetricsAccumulator:
         confusion = np.sum(self.confusions, axis=0)
         return Metrics(
             n=len(self.person_ious),
-            miou=(iou(confusion, 0) + iou(confusion, 1)) / 2,
+            miou=float(iou(confusion, 0) + iou(confusion, 1)) / 2,
             person_iou_per_image=float(np.mean(self.person_ious)),
             boundary_f1=float(np.mean(self.boundary_f1s)),
         )
@@ -66,11 +66,11 @@ class MetricsAccumulator:
         drawn = np.random.default_rng(seed).integers(0, n, (resamples, n))
         confusions = np.stack(self.confusions)[drawn].sum(axis=1)  # (resamples, 2, 2)
         values = {
-            "miou": [(iou(confusion, 0) + iou(confusion, 1)) / 2 for confusion in confusions],
+            "miou": (iou(confusions, 0) + iou(confusions, 1)) / 2,
             "person_iou_per_image": np.array(self.person_ious)[drawn].mean(axis=1),
             "boundary_f1": np.array(self.boundary_f1s)[drawn].mean(axis=1),
         }
-        return {name: tuple(np.percentile(values[name], [2.5, 97.5]).tolist()) for name in self.NAMES}
+        return {name: percentile_interval(values[name]) for name in self.NAMES}
 
 
 def confusion_matrix(predicted: Mask, truth: Mask) -> npt.NDArray[np.int64]:
@@ -79,11 +79,22 @@ def confusion_matrix(predicted: Mask, truth: Mask) -> npt.NDArray[np.int64]:
     return np.bincount(pairs.ravel(), minlength=4).reshape(2, 2)
 
 
-def iou(confusion: npt.NDArray[np.int64], label: int) -> float:
-    """Intersection over union of one class; 1 when it occurs in neither mask."""
-    intersection = confusion[label, label]
-    union = confusion[label].sum() + confusion[:, label].sum() - intersection
-    return float(intersection / union) if union else 1.0
+def iou(confusions: Confusion, label: int) -> npt.NDArray[np.float64]:
+    """Intersection over union of one class, (..., 2, 2) -> (...); 1 when the class occurs in neither mask."""
+    intersection = confusions[..., label, label]
+    union = confusions[..., label, :].sum(-1) + confusions[..., label].sum(-1) - intersection
+    return np.where(union > 0, intersection / np.maximum(union, 1), 1.0)
+
+
+def mask_iou(first: Mask, second: Mask) -> float:
+    """Person IoU of two masks bool (H, W); 1 when no person is in either."""
+    return float(iou(confusion_matrix(first, second), 1))
+
+
+def percentile_interval(values: npt.NDArray[np.float64]) -> Interval:
+    """95 % interval of bootstrap draws."""
+    low, high = np.percentile(values, [2.5, 97.5]).tolist()
+    return low, high
 
 
 def boundary_f1(predicted: Mask, truth: Mask, kernel_px: int = BOUNDARY_KERNEL_PX) -> float:

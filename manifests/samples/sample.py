@@ -1,7 +1,7 @@
 """From pixels to a row: identity, scores and blobs of one sample.
 
 `store_sample` writes the two blobs and returns the row without the columns that only the whole dataset can
-tell (`group_id`, `split`, `added_in`); `add_rows` adds those, `join_dataset` appends the rows to a table as well.
+tell (`group_id`, `split`, `added_in`); `add_rows` adds those.
 """
 
 import hashlib
@@ -140,18 +140,12 @@ def store_sample(
     }
 
 
-def join_dataset(rows: Iterable[Row], dataset: pa.Table | None, *, version: int) -> pa.Table | None:
-    """`dataset` plus the rows whose sample is new to it, each with group, split and `added_in`.
-
-    None when no row is new. A crop that is already there stays as it is: same id, same verdicts.
-    """
-    changes = add_rows(rows, [dataset] if dataset is not None else [], version=version)
-    present = dataset if dataset is not None else SCHEMA.empty_table()
-    return pa.concat_tables([present.cast(SCHEMA), changes.added]) if changes else None
-
-
 def add_rows(rows: Iterable[Row], parts: Iterable[pa.Table], *, version: int) -> RowPatch | None:
-    """As `join_dataset`, the rows that it adds alone. `parts` are the dataset's, with JOINED_COLUMNS at least."""
+    """The rows whose sample is new to the dataset, each with group, split and `added_in`; None when no row is new.
+
+    A crop that is already there stays as it is: same id, same verdicts. `parts` are the dataset's, with JOINED_COLUMNS
+    at least.
+    """
     given: dict[str, Row] = {}
     for row in rows:
         given.setdefault(row["sample_id"], row)

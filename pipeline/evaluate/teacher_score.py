@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from manifests.files.blobs import BlobStore
 from manifests.pixels.masks import PERSON_LEVEL, Mask, mask_from_prob
-from manifests.pixels.metrics import MetricsAccumulator, confusion_matrix, iou
+from manifests.pixels.metrics import MetricsAccumulator, mask_iou
 from manifests.progress import progress
 from manifests.samples.pair import read_pair
 from manifests.samples.sample import Scores, score_mask
@@ -95,5 +95,5 @@ def _predict(teacher: Teacher, portrait: Portrait, other: Mask | None) -> tuple[
     mask = mask_from_prob(prediction.prob)
     person = mask >= PERSON_LEVEL
     face_fraction = person_share(mask, portrait.faces[0]) if portrait.faces else None
-    second_iou = iou(confusion_matrix(person, other), 1) if other is not None else None
+    second_iou = mask_iou(person, other) if other is not None else None
     return person, Signs(score_mask(mask), face_fraction, prediction.disagreement, second_iou)

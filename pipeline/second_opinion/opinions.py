@@ -12,7 +12,7 @@ from manifests.errors import UserError
 from manifests.files.blobs import BlobError, BlobStore
 from manifests.pixels.images import UnusableImage
 from manifests.pixels.masks import PERSON_LEVEL, mask_from_prob
-from manifests.pixels.metrics import confusion_matrix, iou
+from manifests.pixels.metrics import mask_iou
 from manifests.progress import progress
 from manifests.samples.pair import read_pair
 from manifests.samples.sample import Row, Scores
@@ -73,7 +73,7 @@ def ask(network: Teacher, rows: Sequence[Row], blobs: BlobStore) -> list[Opinion
         except (BlobError, UnusableImage, UserError) as error:
             return Unread(row["sample_id"], str(error))
         [other] = network.predict([Portrait(rgb, _faces(row))])
-        second_iou = iou(confusion_matrix(mask_from_prob(other.prob) >= PERSON_LEVEL, mask >= PERSON_LEVEL), 1)
+        second_iou = mask_iou(mask_from_prob(other.prob) >= PERSON_LEVEL, mask >= PERSON_LEVEL)
         return Opinion(row["sample_id"], row["mask_sha256"], second_iou, doubt_about(row, second_iou))
 
     threads = os.cpu_count() or 1

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from manifests.pixels.masks import PERSON_PROB, Mask
+from manifests.pixels.masks import PERSON_PROB
+from manifests.pixels.metrics import mask_iou
 from pipeline.faces.face import Face
 from pipeline.teachers.teacher import Portrait, Prediction, Prob, Teacher
 
@@ -41,14 +42,8 @@ class Mirrored:
 def _mean(probs: Sequence[Prob]) -> Prediction:
     mean = np.asarray(np.mean(np.stack(probs), axis=0), np.float32)
     person = np.asarray(mean >= PERSON_PROB)
-    ious = [_iou(prob >= PERSON_PROB, person) for prob in probs]
+    ious = [mask_iou(prob >= PERSON_PROB, person) for prob in probs]
     return Prediction(mean, disagreement=1.0 - float(np.mean(ious)))
-
-
-def _iou(left: Mask, right: Mask) -> float:
-    """Of two masks bool (H, W); 1 when nobody is in either."""
-    union = np.count_nonzero(left | right)
-    return np.count_nonzero(left & right) / union if union else 1.0
 
 
 def _mirrored(portrait: Portrait) -> Portrait:

@@ -12,6 +12,7 @@ import numpy as np
 
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.masks import PERSON, PERSON_LEVEL, Mask
+from manifests.pixels.metrics import mask_iou
 
 IOU_RANGE = (0.75, 0.97)
 EDGE_BLUR_PX = 1.5  # sigma: removes the step; the edge at half height stays in place
@@ -37,7 +38,7 @@ def damaged_copy(mask: Pixels, kind: str, generator: np.random.Generator) -> Pix
     if not PERSON_FRACTIONS[0] <= person.mean() <= PERSON_FRACTIONS[1]:
         return None
     damaged = softened(damage(person, float(generator.uniform(*wanted_range)), generator))
-    iou = _iou(softened(person) >= PERSON_LEVEL, damaged >= PERSON_LEVEL)
+    iou = mask_iou(softened(person) >= PERSON_LEVEL, damaged >= PERSON_LEVEL)
     return damaged if IOU_RANGE[0] <= iou <= IOU_RANGE[1] else None
 
 
@@ -84,7 +85,7 @@ def _shifted(person: Mask, wanted_iou: float, generator: np.random.Generator) ->
     near, far = 0.0, float(max(person.shape))
     for _ in range(_BISECTIONS):
         middle = (near + far) / 2
-        near, far = (middle, far) if _iou(person, moved(middle)) > wanted_iou else (near, middle)
+        near, far = (middle, far) if mask_iou(person, moved(middle)) > wanted_iou else (near, middle)
     return moved(near)
 
 
@@ -172,10 +173,6 @@ def _touching(region: Mask) -> Mask:
 
 def _area_to_add(person: Mask, wanted_iou: float) -> int:
     return round((1 / wanted_iou - 1) * person.sum())
-
-
-def _iou(first: Mask, second: Mask) -> float:
-    return float((first & second).sum() / (first | second).sum())
 
 
 DAMAGES: dict[str, tuple[_Damage, tuple[float, float]]] = {

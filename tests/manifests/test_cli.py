@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from joined_rows import join_dataset
 from PIL import Image
 
 from manifests.__main__ import main
@@ -22,7 +23,7 @@ from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.files.blobs import BlobStore
 from manifests.pixels.geometry import Box, Pixels
 from manifests.pixels.images import decode_image
-from manifests.samples.sample import Source, join_dataset, store_sample
+from manifests.samples.sample import Source, store_sample
 from manifests.store.manifest import Manifest, ManifestStore
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)

@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from joined_rows import join_dataset
 from PIL import Image
 
 from manifests.files.blobs import BlobStore
@@ -16,7 +17,7 @@ from manifests.pixels.geometry import Box, Pixels
 from manifests.pixels.images import decode_image
 from manifests.pixels.masks import decode_mask
 from manifests.samples.duplicates import MAX_HAMMING_DISTANCE, Groups, perceptual_hash, split_of
-from manifests.samples.sample import Row, Scores, Source, join_dataset, sample_id, score_mask, store_sample
+from manifests.samples.sample import Row, Scores, Source, sample_id, score_mask, store_sample
 from manifests.store.schema import validate
 
 DIGEST_A, DIGEST_B = "a" * 64, "b" * 64

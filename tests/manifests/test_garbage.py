@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
+from joined_rows import join_dataset
 from small_lineages import mask, picture
 
 from manifests.__main__ import main
@@ -19,7 +20,7 @@ from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.errors import UserError
 from manifests.files.blobs import BlobStore
 from manifests.pixels.geometry import Box
-from manifests.samples.sample import Row, Source, join_dataset, store_sample
+from manifests.samples.sample import Row, Source, store_sample
 from manifests.store.manifest import ManifestStore
 from manifests.store.schema import SCHEMA
 from manifests.upkeep.garbage import MIN_AGE_SECONDS, Garbage, delete_garbage, find_garbage

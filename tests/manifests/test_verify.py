@@ -9,11 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from joined_rows import join_dataset
 from PIL import ExifTags, Image
 
 from manifests.files.blobs import Blob, BlobStore
 from manifests.pixels.geometry import Box, Pixels
-from manifests.samples.sample import Row, Source, join_dataset, store_sample
+from manifests.samples.sample import Row, Source, store_sample
 from manifests.store.manifest import METADATA_KEY, Manifest, ManifestStore
 from manifests.store.schema import SCHEMA
 from manifests.upkeep.verify import verify

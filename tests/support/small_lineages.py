@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from joined_rows import join_dataset
 from PIL import Image
 
 from manifests.decisions.decision import Decision, Purpose, Verdict
@@ -14,7 +15,7 @@ from manifests.decisions.publish import publish
 from manifests.files.blobs import BlobStore
 from manifests.pixels.geometry import Box, Pixels
 from manifests.samples import sample
-from manifests.samples.sample import Row, Source, join_dataset, store_sample
+from manifests.samples.sample import Row, Source, store_sample
 from manifests.store.manifest import Manifest, ManifestStore
 from manifests.store.schema import SCHEMA, Origin
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri, stdtrit
 
-from manifests.pixels.metrics import MetricsAccumulator
+from manifests.pixels.metrics import MetricsAccumulator, percentile_interval
 from trainer.compare.per_image_metrics import PerImage
 
 RESAMPLES = 2000
@@ -75,8 +75,7 @@ def differences(
         value = float(by_seed.mean())
         by_pictures = np.mean([ours[name] - theirs[name] for ours, theirs in drawn], axis=0)  # (R,)
         moved = by_pictures + stretch(s) * (seeds @ (by_seed - value))
-        low, high = np.percentile(moved, [2.5, 97.5]).tolist()
-        found[name] = Difference(value, low, high)
+        found[name] = Difference(value, *percentile_interval(moved))
     return found
 
 

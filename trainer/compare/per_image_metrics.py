@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from manifests.files.atomic import write_replace
-from manifests.pixels.metrics import MetricsAccumulator
+from manifests.pixels.metrics import MetricsAccumulator, iou
 
 Numbers = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
@@ -37,7 +37,7 @@ class PerImage:
         pixels = (counts @ self.confusions.reshape(-1, 4)).reshape(-1, 2, 2)  # (R, truth, predicted)
         drawn = counts.sum(axis=1)
         return {
-            "miou": (_iou(pixels, 0) + _iou(pixels, 1)) / 2,
+            "miou": (iou(pixels, 0) + iou(pixels, 1)) / 2,
             "person_iou_per_image": counts @ self.person_ious / drawn,
             "boundary_f1": counts @ self.boundary_f1s / drawn,
         }
@@ -51,10 +51,3 @@ class PerImage:
     def read(cls, path: Path) -> "PerImage":
         with np.load(path) as stored:
             return cls(stored["confusions"], stored["person_ious"], stored["boundary_f1s"])
-
-
-def _iou(pixels: Counts, label: int) -> Numbers:
-    """(R, 2, 2) -> (R,); 1 where the class occurs in neither mask, as in metrics.py."""
-    intersection = pixels[:, label, label]
-    union = pixels[:, label].sum(axis=1) + pixels[:, :, label].sum(axis=1) - intersection
-    return np.where(union > 0, intersection / np.maximum(union, 1), 1.0)

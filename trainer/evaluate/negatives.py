@@ -14,7 +14,7 @@ from manifests.files.blobs import BlobStore
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.image_files import list_pictures, usable_pictures
 from manifests.pixels.masks import PERSON_LEVEL, PERSON_PROB
-from manifests.pixels.metrics import RESAMPLES, Interval
+from manifests.pixels.metrics import RESAMPLES, Interval, percentile_interval
 from manifests.progress import progress
 from manifests.samples.pair import read_image, read_mask
 from manifests.store.training_rows import AcceptedRow
@@ -60,5 +60,4 @@ def false_person_shares(predictor: Predictor, pictures: Sequence[Pixels]) -> Sha
 def mean_interval(shares: Shares, *, seed: int = 0) -> Interval:
     """95 % percentile bootstrap interval of the mean."""
     drawn = np.random.default_rng(seed).integers(0, len(shares), (RESAMPLES, len(shares)))
-    low, high = np.percentile(shares[drawn].mean(axis=1), [2.5, 97.5]).tolist()
-    return low, high
+    return percentile_interval(shares[drawn].mean(axis=1))

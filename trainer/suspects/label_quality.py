@@ -11,7 +11,7 @@ import numpy as np
 
 from manifests.errors import UserError
 from manifests.pixels.masks import PERSON_PROB, Mask
-from manifests.pixels.metrics import confusion_matrix, iou
+from manifests.pixels.metrics import mask_iou
 from manifests.pixels.onnx_segmenter import Prob
 
 
@@ -34,7 +34,7 @@ def softmin_score(prob: Prob, mask: Mask) -> float:
 
 def iou_score(prob: Prob, mask: Mask) -> float:
     """Person IoU of the mask with the pixels that the network calls person."""
-    return iou(confusion_matrix(prob >= PERSON_PROB, mask), 1)
+    return mask_iou(prob >= PERSON_PROB, mask)
 
 
 SCORES: dict[str, Callable[[Prob, Mask], float]] = {"softmin": softmin_score, "iou": iou_score}

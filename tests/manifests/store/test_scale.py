@@ -10,12 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from joined_rows import join_dataset
 
 from manifests.bench.rows import made_up_parts
 from manifests.errors import UserError
 from manifests.samples.duplicates import MAX_HAMMING_DISTANCE
 from manifests.samples.near_duplicates import Relatives
-from manifests.samples.sample import JOINED_COLUMNS, add_rows, join_dataset
+from manifests.samples.sample import JOINED_COLUMNS, add_rows
 from manifests.store import row_groups, schema
 from manifests.store.hexdigits import ascending, digits_of, id_numbers
 from manifests.store.manifest import Manifest, ManifestStore

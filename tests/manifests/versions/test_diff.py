@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from joined_rows import join_dataset
 from PIL import Image
 
 from manifests.__main__ import main
@@ -15,7 +16,7 @@ from manifests.errors import UserError
 from manifests.files.blobs import BlobStore
 from manifests.pixels.geometry import Box, Pixels
 from manifests.pixels.masks import encode_mask
-from manifests.samples.sample import Source, join_dataset, store_sample
+from manifests.samples.sample import Source, store_sample
 from manifests.store.manifest import Manifest, ManifestStore
 from manifests.store.schema import SCHEMA
 from manifests.versions.diff import Diff, diff, draw_changes

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from joined_rows import join_dataset
 from PIL import Image
 
 from manifests.__main__ import main
@@ -19,7 +20,7 @@ from manifests.decisions.publish import publish
 from manifests.errors import UserError
 from manifests.files.blobs import BlobStore
 from manifests.pixels.geometry import Box, Pixels
-from manifests.samples.sample import Row, Source, join_dataset, store_sample
+from manifests.samples.sample import Row, Source, store_sample
 from manifests.store.manifest import Manifest, ManifestStore
 from manifests.store.schema import SCHEMA
 from manifests.upkeep.verify import verify

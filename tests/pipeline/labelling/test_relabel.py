@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pytest
+from joined_rows import join_dataset
 from PIL import Image, ImageOps
 from red_network import red_is_person
 from submissions import assign
@@ -31,7 +32,7 @@ from manifests.files.blobs import BlobStore, sha256_hex
 from manifests.imports.ground_truth import import_ground_truth
 from manifests.pixels.geometry import Box
 from manifests.pixels.masks import decode_mask
-from manifests.samples.sample import Row, Source, join_dataset, score_mask, store_sample
+from manifests.samples.sample import Row, Source, score_mask, store_sample
 from manifests.store.manifest import Manifest, ManifestStore
 from manifests.store.schema import SCHEMA
 from manifests.upkeep.verify import verify

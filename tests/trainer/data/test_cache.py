@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from loaded_samples import load_samples
 
 from manifests.errors import UserError
 from manifests.files.blobs import BlobError, BlobStore
@@ -14,7 +15,6 @@ from manifests.pixels.masks import encode_mask
 from manifests.store.training_rows import AcceptedRow
 from trainer.data.cache import IMAGES, cached_samples
 from trainer.data.preprocessing import imagenet
-from trainer.data.samples import load_samples
 
 SIZE = imagenet(64)
 

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from loaded_samples import load_samples
 from portrait_datasets import import_portraits
 
 from manifests.errors import UserError
@@ -16,7 +17,7 @@ from manifests.pixels.masks import decode_mask
 from manifests.store.manifest import Manifest, ManifestStore
 from manifests.store.training_rows import accepted_rows, require_rows
 from trainer.data.preprocessing import Preprocessing, imagenet, sinet_authors
-from trainer.data.samples import Samples, batches, load_samples, steps_per_epoch
+from trainer.data.samples import Samples, batches, steps_per_epoch
 
 ROWS = 24
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from loaded_samples import load_samples
 from portrait_datasets import import_portraits
 
 from manifests.errors import UserError
@@ -15,7 +16,7 @@ from manifests.pixels.onnx_segmenter import Prob
 from manifests.store.manifest import Manifest
 from manifests.store.training_rows import accepted_rows
 from trainer.data.preprocessing import imagenet
-from trainer.data.samples import Samples, load_samples
+from trainer.data.samples import Samples
 from trainer.fit import __main__ as fit
 from trainer.fit.distillation import SUFFIX, distilled, mirrored_mean
 
