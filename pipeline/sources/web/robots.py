@@ -1,13 +1,12 @@
-"""What a host's robots.txt allows (RFC 9309), asked once a day and shared by all threads."""
+"""What a host's robots.txt allows (RFC 9309, read by Protego), asked once a day and shared by all threads."""
 
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import suppress
 from dataclasses import dataclass
-from urllib.robotparser import RobotFileParser
 
 import httpx
+from protego import Protego
 
 from manifests import __version__
 from pipeline.quarantine import DISALLOWED, Unusable
@@ -23,7 +22,7 @@ USER_AGENT = f"{ROBOTS_NAME}/{__version__} (collects pictures for portrait segme
 class _Answer:
     """A host's rules, or (reason, detail) why its pictures can't be had; and until when that stands."""
 
-    rules: RobotFileParser | None
+    rules: Protego | None
     problem: tuple[str, str] | None
     expires: float
 
@@ -42,7 +41,7 @@ class Robots:
         answer = self._answer(url.copy_with(raw_path=b"/robots.txt", fragment=None))
         if answer.problem is not None:
             raise Unusable(*answer.problem)
-        if answer.rules is not None and not answer.rules.can_fetch(ROBOTS_NAME, str(url)):
+        if answer.rules is not None and not answer.rules.can_fetch(str(url), ROBOTS_NAME):
             raise Unusable(DISALLOWED, f"{host_of(url)} keeps {ROBOTS_NAME} out of {url.path}")
 
     def _answer(self, url: httpx.URL) -> _Answer:
@@ -90,8 +89,6 @@ class Robots:
         return _Answer(rules, None, self._clock() + ROBOTS_MAX_AGE_SECONDS)
 
 
-def _parse(data: bytes) -> RobotFileParser:
-    rules = RobotFileParser()
-    with suppress(ValueError):  # a crawl delay of "²", say; the lines before it count
-        rules.parse(data.decode("utf-8-sig", "replace").splitlines())
-    return rules
+def _parse(data: bytes) -> Protego:
+    """The rules in a robots.txt; lines that are none, a crawl delay of "²" say, leave the others as they are."""
+    return Protego.parse(data.decode("utf-8-sig", "replace"))
