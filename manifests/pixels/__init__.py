@@ -9,6 +9,7 @@ images.py          bytes -> RGB pixels, or `UnusableImage` with a reason
 inverted_masks.py  whether masks mark the background
 masks.py           the mask PNG; reading 0/1, 0/255 and label masks
 metrics.py         the three metrics of DESIGN, from masks bool (H, W) at the mask's own size
+onnx_description.py  what an ONNX file's input and output mean, as JSON
 onnx_segmenter.py  a person segmenter in an ONNX file, with its JSON description
 rle.py             COCO's run-length encoding of a mask
 """

@@ -1,19 +1,15 @@
-"""A person segmenter in an ONNX file, with a JSON file of the same stem beside it that describes input and output:
+"""A person segmenter in an ONNX file; manifests.pixels.onnx_description says how its input and output are described.
 
-    {"input":  {"height": 256, "width": 256, "layout": "nhwc", "colour_order": "rgb", "mean": [0, 0, 0],
-                "std": [255, 255, 255]},
-     "output": {"kind": "probability", "layout": "nhwc", "person_channel": 0}}
+A file needs a JSON file of the same stem beside it. What `python -m trainer.export` writes needs none: it carries the
+same JSON in its own metadata, under `description`. Rooms that don't import each other meet in such files: the pipeline
+takes them as teachers, the trainer measures them as rivals.
 
-`mean` and `std` are on the 0..255 scale; `kind` is `probability` or `logits`: two channels of logits pass a
-softmax, one passes a sigmoid. What `python -m trainer.export` writes needs no such file: it carries the same JSON in
-its own metadata, under `description`. Rooms that don't import each other meet in such files: the pipeline takes them
-as teachers, the trainer measures them as rivals.
+A description that the network contradicts is refused when the file is opened: its signature is compared, and it runs
+once on a made image.
 """
 
-import json
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import cv2
 import numpy as np
@@ -23,39 +19,30 @@ import onnxruntime
 from manifests.errors import UserError
 from manifests.files.blobs import sha256_hex
 from manifests.pixels.geometry import Pixels
+from manifests.pixels.onnx_description import OnnxInput, OnnxOutput, parse_description, read_description
 
-Layout = Literal["nchw", "nhwc"]
-Kind = Literal["probability", "logits"]
 Prob = npt.NDArray[np.float32]
+Array = npt.NDArray[Any]
 
 DESCRIPTION = "description"  # the key in an ONNX file's own metadata
 UINT8 = "tensor(uint8)"  # ONNX Runtime's name of the type
+INPUT_TYPES = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+    UINT8: np.uint8,
+}
 ERRORS_ALONE = 3  # ONNX Runtime's severity; it warns of every initialiser that is an input, hundreds of lines
 
-
-@dataclass(frozen=True, slots=True)
-class OnnxInput:
-    """`mean` and `std` are on the 0..255 scale and in `colour_order`."""
-
-    height: int
-    width: int
-    layout: Layout
-    colour_order: Literal["rgb", "bgr"]
-    mean: list[float]
-    std: list[float]
-
-
-@dataclass(frozen=True, slots=True)
-class OnnxOutput:
-    kind: Kind
-    layout: Layout
-    person_channel: int
+RANGE_SLACK_PROB = 0.01  # float16 and int8 networks overshoot 0 and 1 by rounding
+MAX_STRIDE = 64  # of the input's pixels to the output's; usual networks have 1 to 32
+SIDES_RATIO = 1.25  # by which height and width may be scaled unlike, for sides that the stride doesn't divide
 
 
 class OnnxSegmenter:
-    """A network that ONNX Runtime runs on the CPU; UserError when the file or the JSON beside it is unusable.
+    """A network that ONNX Runtime runs on the CPU; UserError when the file or its description is unusable.
 
-    `threads` are those of one picture, 0 for as many as there are cores. `digest`, 64 hex digits, is of the file and
+    `threads` are those of one image, 0 for as many as there are cores. `digest`, 64 hex digits, is of the file and
     its description: of all that decides the probabilities. Safe to use from threads.
     """
 
@@ -65,35 +52,99 @@ class OnnxSegmenter:
         own = self._session.get_modelmeta().custom_metadata_map.get(DESCRIPTION)
         described = own is not None and not beside.is_file()
         self.input, self.output = parse_description(own, path) if described else read_description(path)
-        taken = self._session.get_inputs()[0]
-        self._input_name = taken.name
-        self._takes_pixels = taken.type == UINT8
-        stated = _batch_shape(self.input)
-        if len(taken.shape) != 4 or any(
-            isinstance(n, int) and n != m for n, m in zip(taken.shape, stated, strict=True)
-        ):
-            says = "its own description" if described else beside.name
-            raise UserError(
-                f"expected a network that takes {stated}, as {says} says, "
-                f"found one that takes {tuple(taken.shape)} in {path}"
-            )
-        if self._takes_pixels and (any(self.input.mean) or set(self.input.std) != {1}):
-            raise UserError(f"expected mean 0 and std 1 for {path}, which takes pixels as they are, found others")
+        self._path, self._says = path, "its own description" if described else beside.name
+        self._input_name, self._input_type = self._find_input()
+        self._output_name = self._find_output()
+        self._try_out()
         self.digest = sha256_hex(path.read_bytes() + (b"" if described else beside.read_bytes()))
 
     def person_prob(self, rgb: Pixels) -> Prob:
+        """RGB uint8 (H, W, 3) -> person probability float32 (H, W) in [0, 1].
+
+        UserError when the network gives values that are no probabilities.
+        """
+        prob = person_prob_of(self._channels(self.run(self._batch(rgb))), self.output)
+        low, high = float(prob.min()), float(prob.max())  # NaN where one value is
+        if not (low >= -RANGE_SLACK_PROB and high <= 1 + RANGE_SLACK_PROB):
+            remedy = "; if these are logits, say so in output.kind" if np.isfinite(low + high) else ""
+            raise self._contradicts("probabilities in 0..1", f"values from {low:g} to {high:g}{remedy}")
+        return stretch(prob.clip(0, 1), *rgb.shape[:2])
+
+    def run(self, batch: Array) -> Array:
+        """The network itself: its input -> the described output."""
+        return np.asarray(self._session.run([self._output_name], {self._input_name: np.ascontiguousarray(batch)})[0])
+
+    def _batch(self, rgb: Pixels) -> Array:
+        """RGB uint8 (H, W, 3) -> the network's input, a batch of 1 of its own type."""
         squeezed = squeeze(rgb, self.input.height, self.input.width)
         ordered = squeezed if self.input.colour_order == "rgb" else squeezed[..., ::-1]
-        scaled = ordered if self._takes_pixels else self._scaled(ordered)
-        batch = scaled[None] if self.input.layout == "nhwc" else scaled.transpose(2, 0, 1)[None]
-        return stretch(_person_channel(self.run(batch), self.output), *rgb.shape[:2])
+        if self._input_type != UINT8:
+            ordered = (ordered - np.array(self.input.mean)) / np.array(self.input.std)
+        batch = ordered[None] if self.input.layout == "nhwc" else ordered.transpose(2, 0, 1)[None]
+        return np.asarray(batch, INPUT_TYPES[self._input_type])
 
-    def run(self, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """The network itself: its input -> its first output."""
-        return np.asarray(self._session.run(None, {self._input_name: np.ascontiguousarray(batch)})[0])
+    def _channels(self, raw: Array) -> npt.NDArray[np.float32]:
+        """(1, C, H, W), (1, H, W, C) or (1, H, W) -> (C, H, W)."""
+        first = self.output.layout == "nchw"
+        batch = raw[:, None] if raw.ndim == 3 and first else raw[..., None] if raw.ndim == 3 else raw
+        wanted = "(1, channels, height, width)" if first else "(1, height, width, channels)"
+        if batch.ndim != 4 or len(batch) != 1:
+            raise self._contradicts(f"an output {wanted}", f"one of {raw.shape}")
+        channels = batch[0] if first else batch[0].transpose(2, 0, 1)
+        count, height, width = channels.shape
+        if not _is_scaled(height / self.input.height, width / self.input.width):
+            scaled = f"an output {wanted} with the aspect of {self.input.height}x{self.input.width}"
+            raise self._contradicts(scaled, f"one of {raw.shape}")
+        if self.output.person_channel >= count:
+            found = f"{count} channel(s); count them from 0 and set output.person_channel"
+            raise self._contradicts(f"a channel {self.output.person_channel}", found)
+        return channels.astype(np.float32)
 
-    def _scaled(self, ordered: Pixels) -> npt.NDArray[np.float32]:
-        return ((ordered - np.array(self.input.mean)) / np.array(self.input.std)).astype(np.float32)
+    def _find_input(self) -> tuple[str, str]:
+        """The name and type of the only input; UserError when it isn't what the description says."""
+        inputs = self._session.get_inputs()
+        if len(inputs) != 1:
+            names = ", ".join(each.name for each in inputs) or "none"
+            raise UserError(f"expected a network with one input, an image, found inputs {names} in {self._path}")
+        [taken], stated = inputs, self.input.batch_shape()
+        if len(taken.shape) != 4 or any(
+            isinstance(n, int) and n != m for n, m in zip(taken.shape, stated, strict=True)
+        ):
+            raise self._contradicts(f"a network that takes {stated}", f"one that takes {tuple(taken.shape)}")
+        if taken.type not in INPUT_TYPES:
+            known = ", ".join(INPUT_TYPES)
+            raise UserError(f"expected a network that takes one of {known}, found {taken.type} in {self._path}")
+        if taken.type == UINT8 and (any(self.input.mean) or set(self.input.std) != {1}):
+            raise UserError(f"expected mean 0 and std 1 for {self._path}, which takes pixels as they are, found others")
+        return taken.name, taken.type
+
+    def _find_output(self) -> str:
+        """The name of the described output; UserError when it is not clear which one that is."""
+        names: list[str] = [each.name for each in self._session.get_outputs()]
+        if self.output.name is None and len(names) == 1:
+            return names[0]
+        if self.output.name is None:
+            remedy = f'say which one is the mask with "name" under "output" in {self._says}'
+            raise UserError(f"expected one output, found {', '.join(names)} in {self._path}; {remedy}")
+        if self.output.name not in names:
+            raise self._contradicts(f"an output called {self.output.name}", ", ".join(names))
+        return self.output.name
+
+    def _try_out(self) -> None:
+        """Run on a made image; UserError when the output contradicts the description."""
+        rgb = _made_image(self.input)
+        batch = self._batch(rgb)
+        try:
+            raw = self.run(batch)
+        except Exception as error:  # ONNX Runtime's exceptions share no base of their own
+            reason = str(error).splitlines()[0]
+            raise self._contradicts(f"a network that runs on {batch.shape}", f"the error {reason!r}") from error
+        if self.output.kind == "logits" and _like_probabilities(self._channels(raw)):
+            raise self._contradicts("logits", "values in 0..1 as probabilities are; say so in output.kind")
+        self.person_prob(rgb)
+
+    def _contradicts(self, expected: str, found: str) -> UserError:
+        return UserError(f"expected {expected}, as {self._says} says, found {found} in {self._path}")
 
 
 def open_session(path: Path, *, threads: int = 0) -> onnxruntime.InferenceSession:
@@ -122,73 +173,31 @@ def stretch(prob: Prob, height: int, width: int) -> Prob:
     return np.asarray(cv2.resize(prob, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
-def read_description(path: Path) -> tuple[OnnxInput, OnnxOutput]:
-    """The description in NAME.json beside NAME.onnx; UserError lists all its problems."""
-    beside = path.with_suffix(".json")
-    if not beside.is_file():
-        raise UserError(f"expected {beside} to describe input and output of {path.name}, found no file")
-    return parse_description(beside.read_text(), beside)
-
-
-def parse_description(text: str, path: Path) -> tuple[OnnxInput, OnnxOutput]:
-    """As `read_description`, of the JSON object read from `path`."""
-    try:
-        stated = json.loads(text)
-    except ValueError as error:
-        raise UserError(f"expected JSON in {path}, found: {error}") from error
-    problems = _problems(stated)
-    if problems:
-        raise UserError(f"expected a description of input and output in {path}, found: {'; '.join(problems)}")
-    return OnnxInput(**stated["input"]), OnnxOutput(**stated["output"])
-
-
-def _batch_shape(taken: OnnxInput) -> tuple[int, ...]:
-    """Person probability float32 (H, W) of one image, RGB uint8 (H, W, 3)."""
-    size = taken.height, taken.width
-    return (1, 3, *size) if taken.layout == "nchw" else (1, *size, 3)
-
-
-def _person_channel(raw: npt.NDArray[Any], output: OnnxOutput) -> Prob:
-    """(1, C, H, W) or (1, H, W, C) -> (H, W) in [0, 1]."""
-    channels = raw[0] if output.layout == "nchw" else raw[0].transpose(2, 0, 1)  # (C, H, W)
-    channels = channels.astype(np.float32)
+def person_prob_of(channels: npt.NDArray[np.float32], output: OnnxOutput) -> Prob:
+    """(C, H, W) -> (H, W): of logits the sigmoid or softmax, of probabilities the person's channel as it is."""
+    person = channels[output.person_channel]
     if output.kind == "probability":
-        return np.asarray(channels[output.person_channel])
+        return np.asarray(person)
     others = np.delete(channels, output.person_channel, axis=0)
-    against = np.logaddexp.reduce(others, axis=0) if len(others) else np.float32(0)
-    return np.asarray(1 / (1 + np.exp(against - channels[output.person_channel])), np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):  # far logits are 0 or 1; what is no number stays none
+        against = np.logaddexp.reduce(others, axis=0) if len(others) else np.float32(0)
+        return np.asarray(1 / (1 + np.exp(against - person)), np.float32)
 
 
-def _problems(stated: object) -> list[str]:
-    """The problems of the parsed JSON; empty when there are none."""
-    if not isinstance(stated, dict) or not all(isinstance(stated.get(part), dict) for part in ("input", "output")):
-        return ["no objects called input and output"]
-    problems = []
-    for part, kind in (("input", OnnxInput), ("output", OnnxOutput)):
-        known, found = set(kind.__dataclass_fields__), stated[part].keys()
-        problems += [f"{part}.{name} is missing" for name in sorted(known - found)]
-        problems += [f"{part}.{name} is unknown" for name in sorted(found - known)]
-    if problems:
-        return problems
-    taken, given = stated["input"], stated["output"]
-    counts = (taken["height"], taken["width"], given["person_channel"] + 1 if _whole(given["person_channel"]) else 0)
-    words = (
-        ("input.layout", taken["layout"], get_args(Layout)),
-        ("output.layout", given["layout"], get_args(Layout)),
-        ("output.kind", given["kind"], get_args(Kind)),
-        ("input.colour_order", taken["colour_order"], ("rgb", "bgr")),
-    )
-    problems += [f"{name} is none of {', '.join(known)}" for name, word, known in words if word not in known]
-    if not all(_whole(count) and count > 0 for count in counts):
-        problems.append("height, width or person_channel is no whole number")
-    if not all(_three_numbers(taken[name]) for name in ("mean", "std")) or 0 in taken["std"]:
-        problems.append("mean and std are not three numbers each, the std above 0")
-    return problems
+def _made_image(taken: OnnxInput) -> Pixels:
+    """RGB uint8 (height, width, 3): noise above, a ramp from black to white below."""
+    rgb = np.random.default_rng(0).integers(0, 256, (taken.height, taken.width, 3), np.uint8)
+    rgb[taken.height // 2 :] = np.linspace(0, 255, taken.width).astype(np.uint8)[:, None]
+    return rgb
 
 
-def _whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def _is_scaled(vertically: float, horizontally: float) -> bool:
+    """Whether output and input have the same aspect, at a stride that networks have."""
+    smaller, larger = sorted((vertically, horizontally))
+    return smaller * MAX_STRIDE >= 1 and larger <= SIDES_RATIO * smaller
 
 
-def _three_numbers(values: object) -> bool:
-    return isinstance(values, list) and len(values) == 3 and all(isinstance(v, int | float) for v in values)
+def _like_probabilities(channels: npt.NDArray[np.float32]) -> bool:
+    """Whether all values lie in [0, 1] and, of several channels, sum to 1."""
+    inside = bool(((channels >= 0) & (channels <= 1)).all())
+    return inside and (len(channels) == 1 or bool(np.allclose(channels.sum(axis=0), 1, atol=RANGE_SLACK_PROB)))

@@ -1,0 +1,113 @@
+"""What an ONNX file's input and output mean, as JSON: in NAME.json beside NAME.onnx, or in the file's own metadata.
+
+    {"input":  {"height": 256, "width": 256, "layout": "nhwc", "colour_order": "rgb", "mean": [0, 0, 0],
+                "std": [255, 255, 255]},
+     "output": {"kind": "probability", "layout": "nhwc", "person_channel": 0}}
+
+`mean` and `std` are on the 0..255 scale; `kind` is `probability` or `logits`: two channels of logits pass a
+softmax, one passes a sigmoid. `output.name` names the output of a network that has several.
+"""
+
+import json
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from manifests.errors import UserError
+
+Layout = Literal["nchw", "nhwc"]
+Kind = Literal["probability", "logits"]
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxInput:
+    """`mean` and `std` are on the 0..255 scale and in `colour_order`."""
+
+    height: int
+    width: int
+    layout: Layout
+    colour_order: Literal["rgb", "bgr"]
+    mean: list[float]
+    std: list[float]
+
+    def batch_shape(self) -> tuple[int, ...]:
+        """The shape of one image as the network takes it."""
+        size = self.height, self.width
+        return (1, 3, *size) if self.layout == "nchw" else (1, *size, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxOutput:
+    """`name` is None where the network has one output."""
+
+    kind: Kind
+    layout: Layout
+    person_channel: int
+    name: str | None = None
+
+
+def read_description(path: Path) -> tuple[OnnxInput, OnnxOutput]:
+    """The description in NAME.json beside NAME.onnx; UserError lists all its problems."""
+    beside = path.with_suffix(".json")
+    if not beside.is_file():
+        raise UserError(f"expected {beside} to describe input and output of {path.name}, found no file")
+    return parse_description(beside.read_bytes(), beside)
+
+
+def parse_description(text: str | bytes, path: Path) -> tuple[OnnxInput, OnnxOutput]:
+    """As `read_description`, of the JSON object read from `path`."""
+    try:
+        stated = json.loads(text)
+    except ValueError as error:
+        raise UserError(f"expected JSON in {path}, found: {error}") from error
+    problems = _problems(stated)
+    if problems:
+        raise UserError(f"expected a description of input and output in {path}, found: {'; '.join(problems)}")
+    return OnnxInput(**stated["input"]), OnnxOutput(**stated["output"])
+
+
+def _problems(stated: object) -> list[str]:
+    """The problems of the parsed JSON; empty when there are none."""
+    if not isinstance(stated, dict) or not all(isinstance(stated.get(part), dict) for part in ("input", "output")):
+        return ["no objects called input and output"]
+    problems = []
+    for part, kind in (("input", OnnxInput), ("output", OnnxOutput)):
+        known = {field.name for field in fields(kind)}
+        needed = {field.name for field in fields(kind) if field.default is MISSING}
+        found = stated[part].keys()
+        problems += [f"{part}.{name} is missing" for name in sorted(needed - found)]
+        problems += [f"{part}.{name} is unknown" for name in sorted(found - known)]
+    return problems or [*_problems_of_words(stated), *_problems_of_numbers(stated)]
+
+
+def _problems_of_words(stated: dict[str, Any]) -> list[str]:
+    taken, given = stated["input"], stated["output"]
+    words = (
+        ("input.layout", taken["layout"], get_args(Layout)),
+        ("output.layout", given["layout"], get_args(Layout)),
+        ("output.kind", given["kind"], get_args(Kind)),
+        ("input.colour_order", taken["colour_order"], ("rgb", "bgr")),
+    )
+    problems = [f"{name} is none of {', '.join(known)}" for name, word, known in words if word not in known]
+    if not isinstance(given.get("name"), str | None):
+        problems.append("output.name is no text")
+    return problems
+
+
+def _problems_of_numbers(stated: dict[str, Any]) -> list[str]:
+    taken, given = stated["input"], stated["output"]
+    counts = (taken["height"], taken["width"], given["person_channel"] + 1 if _whole(given["person_channel"]) else 0)
+    problems = []
+    if not all(_whole(count) and count > 0 for count in counts):
+        problems.append("height, width or person_channel is no whole number")
+    if not all(_three_numbers(taken[name]) for name in ("mean", "std")) or 0 in taken["std"]:
+        problems.append("mean and std are not three numbers each, the std above 0")
+    return problems
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _three_numbers(values: object) -> bool:
+    return isinstance(values, list) and len(values) == 3 and all(isinstance(v, int | float) for v in values)
