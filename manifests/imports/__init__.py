@@ -1,6 +1,7 @@
 """`import --format ...`: other tools' annotations as trusted pairs for manifests/imports/ground_truth.py.
 
     archive.py        the files of a directory or of a zip, by name
+    drawn_person.py   regions that mark a person and draw none
     error_list.py     the problems of an annotation file, raised as one error
     ground_truth.py   `import`: trusted image and mask pairs
     json_file.py      a third-party JSON file
@@ -31,7 +32,7 @@ from manifests.imports.formats.imagefolder import read_imagefolder
 from manifests.imports.formats.label_studio import read_label_studio
 from manifests.imports.formats.supervisely import read_supervisely
 from manifests.imports.ground_truth import LeftOut, TrustedPair
-from manifests.pixels.masks import MaskEncoding
+from manifests.pixels.mask_encoding import MaskEncoding
 
 Reader = Callable[[Path, Path | None, str], Sequence[TrustedPair | LeftOut]]
 

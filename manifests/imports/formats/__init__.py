@@ -8,6 +8,7 @@ easyportrait.py  EasyPortrait: every class but the background
 eg1800.py        EG1800: lists of names, and two folders
 fiftyone.py      a FiftyOne dataset on disk
 imagefolder.py   Hugging Face imagefolder with masks
-label_studio.py  Label Studio's JSON: brush strokes and polygons
+label_studio.py  Label Studio's JSON: the annotation of a task that counts
+label_studio_shapes.py  what Label Studio's regions draw
 supervisely.py   a Supervisely project: bitmaps and polygons of a class
 """

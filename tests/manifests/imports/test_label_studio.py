@@ -12,7 +12,7 @@ from imported_masks import refusal, take
 
 from manifests.exports import export_version
 from manifests.imports.formats.label_studio import read_label_studio
-from manifests.imports.ground_truth import TrustedPair
+from manifests.imports.ground_truth import LeftOut, TrustedPair
 from manifests.pixels.brush_rle import encode_brush
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.images import encode_jpeg
@@ -102,8 +102,14 @@ class Tasks:
         return self.region({"format": "rle", "rle": list(encode_brush(mask > 0)), "brushlabels": [label]})
 
     def read(self, category: str = "person") -> list[TrustedPair]:
+        return [pair for pair in self.read_all(category) if isinstance(pair, TrustedPair)]
+
+    def read_all(self, category: str = "person") -> list[TrustedPair | LeftOut]:
         self.file.write_text(json.dumps(self.content))
         return read_label_studio(self.file, None, category)
+
+    def left_out(self) -> list[str]:
+        return [line.files for line in self.read_all() if isinstance(line, LeftOut)]
 
 
 @pytest.fixture
@@ -123,7 +129,8 @@ def test_the_same_file_in_a_directory_of_an_upload_or_an_url_is_found_by_its_nam
     tasks.content[0]["data"]["image"] = "/data/upload/1/p0.jpg"
     tasks.content[1]["data"] = {"text": "hello", "photo": "https://example.org/x/p1.jpg?size=3"}
     tasks.file.write_text(json.dumps(tasks.content))
-    assert [pair.name for pair in read_label_studio(tasks.file, tasks.images, "person")] == ["p0.jpg", "p1.jpg"]
+    pairs = read_label_studio(tasks.file, tasks.images, "person")
+    assert [pair.name for pair in pairs if isinstance(pair, TrustedPair)] == ["p0.jpg", "p1.jpg"]
 
 
 def test_strokes_and_polygons_of_the_label_are_united_and_other_labels_left_out(tasks: Tasks) -> None:
@@ -177,7 +184,80 @@ def test_without_annotations_the_last_prediction_is_read(tasks: Tasks) -> None:
 def test_tasks_without_the_label_are_left_out_and_a_label_nobody_used_is_refused(tasks: Tasks) -> None:
     tasks.content[0]["annotations"][0]["result"] = []
     assert [pair.name for pair in tasks.read()] == ["images/p1.jpg"]
-    assert "found the labels Person; say --category NAME" in refusal(tasks.read, "cat")
+    assert tasks.left_out() == ["1 tasks without a region of person (images/p0.jpg)"]
+    message = refusal(tasks.read, "cat")
+    assert "found the labels Person and 2 tasks without a region of cat (images/p0.jpg, images/p1.jpg);" in message
+    assert message.endswith("say --category NAME")
+
+
+def test_a_task_that_was_skipped_is_left_out_by_name_whatever_was_predicted(tasks: Tasks) -> None:
+    prediction = {"result": [tasks.brush(asymmetric(8))]}
+    tasks.content[0] |= {"annotations": [{"was_cancelled": True, "result": []}], "predictions": [prediction]}
+    assert [pair.name for pair in tasks.read()] == ["images/p1.jpg"]
+    assert tasks.left_out() == ["1 skipped tasks (images/p0.jpg)"]
+    tasks.content[0] |= {"annotations": [], "cancelled_annotations": 1}
+    assert tasks.left_out() == ["1 skipped tasks (images/p0.jpg)"]
+    tasks.content = tasks.content[:1]
+    assert "1 skipped tasks (images/p0.jpg)" in refusal(tasks.read)
+
+
+def test_predictions_are_named_as_what_they_are(tasks: Tasks, caplog: pytest.LogCaptureFixture) -> None:
+    tasks.content[0] |= {"annotations": [], "predictions": [{"result": [tasks.brush(asymmetric(8))]}]}
+    tasks.read()
+    assert "1 masks that are predictions, as their tasks have no annotation (images/p0.jpg)" in caplog.text
+    tasks.content[0]["predictions"] = []
+    assert tasks.left_out() == ["1 tasks without an annotation (images/p0.jpg)"]
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        ({"updated_at": "2026-01-02T01:00:00+09:00"}, {"updated_at": "2026-01-01T20:00:00Z"}),
+        ({"updated_at": "2026-01-01T23:30:00-01:00"}, {"updated_at": "2026-01-02T02:00:00+01:00"}),
+        ({"updated_at": "2026-01-01T10:00:00.5Z"}, {"updated_at": "2026-01-01T10:00:01"}),
+        ({"updated_at": None, "created_at": "2026-01-01T00:00:00Z"}, {"created_at": "2026-01-01T00:00:01Z"}),
+        ({"created_at": 1_700_000_000}, {"created_at": 1_800_000_000}),
+        ({"updated_at": "yesterday"}, {"updated_at": "2001-01-01T00:00:00Z"}),
+        ({}, {}),
+    ],
+)
+@pytest.mark.parametrize("swapped", [False, True])
+def test_the_last_change_is_that_of_time_and_not_of_text(
+    tasks: Tasks, earlier: dict[str, Any], later: dict[str, Any], swapped: bool
+) -> None:
+    entries = [{"result": [tasks.brush(asymmetric(seed))], **times} for seed, times in ((2, earlier), (3, later))]
+    tasks.content[0]["annotations"] = entries[::-1] if swapped and later else entries
+    assert np.array_equal(tasks.read()[0].read_mask(), asymmetric(3))
+
+
+def test_annotators_whose_masks_differ_are_named(tasks: Tasks, caplog: pytest.LogCaptureFixture) -> None:
+    line = "1 images whose annotators' masks differ; the one changed last counts (images/p0.jpg)"
+    annotation = tasks.content[0]["annotations"][0]
+    tasks.content[0]["annotations"].append({**annotation, "updated_at": "2026-01-01T00:00:00Z"})
+    tasks.read()
+    assert line not in caplog.text
+    other = tasks.content[0]["annotations"][1]
+    for result in (
+        [tasks.brush(asymmetric()[::-1, ::-1])],
+        [],
+        [tasks.region({"rle": [1], "brushlabels": ["person"]})],
+    ):
+        caplog.clear()
+        other["result"] = result
+        assert np.array_equal(tasks.read()[0].read_mask(), asymmetric(0))
+        assert line in caplog.text
+    caplog.clear()
+    annotation["ground_truth"] = True
+    tasks.read()
+    assert line not in caplog.text
+
+
+def test_a_view_that_was_turned_changes_no_coordinate_and_is_named(
+    tasks: Tasks, caplog: pytest.LogCaptureFixture
+) -> None:
+    tasks.content[0]["annotations"][0]["result"][0]["image_rotation"] = 90
+    assert np.array_equal(tasks.read()[0].read_mask(), asymmetric(0))
+    assert "1 images annotated in a turned view, read as they lie (images/p0.jpg)" in caplog.text
 
 
 def cut_off(region: dict[str, Any]) -> None:
