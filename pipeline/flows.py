@@ -55,6 +55,7 @@ def generate_pseudo_labels(
     license: str | None = None,  # noqa: A002 - the column's name
     attribution: str | None = None,
     person_label: int | None = None,
+    grey_levels: bool = False,
     shard_size: Annotated[int, Field(ge=1, le=SHARD_SIZE_LIMIT)] = DEFAULT_SHARD_SIZE,
     manifests: str = "manifests",
     data: str | None = None,
@@ -72,9 +73,8 @@ def generate_pseudo_labels(
     task_runner = make_runner(execution)
     store, data_root = Destination(manifests, data).open()
     pictures = without_blobs(find_pictures(images, masks, allow_private_addresses=allow_private_addresses), data_root)
-    origins = Origins(
-        source or default_source(images), license, attribution, find_mask_encoding(pictures, person_label)
-    )
+    encoding = find_mask_encoding(pictures, person_label, grey_levels=grey_levels)
+    origins = Origins(source or default_source(images), license, attribution, encoding)
     job = Job(LabelWork(origins), None if masks else teacher, options, data_root, threads_per_shard(execution))
     labelled = _map_shards(task_runner, label_shard, split_into_shards(pictures, execution.shard_size), job)
     case = {"masks": masks, "encoding": str(origins.encoding)} if masks else {"teacher": teacher, **_changed(options)}

@@ -20,7 +20,8 @@ from manifests.cli.arguments import positive, run_command
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.image_files import list_pictures
 from manifests.pixels.images import decode_image
-from manifests.pixels.masks import PERSON_LEVEL, Mask, read_mask_values
+from manifests.pixels.mask_values import read_mask_values
+from manifests.pixels.masks import PERSON_LEVEL, Mask
 from manifests.pixels.onnx_segmenter import Prob
 from manifests.progress import progress
 from trainer.device import pick_device

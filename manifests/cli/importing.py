@@ -24,6 +24,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--license", help="as stated by the source")
     parser.add_argument("--attribution", help="as stated by the source")
     parser.add_argument("--person-label", type=int, help="the value that means person, in label maps")
+    parser.add_argument("--grey-levels", action="store_true", help="the masks hold probabilities, 0 to 255")
     parser.add_argument("--limit", type=positive, help="take only the first N pairs")
     parser.add_argument("--format", choices=FORMATS, default=PAIRED, help="how the masks are given (default: paired)")
     parser.add_argument(
@@ -48,9 +49,11 @@ def run(options: argparse.Namespace) -> None:
         print(f"skipped {problem}", file=sys.stderr)
     for note in imported.notes:
         print(f"note: {note}", file=sys.stderr)
+    others = {"masks replaced": imported.mended, "photographs given twice": imported.repeated}
     print(
         f"masks: {imported.encoding}; {imported.rows_added} samples added, {imported.duplicates} in the dataset "
         f"already, {len(imported.skipped)} unusable pairs skipped"
+        + "".join(f", {count} {what}" for what, count in others.items() if count)
     )
     print(imported.manifest.path)
 
@@ -69,6 +72,7 @@ def import_format(store: ManifestStore, options: argparse.Namespace) -> Imported
             license=options.license,
             attribution=options.attribution,
             person_label=options.person_label,
+            grey_levels=options.grey_levels,
             inverted=options.inverted,
             blob_mode=options.blobs,
             limit=options.limit,
@@ -88,6 +92,7 @@ def import_format(store: ManifestStore, options: argparse.Namespace) -> Imported
         license=options.license,
         attribution=options.attribution,
         person_label=options.person_label,
+        grey_levels=options.grey_levels,
         encoding=ENCODINGS.get(options.format),
         inverted=options.inverted,
         blob_mode=options.blobs,
@@ -98,14 +103,14 @@ def _check_options(options: argparse.Namespace) -> None:
     needed = ("images", "masks") if options.format == PAIRED else ("annotations",)
     foreign = ["annotations"] if options.format == PAIRED else ["masks"]
     if options.format != PAIRED and options.format not in STORED_VALUES:
-        foreign.append("person_label")
+        foreign += ["person_label", "grey_levels"]
     if options.format == PAIRED or options.format in UNLABELLED:
         foreign.append("category")
     missing = [f"--{name}" for name in needed if getattr(options, name) is None]
     if missing:
         _usage_error(options, f"--format {options.format} needs {' and '.join(missing)}")
     for name in foreign:
-        if getattr(options, name) is not None:
+        if getattr(options, name) not in (None, False):
             _usage_error(options, f"--{name.replace('_', '-')} doesn't go with --format {options.format}")
 
 

@@ -6,6 +6,7 @@
     ground_truth.py   `import`: trusted image and mask pairs
     json_file.py      a third-party JSON file
     lists.py          what eg1800 and baidu share
+    mended_masks.py   new masks for samples that a dataset has
     pairing.py        the pairs of two directories, by stem
     safe_paths.py     a name out of a list -> a file that lies in the given directory
     source_images.py  source images that are blobs as they are

@@ -17,15 +17,18 @@ import numpy as np
 from manifests.errors import UserError, listed
 from manifests.files.blobs import Blob, BlobStore, sha256_hex
 from manifests.files.storage import require_local
+from manifests.imports.mended_masks import MENDED_COLUMNS, MendedMasks
 from manifests.imports.pairing import Pair, find_pairs
 from manifests.imports.source_images import BlobMode, StoredAnew, put_original
 from manifests.pixels.geometry import Box, Pixels
 from manifests.pixels.image_files import source_uri
-from manifests.pixels.images import decode_image
+from manifests.pixels.images import QUARTER_TURNS, decode_image, exif_orientation
 from manifests.pixels.inverted_masks import check_polarity, grid
-from manifests.pixels.masks import MaskEncoding, find_encoding, read_mask_values, resize_mask, same_aspect
+from manifests.pixels.mask_encoding import MaskEncoding, MaskStatistics, find_encoding, is_person
+from manifests.pixels.mask_values import read_mask_values, turned_as_image
+from manifests.pixels.masks import PERSON_LEVEL, resize_mask, same_aspect
 from manifests.progress import progress
-from manifests.samples.sample import JOINED_COLUMNS, Row, Source, add_rows, store_sample
+from manifests.samples.sample import JOINED_COLUMNS, AddedRows, Row, Source, add_rows, store_sample
 from manifests.store.manifest import Manifest, ManifestStore
 from manifests.store.row_patch import RowPatch
 
@@ -36,7 +39,8 @@ class TrustedPair:
 
     `read_image` gives the file's bytes, `read_mask` the stored values uint8 (H, W); each is called twice, so that no
     pixels are kept, and a pair whose reader raises UserError is skipped. The names are for messages, `uri` is the
-    manifest's `source_uri`; licence and attribution are those of this picture alone.
+    manifest's `source_uri`; licence and attribution are those of this picture alone. `mask_orientation` is the EXIF
+    orientation of the mask's file, 1 for masks without one.
     """
 
     name: str
@@ -46,6 +50,7 @@ class TrustedPair:
     read_mask: Callable[[], Pixels]
     license: str | None = None
     attribution: str | None = None
+    mask_orientation: Callable[[], int] = lambda: 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,8 @@ class LeftOut:
 class Imported:
     """The result of an import: the new version, the masks' encoding, rows added, pairs known already or skipped.
 
+    `repeated` pairs are of a photograph that came before, `mended` ones gave a known sample another mask.
+
     `notes` are lines for whoever imports: what was changed on the way in, and what looks odd.
     """
 
@@ -68,6 +75,8 @@ class Imported:
     duplicates: int
     skipped: list[str]
     notes: list[str] = field(default_factory=list)
+    repeated: int = 0
+    mended: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +99,7 @@ def import_ground_truth(
     license: str | None = None,  # noqa: A002 - the column's name
     attribution: str | None = None,
     person_label: int | None = None,
+    grey_levels: bool = False,
     inverted: bool | None = None,
     blob_mode: BlobMode = "copy",
     limit: int | None = None,
@@ -108,6 +118,7 @@ def import_ground_truth(
         license=license,
         attribution=attribution,
         person_label=person_label,
+        grey_levels=grey_levels,
         inverted=inverted,
         blob_mode=blob_mode,
     )
@@ -123,6 +134,7 @@ def import_pairs(
     license: str | None = None,  # noqa: A002 - the column's name
     attribution: str | None = None,
     person_label: int | None = None,
+    grey_levels: bool = False,
     encoding: MaskEncoding | None = None,
     inverted: bool | None = None,
     blob_mode: BlobMode = "copy",
@@ -134,28 +146,69 @@ def import_pairs(
     """
     if blob_mode != "copy":
         require_local(data_root, f"--blobs {blob_mode}")
-    checked = _check_pairs(pairs, person_label, encoding, inverted)
+    checked = _check_pairs(pairs, encoding, inverted, person_label=person_label, grey_levels=grey_levels)
     writer = _Writer(BlobStore(data_root), checked.encoding, blob_mode, source, license, attribution)
     rows = [writer.write(pair) for pair in progress(checked.pairs, f"importing {source}")]
-    added = 0
+    distinct = {row["sample_id"]: row for row in reversed(rows)}  # the first of those of one photograph
+    added, mended = AddedRows(None, []), MendedMasks({})
 
     def change(base: Manifest | None, version: int) -> RowPatch | None:
-        nonlocal added
-        changes = add_rows(rows, base.parts(JOINED_COLUMNS) if base else (), version=version)
-        added = changes.added.num_rows if changes else 0
-        return changes
+        nonlocal added, mended
+        added = add_rows(rows, base.parts(JOINED_COLUMNS) if base else (), version=version)
+        mended = MendedMasks.of(rows, base.parts(MENDED_COLUMNS) if base else ())
+        if not mended.names:
+            return added.patch
+        return replace(added.patch or RowPatch(), places=mended.places, cells=mended.cells)
 
     recorded = {**parameters, "source": source, "encoding": str(checked.encoding)}
     if blob_mode != "copy":
         recorded["blobs"] = blob_mode
     manifest = store.amend(change, operation="import", parameters=recorded, data_root=data_root)
     if manifest is None:
-        raise UserError(
-            f"expected pictures that v{store.latest()} doesn't hold, found all {len(rows)} of them in it; "
-            "nothing to import"
-        )
-    notes = [*checked.notes, *writer.notes()]
-    return Imported(manifest, checked.encoding, added, len(rows) - added, checked.skipped, notes)
+        found = "; ".join([f"all {len(rows) - len(added.left_out)} of them in it{_kept(mended)}", *added.notes()])
+        raise UserError(f"expected pictures that v{store.latest()} doesn't hold, found {found}; nothing to import")
+    notes = [
+        *checked.notes,
+        *writer.notes(),
+        *_repeated(checked.pairs, rows, distinct),
+        *_mended(mended),
+        *added.notes(),
+    ]
+    return Imported(
+        manifest,
+        checked.encoding,
+        rows_added=added.count,
+        duplicates=len(distinct) - added.count - len(added.left_out) - len(mended.names),
+        skipped=checked.skipped,
+        notes=notes,
+        repeated=len(rows) - len(distinct),
+        mended=len(mended.names),
+    )
+
+
+def _repeated(pairs: Sequence[TrustedPair], rows: Sequence[Row], distinct: Mapping[str, Row]) -> list[str]:
+    """Notes on photographs that came twice: the same bytes under two names."""
+    first_names: dict[str, str] = {}
+    same: list[str] = []
+    others: list[str] = []
+    for pair, row in zip(pairs, rows, strict=True):
+        first = first_names.setdefault(row["sample_id"], pair.name)
+        if distinct[row["sample_id"]] is not row:
+            alike = row["mask_sha256"] == distinct[row["sample_id"]]["mask_sha256"]
+            (same if alike else others).append(f"{pair.name} is {first}")
+    notes = [listed("photographs came twice with two masks, of which the first counts", others)] if others else []
+    return notes + ([listed("photographs came twice with one mask", same)] if same else [])
+
+
+def _mended(mended: MendedMasks) -> list[str]:
+    """Notes on samples that were in the dataset with other masks."""
+    new = "masks in the dataset were replaced by these; earlier versions keep the old ones"
+    return ([listed(new, mended.names)] if mended.names else []) + ([_kept(mended)[2:]] if mended.kept else [])
+
+
+def _kept(mended: MendedMasks) -> str:
+    kept = "are in it with masks by a teacher or of a face crop, which were left as they are"
+    return f", {listed(kept, mended.kept)}" if mended.kept else ""
 
 
 def _from_files(pair: Pair) -> TrustedPair:
@@ -165,48 +218,103 @@ def _from_files(pair: Pair) -> TrustedPair:
         uri=source_uri(pair.image),
         read_image=pair.image.read_bytes,
         read_mask=partial(read_mask_values, pair.mask),
+        mask_orientation=lambda: exif_orientation(pair.mask.read_bytes()),
     )
 
 
 def _check_pairs(
     pairs: Sequence[TrustedPair | LeftOut],
-    person_label: int | None,
     encoding: MaskEncoding | None,
     inverted: bool | None,
+    *,
+    person_label: int | None,
+    grey_levels: bool,
 ) -> _Checked:
     """Decode every pair once; UserError for masks of another shape, and for those that leave the person open."""
-    present = np.zeros(256, dtype=bool)
+    statistics = MaskStatistics()
+    sizes = _Sizes()
     usable: list[TrustedPair] = []
     grids: list[Pixels] = []
     skipped: list[str] = []
-    sizes: dict[bool, list[str]] = {True: [], False: []}  # masks of another size: whether they can be resized
     for pair in progress(pairs, "checking pairs"):
         if isinstance(pair, LeftOut):
             skipped.append(f"{pair.files}: left out")
             continue
         try:
-            height, width = decode_image(pair.read_image()).shape[:2]
-            values = pair.read_mask()
+            data = pair.read_image()
+            shape = decode_image(data).shape[:2]
+            stored = pair.read_mask()
         except UserError as error:
             skipped.append(f"{pair.name}: {error}")
             continue
-        if values.shape != (height, width):
-            mask_size = f"{values.shape[1]}x{values.shape[0]}"
-            line = f"{pair.mask_name} of {mask_size} for an image of {width}x{height}"
-            sizes[same_aspect(values.shape, (height, width))].append(line)
-        present[np.unique(values)] = True
+        values = turned_as_image(stored, data, shape)
+        sizes.add(pair, stored, values, shape, data)
+        statistics.add(values, pair.mask_name)
         usable.append(pair)
         grids.append(grid(values))
-    if sizes[False]:
-        raise UserError("expected masks of their image's size, found " + listed("others", sizes[False]))
+    sizes.check()
     if not usable:
         raise UserError("expected usable pairs, found " + listed("unusable ones", skipped))
-    encoding = encoding or find_encoding(np.flatnonzero(present).tolist(), person_label)
-    notes = [listed("masks resized to their images", sizes[True])] if sizes[True] else []
+    encoding = encoding or find_encoding(statistics, person_label, grey_levels=grey_levels)
+    notes = sizes.notes()
     if inverted is None:
         odd = check_polarity([encoding.to_mask(values) for values in grids], [pair.mask_name for pair in usable])
         notes += [listed("masks look inverted and were taken as they are", odd)] if odd else []
-    return _Checked(usable, replace(encoding, inverted=bool(inverted)), skipped, notes)
+    encoding = replace(encoding, inverted=bool(inverted))
+    if not statistics.counts[is_person(encoding)].any():
+        raise UserError(
+            f"expected a person in the masks, found none in any of {len(usable)} (masks: {encoding}); "
+            "check the masks, --category and --person-label"
+        )
+    return _Checked(usable, encoding, skipped, notes)
+
+
+@dataclass(slots=True)
+class _Sizes:
+    """Lines on masks whose size or EXIF orientation differs from their image's."""
+
+    other: list[str] = field(default_factory=list)
+    scaled: list[str] = field(default_factory=list)
+    turned: list[str] = field(default_factory=list)
+    undecided: list[str] = field(default_factory=list)
+
+    def add(self, pair: TrustedPair, stored: Pixels, values: Pixels, shape: tuple[int, int], image: bytes) -> None:
+        """Compare `values`, which were `stored` in the mask's file, with the upright image's `shape` (H, W)."""
+        line = f"{pair.mask_name} of {_size(stored.shape)} for an image of {_size(shape)}"
+        if values is not stored:
+            self.turned.append(pair.mask_name)
+        elif same_aspect(values.shape, shape[::-1]) and not same_aspect(values.shape, shape):
+            tagged = exif_orientation(image) != 1 or pair.mask_orientation() != 1
+            self.other.append(line + (", a quarter turn: see the EXIF orientation of both" if tagged else ""))
+            return
+        if values.shape != shape:
+            (self.scaled if same_aspect(values.shape, shape) else self.other).append(line)
+        elif exif_orientation(image) not in self._told_by_size(shape) and pair.mask_orientation() == 1:
+            self.undecided.append(pair.mask_name)
+
+    def check(self) -> None:
+        """UserError naming masks that are no scale of their image."""
+        if self.other:
+            raise UserError("expected masks of their image's size, found " + listed("others", self.other))
+
+    def notes(self) -> list[str]:
+        """Lines on what was changed, and on what sizes leave open."""
+        lines = {
+            "masks resized to their images": self.scaled,
+            "masks turned as their images' EXIF says, which their sizes ask for": self.turned,
+            "masks without an EXIF orientation, of images that have one, were taken to be upright; look at these":
+                self.undecided,
+        }  # fmt: skip
+        return [listed(line, names) for line, names in lines.items() if names]
+
+    @staticmethod
+    def _told_by_size(shape: tuple[int, int]) -> tuple[int, ...]:
+        """Orientations that need no note: none, and quarter turns of what isn't square."""
+        return (1,) if shape[0] == shape[1] else (1, *QUARTER_TURNS)
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return f"{shape[1]}x{shape[0]}"
 
 
 @dataclass(slots=True)
@@ -220,11 +328,14 @@ class _Writer:
     license: str | None
     attribution: str | None
     anew: Counter[str] = field(default_factory=Counter)
+    empty: list[str] = field(default_factory=list)
+    full: list[str] = field(default_factory=list)
 
     def write(self, pair: TrustedPair) -> Row:
         data = pair.read_image()
         rgb = decode_image(data)
-        mask = self.encoding.to_mask(pair.read_mask())
+        mask = self.encoding.to_mask(turned_as_image(pair.read_mask(), data, rgb.shape[:2]))
+        self._look_at(mask, pair.mask_name)
         licensed = pair.license or self.license, pair.attribution or self.attribution
         return store_sample(
             self.blobs,
@@ -238,7 +349,14 @@ class _Writer:
 
     def notes(self) -> list[str]:
         reasons = ", ".join(f"{count} {reason}" for reason, count in self.anew.most_common())
-        return [f"{self.anew.total()} images stored as JPEG anew all the same: {reasons}"] if reasons else []
+        notes = [f"{self.anew.total()} images stored as JPEG anew all the same: {reasons}"] if reasons else []
+        notes += [listed("masks show no person; look at these", self.empty)] if self.empty else []
+        return notes + ([listed("masks show nothing but person; look at these", self.full)] if self.full else [])
+
+    def _look_at(self, mask: Pixels, name: str) -> None:
+        person = np.count_nonzero(mask >= PERSON_LEVEL)
+        if person in (0, mask.size):
+            (self.full if person else self.empty).append(name)
 
     def _original(self, data: bytes, uri: str) -> Blob | None:
         if self.blob_mode == "copy":

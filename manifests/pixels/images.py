@@ -10,9 +10,11 @@ import warnings
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from manifests.errors import UserError
+from manifests.pixels import image_formats
 from manifests.pixels.geometry import Pixels
 
 MIN_SIDE_PX = 32  # SINet's smallest input; a head on less is a few pixels
@@ -20,9 +22,15 @@ MAX_MEGAPIXELS = 100  # a phone's largest photograph; 300 MB decoded. Checked be
 JPEG_QUALITY = 95  # with 4:4:4 chroma: edges of hair keep their colour
 
 # What Pillow may try. EPS is left out on purpose: Pillow starts Ghostscript for it.
-PICTURE_FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "PPM")
+PICTURE_FORMATS = (
+    *("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "PPM"),
+    *(image_formats.HEIF, image_formats.JPEG_XL),
+)
+image_formats.register()
 
-_UPRIGHT = {  # EXIF orientation -> what turns the picture upright
+FULL_SCALES = (255, 1023, 4095, 16383, 65535)  # the whites of 8, 10, 12, 14 and 16 bits, which files of 16 bits hold
+
+UPRIGHT = {  # EXIF orientation -> what turns the picture upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -31,6 +39,7 @@ _UPRIGHT = {  # EXIF orientation -> what turns the picture upright
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+QUARTER_TURNS = (5, 6, 7, 8)  # orientations that change width and height
 
 Reason = Literal["empty file", "not an image", "truncated", "animated", "too small", "too large"]
 
@@ -54,9 +63,11 @@ def decode_image(data: bytes) -> Pixels:
             image: Image.Image = Image.open(io.BytesIO(data), formats=PICTURE_FORMATS)
             _check_usable(image)
             image.load()
-            return np.asarray(_to_rgb(_upright(image)))
+            return np.asarray(_to_rgb(upright(image)))
     except UnusableImage:
         raise
+    except image_formats.MissingReader as error:
+        raise UnusableImage("not an image", str(error)) from error
     except UnidentifiedImageError as error:
         raise UnusableImage("not an image", f"expected JPEG, PNG, WebP or the like, found {data[:16]!r}") from error
     except Image.DecompressionBombError as error:
@@ -78,36 +89,66 @@ def _check_usable(image: Image.Image) -> None:
         raise UnusableImage("too large", f"expected at most {MAX_MEGAPIXELS} megapixels, found {width}x{height}")
     if min(width, height) < MIN_SIDE_PX:
         raise UnusableImage("too small", f"expected at least {MIN_SIDE_PX} px a side, found {width}x{height}")
-    frames = getattr(image, "n_frames", 1)
-    if frames > 1 and image.format != "MPO":  # an MPO is a JPEG with a second view or a preview behind it
+    frames = frames_of(image)
+    if frames > 1:
         raise UnusableImage("animated", f"expected one still picture, found {frames} frames")
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    """The image with its EXIF orientation applied; unchanged when the EXIF can't be read."""
+def frames_of(image: Image.Image) -> int:
+    """How many pages or frames an opened file has."""
+    if image.format == "MPO":  # a JPEG with a second view or a preview behind it
+        return 1
+    return getattr(image, "n_frames", 1)
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """Apply the EXIF orientation; the image is unchanged when the EXIF can't be read."""
+    orientation = _orientation(image)
+    return image.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else image
+
+
+def exif_orientation(data: bytes) -> int:
+    """Read the EXIF orientation of an image file, 2 to 8; 1 where it has none that turns it."""
     try:
-        orientation = image.getexif().get(ExifTags.Base.Orientation)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            orientation = _orientation(Image.open(io.BytesIO(data), formats=PICTURE_FORMATS))
+    except Exception:  # Pillow raises anything on damaged bytes; who decodes the pixels reports it
+        return 1
+    return orientation if orientation in UPRIGHT else 1
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # a damaged EXIF block makes Pillow raise anything, and the pixels are sound
-        return image
-    return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
+        return 1
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "F":
         raise UnusableImage("not an image", "expected 8- or 16-bit pixels, found floating point numbers")
     if image.mode.startswith("I;16") or image.mode == "I":  # Pillow's own conversion clips at 255
-        wide = np.asarray(image).astype(np.float64)
-        image = Image.fromarray(np.clip(np.rint(wide / 257.0), 0, 255).astype(np.uint8))
+        image = Image.fromarray(_from_wide(np.asarray(image)))
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
-    return _to_srgb(image).convert("RGB")
+        colours = _to_srgb(rgba.convert("RGB"), image.info.get("icc_profile")).convert("RGBA")
+        colours.putalpha(rgba.getchannel("A"))
+        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), colours).convert("RGB")
+    if image.mode in ("P", "PA"):
+        return _to_srgb(image.convert("RGB"), image.info.get("icc_profile"))
+    return _to_srgb(image, image.info.get("icc_profile")).convert("RGB")
 
 
-def _to_srgb(image: Image.Image) -> Image.Image:
-    """The image in sRGB when it carries another colour profile, such as Display P3; else unchanged."""
-    profile = image.info.get("icc_profile")
-    if not profile or image.mode not in ("RGB", "CMYK"):
+def _from_wide(wide: npt.NDArray[np.int32]) -> Pixels:
+    """Grey levels of 10 to 16 bits -> 8 bits, by the white of the range that they use."""
+    white = next((scale for scale in FULL_SCALES if scale >= wide.max()), FULL_SCALES[-1])
+    return np.clip(np.rint(wide * (255 / white)), 0, 255).astype(np.uint8)
+
+
+def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """The image in sRGB when its colour profile is another one, such as Display P3; else unchanged."""
+    if not profile or image.mode not in ("RGB", "CMYK", "L"):
         return image
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))

@@ -1,15 +1,10 @@
 """The mask: 8-bit single-channel PNG of the sample's size; 0..255 = person probability, >= 128 is person.
 
-`encode_mask` and `decode_mask` are its codec. `MaskEncoding` reads what others call a mask: 0/1, 0/255, grey
-levels, and label maps where one number means person.
+`encode_mask` and `decode_mask` are its codec. mask_values.py and mask_encoding.py read what others call a mask.
 """
 
 import io
 import warnings
-from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
 
 import cv2
 import numpy as np
@@ -24,7 +19,6 @@ PERSON_LEVEL = 128  # DESIGN: >= 128 is person
 PERSON_PROB = 0.5  # the same, of probabilities: it rounds to 128 of 255
 PERSON = 255
 BOUNDARY_KERNEL_PX = 15  # SINet, section 4: the boundary is dilation minus erosion with a 15x15 square
-MAX_LABELS = 32  # more distinct values than this, up to 255, are grey levels and not labels
 
 Mask = npt.NDArray[np.bool_]
 
@@ -78,106 +72,6 @@ def resize_mask(mask: Pixels, shape: tuple[int, int]) -> Pixels:
     return cv2.resize(mask, (width, height), interpolation=interpolation).astype(np.uint8, copy=False)
 
 
-@dataclass(frozen=True, slots=True)
-class MaskEncoding:
-    """The encoding of a dataset's masks: which values occur, and which are person; `inverted`: all the others."""
-
-    kind: Literal["0/1", "0/255", "grey levels", "labels"]
-    person_label: int | None = None
-    inverted: bool = False
-
-    def __str__(self) -> str:
-        text = f"labels, person = {self.person_label}" if self.kind == "labels" else self.kind
-        return f"{text}, inverted" if self.inverted else text
-
-    def to_mask(self, values: Pixels) -> Pixels:
-        """Stored values uint8 (H, W) -> mask uint8 (H, W)."""
-        mask = self._as_stored(values)
-        return np.uint8(PERSON) - mask if self.inverted else mask
-
-    def _as_stored(self, values: Pixels) -> Pixels:
-        match self.kind:
-            case "0/1":
-                return values * np.uint8(PERSON)
-            case "0/255" | "grey levels":
-                return values
-            case "labels":
-                return np.where(values == self.person_label, PERSON, 0).astype(np.uint8)
-
-
-def read_mask_values(path: Path) -> Pixels:
-    """The stored values of a mask file, as `mask_values` gives them; UserError naming the file."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"expected a readable mask, found {path} ({error})") from error
-    return mask_values(data, str(path))
-
-
-def mask_values(data: bytes, name: str) -> Pixels:
-    """The stored values of a mask, uint8 (H, W): palette indices, grey levels or labels.
-
-    RGB pictures are taken when their three channels are equal; UserError, with `name`, for the rest.
-    """
-    image = _readable(data, name)
-    if image.mode == "1":
-        image = image.convert("L")
-    values = np.asarray(image)
-    if image.mode in ("RGB", "RGBA"):
-        values = values[..., :3]
-        if (values == values[..., :1]).all():
-            values = values[..., 0]
-    if values.ndim != 2 or values.min() < 0 or values.max() > 255:
-        raise UserError(f"expected a single-channel mask with values 0..255, found mode {image.mode} in {name}")
-    return values.astype(np.uint8)
-
-
-def mask_alpha(data: bytes, name: str, *, required: bool = True) -> Pixels:
-    """The opacity of a cut-out person, uint8 (H, W), 255 = person.
-
-    Of a picture without transparency the stored values, unless transparency is `required`: then UserError, with `name`.
-    """
-    image = _readable(data, name)
-    if image.has_transparency_data:
-        return np.asarray(image.convert("RGBA").getchannel("A"))
-    if required:
-        raise UserError(f"expected a picture with transparency, found mode {image.mode} without in {name}")
-    return mask_values(data, name)
-
-
-def find_encoding(values: Iterable[int], person_label: int | None = None) -> MaskEncoding:
-    """The encoding that explains all the values seen in a dataset's masks.
-
-    `person_label` states the label that means person, and makes label maps of masks that could be either.
-    Raises UserError when several labels occur and none was stated.
-    """
-    found = set(values)
-    if person_label is not None:
-        if person_label not in found:
-            raise UserError(f"expected the label {person_label} in the masks, found only {_list(found)}")
-        return MaskEncoding("labels", person_label)
-    if found <= {0, 1}:
-        return MaskEncoding("0/1")
-    if found <= {0, 255}:
-        return MaskEncoding("0/255")
-    if len(found) > MAX_LABELS and PERSON in found:
-        return MaskEncoding("grey levels")
-    labels = found - {0, 255}  # 255 is "ignore" in PASCAL VOC's label maps
-    if len(labels) == 1 and 0 in found and (255 not in found or 1 < max(labels) <= MAX_LABELS):
-        return MaskEncoding("labels", labels.pop())  # 0, 1, 255 may mix 0/1 with 0/255; 0, 128, 255 is a trimap
-    raise UserError(
-        f"expected masks of 0/1, 0/255 or one label, found the values {_list(found)}; "
-        "say which one is person with --person-label N"
-    )
-
-
-def _readable(data: bytes, name: str) -> Image.Image:
-    try:
-        return _load(data)
-    except ValueError as error:
-        raise UserError(f"expected a readable mask, found {name} ({error})") from error
-
-
 def _load(data: bytes) -> Image.Image:
     """A still image, its pixels decoded; ValueError with the decoder's message when that fails."""
     try:
@@ -188,8 +82,3 @@ def _load(data: bytes) -> Image.Image:
     except Exception as error:  # on damaged bytes Pillow's decoders raise anything
         raise ValueError(str(error)) from error
     return image
-
-
-def _list(values: Iterable[int]) -> str:
-    ordered = sorted(values)
-    return ", ".join(map(str, ordered[:12])) + (", ..." if len(ordered) > 12 else "")

@@ -14,17 +14,26 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from manifests.errors import listed
 from manifests.files.blobs import Blob, BlobStore
 from manifests.pixels.geometry import Box, Pixels
 from manifests.pixels.images import encode_jpeg
 from manifests.pixels.masks import PERSON, PERSON_LEVEL, Mask, boundary_band, encode_mask
-from manifests.samples.duplicates import perceptual_hash, split_of
+from manifests.samples.duplicates import perceptual_hash, split_of, turned_hashes
+from manifests.samples.groups import Groups, NewSample
 from manifests.samples.near_duplicates import RELATED_BY, Relatives
 from manifests.store.row_patch import RowPatch
 from manifests.store.schema import SCHEMA, Origin
 
 SPECK_FRACTION = 2e-4  # of the picture: 10 px of 224x224; fewer nobody sees, and threshold noise is full of them
 JOINED_COLUMNS = ("sample_id", *RELATED_BY)  # what new rows are compared with
+TURNED_PHASHES = "turned_phashes"  # of a row that is to join a dataset; no column of a manifest
+
+# The mask, and what is computed from it: the columns that another mask of the same sample changes.
+MASK_COLUMNS = (
+    "mask", "mask_sha256", "teacher", "confidence", "boundary_uncertainty", "person_fraction", "disagreement",
+    "face_fraction", "components", "holes", "border_fraction", "doubt",
+)  # fmt: skip
 
 Row = dict[str, Any]
 
@@ -38,6 +47,23 @@ class Source:
     sha256: str
     license: str | None = None
     attribution: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AddedRows:
+    """`patch` is None when no row was added; `left_out` names the `source_uri` of rows that look like two splits'."""
+
+    patch: RowPatch | None
+    left_out: list[str]
+
+    @property
+    def count(self) -> int:
+        return self.patch.added.num_rows if self.patch else 0
+
+    def notes(self) -> list[str]:
+        """One line on the rows that were left out, if any."""
+        reason = "samples look like others in two splits and are left out: in either they would leak"
+        return [listed(reason, self.left_out)] if self.left_out else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +159,7 @@ def store_sample(
         "teacher": teacher,
         **asdict(scores),
         "phash": perceptual_hash(rgb),
+        TURNED_PHASHES: turned_hashes(rgb),
         "status": "accepted" if origin == "ground_truth" else "pending",
         "reviewers": [],
         "votes_accept": 0,
@@ -140,25 +167,39 @@ def store_sample(
     }
 
 
-def add_rows(rows: Iterable[Row], parts: Iterable[pa.Table], *, version: int) -> RowPatch | None:
-    """The rows whose sample is new to the dataset, each with group, split and `added_in`; None when no row is new.
+def add_rows(rows: Iterable[Row], parts: Iterable[pa.Table], *, version: int) -> AddedRows:
+    """Add the rows whose sample is new to the dataset, each with group, split and `added_in`.
 
-    A crop that is already there stays as it is: same id, same verdicts. `parts` are the dataset's, with JOINED_COLUMNS
-    at least.
+    A crop that is already there stays as it is: same id, same verdicts. One that looks like samples of two splits is
+    left out. `parts` are the dataset's, with JOINED_COLUMNS at least.
     """
     given: dict[str, Row] = {}
     for row in rows:
         given.setdefault(row["sample_id"], row)
-    relatives = Relatives([row["phash"] for row in given.values()], [row["source_sha256"] for row in given.values()])
+    samples = {name: _new_sample(row) for name, row in given.items()}
+    relatives = Relatives(
+        [sample.phash for sample in samples.values()],
+        [sample.source_sha256 for sample in samples.values()],
+        [phash for sample in samples.values() for phash in sample.turned],
+    )
     ids, known = pa.array(given, pa.string()), set[str]()
     for part in parts:
         known.update(part["sample_id"].filter(pc.is_in(part["sample_id"], value_set=ids)).to_pylist())
         relatives.look_at(part)
-    groups = relatives.groups()
-    added = []
-    for row in given.values():
-        if row["sample_id"] in known:
-            continue
-        group_id = groups.assign(sample_id=row["sample_id"], phash=row["phash"], source_sha256=row["source_sha256"])
-        added.append({**row, "group_id": group_id, "split": split_of(group_id), "added_in": version})
-    return RowPatch(added=pa.Table.from_pylist(added, schema=SCHEMA)) if added else None
+    found = relatives.found()
+    groups = Groups(*(found[name].to_pylist() for name in RELATED_BY))
+    new = [sample for name, sample in samples.items() if name not in known]
+    added, left_out = [], []
+    for sample, group_id in zip(new, groups.assign(new), strict=True):
+        row = given[sample.sample_id]
+        if group_id is None:
+            left_out.append(row["source_uri"])
+        else:
+            added.append({**row, "group_id": group_id, "split": split_of(group_id), "added_in": version})
+    patch = RowPatch(added=pa.Table.from_pylist(added, schema=SCHEMA)) if added else None
+    return AddedRows(patch, left_out)
+
+
+def _new_sample(row: Row) -> NewSample:
+    turned = row.get(TURNED_PHASHES) or ()  # shards of earlier versions have none
+    return NewSample(row["sample_id"], row["phash"], row["source_sha256"], turned)

@@ -16,7 +16,9 @@ from pipeline.teachers import DEFAULT_TEACHER, TEACHERS
 from pipeline.teachers.options import TeacherOptions, add_teacher_options, teacher_options
 
 # Options about source images; samples already carry them.
-SOURCE_IMAGE_OPTIONS = ("masks", "source", "license", "attribution", "person_label", "allow_private_addresses")
+SOURCE_IMAGE_OPTIONS = (
+    "masks", "source", "license", "attribution", "person_label", "grey_levels", "allow_private_addresses",
+)  # fmt: skip
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -73,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--license", help="as stated by the source")
     add("--attribution", help="as stated by the source")
     add("--person-label", type=int, help="the value that means person, in label masks")
+    add("--grey-levels", action="store_true", help="the masks hold probabilities, 0 to 255")
     shard_size = number(int, 1, SHARD_SIZE_LIMIT, f"1 to {SHARD_SIZE_LIMIT}")
     shard_size_help = "pictures labelled together; default: %(default)s"
     add("--shard-size", type=shard_size, default=DEFAULT_SHARD_SIZE, help=shard_size_help)

@@ -15,7 +15,8 @@ from manifests.errors import UserError
 from manifests.files.blobs import BlobStore, sha256_hex
 from manifests.pixels.geometry import Box, Pixels, crop
 from manifests.pixels.images import UnusableImage
-from manifests.pixels.masks import read_mask_values
+from manifests.pixels.mask_values import read_mask_values, turned_as_image
+from manifests.pixels.masks import resize_mask, same_aspect
 from manifests.samples.sample import Row, score_mask, store_sample
 from pipeline import quarantine
 from pipeline.faces.face import (
@@ -54,7 +55,7 @@ class LabelWork:
             raise Unusable(quarantine.NO_FACE, f"expected a face of {limits}, found none")
         if item.mask is None:
             return [_candidate(rgb, roi, face, faces) for roi, face in sample_rois(faces, Box.whole(rgb))]
-        mask = self._read_mask(item.mask, rgb)
+        mask = self._read_mask(item, item.mask, rgb)
         labelled = [face for face in faces if person_share(mask, face) >= MIN_FACE_IN_MASK_FRACTION]
         if not labelled:
             raise Unusable(
@@ -83,16 +84,22 @@ class LabelWork:
     def quarantined(self, item: Picture, error: UnusableImage | Unusable, sha256: str | None) -> QuarantineRow:
         return {"source_uri": item.uri, "reason": error.reason, "detail": error.detail, "source_sha256": sha256}
 
-    def _read_mask(self, path: Path, rgb: Pixels) -> Pixels:
+    def _read_mask(self, item: Picture, path: Path, rgb: Pixels) -> Pixels:
+        """The mask of the image's size; Unusable when it can't be read or is no scale of the image."""
         assert self.origins.encoding is not None, "case 1 needs the masks' encoding"
+        shape = rgb.shape[:2]
         try:
             values = read_mask_values(path)
         except UserError as error:
             raise Unusable(quarantine.BAD_MASK, str(error)) from error
-        if values.shape != rgb.shape[:2]:
-            sizes = f"expected {rgb.shape[1]}x{rgb.shape[0]}, found {values.shape[1]}x{values.shape[0]}"
-            raise Unusable(quarantine.MASK_MISMATCH, f"{sizes} in {path}")
-        return self.origins.encoding.to_mask(values)
+        if values.shape == shape:
+            return self.origins.encoding.to_mask(values)
+        values = turned_as_image(values, item.read(), shape)
+        if not same_aspect(values.shape, shape):
+            sizes = f"expected {shape[1]}x{shape[0]}, found {values.shape[1]}x{values.shape[0]}"
+            cause = ", a quarter turn: see the EXIF orientation of both" if values.shape == shape[::-1] else ""
+            raise Unusable(quarantine.MASK_MISMATCH, f"{sizes}{cause} in {path}")
+        return resize_mask(self.origins.encoding.to_mask(values), shape)
 
 
 def _candidate(rgb: Pixels, roi: Box, face: Face, faces: Sequence[Face]) -> Candidate:

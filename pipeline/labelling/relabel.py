@@ -19,7 +19,7 @@ from manifests.files.blobs import BlobError, BlobStore
 from manifests.pixels.geometry import Box, Pixels
 from manifests.pixels.images import UnusableImage
 from manifests.pixels.masks import encode_mask
-from manifests.samples.sample import Row, score_mask
+from manifests.samples.sample import MASK_COLUMNS, Row, score_mask
 from manifests.store.manifest import Manifest, ManifestStore
 from manifests.store.schema import SCHEMA
 from pipeline import quarantine
@@ -32,11 +32,7 @@ from pipeline.teachers import Portrait, Teacher
 
 RelabelStatus = Literal["pending", "rejected"]
 
-# What a shard's result says of a sample; the rest of its row stays as it is.
-MASK_COLUMNS = (
-    "mask", "mask_sha256", "teacher", "confidence", "boundary_uncertainty", "person_fraction", "disagreement",
-    "face_fraction", "components", "holes", "border_fraction", "doubt",
-)  # fmt: skip
+# A shard's result for a sample; the rest of its row stays as it is.
 MASK_SCHEMA = pa.schema([SCHEMA.field(name) for name in ("sample_id", *MASK_COLUMNS)])
 
 _FACE_COLUMNS = ("face_x", "face_y", "face_w", "face_h", "face_prob")

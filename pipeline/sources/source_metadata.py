@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from manifests.errors import UserError
-from manifests.pixels.masks import MaskEncoding, find_encoding, read_mask_values
+from manifests.pixels.mask_encoding import MaskEncoding, MaskStatistics, find_encoding
+from manifests.pixels.mask_values import read_mask_values
 from manifests.progress import progress
 from manifests.samples.sample import Source
 from pipeline.sources.source_image import Picture
@@ -31,7 +30,9 @@ class Origins:
         )
 
 
-def find_mask_encoding(pictures: list[Picture], person_label: int | None = None) -> MaskEncoding | None:
+def find_mask_encoding(
+    pictures: list[Picture], person_label: int | None = None, *, grey_levels: bool = False
+) -> MaskEncoding | None:
     """How the pictures' masks are written, from the values in all of them; None when there are no masks.
 
     A mask that can't be read is left to the labeller, which puts its picture into quarantine.
@@ -39,10 +40,10 @@ def find_mask_encoding(pictures: list[Picture], person_label: int | None = None)
     masks = [picture.mask for picture in pictures if picture.mask is not None]
     if not masks:
         return None
-    present = np.zeros(256, dtype=bool)
+    statistics = MaskStatistics()
     for path in progress(masks, "reading masks"):
         try:
-            present[np.unique(read_mask_values(path))] = True
+            statistics.add(read_mask_values(path), path.name)
         except UserError:
             continue
-    return find_encoding(np.flatnonzero(present).tolist(), person_label)
+    return find_encoding(statistics, person_label, grey_levels=grey_levels)

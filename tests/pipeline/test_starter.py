@@ -15,7 +15,8 @@ from safetensors.torch import load_file
 from manifests.errors import UserError
 from manifests.files.blobs import sha256_hex
 from manifests.pixels.images import decode_image
-from manifests.pixels.masks import PERSON_LEVEL, PERSON_PROB, read_mask_values
+from manifests.pixels.mask_values import read_mask_values
+from manifests.pixels.masks import PERSON_LEVEL, PERSON_PROB
 from manifests.pixels.metrics import MetricsAccumulator
 from pipeline.teachers import DEFAULT_TEACHER, STARTER_PATH, Portrait, TeacherOptions, load_teacher
 

@@ -12,7 +12,8 @@ from portrait_datasets import commit_pending, import_portraits
 from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.files.blobs import BlobStore
 from manifests.imports.ground_truth import import_ground_truth
-from manifests.pixels.masks import decode_mask, read_mask_values
+from manifests.pixels.mask_values import read_mask_values
+from manifests.pixels.masks import decode_mask
 from manifests.store.manifest import Manifest, ManifestStore
 from review_ui.quality.gold import GoldSamples
 from review_ui.quality.gold_generation import prepare_gold

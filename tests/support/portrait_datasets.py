@@ -10,7 +10,7 @@ from manifests.files.blobs import BlobStore, sha256_hex
 from manifests.imports.ground_truth import import_ground_truth
 from manifests.pixels.geometry import Box
 from manifests.pixels.images import decode_image
-from manifests.pixels.masks import read_mask_values
+from manifests.pixels.mask_values import read_mask_values
 from manifests.samples.sample import Row, Source, store_sample
 from manifests.store.manifest import Manifest, ManifestStore
 from manifests.store.schema import SCHEMA

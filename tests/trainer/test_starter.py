@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from manifests.pixels.images import decode_image
-from manifests.pixels.masks import PERSON_LEVEL, PERSON_PROB, read_mask_values
+from manifests.pixels.mask_values import read_mask_values
+from manifests.pixels.masks import PERSON_LEVEL, PERSON_PROB
 from manifests.pixels.metrics import MetricsAccumulator
 from trainer.device import pick_device
 from trainer.inference.predictors import open_predictor

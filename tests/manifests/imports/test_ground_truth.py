@@ -108,7 +108,7 @@ def test_grey_levels_are_kept(folder: Folder) -> None:
     folder.add("p", 1)
     ramp = np.tile(np.linspace(0, 255, 48).astype(np.uint8), (64, 1))
     Image.fromarray(ramp).save(folder.masks / "p.png")
-    done = folder.take()
+    done = folder.take(grey_levels=True)
     assert str(done.encoding) == "grey levels"
     assert np.array_equal(folder.stored_masks()[0], ramp)
     assert done.manifest.read()["confidence"].to_pylist()[0] == pytest.approx(

@@ -265,7 +265,7 @@ def test_two_names_of_the_same_bytes_are_one_blob(folder: Folder) -> None:
     shutil.copy(folder.images / "p0.jpg", folder.images / "q.jpg")
     shutil.copy(folder.masks / "p0.png", folder.masks / "q.png")
     done = folder.take(blob_mode="reference")
-    assert (done.rows_added, done.duplicates, verify(done.manifest)) == (2, 1, [])
+    assert (done.rows_added, done.duplicates, done.repeated, verify(done.manifest)) == (2, 0, 1, [])
 
 
 # File systems

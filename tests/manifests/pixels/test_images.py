@@ -19,14 +19,8 @@ from manifests.errors import UserError
 from manifests.files.blobs import Blob, BlobError, BlobStore, sha256_hex
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.images import UnusableImage, decode_image, encode_jpeg
-from manifests.pixels.masks import (
-    MaskEncoding,
-    decode_mask,
-    encode_mask,
-    find_encoding,
-    mask_from_prob,
-    read_mask_values,
-)
+from manifests.pixels.mask_values import read_mask_values
+from manifests.pixels.masks import decode_mask, encode_mask, mask_from_prob
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 JPEG_TOLERANCE = 8  # of 255, on flat areas
@@ -423,124 +417,6 @@ def test_a_stored_mask_that_breaks_off_is_refused() -> None:
 def test_probabilities_are_rounded_to_levels() -> None:
     prob = np.array([[0.0, 0.5, 1.0], [0.001, 0.002, 0.498]], np.float32)
     assert mask_from_prob(prob).tolist() == [[0, 128, 255], [0, 1, 127]]  # 127.5 rounds to the even 128
-
-
-@pytest.mark.parametrize(
-    ("values", "person_label", "expected"),
-    [
-        ([0, 1], None, MaskEncoding("0/1")),
-        ([0], None, MaskEncoding("0/1")),
-        ([1], None, MaskEncoding("0/1")),
-        ([0, 255], None, MaskEncoding("0/255")),
-        ([255], None, MaskEncoding("0/255")),
-        (range(256), None, MaskEncoding("grey levels")),
-        ([*range(0, 250, 5), 255], None, MaskEncoding("grey levels")),
-        ([0, 7], None, MaskEncoding("labels", 7)),
-        ([0, 200], None, MaskEncoding("labels", 200)),
-        ([0, 15, 255], None, MaskEncoding("labels", 15)),  # PASCAL VOC: 15 is person, 255 is "ignore"
-        ([0, 2, 7, 15, 255], 15, MaskEncoding("labels", 15)),
-        ([0, 1], 1, MaskEncoding("labels", 1)),
-        ([0, 255], 0, MaskEncoding("labels", 0)),
-        (range(256), 200, MaskEncoding("labels", 200)),
-    ],
-)
-def test_the_encoding_is_found(values: list[int], person_label: int | None, expected: MaskEncoding) -> None:
-    assert find_encoding(values, person_label) == expected
-
-
-@pytest.mark.parametrize(
-    "values",
-    [
-        [0, 3, 7],  # two labels
-        [3, 7],
-        [0, 128, 255],  # a trimap: 128 is "unknown", and 255 the person
-        [0, 1, 255],  # 0/1 masks among 0/255 masks, or a label with "ignore"
-        range(150),  # more labels than a byte's worth of grey
-    ],
-)
-def test_values_that_leave_the_person_open_are_refused(values: list[int]) -> None:
-    with pytest.raises(UserError, match=f"found the values {values[0]}, .*say which one is person with --person-label"):
-        find_encoding(values)
-
-
-def test_a_person_label_that_does_not_occur_is_refused() -> None:
-    with pytest.raises(UserError, match="expected the label 9 in the masks, found only 0, 15"):
-        find_encoding([15, 0], 9)
-
-
-@pytest.mark.parametrize(
-    ("encoding", "expected"),
-    [
-        (MaskEncoding("0/1"), [0, 255]),
-        (MaskEncoding("0/255"), [0, 1]),
-        (MaskEncoding("grey levels"), [0, 1]),
-        (MaskEncoding("labels", 1), [0, 255]),
-        (MaskEncoding("labels", 0), [255, 0]),
-    ],
-)
-def test_stored_values_become_a_mask(encoding: MaskEncoding, expected: list[int]) -> None:
-    mask = encoding.to_mask(np.array([[0, 1]], np.uint8))
-    assert mask.dtype == np.uint8
-    assert mask.tolist() == [expected]
-
-
-def test_label_15_of_voc_becomes_person_and_ignore_becomes_background() -> None:
-    values = np.array([[0, 7, 15, 255]], np.uint8)
-    assert MaskEncoding("labels", 15).to_mask(values).tolist() == [[0, 0, 255, 0]]
-
-
-@pytest.fixture
-def mask_file(tmp_path: Path) -> Callable[..., Path]:
-    def write(image: Image.Image, **options: Any) -> Path:
-        image.save(tmp_path / "mask.png", **options)
-        return tmp_path / "mask.png"
-
-    return write
-
-
-def test_the_indices_of_a_palette_mask_are_its_values(mask_file: Callable[..., Path]) -> None:
-    image = Image.fromarray(np.array([[0, 15], [255, 15]], np.uint8), "P")
-    image.putpalette([value for index in range(256) for value in (index, 255 - index, 128)])
-    assert read_mask_values(mask_file(image)).tolist() == [[0, 15], [255, 15]]
-
-
-def test_a_one_bit_mask_is_0_and_255(mask_file: Callable[..., Path]) -> None:
-    image = Image.fromarray(np.array([[True, False], [False, False]]))
-    assert read_mask_values(mask_file(image)).tolist() == [[255, 0], [0, 0]]
-
-
-@pytest.mark.parametrize("channels", [3, 4])
-def test_equal_channels_are_one_mask(mask_file: Callable[..., Path], channels: int) -> None:
-    values = np.array([[0, 255], [7, 0]], np.uint8)
-    stack = np.stack([values] * 3 + [np.full_like(values, 255)] * (channels - 3), axis=-1)
-    assert read_mask_values(mask_file(Image.fromarray(stack))).tolist() == values.tolist()
-
-
-def test_a_sixteen_bit_mask_of_small_labels_is_read(mask_file: Callable[..., Path]) -> None:
-    values = np.array([[0, 15], [255, 0]], np.uint16)
-    assert read_mask_values(mask_file(Image.fromarray(values))).tolist() == values.tolist()
-
-
-@pytest.mark.parametrize(
-    "image", [Image.fromarray(corners()), Image.fromarray(np.array([[0, 300]], np.uint16)), Image.new("LA", (3, 3))]
-)
-def test_what_is_no_single_channel_is_refused_by_name(mask_file: Callable[..., Path], image: Image.Image) -> None:
-    with pytest.raises(UserError, match=r"expected a single-channel mask with values 0\.\.255, found mode .*mask\.png"):
-        read_mask_values(mask_file(image))
-
-
-def test_a_mask_file_that_is_missing_or_text_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"expected a readable mask, found .*none\.png"):
-        read_mask_values(tmp_path / "none.png")
-    (tmp_path / "text.png").write_text("no picture")
-    with pytest.raises(UserError, match=r"expected a readable mask, found .*text\.png"):
-        read_mask_values(tmp_path / "text.png")
-
-
-def test_a_mask_file_that_is_a_bomb_is_refused_by_name(tmp_path: Path) -> None:
-    (tmp_path / "bomb.png").write_bytes(png_header(60_000, 60_000))
-    with pytest.raises(UserError, match=r"expected a readable mask, found .*bomb\.png"):
-        read_mask_values(tmp_path / "bomb.png")
 
 
 def test_a_colour_profile_is_applied() -> None:

@@ -10,7 +10,9 @@ from PIL import Image
 
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.inverted_masks import GRID_PX, check_polarity, grid, looks_inverted
-from manifests.pixels.masks import PERSON, MaskEncoding, read_mask_values
+from manifests.pixels.mask_encoding import MaskEncoding
+from manifests.pixels.mask_values import read_mask_values
+from manifests.pixels.masks import PERSON
 
 SETS = ("portraits", "fullbody", "idphotos")
 

@@ -1,0 +1,177 @@
+"""A mask's file as others write it -> its stored values uint8 (H, W): what a viewer that is colour-true shows, upright.
+
+Read as an image is: EXIF orientation applied, one page or frame only. Transparency that holds the mask is the mask;
+grey palettes are looked up, colour palettes stay class indices; 16 bits and floating point become 8 bits. What could
+mean two things is refused by name. `MaskStatistics` (mask_encoding.py) says what the values of a dataset mean.
+"""
+
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from manifests.errors import UserError
+from manifests.pixels.geometry import Pixels
+from manifests.pixels.images import (
+    FULL_SCALES,
+    MAX_MEGAPIXELS,
+    PICTURE_FORMATS,
+    QUARTER_TURNS,
+    UPRIGHT,
+    exif_orientation,
+    frames_of,
+    upright,
+)
+from manifests.pixels.masks import same_aspect
+
+CHANNEL_NOISE = 2  # levels by which the channels of a grey picture may differ after JPEG or WebP
+FULL_FRACTION = 0.9  # of a range's white that a mask of 10, 12 or 14 bits reaches, or its range is open
+
+_BMP_BITS = 28  # where a BMP's header says how many bits a pixel has
+
+
+def read_mask_values(path: Path) -> Pixels:
+    """Read a mask file as `mask_values` does; UserError naming the file."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"expected a readable mask, found {path} ({error})") from error
+    return mask_values(data, str(path))
+
+
+def mask_values(data: bytes, name: str) -> Pixels:
+    """Read the stored values of a mask, uint8 (H, W): labels, or grey levels; UserError, with `name`."""
+    image = open_mask(data, name)
+    try:
+        return _values(image)
+    except ValueError as error:
+        raise UserError(f"expected a single-channel mask with values 0..255, found {error} in {name}") from error
+
+
+def mask_alpha(data: bytes, name: str, *, required: bool = True) -> Pixels:
+    """Read the opacity of a cut-out person, uint8 (H, W), 255 = person.
+
+    Of an image without transparency the stored values, unless transparency is `required`: then UserError, with `name`.
+    """
+    image = open_mask(data, name)
+    if image.has_transparency_data:
+        return np.asarray(image.convert("RGBA").getchannel("A"))
+    if required:
+        raise UserError(f"expected a picture with transparency, found mode {image.mode} without in {name}")
+    return mask_values(data, name)
+
+
+def open_mask(data: bytes, name: str) -> Image.Image:
+    """Decode the file of a mask, upright, in its own mode; UserError, with `name`, unless it is one still image."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image: Image.Image = Image.open(io.BytesIO(data), formats=PICTURE_FORMATS)
+            frames = frames_of(image)
+            if frames > 1:
+                raise ValueError(f"{frames} pages or frames")
+            if image.width * image.height > MAX_MEGAPIXELS * 1_000_000:
+                raise ValueError(f"{image.width}x{image.height}, more than {MAX_MEGAPIXELS} megapixels")
+            if image.format == "BMP" and image.mode == "1" and data[_BMP_BITS] != 1:  # Pillow reads it as all black
+                raise ValueError("a BMP of two colours in 8 bits; save it as PNG")
+            image.load()
+            return upright(image)
+    except Exception as error:  # on damaged bytes Pillow's decoders raise anything
+        raise UserError(f"expected a readable mask of one page, found {name} ({error})") from error
+
+
+def turned_as_image(values: Pixels, image: bytes, shape: tuple[int, int]) -> Pixels:
+    """Turn values (h, w) as the EXIF of their image's file turns that to `shape` (H, W), where sizes ask for it.
+
+    Such a mask was drawn over the image as it is stored. Values whose size fits as they are stay as they are.
+    """
+    if same_aspect(values.shape, shape) or not same_aspect(values.shape, shape[::-1]):
+        return values
+    orientation = exif_orientation(image)
+    if orientation not in QUARTER_TURNS:
+        return values
+    return np.asarray(Image.fromarray(values).transpose(UPRIGHT[orientation]))
+
+
+def _values(image: Image.Image) -> Pixels:
+    """Stored values of an upright image; ValueError with the mode, or what else leaves them open."""
+    if image.mode == "P" and not _shows_greys(image):
+        return np.asarray(image)  # class indices
+    if image.mode == "F":
+        return _from_unit_interval(np.asarray(image))
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        return _from_wide(np.asarray(image))
+    if image.has_transparency_data:
+        return _grey_or_alpha(np.asarray(image.convert("RGBA")))
+    if image.mode == "1":
+        return np.asarray(image.convert("L"))
+    if image.mode == "P":
+        image = image.convert("RGB")
+    if image.mode == "L":
+        return np.asarray(image)
+    grey = _grey(np.asarray(image)) if image.mode == "RGB" else None
+    if grey is None:
+        raise ValueError(f"mode {image.mode}" + (" with colours" if image.mode == "RGB" else ""))
+    return grey
+
+
+def _shows_greys(image: Image.Image) -> bool:
+    """Whether a palette holds grey levels and not the colours of classes: no entry has a colour, or all have one."""
+    colours = np.asarray(image.getpalette("RGB")).reshape(-1, 3)
+    if _grey(colours) is not None:
+        return True
+    used = colours[np.unique(np.asarray(image)).clip(max=len(colours) - 1)]
+    return image.has_transparency_data and bool((used == used[0]).all())
+
+
+def _grey(rgb: Pixels) -> Pixels | None:
+    """(..., 3) -> (...), where the channels are equal but for a codec's noise; else None."""
+    noise = rgb.max(axis=-1).astype(np.int16) - rgb.min(axis=-1)
+    return rgb[..., 1] if noise.max() <= CHANNEL_NOISE else None
+
+
+def _grey_or_alpha(rgba: Pixels) -> Pixels:
+    """(H, W, 4) -> the values (H, W), which lie in the colours or in the transparency."""
+    alpha, grey = rgba[..., 3], _grey(rgba[..., :3])
+    if (alpha == 255).all() and grey is not None:
+        return grey
+    visible = alpha > 0
+    if grey is not None and np.array_equal(visible, grey > 0) and (alpha[visible] == 255).all():
+        return grey  # its black is transparent, which changes nothing
+    shown = rgba[visible, :3]
+    if not len(shown) or (shown == shown[0]).all():
+        return _drawn_in_alpha(alpha, rgba[..., :3])
+    if grey is not None and np.abs(grey.astype(np.int16) - alpha).max() <= CHANNEL_NOISE:
+        return alpha  # white, multiplied by its opacity
+    raise ValueError("both colours and transparency that vary; save the mask without transparency")
+
+
+def _drawn_in_alpha(alpha: Pixels, rgb: Pixels) -> Pixels:
+    """Return the opacity of one colour; ValueError where what is hidden has colours, or one opacity covers all."""
+    if not alpha.any() and (rgb != rgb[0, 0]).any():
+        raise ValueError("no visible pixel, and colours that vary; save the mask without transparency")
+    if alpha.any() and (alpha == alpha[0, 0]).all() and alpha[0, 0] < 255:
+        raise ValueError(f"one opacity of {alpha[0, 0]} all over; save the mask without transparency")
+    return alpha
+
+
+def _from_unit_interval(values: npt.NDArray[np.float32]) -> Pixels:
+    if not np.isfinite(values).all() or values.min() < 0 or values.max() > 1:
+        raise ValueError(
+            f"floating point numbers from {values.min():g} to {values.max():g}, not 0 to 1; save them as 8 bits"
+        )
+    return np.rint(values * 255).astype(np.uint8)
+
+
+def _from_wide(values: npt.NDArray[np.int32]) -> Pixels:
+    """Labels stay; grey levels are divided by the white of the range they use."""
+    least, most = int(values.min()), int(values.max())
+    if least >= 0 and most <= FULL_SCALES[0]:
+        return values.astype(np.uint8)
+    white = next((scale for scale in FULL_SCALES if scale >= most), None)
+    if least < 0 or white is None or (white < FULL_SCALES[-1] and most < FULL_FRACTION * white):
+        raise ValueError(f"16 bits with values from {least} to {most}, no known range; save them as 8 bits")
+    return np.rint(values * (255 / white)).astype(np.uint8)
