@@ -81,6 +81,8 @@ class Augmenter:
             torch.where(coloured, self._tenths(n, limits), 1.0)
             for limits in (settings.colour, settings.brightness, settings.contrast)
         )
+        if settings.grey_prob:
+            colour = torch.where(self._chosen(n, settings.grey_prob), 0.0, colour)
         return AugmentationParameters(
             affine=affine,
             coloured=coloured,

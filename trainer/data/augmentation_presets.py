@@ -19,6 +19,7 @@ class Augmentation:
     brightness: Range = (1.0, 1.0)
     contrast: Range = (1.0, 1.0)
     sharpness: Range = (1.0, 1.0)
+    grey_prob: float = 0.0  # black and white, whatever its colour was
     blur_prob: float = 0.0  # of those 30 % Gaussian, 30 % median, 40 % box; 3 or 5 px
     noise_prob: float = 0.0
     noise_sigma: float = 0.0  # of U(0, sigma), on the 0..255 scale
@@ -43,7 +44,7 @@ def portraitnet() -> Augmentation:
 
 
 def mild() -> Augmentation:
-    """Narrower warps, for budgets far below the paper's 600 epochs."""
+    """Narrower warps, for budgets far below the paper's 600 epochs, and black-and-white photographs."""
     return Augmentation(
         rotation_degrees=20.0,
         scale=(0.75, 1.35),
@@ -54,6 +55,7 @@ def mild() -> Augmentation:
         brightness=(0.6, 1.4),
         contrast=(0.6, 1.4),
         sharpness=(0.8, 1.2),
+        grey_prob=0.15,
         blur_prob=0.25,
         noise_prob=0.25,
         noise_sigma=10.0,

@@ -142,3 +142,14 @@ def test_noise_has_the_strength_it_was_given():
     sigmas = noisy.flatten(1).std(dim=1)
     assert (sigmas < 0.01).float().mean() == pytest.approx(0.5, abs=0.2)
     assert 8 < sigmas.max() < 10.5
+
+
+def test_a_share_of_the_images_becomes_black_and_white():
+    grey = Augmentation(grey_prob=0.5)
+    images, labels = noisy_batch(64, 8)
+    changed, _ = augment(grey, images, labels)
+    without_colour = (changed - changed[:, :1]).abs().amax(dim=(1, 2, 3)) < 0.01
+    assert 20 < without_colour.sum() < 44
+    luma = (images[without_colour].float() * torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(1)
+    assert torch.allclose(changed[without_colour][:, 0], luma, atol=0.01)
+    assert torch.allclose(changed[~without_colour], images[~without_colour].float(), atol=0.01)
