@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
-from manifests.errors import UserError
+from manifests.errors import UserError, listed
+from manifests.files.walk import walk_files
 from manifests.imports.safe_paths import file_inside, relative_name
-from manifests.pixels.image_files import source_uri
+from manifests.pixels.image_files import read_file, source_uri
 
 MAX_FILE_BYTES = 1 << 29  # of one file in a zip; a picture of 100 megapixels is below that even uncompressed
 
@@ -38,18 +39,22 @@ def open_tree(path: Path) -> Tree:
 
 
 class Directory:
-    """The files below a directory, at any depth."""
+    """The files below a directory, at any depth, through linked folders as well; UserError when one can't be opened."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        files = (path.relative_to(root).as_posix() for path in sorted(root.rglob("*")) if path.is_file())
+        walk = walk_files(root, hidden=True)
+        if walk.closed:
+            named = [f"{path}: {reason}" for path, reason in walk.closed.items()]
+            raise UserError(f"expected to list {root}, found {listed('closed folders', named)}; mend their permissions")
+        files = (path.relative_to(root).as_posix() for path in walk.files if path.is_file() or path.is_symlink())
         self.names, self.hidden = _visible_and_hidden(files)
 
     def read(self, name: str) -> bytes:
         path = file_inside(self.root, name)
         if path is None:
             raise UserError(f"expected the file {self.root / name}, found nothing")
-        return path.read_bytes()
+        return read_file(path)
 
     def uri(self, name: str) -> str:
         return source_uri(self.root / name)

@@ -12,8 +12,8 @@ from pathlib import Path
 from manifests.errors import UserError, listed
 from manifests.imports.ground_truth import TrustedPair
 from manifests.imports.safe_paths import file_inside, relative_name, text_of
-from manifests.pixels.image_files import source_uri
-from manifests.pixels.masks import read_mask_values
+from manifests.pixels.image_files import read_file, source_uri
+from manifests.pixels.mask_values import read_mask_values
 
 Line = tuple[str, ...]  # one or two names
 Candidates = tuple[list[str], list[str]]  # where the image of a line may lie, and its mask, below the root
@@ -92,6 +92,6 @@ def _pair(image: Path, mask: Path, root: Path) -> TrustedPair:
         name=image.relative_to(root).as_posix(),
         mask_name=mask.relative_to(root).as_posix(),
         uri=source_uri(image),
-        read_image=image.read_bytes,
+        read_image=partial(read_file, image),
         read_mask=partial(read_mask_values, mask),
     )

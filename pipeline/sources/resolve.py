@@ -8,7 +8,7 @@ from fsspec.core import url_to_fs
 
 from manifests.errors import UserError
 from manifests.imports.pairing import find_pairs
-from manifests.pixels.image_files import PICTURE_SUFFIXES, list_pictures
+from manifests.pixels.image_files import PICTURE_SUFFIXES, list_files
 from pipeline.sources.limits import FetchRules
 from pipeline.sources.remote import list_remote_pictures
 from pipeline.sources.source_image import Picture
@@ -46,7 +46,8 @@ def find_pictures(images: str, masks: str | None = None, *, allow_private_addres
         return list_tar_pictures(images)
     if kind == "file system":
         return [Picture(file) for file in list_remote_pictures(images)]
-    return [Picture(path) for path in list_pictures(Path(images).expanduser())]
+    listing = list_files(Path(images).expanduser())
+    return [Picture(path) for path in [*listing.files, *listing.closed]]  # closed ones go to quarantine by name
 
 
 def without_blobs(pictures: list[Picture], data_root: Path) -> list[Picture]:

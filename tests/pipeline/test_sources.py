@@ -31,7 +31,7 @@ from pipeline.faces.mtcnn import default_detector
 from pipeline.labelling.label import LabelWork
 from pipeline.labelling.labeller import Labeller
 from pipeline.labelling.shards import process_shard, read_quarantine, read_rows
-from pipeline.quarantine import Unusable
+from pipeline.quarantine import UNREADABLE, Unusable
 from pipeline.sources import Origins, Picture, default_source, find_pictures, limits, remote, tars
 from pipeline.sources.limits import MAX_PICTURE_BYTES, FetchRules
 from pipeline.sources.remote import PACKAGES, RemoteFile
@@ -106,6 +106,23 @@ def uris(pictures: list[Picture]) -> list[str]:
 
 
 # --- file systems ---
+
+
+def test_links_are_followed_and_what_cant_be_read_goes_to_quarantine_by_name(tmp_path: Path) -> None:
+    images, elsewhere = tmp_path / "images", tmp_path / "elsewhere"
+    for directory, name in ((images, "a.jpg"), (elsewhere, "linked.jpg")):
+        directory.mkdir()
+        (directory / name).write_bytes(b"x")
+    (images / "more").symlink_to(elsewhere)
+    for name in ("gone", "gone.jpg"):
+        (images / name).symlink_to(tmp_path / "nothing")
+    (images / "mem.png").symlink_to("/proc/self/mem")  # no bytes of it can be had
+    found = {picture.uri.removeprefix(f"{images}/"): picture for picture in find_pictures(str(images))}
+    assert set(found) == {"a.jpg", "gone", "gone.jpg", "mem.png", "more/linked.jpg"}
+    for name in ("gone", "gone.jpg", "mem.png"):
+        with pytest.raises(Unusable) as caught:
+            found[name].read()
+        assert (caught.value.reason, found[name].fingerprint()) == (UNREADABLE, None)
 
 
 def test_a_file_systems_directory_is_listed_without_hidden_and_other_files(memory: MemoryFileSystem) -> None:

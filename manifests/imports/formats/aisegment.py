@@ -13,7 +13,7 @@ from pathlib import Path
 
 from manifests.imports.ground_truth import LeftOut, TrustedPair
 from manifests.imports.two_folders import TwoFolders, read_two_folders
-from manifests.pixels.masks import mask_alpha
+from manifests.pixels.mask_values import mask_alpha
 
 
 def read_aisegment(annotations: Path, images: Path | None, category: str) -> list[TrustedPair | LeftOut]:

@@ -18,7 +18,7 @@ from manifests.imports.error_list import Problems
 from manifests.imports.ground_truth import TrustedPair
 from manifests.imports.json_file import dicts, read_json, text
 from manifests.pixels.geometry import Pixels
-from manifests.pixels.image_files import source_uri
+from manifests.pixels.image_files import read_file, source_uri
 from manifests.pixels.images import MAX_MEGAPIXELS
 from manifests.pixels.masks import PERSON, Mask
 from manifests.pixels.rle import check_rle, decode_rle, decompress_counts
@@ -130,7 +130,7 @@ def _pair(image: _Image, root: Path, problems: Problems) -> TrustedPair | None:
         name=image.file_name,
         mask_name=f"annotations of {image.file_name}",
         uri=source_uri(path),
-        read_image=path.read_bytes,
+        read_image=partial(read_file, path),
         read_mask=partial(draw, image.segmentations, *size),
         license=image.license,
         attribution=image.attribution,

@@ -16,7 +16,8 @@ from manifests.errors import UserError
 from manifests.imports.ground_truth import LeftOut, TrustedPair
 from manifests.imports.two_folders import TwoFolders, read_two_folders
 from manifests.pixels.geometry import Pixels
-from manifests.pixels.masks import PERSON, mask_values
+from manifests.pixels.mask_values import mask_values
+from manifests.pixels.masks import PERSON
 
 CLASSES = ("background", "person", "skin", "left brow", "right brow", "left eye", "right eye", "lips", "teeth")
 

@@ -19,9 +19,10 @@ from manifests.imports.error_list import Problems
 from manifests.imports.ground_truth import TrustedPair
 from manifests.imports.json_file import dicts, read_json, text
 from manifests.pixels.geometry import Pixels
-from manifests.pixels.image_files import source_uri
+from manifests.pixels.image_files import read_file, source_uri
 from manifests.pixels.images import MAX_MEGAPIXELS
-from manifests.pixels.masks import PERSON, read_mask_values
+from manifests.pixels.mask_values import read_mask_values
+from manifests.pixels.masks import PERSON
 
 MASK_FIELD = "ground_truth"
 
@@ -82,7 +83,7 @@ def _pair(sample: Document, field: str, person: int | None, root: Path, problems
         name=name,
         mask_name=mask_name or f"{field} of {name}",
         uri=source_uri(image),
-        read_image=image.read_bytes,
+        read_image=partial(read_file, image),
         read_mask=read if person is None else partial(_person_alone, read, person),
         license=text(sample.get("license")),
         attribution=text(sample.get("attribution")),

@@ -20,8 +20,8 @@ from manifests.imports.archive import Directory
 from manifests.imports.error_list import Problems
 from manifests.imports.ground_truth import TrustedPair
 from manifests.imports.json_file import text
-from manifests.pixels.image_files import source_uri
-from manifests.pixels.masks import read_mask_values
+from manifests.pixels.image_files import read_file, source_uri
+from manifests.pixels.mask_values import read_mask_values
 
 METADATA_FILES = ("metadata.parquet", "metadata.csv", "metadata.jsonl")
 IMAGE, MASK = "file_name", "mask_file_name"
@@ -71,7 +71,7 @@ def _pair(root: Path, folder: PurePosixPath, row: dict[str, Any], problems: Prob
         name=(folder / image_name).as_posix(),
         mask_name=(folder / mask_name).as_posix(),
         uri=source_uri(image),
-        read_image=image.read_bytes,
+        read_image=partial(read_file, image),
         read_mask=partial(read_mask_values, mask),
         license=text(row.get("license")),
         attribution=text(row.get("attribution")),

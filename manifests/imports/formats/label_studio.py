@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -25,7 +26,7 @@ from manifests.imports.error_list import Problems
 from manifests.imports.formats.label_studio_shapes import AREAS, Drawing, Kind, Region, Value, drawing_of, kind_of
 from manifests.imports.ground_truth import LeftOut, TrustedPair
 from manifests.imports.json_file import dicts, read_json, text
-from manifests.pixels.image_files import PICTURE_SUFFIXES, source_uri
+from manifests.pixels.image_files import PICTURE_SUFFIXES, read_file, source_uri
 from manifests.pixels.metrics import mask_iou
 
 logger = logging.getLogger(__name__)
@@ -78,7 +79,7 @@ class _Reader:
             name=name,
             mask_name=mask_name,
             uri=source_uri(path),
-            read_image=path.read_bytes,
+            read_image=partial(read_file, path),
             read_mask=drawing.mask if an_empty_one_counts else person_reader(drawing.mask, mask_name, drawing.fault),
             license=text(task["data"].get("license")),
             attribution=text(task["data"].get("attribution")),

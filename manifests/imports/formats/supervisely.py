@@ -25,7 +25,8 @@ from manifests.imports.archive import MAX_FILE_BYTES, Tree, open_tree
 from manifests.imports.ground_truth import TrustedPair
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.images import MAX_MEGAPIXELS
-from manifests.pixels.masks import PERSON, Mask, mask_alpha
+from manifests.pixels.mask_values import mask_alpha
+from manifests.pixels.masks import PERSON, Mask
 
 Json = Any  # as the file gives it
 

@@ -109,10 +109,16 @@ def test_without_its_reader_an_image_is_refused_with_the_package_to_install(
 
 
 def test_a_reader_of_jpeg_xl_that_is_installed_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "ramp.png").write_bytes(saved("PNG", ramp()))
-    opened = f"Image.open({str(tmp_path / 'ramp.png')!r}, formats=['PNG'])"
     (tmp_path / "pillow_jxl.py").write_text(  # registers itself when it is imported, as the package does
-        f"from PIL import Image\nImage.register_open('JXL', lambda file, name: {opened}, lambda start: start[0] == 255)\n"
+        f"""
+import io
+from PIL import Image
+
+def opened(file, name):
+    return Image.open(io.BytesIO({saved("PNG", ramp())!r}), formats=["PNG"])
+
+Image.register_open("JXL", opened, lambda start: start[0] == 255)
+"""
     )
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setitem(Image.OPEN, "JXL", Image.OPEN["JXL"])
