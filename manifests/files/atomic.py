@@ -1,12 +1,14 @@
 """A file is written whole or not at all: unique temporary name, fsync, then link or replace.
 
-Temporary names start with `.tmp-` and lie in the target's own directory, so the last step never crosses
-a file system. A reader never sees half a file; a killed writer leaves at most a `.tmp-` file behind. At a URL there is
-no such name: one request makes the whole file, see `storage`.
+Temporary names are `.tmp-`, a random part and the target's suffix, and lie in the target's own directory, so the last
+step never crosses a file system. They are short: the target's name may be as long as the file system allows. A reader
+never sees half a file; a killed writer leaves at most a `.tmp-` file behind. At a URL there is no such name: one
+request makes the whole file, see `storage`.
 """
 
 import os
-import uuid
+import secrets
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +16,8 @@ from pathlib import Path
 from manifests.files.storage import create, is_remote, replace
 
 TEMPORARY_PREFIX = ".tmp-"
+RANDOM_BYTES = 8
+MAX_SUFFIX_CHARACTERS = 16  # longer ones are no file types but names with a full stop in them
 
 
 def write_exclusive(path: Path, write: Callable[[Path], object]) -> None:
@@ -64,9 +68,30 @@ def link_replace(path: Path, target: Path, *, symbolic: bool) -> None:
 
 
 @contextmanager
+def filling(path: Path) -> Iterator[Path]:
+    """A temporary directory to fill; it becomes `path`, which is missing or empty, when the block ends well."""
+    _make_directory(path.parent)
+    temporary = temporary_beside(path)
+    temporary.mkdir()
+    try:
+        yield temporary
+        _fsync(temporary)
+        temporary.replace(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    _fsync(path.parent)
+
+
+def temporary_beside(path: Path) -> Path:
+    """An unused name in the same directory, of the same suffix: some writers choose their format by it."""
+    suffix = path.suffix if len(path.suffix) <= MAX_SUFFIX_CHARACTERS else ""
+    return path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(RANDOM_BYTES)}{suffix}")
+
+
+@contextmanager
 def _temporary(path: Path) -> Iterator[Path]:
     _make_directory(path.parent)
-    temporary = path.parent / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}-{path.name}"
+    temporary = temporary_beside(path)
     try:
         yield temporary
     finally:

@@ -2,7 +2,6 @@
 
 import argparse
 import logging
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +9,13 @@ from manifests.errors import UserError
 from trainer.device import pick_device
 from trainer.inference.predictors import Predictor, open_predictor
 from trainer.predict.images import cut_pictures
-from trainer.predict.inputs import Inputs, find_inputs
+from trainer.predict.inputs import find_inputs
 from trainer.predict.localize.localizers import LOCALIZERS
 from trainer.predict.matting.background import WHITE, Background, read_background
 from trainer.predict.outputs import check_outputs, footage_outputs, still_outputs
 from trainer.predict.person_predictor import PersonPredictor
 from trainer.predict.postprocess import Postprocess
+from trainer.predict.video.frames import UnusableFootage
 from trainer.predict.video.smoothing import SMOOTHERS
 from trainer.predict.videos import cut_footage
 
@@ -36,18 +36,16 @@ def cut_inputs(options: argparse.Namespace) -> None:
         smoother = SMOOTHERS[options.smooth]()
         try:
             written += cut_footage(person, smoother, source, outputs, background=background, max_frames=options.frames)
-        except UserError as error:
+        except UnusableFootage as error:
             if len(inputs) == 1:
                 raise
             logger.warning("skipped %s: %s", source, error)
-    _end(inputs, written, options)
+    _end(written, options)
 
 
-def _end(inputs: Inputs, written: list[Path], options: argparse.Namespace) -> None:
+def _end(written: list[Path], options: argparse.Namespace) -> None:
     if not written:
         raise UserError(f"expected a usable picture or video in {options.input}, found none; see the lines above")
-    if inputs.footage:
-        print("video files are written without sound", file=sys.stderr)
     print(written[0] if len(written) == 1 else options.output)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from manifests.errors import UserError
 from manifests.pixels.image_files import PICTURE_SUFFIXES, list_pictures
 
-# Those whose containers OpenCV's FFmpeg opens. An animated .gif counts as a picture, and is refused as one.
+# Those whose containers PyAV's FFmpeg opens. An animated .gif counts as a picture, and is refused as one.
 VIDEO_SUFFIXES = frozenset(
     {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mjpeg", ".wmv", ".flv", ".ogv", ".3gp", ".ts"}
 )

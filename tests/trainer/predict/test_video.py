@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -19,17 +20,19 @@ from manifests.pixels.onnx_segmenter import Prob
 from trainer.predict import __main__ as predict
 from trainer.predict import videos
 from trainer.predict.inputs import Camera, find_inputs
-from trainer.predict.video.frames import FOURCCS, Video, open_video, writing_video
+from trainer.predict.video.footage import open_video
+from trainer.predict.video.frames import Frame, Video
 from trainer.predict.video.optical_flow import Motion, flow_frame
 from trainer.predict.video.smoothing import Exponential, unsmoothed
+from trainer.predict.video.writing import ENCODINGS, Layout, writing_video
 
-WIDTH, HEIGHT, FPS = 96, 64, 12.5
+WIDTH, HEIGHT, FPS = 96, 64, Fraction(25, 2)
 
 
 def write_video(path: Path, frames: int, *, size: tuple[int, int] = (WIDTH, HEIGHT)) -> Path:
     """A red square that goes from left to right over blue."""
     width, height = size
-    with writing_video(path, fps=FPS, width=width, height=height) as writer:
+    with writing_video(path, Layout(width, height, FPS, FPS)) as writer:
         for number in range(frames):
             rgb = np.full((height, width, 3), (20, 20, 180), np.uint8)
             left = number * (width - 32) // max(1, frames - 1)
@@ -40,7 +43,7 @@ def write_video(path: Path, frames: int, *, size: tuple[int, int] = (WIDTH, HEIG
 
 def read_video(path: Path) -> tuple[list[Pixels], float]:
     with open_video(path) as video:
-        return list(video.frames()), video.fps
+        return [frame.rgb for frame in video.frames()], float(video.fps)
 
 
 @pytest.fixture
@@ -52,13 +55,13 @@ def run(red: str, *more: str) -> None:
     predict.main(["--checkpoint", red, "--device", "cpu", *more])
 
 
-@pytest.mark.parametrize("suffix", FOURCCS)
+@pytest.mark.parametrize("suffix", ENCODINGS)
 def test_a_videos_mask_has_its_frames_size_and_rate(suffix: str, red: str, tmp_path: Path) -> None:
     source = write_video(tmp_path / f"walk{suffix}", 9)
     options = ["--output", str(tmp_path / "o"), "--video", suffix[1:], "--smooth", "none"]
     run(red, "--input", str(source), *options)
     masks, fps = read_video(tmp_path / f"o/walk{suffix}")
-    assert (len(masks), fps, masks[0].shape) == (9, pytest.approx(FPS, abs=0.01), (HEIGHT, WIDTH, 3))
+    assert (len(masks), fps, masks[0].shape) == (9, pytest.approx(12.5, abs=0.01), (HEIGHT, WIDTH, 3))
     assert masks[0][32, 16].min() > 200
     assert masks[0][32, 80].max() < 60
     assert masks[-1][32, 80].min() > 200
@@ -67,7 +70,7 @@ def test_a_videos_mask_has_its_frames_size_and_rate(suffix: str, red: str, tmp_p
 
 def test_lossless_video_gives_the_masks_back_exactly(tmp_path: Path) -> None:
     levels = np.random.default_rng(0).integers(0, 256, (4, HEIGHT, WIDTH), np.uint8)
-    with writing_video(tmp_path / "a.mkv", fps=25, width=WIDTH, height=HEIGHT) as writer:
+    with writing_video(tmp_path / "a.mkv", Layout(WIDTH, HEIGHT, FPS, FPS)) as writer:
         for frame in levels:
             writer.write(frame)
     frames, _ = read_video(tmp_path / "a.mkv")
@@ -87,7 +90,6 @@ def test_pictures_and_videos_of_a_folder_are_cut_in_one_go(
     frames = [f"walk-cutout/{number:06d}.png" for number in range(1, 5)]
     assert names == ["red-cutout.png", "red-side-by-side.jpg", "red.png", *frames, "walk-side-by-side.mp4", "walk.mp4"]
     said = capsys.readouterr()
-    assert "without sound" in said.err
     assert sum("broken.mp4" in line for line in caplog.messages) == 1
     assert said.out.splitlines()[-1] == str(tmp_path / "o")
     with pytest.raises(UserError, match=r"expected no frames in .*walk-cutout yet"):
@@ -100,16 +102,16 @@ def test_a_frame_is_written_before_the_next_but_one_is_read(
     in_flight, most = 0, 0
     frames, write = Video.frames, videos.FrameFiles.write
 
-    def counted(video: Video) -> Iterator[Pixels]:
+    def counted(video: Video) -> Iterator[Frame]:
         nonlocal in_flight, most
-        for rgb in frames(video):
+        for frame in frames(video):
             in_flight += 1
             most = max(most, in_flight)
-            yield rgb
+            yield frame
 
-    def written(files: videos.FrameFiles, frame: Pixels) -> None:
+    def written(files: videos.FrameFiles, pixels: Pixels, seconds: Fraction, duration: Fraction | None) -> None:
         nonlocal in_flight
-        write(files, frame)
+        write(files, pixels, seconds, duration)
         in_flight -= 1
 
     monkeypatch.setattr(Video, "frames", counted)
@@ -158,7 +160,7 @@ def test_odd_sides_get_one_more_row_or_column(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(b"", "expected a video, found 0 bytes"), (b"no video" * 100, "expected a video that OpenCV can open")],
+    [(b"", "expected a video, found 0 bytes"), (b"no video" * 100, "expected a video that FFmpeg can open")],
 )
 def test_an_unreadable_video_is_one_line_on_standard_error(
     content: bytes,
@@ -180,7 +182,7 @@ def test_an_unreadable_video_is_one_line_on_standard_error(
 
 
 def test_a_video_without_a_frame_is_refused(red: str, tmp_path: Path) -> None:
-    with writing_video(tmp_path / "a.avi", fps=25, width=WIDTH, height=HEIGHT):
+    with writing_video(tmp_path / "a.avi", Layout(WIDTH, HEIGHT, FPS, FPS)):
         pass
     with pytest.raises(UserError, match=r"a\.avi"):
         run(red, "--input", str(tmp_path / "a.avi"), "--output", str(tmp_path / "o"))
