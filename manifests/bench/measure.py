@@ -90,7 +90,7 @@ def add(root: Path) -> None:
     """v3: CHANGED rows added."""
     rows = pa.concat_tables(made_up_parts(CHANGED, seed=1)).to_pylist()
     ManifestStore(root).amend(
-        lambda base, version: add_rows(rows, base.parts(JOINED_COLUMNS) if base else (), version=version),
+        lambda base, version: add_rows(rows, base.parts(JOINED_COLUMNS) if base else (), version=version).patch,
         operation="import",
         parameters={},
         data_root=root / "data",

@@ -1,7 +1,8 @@
 """Samples: from pixels to a row, and which rows are near-duplicates.
 
-duplicates.py       perceptual hash -> near-duplicate groups -> split
-near_duplicates.py  the rows whose groups new rows can join, found among millions
+duplicates.py       perceptual hashes, how near two look alike, and the split of a group
+groups.py           which near-duplicate group a new sample joins
+near_duplicates.py  look-alikes among millions of perceptual hashes
 pair.py             a row's image and mask, out of its blobs
 sample.py           one sample -> one row: identity, scores, blobs
 """

@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import FileIO
 from itertools import chain
-from typing import Any
+from typing import Any, get_args
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from manifests.errors import UserError
 from manifests.files.blobs import BLOB_SUFFIXES, BlobError, BlobStore, is_linked, sha256_hex
@@ -19,9 +21,10 @@ from manifests.pixels.geometry import Pixels
 from manifests.pixels.images import MAX_MEGAPIXELS, MIN_SIDE_PX, UnusableImage, decode_image
 from manifests.pixels.masks import decode_mask
 from manifests.progress import progress
+from manifests.samples.near_duplicates import across_splits, hash_numbers
 from manifests.store.manifest import Manifest
 from manifests.store.row_patch import in_parts
-from manifests.store.schema import SCHEMA, ManifestInvalid, Validation
+from manifests.store.schema import SCHEMA, ManifestInvalid, Split, Validation
 
 _COLUMNS = ["sample_id", "source_uri", "image", "image_sha256", "mask", "mask_sha256", "width", "height"]
 _ROWS_A_TASK = 32  # a thread's turn costs as much as a small blob's digest
@@ -40,12 +43,15 @@ _Size = tuple[int, int]  # (H, W)
 def verify(manifest: Manifest, *, decode: bool = False) -> list[str]:
     """Every problem of a version as one line each; empty when all is well. Reads every blob, in threads.
 
-    The schema's violations come first, then those of the blobs in the order of the rows, each with the blob's path.
+    The schema's violations come first, then near-duplicates in two splits, then the problems of the blobs in the order
+    of the rows, each with the blob's path.
     """
     validation, violations = Validation(), []
+    look_alikes = _LookAlikes()
     columns = SCHEMA.empty_table()
     for part in manifest.parts():
         validation.check(part)
+        look_alikes.add(part)
         columns = part.slice(0, 0)
     try:
         validation.finish()
@@ -53,7 +59,41 @@ def verify(manifest: Manifest, *, decode: bool = False) -> list[str]:
         violations = error.violations
     if any(columns.schema.field(name).type != SCHEMA.field(name).type for name in _COLUMNS):
         return violations
+    violations += look_alikes.problems(manifest)
     return [*violations, *_blob_problems(manifest, BlobStore(manifest.data_root), decode)]
+
+
+class _LookAlikes:
+    """Collects hash and split of every row, 9 bytes each; what the schema's rules refuse is theirs to report."""
+
+    def __init__(self) -> None:
+        self._hashes = [np.empty(0, np.uint64)]
+        self._splits = [np.empty(0, np.int8)]
+        self._comparable = True
+
+    def add(self, part: pa.Table) -> None:
+        """`part` has any columns and values."""
+        names = set(part.column_names)
+        hashes = hash_numbers(part["phash"]) if {"phash", "split"} <= names else None
+        self._comparable = self._comparable and hashes is not None and part["split"].type == pa.string()
+        if self._comparable and hashes is not None:
+            known = pc.index_in(part["split"], value_set=pa.array(get_args(Split))).fill_null(-1)
+            self._hashes.append(hashes)
+            self._splits.append(known.to_numpy().astype(np.int8))
+
+    def problems(self, manifest: Manifest) -> Iterator[str]:
+        """Name each pair of near-duplicates in two splits."""
+        pairs = across_splits(np.concatenate(self._hashes), np.concatenate(self._splits)) if self._comparable else []
+        if not pairs:
+            return
+        places, names = np.unique(pairs), ["sample_id", "split", "phash"]
+        found = dict(zip(places.tolist(), manifest.read(names).take(pa.array(places)).to_pylist(), strict=True))
+        for first, second in ((found[one], found[other]) for one, other in pairs):
+            bits = (int(first["phash"], 16) ^ int(second["phash"], 16)).bit_count()
+            yield (
+                f"sample {first['sample_id']} ({first['split']}) and sample {second['sample_id']} ({second['split']}): "
+                f"expected near-duplicates in one split, found perceptual hashes that differ in {bits} of 64 bits"
+            )
 
 
 def _blob_problems(manifest: Manifest, blobs: BlobStore, decode: bool) -> Iterator[str]:

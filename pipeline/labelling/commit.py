@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from manifests.errors import UserError
-from manifests.samples.sample import JOINED_COLUMNS, add_rows
+from manifests.samples.sample import JOINED_COLUMNS, AddedRows, add_rows
 from manifests.store.manifest import Manifest, ManifestStore
 from manifests.store.row_patch import RowPatch
 from pipeline.labelling.shards import ShardResult, read_quarantine, read_rows, run_digest
@@ -14,19 +14,25 @@ from pipeline.quarantine import QuarantineRow, write_quarantine
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """What a run made: the version that holds its samples, and where the unusable pictures are listed, if any."""
+    """What a run made: the version that holds its samples, and where the unusable pictures are listed, if any.
+
+    `left_out` counts samples that look like others in two splits, which `notes` name.
+    """
 
     manifest: str
     samples: int
     samples_added: int
+    left_out: int
+    notes: list[str]
     quarantined: int
     quarantine_table: str | None
 
     def __str__(self) -> str:
-        known = self.samples - self.samples_added
+        known = self.samples - self.samples_added - self.left_out
         text = f"{self.samples} portrait(s)"
         if known:
             text += f", {known} of them in the dataset already, where they keep their masks"
+        text += "".join(f"; {note}" for note in self.notes)
         if self.quarantine_table:
             text += f"; {self.quarantined} picture(s) can't be used, see {self.quarantine_table}"
         return text
@@ -48,18 +54,18 @@ def commit_shards(
             f"expected at least one portrait from {parameters['images']}, found none in {len(quarantined)} "
             f"picture(s) ({reasons}); {table} says why for each"
         )
-    added = 0
+    added = AddedRows(None, [])
 
     def change(base: Manifest | None, version: int) -> RowPatch | None:
         nonlocal added
-        changes = add_rows(read_rows(results), base.parts(JOINED_COLUMNS) if base else (), version=version)
-        added = changes.added.num_rows if changes else 0
-        return changes
+        added = add_rows(read_rows(results), base.parts(JOINED_COLUMNS) if base else (), version=version)
+        return added.patch
 
     counts = {"samples": samples, "quarantined": len(quarantined)}
     manifest = store.amend(change, operation="generate", parameters={**parameters, **counts}, data_root=data_root)
     path = (manifest or store.open()).path
-    return Generated(str(path), samples, added, len(quarantined), str(table) if table else None)
+    listed_in = str(table) if table else None
+    return Generated(str(path), samples, added.count, len(added.left_out), added.notes(), len(quarantined), listed_in)
 
 
 def write_quarantine_table(

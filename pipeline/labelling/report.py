@@ -57,6 +57,7 @@ class Summary:
     pictures: int
     samples: int
     samples_added: int
+    samples_left_out: int  # they look like others in two splits
     statuses: Mapping[str, int]  # samples of this run, by what the version says of them
     reasons: Mapping[str, int]  # pictures in quarantine
     shards: int
@@ -80,6 +81,7 @@ def summarise(labelled: Labelled, generated: Generated) -> Summary:
         pictures=sum(labelled.pictures),
         samples=generated.samples,
         samples_added=generated.samples_added,
+        samples_left_out=generated.left_out,
         statuses=_statuses(samples["sample_id"], Manifest.open(generated.manifest)),
         reasons=dict(Counter(str(row["reason"]) for row in read_quarantine(labelled.results)).most_common()),
         shards=len(labelled.results),
@@ -98,6 +100,7 @@ def counts_table(summary: Summary) -> list[dict[str, Any]]:
         *(("pictures in quarantine", reason, count) for reason, count in summary.reasons.items()),
         ("samples", "all", summary.samples),
         ("samples", "new in the dataset", summary.samples_added),
+        ("samples", "left out: they look like others in two splits", summary.samples_left_out),
         *(("samples by status", status, count) for status, count in summary.statuses.items()),
         ("shards", "all", summary.shards),
         ("shards", "resumed: finished by an earlier run", summary.shards_resumed),
@@ -159,12 +162,12 @@ def page(summary: Summary, sheet: Path, embedded: str | None) -> str:
     """The report as Markdown; `embedded` is the data URL of a small sheet, None where no picture may be shown."""
     rate = summary.pictures_per_second
     speed = f"{rate:.3g} pictures per second" if rate else "nothing to measure, all shards were finished before"
-    known = summary.samples - summary.samples_added
+    known = summary.samples - summary.samples_added - summary.samples_left_out
     picture = f"![Contact sheet of masks]({embedded})" if embedded else "It is not embedded here: open the file."
     return f"""# {summary.samples:,} portraits out of {summary.pictures:,} pictures
 
 - Version: {_code(summary.manifest)}; {summary.samples_added:,} portraits are new, {known:,} were in the dataset already
-  and keep their masks there
+  and keep their masks there, {summary.samples_left_out:,} look like others in two splits and are left out
 - Teacher: {_code(summary.teacher) if summary.teacher else "none, the masks are given ones, cropped"}
 - Shards: {summary.shards:,}, of them {summary.shards_resumed:,} finished by an earlier run
 - Speed: {speed} ({summary.pictures_now:,} pictures labelled in {summary.seconds:,.0f} s)

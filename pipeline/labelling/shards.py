@@ -22,7 +22,7 @@ from manifests.files.atomic import write_replace
 from manifests.files.blobs import sha256_hex
 from manifests.pixels import images
 from manifests.pixels.masks import PERSON_LEVEL
-from manifests.samples.sample import Row
+from manifests.samples.sample import TURNED_PHASHES, Row
 from manifests.store.schema import SCHEMA
 from pipeline import doubt, quarantine
 from pipeline.faces import face, roi
@@ -35,7 +35,12 @@ from pipeline.teachers import Teacher, options, refine, tiles
 READERS = 16  # as many as pipeline.sources lets ask the network at a time; files as they came are small
 
 DATASET_COLUMNS = ("group_id", "split", "added_in")  # only the whole dataset can tell these
-ROW_SCHEMA = pa.schema([field for field in SCHEMA if field.name not in DATASET_COLUMNS])
+ROW_SCHEMA = pa.schema(
+    [
+        *(field for field in SCHEMA if field.name not in DATASET_COLUMNS),
+        pa.field(TURNED_PHASHES, pa.list_(pa.string())),  # the whole dataset needs them to find the row's group
+    ]
+)
 
 _ROWS = "rows.parquet"
 _QUARANTINE = "quarantine.parquet"

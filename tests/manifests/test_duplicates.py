@@ -3,11 +3,14 @@
 import hashlib
 import io
 from collections import Counter
+from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+import pyarrow as pa
 import pytest
 from joined_rows import join_dataset
 from PIL import Image
@@ -16,8 +19,16 @@ from manifests.files.blobs import BlobStore
 from manifests.pixels.geometry import Box, Pixels
 from manifests.pixels.images import decode_image
 from manifests.pixels.masks import decode_mask
-from manifests.samples.duplicates import MAX_HAMMING_DISTANCE, Groups, perceptual_hash, split_of
-from manifests.samples.sample import Row, Scores, Source, sample_id, score_mask, store_sample
+from manifests.samples.duplicates import (
+    MAX_HAMMING_DISTANCE,
+    MAX_TURNED_DISTANCE,
+    perceptual_hash,
+    split_of,
+    turned_hashes,
+)
+from manifests.samples.groups import Groups, NewSample
+from manifests.samples.near_duplicates import across_splits
+from manifests.samples.sample import Row, Scores, Source, add_rows, sample_id, score_mask, store_sample
 from manifests.store.schema import validate
 
 DIGEST_A, DIGEST_B = "a" * 64, "b" * 64
@@ -215,60 +226,171 @@ def test_splits_are_eight_to_one_to_one() -> None:
     }
 
 
+def sample(number: int, phash: str, source_sha256: str | None = None, turned: Sequence[str] = ()) -> NewSample:
+    return NewSample(f"{number:032x}", phash, source_sha256 or f"{number:064x}", turned)
+
+
+def sample_of(rgb: Pixels, number: int) -> NewSample:
+    return sample(number, perceptual_hash(rgb), turned=turned_hashes(rgb))
+
+
+def photographs_of(portraits: Path, names: str) -> list[Pixels]:
+    return [decode_image(path.read_bytes()) for path in sorted((portraits / "images").glob(names))]
+
+
 def test_a_reencoded_or_resized_photograph_joins_the_group(portraits: Path) -> None:
-    photographs = [decode_image(path.read_bytes()) for path in sorted((portraits / "images").glob("train_000*"))]
-    groups = Groups()
-    for number, rgb in enumerate(photographs):
-        first = groups.assign(sample_id=f"{number:032x}", phash=perceptual_hash(rgb), source_sha256=f"{number:064x}")
-        for variant in (reencoded(rgb), reencoded(rgb, 0.94), reencoded(rgb, 1.1, 80)):
-            digest = hashlib.sha256(variant.tobytes()).hexdigest()
-            assert groups.assign(sample_id="f" * 32, phash=perceptual_hash(variant), source_sha256=digest) == first
+    photographs = photographs_of(portraits, "train_000*")
+    new = [sample_of(rgb, number) for number, rgb in enumerate(photographs)]
+    for scale, quality in ((1.0, 50), (0.94, 50), (1.1, 80)):
+        new += [sample_of(reencoded(rgb, scale, quality), len(new) + number) for number, rgb in enumerate(photographs)]
+    assert Groups().assign(new) == [each.sample_id for each in new[: len(photographs)]] * 4
+
+
+TURNS = [*Image.Transpose]
+
+
+@pytest.mark.parametrize("turn", TURNS, ids=lambda turn: turn.name.lower())
+def test_a_mirrored_or_turned_copy_joins_the_group(portraits: Path, turn: Image.Transpose) -> None:
+    photographs = photographs_of(portraits, "train_000*")
+    copies = [np.asarray(Image.fromarray(rgb).transpose(turn)) for rgb in photographs]
+    known = [sample_of(rgb, number) for number, rgb in enumerate(photographs)]
+    columns = zip(*((each.sample_id, each.phash, each.source_sha256) for each in known), strict=True)
+    new = [sample_of(reencoded(rgb, 0.9, 70), 1000 + number) for number, rgb in enumerate(copies)]
+    assert Groups(*columns).assign(new) == [each.sample_id for each in known]
+    assert Groups().assign([*known, *new]) == [each.sample_id for each in known] * 2
 
 
 def test_different_people_do_not_share_a_group(portraits: Path) -> None:
-    photographs = sorted((portraits / "images").glob("train_00[01]*"))
-    groups = Groups()
-    found = {
-        groups.assign(
-            sample_id=f"{number:032x}",
-            phash=perceptual_hash(decode_image(path.read_bytes())),
-            source_sha256=f"{number:064x}",
-        )
-        for number, path in enumerate(photographs)
-    }
-    assert len(found) == len(photographs) > 8
+    photographs = photographs_of(portraits, "train_00[01]*")
+    found = Groups().assign([sample_of(rgb, number) for number, rgb in enumerate(photographs)])
+    assert len(set(found)) == len(photographs) > 8
+
+
+def test_the_upright_hash_is_not_among_the_turned_ones() -> None:
+    for seed in range(5):
+        rgb = picture(seed)
+        turned = turned_hashes(rgb)
+        assert len({perceptual_hash(rgb), *turned}) == 8
+        mirrored = turned_hashes(np.ascontiguousarray(rgb[:, ::-1]))
+        assert bits(mirrored[0], perceptual_hash(rgb)) <= 2
 
 
 def test_crops_of_one_source_share_a_group_however_they_look() -> None:
-    groups = Groups()
-    first = groups.assign(sample_id="1" * 32, phash="0" * 16, source_sha256=DIGEST_A)
-    assert groups.assign(sample_id="2" * 32, phash="f" * 16, source_sha256=DIGEST_A) == first == "1" * 32
-    assert groups.assign(sample_id="3" * 32, phash="f" * 16, source_sha256=DIGEST_B) == first  # like the second crop
+    first, far = "0" * 16, "f" * 16
+    new = [sample(1, first, DIGEST_A), sample(2, far, DIGEST_A), sample(3, far, DIGEST_B)]  # like the second crop
+    assert Groups().assign(new) == ["0" * 31 + "1"] * 3
 
 
 def test_look_alikes_differ_in_at_most_the_documented_bits() -> None:
     near, far = 2**MAX_HAMMING_DISTANCE - 1, 2 ** (MAX_HAMMING_DISTANCE + 1) - 1
-    groups = Groups(["a" * 32], ["0" * 16], [DIGEST_A])
-    assert groups.assign(sample_id="1" * 32, phash=f"{far:016x}", source_sha256="1" * 64) == "1" * 32
-    groups = Groups(["a" * 32], ["0" * 16], [DIGEST_A])
-    assert groups.assign(sample_id="2" * 32, phash=f"{near:016x}", source_sha256="2" * 64) == "a" * 32
+    known = Groups(["a" * 32], ["0" * 16], [DIGEST_A])
+    assert known.assign([sample(1, f"{far:016x}")]) == [f"{1:032x}"]
+    assert known.assign([sample(2, f"{near:016x}")]) == ["a" * 32]
+    near, far = 2**MAX_TURNED_DISTANCE - 1, 2 ** (MAX_TURNED_DISTANCE + 1) - 1
+    assert known.assign([sample(3, "f" * 16, turned=["e" * 16, f"{far:016x}"])]) == [f"{3:032x}"]
+    assert known.assign([sample(4, "f" * 16, turned=["e" * 16, f"{near:016x}"])]) == ["a" * 32]
 
 
 def test_of_several_look_alikes_the_nearest_wins_and_of_equals_the_earliest() -> None:
-    known = (["a" * 32, "b" * 32, "c" * 32], ["000000000000000f", "0000000000000001", "0000000000000002"])
-    groups = Groups(*known, ["1" * 64, "2" * 64, "3" * 64])
-    assert groups.assign(sample_id="9" * 32, phash="0" * 16, source_sha256="9" * 64) == "b" * 32
+    ids = [group for group in (f"{number:032x}" for number in range(100, 200)) if split_of(group) == "train"][:3]
+    known = (ids, ["000000000000000f", "0000000000000001", "0000000000000002"], ["1" * 64, "2" * 64, "3" * 64])
+    assert Groups(*known).assign([sample(9, "0" * 16)]) == [ids[1]]
+
+
+def group_in(split: str, number: int = 0) -> str:
+    """The id of a group in that split."""
+    return [group for group in (f"{each:032x}" for each in range(1000)) if split_of(group) == split][number]
+
+
+LEFT, MIDDLE, RIGHT = "0" * 16, "000000000000001f", f"{2**10 - 1:016x}"  # the outer two differ in 10 bits
+
+
+@pytest.mark.parametrize("splits", [("train", "test"), ("test", "train"), ("val", "train"), ("val", "test")])
+def test_a_sample_that_looks_like_two_splits_is_left_out(splits: tuple[str, str]) -> None:
+    known = Groups([group_in(split) for split in splits], [LEFT, RIGHT], [DIGEST_A, DIGEST_B])
+    turned = sample(903, "f" * 16, turned=["a" * 16, LEFT, RIGHT])
+    of_one_source = sample(904, RIGHT, DIGEST_A)  # of the left one's source, and like the right one
+    for new in (sample(902, MIDDLE), turned, of_one_source):
+        assert known.assign([new]) == [None]
+
+
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+def test_a_sample_that_looks_like_two_groups_of_one_split_joins_the_nearer(split: str) -> None:
+    groups = [group_in(split, number) for number in (0, 1)]
+    known = Groups(groups, [LEFT, RIGHT], [DIGEST_A, DIGEST_B])
+    assert known.assign([sample(901, MIDDLE)]) == known.assign([sample(902, "000000000000000f")]) == [groups[0]]
+    assert known.assign([sample(903, "000000000000003f")]) == [groups[1]]
+
+
+def test_what_is_left_out_ties_no_others() -> None:
+    known = Groups([group_in("train"), group_in("test")], [LEFT, RIGHT], [DIGEST_A, DIGEST_B])
+    beside = f"{0x1F | 0x7 << 20:016x}"  # 3 bits from the middle one, 8 from the outer two
+    assert known.assign([sample(901, MIDDLE), sample(902, beside)]) == [None, f"{902:032x}"]
+
+
+def test_in_one_batch_no_look_alikes_lie_in_two_splits() -> None:
+    """Chains of hashes, each a few bits from the one before, in a random order."""
+    rng = np.random.default_rng(1)
+    hashes: list[int] = []
+    for start in rng.integers(0, 2**63, 40).tolist():
+        for _ in range(8):
+            start ^= sum(1 << bit for bit in rng.choice(64, 4, replace=False).tolist())
+            hashes.append(start)
+    new = [sample(number, f"{hashes[place]:016x}") for number, place in enumerate(rng.permutation(len(hashes)))]
+    groups = Groups().assign(new)
+    kept = [(each.phash, split_of(group)) for each, group in zip(new, groups, strict=True) if group is not None]
+    assert all(
+        first[1] == second[1]
+        for first, second in combinations(kept, 2)
+        if bits(first[0], second[0]) <= MAX_HAMMING_DISTANCE
+    )
+    assert len(hashes) / 2 < len(kept) < len(hashes)
 
 
 def test_groups_are_found_among_many() -> None:
     numbers = np.random.default_rng(0).integers(0, 2**63, 500)
     hashes = [f"{number:016x}" for number in numbers.tolist()]
-    groups = Groups(["0" * 32], [hashes[0]], [f"{0:064x}"])
-    for number, phash in enumerate(hashes[1:], start=1):  # past every growth of the table
-        assigned = groups.assign(sample_id=f"{number:032x}", phash=phash, source_sha256=f"{number:064x}")
-        assert assigned == f"{number:032x}"
-    for number, phash in enumerate(hashes):
-        assert groups.assign(sample_id="f" * 32, phash=phash, source_sha256=f"{number + 1000:064x}") == f"{number:032x}"
+    ids = [f"{number:032x}" for number in range(500)]
+    known = Groups(ids[:1], hashes[:1], [f"{0:064x}"])
+    assert known.assign([sample(number, phash) for number, phash in enumerate(hashes) if number]) == ids[1:]
+    known = Groups(ids, hashes, [f"{number:064x}" for number in range(500)])
+    assert known.assign([sample(1000 + number, phash) for number, phash in enumerate(hashes)]) == ids
+    assert known.assign([]) == []
+
+
+def bits(first: str, second: str) -> int:
+    return (int(first, 16) ^ int(second, 16)).bit_count()
+
+
+def test_rows_that_look_like_two_splits_are_left_out_by_name(tmp_path: Path) -> None:
+    blobs = BlobStore(tmp_path)
+    rows = [stored(blobs, picture(number), f"{number:064x}") for number in range(4)]
+    for row, phash in zip(rows, (LEFT, RIGHT, MIDDLE, "f" * 16), strict=True):
+        row |= {"phash": phash, "turned_phashes": None, "source_uri": f"/{phash}.jpg"}
+    dataset = join_dataset(rows[:2], None, version=1)
+    assert dataset is not None
+    groups = pa.array([group_in("train"), group_in("test")])
+    dataset = dataset.set_column(dataset.schema.get_field_index("group_id"), "group_id", groups)
+    added = add_rows(rows, [dataset], version=2)
+    assert added.left_out == [f"/{MIDDLE}.jpg"]
+    assert added.count == 1
+    assert added.notes() == [
+        f"1 samples look like others in two splits and are left out: in either they would leak (/{MIDDLE}.jpg)"
+    ]
+    assert add_rows(rows[:2], [dataset], version=2).notes() == []
+
+
+def test_pairs_across_splits_are_those_that_a_look_at_every_pair_finds() -> None:
+    rng = np.random.default_rng(2)
+    first = rng.integers(0, 2**64, 200, dtype=np.uint64)
+    flips = [sum(1 << int(bit) for bit in rng.permutation(64)[:count]) for count in rng.integers(0, 10, 200)]
+    hashes = np.concatenate([first, first ^ np.array(flips, np.uint64)])
+    splits = rng.integers(0, 3, 400)
+    near = np.bitwise_count(hashes[:, None] ^ hashes) <= MAX_HAMMING_DISTANCE
+    expected = [(int(a), int(b)) for a, b in np.argwhere(near & (splits[:, None] != splits)) if a < b]
+    assert across_splits(hashes, splits) == expected
+    assert len(expected) > 20
+    assert across_splits(hashes[:0], splits[:0]) == []
 
 
 def test_the_hash_survives_as_sixteen_hex_digits() -> None:

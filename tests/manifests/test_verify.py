@@ -14,6 +14,7 @@ from PIL import ExifTags, Image
 
 from manifests.files.blobs import Blob, BlobStore
 from manifests.pixels.geometry import Box, Pixels
+from manifests.samples.duplicates import MAX_HAMMING_DISTANCE
 from manifests.samples.sample import Row, Source, store_sample
 from manifests.store.manifest import METADATA_KEY, Manifest, ManifestStore
 from manifests.store.schema import SCHEMA
@@ -101,6 +102,23 @@ def encoded(pixels: Pixels, format_name: str, **options: object) -> bytes:
 @pytest.mark.parametrize("decode", [False, True])
 def test_a_sound_version_has_no_problems(dataset: Dataset, decode: bool) -> None:
     assert verify(dataset.store.open(), decode=decode) == []
+
+
+@pytest.mark.parametrize("bits", [0, 6, 7])
+@pytest.mark.parametrize("splits", [("train", "test"), ("val", "train"), ("test", "val"), ("train", "train")])
+def test_near_duplicates_in_two_splits_are_found(dataset: Dataset, bits: int, splits: tuple[str, str]) -> None:
+    first = next(number for number, row in enumerate(dataset.rows()) if row["split"] == splits[0])
+    others = [number for number, row in enumerate(dataset.rows()) if row["split"] == splits[1] and number != first]
+    phash = int(dataset.rows()[first]["phash"], 16)
+    manifest = dataset.with_row(others[-1], phash=f"{phash ^ (2**bits - 1) << 20:016x}")
+    rows, problems = manifest.read().to_pylist(), verify(manifest)
+    if bits > MAX_HAMMING_DISTANCE or splits[0] == splits[1]:
+        assert problems == []
+    else:
+        one, other = (rows[number] for number in sorted((first, others[-1])))
+        named = f"sample {one['sample_id']} ({one['split']}) and sample {other['sample_id']} ({other['split']})"
+        found = f"found perceptual hashes that differ in {bits} of 64 bits"
+        assert problems == [f"{named}: expected near-duplicates in one split, {found}"]
 
 
 @pytest.mark.parametrize("bit", [0, 8 * 333 + 5, -1], ids=["first", "middle", "last"])

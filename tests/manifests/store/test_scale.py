@@ -130,7 +130,7 @@ def test_an_amended_version_is_the_one_that_a_whole_table_would_make(manifest: M
     new[6] |= {"source_sha256": rows()["source_sha256"][9].as_py()}  # is of an old one's source
     new[7] = rows().slice(11, 1).to_pylist()[0]  # is an old one
     made = store.amend(
-        lambda base, version: add_rows(new, base.parts(JOINED_COLUMNS), version=version),
+        lambda base, version: add_rows(new, base.parts(JOINED_COLUMNS), version=version).patch,
         operation="import",
         parameters={},
         data_root=manifest.data_root,
@@ -209,7 +209,7 @@ def test_relatives_are_exactly_the_rows_near_a_new_one_or_of_its_source() -> Non
     )
     relatives = Relatives([f"{int(value):016x}" for value in new], [f"{1999:064x}"])
     relatives.look_at(part)
-    found = relatives._found[-1]["group_id"].to_pylist()
+    found = relatives.found()["group_id"].to_pylist()
     expected = set(np.flatnonzero(near).tolist()) | {1999}
     assert {int(group, 16) for group in found} == expected
     assert 0 < near.sum() < 2000

@@ -305,6 +305,19 @@ def test_a_row_between_two_groups_brings_them_together() -> None:
     assert set(joined.group_ids.to_pylist()) == {"b"}
 
 
+def test_a_group_that_moves_takes_its_look_alikes_of_other_groups_with_it() -> None:
+    ours = grouped([("a", "1", 0x0, "train"), ("b", "2", 0x3F, "train"), ("c", "3", 0xFFF, "train")])
+    joined = join_groups(ours, grouped([("d", "1", 0xFFFF000000, "test")]))  # of a's source
+    assert joined.splits.to_pylist() == ["test", "test", "test", "test"]
+    assert set(joined.group_ids.to_pylist()) == {"d"}
+    apart = grouped([("a", "1", 0x0, "train"), ("b", "2", 0xFFFF, "train")])
+    assert join_groups(apart, grouped([("d", "1", 0xFFFF000000, "test")])).splits.to_pylist() == [
+        "test",
+        "train",
+        "test",
+    ]
+
+
 def test_a_shared_source_and_a_shared_sample_bring_groups_together() -> None:
     ours = grouped([("a", "1", 0x0, "train"), ("b", "2", 0xFFFF, "train"), ("e", "5", 0xFFFF0000, "train")])
     theirs = grouped([("c", "1", 0xFFFFFFFF, "test"), ("b", "2", 0xFFFF, "val"), ("d", "4", 0xFFFFFF000000, "train")])
