@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from manifests.errors import UserError, listed
+from manifests.imports.safe_paths import composed
 from manifests.pixels.image_files import list_pictures
 
 
@@ -23,6 +24,7 @@ def find_pairs(images: Path, masks: Path) -> list[Pair]:
         "images without a mask": [image_of[stem].name for stem in image_of.keys() - mask_of.keys()],
         "masks without an image": [mask_of[stem].name for stem in mask_of.keys() - image_of.keys()],
         "names that occur twice": image_clashes + mask_clashes,
+        "images that are their own masks": _own_masks(image_of, mask_of),
     }
     problems = [listed(what, names) for what, names in unpaired.items() if names]
     if problems:
@@ -30,11 +32,17 @@ def find_pairs(images: Path, masks: Path) -> list[Pair]:
     return [Pair(image_of[stem], mask_of[stem]) for stem in sorted(image_of)]
 
 
+def _own_masks(image_of: dict[str, Path], mask_of: dict[str, Path]) -> list[str]:
+    """The names of images whose mask is the same file."""
+    return [image_of[stem].name for stem in image_of.keys() & mask_of.keys() if image_of[stem].samefile(mask_of[stem])]
+
+
 def _by_stem(paths: list[Path]) -> tuple[dict[str, Path], list[str]]:
     by_stem: dict[str, Path] = {}
     clashes = []
     for path in paths:
-        if path.stem in by_stem:
+        stem = composed(path.stem)
+        if stem in by_stem:
             clashes.append(path.name)
-        by_stem.setdefault(path.stem, path)
+        by_stem.setdefault(stem, path)
     return by_stem, clashes

@@ -2,6 +2,7 @@
 
 import os
 import re
+import unicodedata
 from pathlib import Path, PurePosixPath
 
 from manifests.errors import UserError
@@ -25,10 +26,15 @@ def relative_name(name: str) -> str:
 
 
 def file_inside(root: Path, name: str) -> Path | None:
-    """The file `name` below `root`; None when there is none, UserError when it lies elsewhere, behind a link say."""
-    path = root / relative_name(name)
+    """The file `name` below `root`; None when there is none, UserError when it lies elsewhere, behind a link say.
+
+    A name counts in either form of its accents: macOS writes them decomposed, most lists composed.
+    """
+    relative = relative_name(name)
+    forms = dict.fromkeys([relative, composed(relative), unicodedata.normalize("NFD", relative)])
     try:
-        if not path.is_file():
+        path = next((root / form for form in forms if (root / form).is_file()), None)
+        if path is None:
             return None
         found = path.resolve()
     except OSError as error:  # too long for a name, a loop of links
@@ -36,6 +42,16 @@ def file_inside(root: Path, name: str) -> Path | None:
     if not found.is_relative_to(root.resolve()):
         raise UserError(f"expected {name!r} to lie in {root}, found a link to {found}; copy the file there")
     return path
+
+
+def composed(name: str) -> str:
+    """The name with its accents composed (NFC), the form in which names are compared."""
+    return unicodedata.normalize("NFC", name)
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a text file; other separators (U+2028, U+0085) are characters of a line."""
+    return re.split(r"\r\n|\r|\n", text)
 
 
 def text_of(data: bytes, name: str) -> str:

@@ -171,3 +171,12 @@ def test_a_mended_mask_replaces_the_old_one_in_a_new_version(folder: Folder) -> 
         name: before[0][name] for name in ("sample_id", "image", "split", "group_id", "status", "added_in")
     }
     assert "nothing to import" in refusal(folder.take)
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_an_image_is_never_its_own_mask(folder: Folder, linked: bool) -> None:
+    picture(1).convert("L").save(folder.images / "p.png")
+    if linked:
+        (folder.masks / "p.png").symlink_to(folder.images / "p.png")
+    masks = folder.masks if linked else folder.images
+    assert "found 1 images that are their own masks (p.png)" in refusal(folder.take, masks=masks)
