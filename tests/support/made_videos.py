@@ -31,6 +31,7 @@ class Clip:
     sound_starts: float = 0.0
     display: tuple[float, bool] | None = None  # degrees, mirrored
     tick: Fraction = Fraction(1, 1000)
+    colour: tuple[int, int, int] = (255, 0, 0)
 
 
 def write_clip(path: Path, clip: Clip) -> Path:
@@ -45,7 +46,7 @@ def write_clip(path: Path, clip: Clip) -> Path:
             stream.set_display_rotation(clip.display[0], hflip=clip.display[1])
         sound = None if clip.sound_codec is None else container.add_stream(clip.sound_codec, RATE, layout="mono")
         for number, milliseconds in enumerate(clip.times):
-            frame = VideoFrame.from_ndarray(square(number, len(clip.times), clip.size), format="rgb24")
+            frame = VideoFrame.from_ndarray(square(number, len(clip.times), clip.size, clip.colour), format="rgb24")
             frame.pts, frame.time_base = round(Fraction(milliseconds, 1000) / clip.tick), clip.tick
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
@@ -56,12 +57,12 @@ def write_clip(path: Path, clip: Clip) -> Path:
     return path
 
 
-def square(number: int, count: int, size: tuple[int, int]) -> Pixels:
+def square(number: int, count: int, size: tuple[int, int], colour: tuple[int, int, int] = (255, 0, 0)) -> Pixels:
     """RGB (H, W, 3) of frame `number`."""
     width, height = size
     rgb = np.full((height, width, 3), (20, 20, 180), np.uint8)
     left = number * (width - 32) // max(1, count - 1)
-    rgb[height // 4 : 3 * height // 4, left : left + 32] = 255, 0, 0
+    rgb[height // 4 : 3 * height // 4, left : left + 32] = colour
     return rgb
 
 

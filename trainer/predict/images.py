@@ -1,7 +1,8 @@
-"""Pictures -> files."""
+"""Images -> files."""
 
 import io
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from PIL import Image
@@ -9,7 +10,7 @@ from PIL import Image
 from manifests.errors import UserError
 from manifests.files.atomic import write_replace
 from manifests.pixels.geometry import Pixels
-from manifests.pixels.image_files import usable_pictures
+from manifests.pixels.image_files import read_file, usable_pictures
 from manifests.pixels.images import UnusableImage, decode_image, encode_jpeg
 from manifests.progress import progress
 from trainer.inference.predictors import Predictor
@@ -19,19 +20,29 @@ from trainer.predict.outputs import Outputs
 
 PNG_LEVEL = 6
 
+logger = logging.getLogger(__name__)
+
 
 def cut_pictures(
-    predictor: Predictor, pictures: Sequence[Path], outputs: Mapping[Path, Outputs], *, background: Background = WHITE
+    predictor: Predictor, images: Mapping[Path, Outputs], *, alone: bool, background: Background = WHITE
 ) -> list[Path]:
-    """Write the `outputs` of every picture, and give what was written.
+    """Write the outputs of every image, and give what was written.
 
-    Of several pictures unusable ones are said on standard error and left out; one alone is a UserError.
+    Unusable images are logged as warnings and skipped; one that is `alone`, the only input, is a UserError. Images
+    without a person are written, counted and named.
     """
-    if len(pictures) == 1:
-        return _write(pictures[0], _decoded(pictures[0]), predictor, outputs, background)
-    written = []
-    for picture, rgb in usable_pictures(progress(pictures, "cutting out", total=len(pictures))):
-        written += _write(picture, rgb, predictor, outputs, background)
+    usable = _one(next(iter(images))) if alone else usable_pictures(progress(images, "cutting out", total=len(images)))
+    written, empty = list[Path](), 0
+    for image, rgb in usable:
+        cutout = Cutout(rgb, predictor.person_prob(rgb), background)
+        for view, path in images[image].items():
+            write_replace(path, encoded(VIEWS[view](cutout), path.suffix))
+            written.append(path)
+        if not cutout.shows_person:
+            logger.warning("found no person in %s", image)
+            empty += 1
+    if empty and not alone:
+        logger.warning("found no person in %d of %d images, named above", empty, len(images))
     return written
 
 
@@ -44,17 +55,8 @@ def encoded(pixels: Pixels, suffix: str) -> bytes:
     return buffer.getvalue()
 
 
-def _write(
-    picture: Path, rgb: Pixels, predictor: Predictor, outputs: Mapping[Path, Outputs], background: Background
-) -> list[Path]:
-    cutout = Cutout(rgb, predictor.person_prob(rgb), background)
-    for view, path in outputs[picture].items():
-        write_replace(path, encoded(VIEWS[view](cutout), path.suffix))
-    return list(outputs[picture].values())
-
-
-def _decoded(picture: Path) -> Pixels:
+def _one(image: Path) -> Iterator[tuple[Path, Pixels]]:
     try:
-        return decode_image(picture.read_bytes())
+        yield image, decode_image(read_file(image))
     except UnusableImage as error:
-        raise UserError(f"expected a usable picture, found {picture}: {error}") from error
+        raise UserError(f"expected a usable picture, found {image}: {error}") from error

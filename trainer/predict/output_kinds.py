@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from manifests.pixels.geometry import Pixels
-from manifests.pixels.masks import mask_from_prob
+from manifests.pixels.masks import PERSON_PROB, mask_from_prob
 from manifests.pixels.onnx_segmenter import Prob
 from trainer.predict.matting.background import WHITE, Background, composite, fitted, out_of_focus
 from trainer.predict.matting.foreground import foreground_colours
@@ -32,6 +32,11 @@ class Cutout:
     rgb: Pixels
     prob: Prob
     background: Background = WHITE
+
+    @property
+    def shows_person(self) -> bool:
+        """Whether any pixel is person."""
+        return bool((self.prob >= PERSON_PROB).any())
 
     @cached_property
     def alpha(self) -> Prob:

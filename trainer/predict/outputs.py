@@ -3,9 +3,12 @@
 Nothing is written when two outputs would have one name, or when one would replace an input.
 """
 
+import logging
+import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from manifests.errors import UserError
 from trainer.predict.inputs import Footage, Inputs, stem
@@ -18,9 +21,12 @@ STILL_SUFFIXES = {
     "replace": ".jpg",
     "side-by-side": ".jpg",
 }
+MAX_NAME_BYTES = 255  # of a file's name, on all file systems in use
 FRAMES = "cutout"  # of a video: a directory of numbered PNG files, since video files here hold no opacity
 
 Outputs = Mapping[str, Path]  # view -> file, or directory of frames
+
+logger = logging.getLogger(__name__)
 
 
 def still_outputs(picture: Path, views: Iterable[str], directory: Path) -> Outputs:
@@ -46,6 +52,24 @@ def check_outputs(inputs: Inputs, outputs: Sequence[Outputs]) -> None:
         raise UserError(f"expected an --output where no input lies, found {lost[0]} to be overwritten; give another")
     for views in outputs:
         _check_frames(views.get(FRAMES))
+
+
+def skip_long_names(*groups: MutableMapping[Any, Outputs], alone: bool) -> None:
+    """Take out the inputs, named, whose outputs' names would be longer than a file system's; UserError when `alone`."""
+    for group in groups:
+        for source, outputs in list(group.items()):
+            longest = max((path.name for path in outputs.values()), key=_size_bytes)
+            if _size_bytes(longest) <= MAX_NAME_BYTES:
+                continue
+            found = f"expected output names of at most {MAX_NAME_BYTES} bytes, found {longest}; rename {source}"
+            if alone:
+                raise UserError(found)
+            logger.warning("skipped %s: %s", source, found)
+            del group[source]
+
+
+def _size_bytes(name: str) -> int:
+    return len(os.fsencode(name))
 
 
 def _check_stems(inputs: Inputs) -> None:

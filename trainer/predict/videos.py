@@ -62,15 +62,19 @@ def cut_footage(
         whole_sound = max_frames is None
         sinks = {view: stack.enter_context(_sink(view, path, video, whole_sound)) for view, path in outputs.items()}
         total = min(video.stated_frames or max_frames or 0, max_frames or video.stated_frames or 0) or None
+        frames = with_person = 0
         try:
             for frame in progress(islice(video.frames(), max_frames), str(source), total=total):
                 prob = person_prob_of_frame(predictor, frame.rgb, video.pixel_aspect)
                 cutout = Cutout(frame.rgb, smoother(frame.rgb, prob), background)
+                frames, with_person = frames + 1, with_person + cutout.shows_person
                 for view, sink in sinks.items():
                     sink.write(VIEWS[view](cutout), frame.seconds, frame.duration_seconds)
         except KeyboardInterrupt:
             if not isinstance(source, Camera):
                 raise
+        if not with_person:
+            logger.warning("found no person in any of %d frames of %s", frames, source)
     return list(outputs.values())
 
 

@@ -380,12 +380,18 @@ def test_odd_pictures_are_taken_and_bad_ones_named(
     run(red, "--input", str(pictures), "--output", str(tmp_path / "o"))
     written = {path.stem for path in (tmp_path / "o").iterdir()}
     assert written == {"cmyk", "good", "half_transparent", "no_face", "rotated", "sixteen_bit"}
-    assert sorted(Path(line.split(":")[0]).stem for line in caplog.messages) == [
+    skipped = [line.split(":")[0] for line in caplog.messages if line.startswith(f"skipped {pictures}")]
+    assert sorted(Path(line).stem for line in skipped) == [
         "animated",
         "empty",
         "one_pixel",
         "text",
         "truncated",
+    ]
+    assert "skipped 5 of 11 inputs, named above" in caplog.messages
+    assert [line for line in caplog.messages if line.startswith("found no person")] == [
+        f"found no person in {pictures / 'no_face.jpg'}",
+        "found no person in 1 of 11 images, named above",
     ]
 
 
