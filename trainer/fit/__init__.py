@@ -1,6 +1,7 @@
 """`python -m trainer.fit`: fit a network on a manifest's accepted rows.
 
 __main__.py         the command line
+batch_norms.py      whether batch norm can train on a run's batches
 configuration.py    everything that decides a run's weights
 distillation.py     targets mixed with what teachers say
 distributed.py      Lightning Fabric: one process or several

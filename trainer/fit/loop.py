@@ -26,6 +26,7 @@ from trainer.data.preprocessing import Preprocessing, imagenet
 from trainer.data.rank_slice import RankSlice, check_shares
 from trainer.data.samples import Samples, images_per_epoch
 from trainer.evaluate.evaluation import evaluate
+from trainer.fit.batch_norms import check_batch_norms
 from trainer.fit.configuration import Configuration
 from trainer.fit.distillation import distilled
 from trainer.fit.distributed import first_then_others, on_first
@@ -91,9 +92,14 @@ def fit(
     if progress.epoch:
         print(f"resuming {output} after epoch {progress.epoch}")
         load_model(output, model)
+    left = stages(model, configuration.recipe)[progress.stage :]
+    for stage in left:
+        check_batch_norms(
+            stage, configuration.recipe, rows=len(train), size_px=configuration.size_px, device=fabric.device
+        )
     log = RunLog(output, progress)
     run = FitRun(fabric, manifest, configuration, output, model, preprocessing, train, val, compile_network, log)
-    for stage in stages(model, configuration.recipe)[progress.stage :]:
+    for stage in left:
         if stage.number > progress.stage:
             progress = RunProgress(stage.number)
         if progress.epoch < stage.epochs:
