@@ -5,12 +5,13 @@ import io
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from PIL import Image
 
 from manifests.errors import UserError
@@ -24,6 +25,8 @@ SHOWN_SIDE_PX = 1024  # of the pictures on the page; the networks get the whole 
 TINT = (224, 33, 138)  # on few photographs, and told apart from skin by the colour-blind
 JPEG_QUALITY = 88
 WEBP_QUALITY = 88
+
+_TEMPLATES = Environment(loader=PackageLoader("trainer.demo"), autoescape=True, undefined=StrictUndefined)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,31 +71,30 @@ def judge(predictor: Predictor, rgb: Pixels, clock: Callable[[], float] = time.p
 
 
 def results_html(rgb: Pixels, contestants: Sequence[Contestant]) -> str:
-    """A card for each network. Pictures are data: URLs, so nothing of them is written to a disk or kept."""
+    """A card for each network. Images are data: URLs, so nothing of them is written to a disk or kept."""
     photo = _shown(rgb)
-    photo_url = _url("jpeg", Image.fromarray(photo), quality=JPEG_QUALITY)
-    cards = [_card(photo, photo_url, one, judge(one.predictor, rgb)) for one in contestants]
-    height, width = rgb.shape[:2]
-    return f'<p class="seen" role="status">{width} × {height} px</p><div class="cards">{"".join(cards)}</div>'
+    return _TEMPLATES.get_template("cards.html").render(
+        height=rgb.shape[0],
+        width=rgb.shape[1],
+        photo=_url("jpeg", Image.fromarray(photo), quality=JPEG_QUALITY),
+        cards=[_values(photo, one, judge(one.predictor, rgb)) for one in contestants],
+    )
 
 
 def error_html(error: UserError) -> str:
-    return f'<p class="problem" role="alert">{escape(str(error))}</p>'
+    return Markup('<p class="problem" role="alert">{}</p>').format(error)
 
 
-def _card(photo: Pixels, photo_url: str, one: Contestant, outcome: DemoCard) -> str:
-    name = escape(one.name)
-    tint_url = _url("png", _with_alpha(np.full_like(photo, TINT), outcome.mask), compress_level=1)
-    cutout_url = _url("webp", _with_alpha(photo, outcome.mask), quality=WEBP_QUALITY, method=2)
-    return f"""
-<article class="card" aria-label="{name}">
-  <h3>{name} <small>{round(one.size_bytes / 1000):,} kB</small></h3>
-  <p class="figures"><b>{100 * outcome.person_fraction:.1f} %</b> person · <b>{outcome.milliseconds:.0f}</b> ms</p>
-  <div class="overlay">
-    <img src="{photo_url}" alt="the picture"><img class="tint" src="{tint_url}" alt="mask of {name}">
-  </div>
-  <div class="cutout"><img src="{cutout_url}" alt="cut-out of {name}"></div>
-</article>"""
+def _values(photo: Pixels, one: Contestant, card: DemoCard) -> dict[str, object]:
+    """What the template shows of one network."""
+    return {
+        "name": one.name,
+        "size_bytes": one.size_bytes,
+        "person_fraction": card.person_fraction,
+        "milliseconds": card.milliseconds,
+        "tint": _url("png", _with_alpha(np.full_like(photo, TINT), card.mask), compress_level=1),
+        "cutout": _url("webp", _with_alpha(photo, card.mask), quality=WEBP_QUALITY, method=2),
+    }
 
 
 def _shown(pixels: Pixels) -> Pixels:
