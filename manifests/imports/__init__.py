@@ -3,6 +3,7 @@
     archive.py        the files of a directory or of a zip, by name
     drawn_person.py   regions that mark a person and draw none
     error_list.py     the problems of an annotation file, raised as one error
+    file_finder.py    the files that a list names, by whole names or by their ends
     ground_truth.py   `import`: trusted image and mask pairs
     json_file.py      a third-party JSON file
     lists.py          what eg1800 and baidu share

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from manifests.errors import UserError, listed
-from manifests.imports.safe_paths import file_inside
+from manifests.imports.file_finder import FileFinder
 
 
 class Problems:
@@ -11,6 +11,7 @@ class Problems:
 
     def __init__(self) -> None:
         self._names: dict[str, list[str]] = {}
+        self._finders: dict[Path, FileFinder] = {}
 
     def add(self, what: str, name: object) -> None:
         self._names.setdefault(what, []).append(str(name))
@@ -18,7 +19,7 @@ class Problems:
     def find(self, root: Path, name: str, *, what: str = "images") -> Path | None:
         """The file `name` below `root`; None, and a problem more, when it lies elsewhere or isn't there."""
         try:
-            path = file_inside(root, name)
+            path = self._finders.setdefault(root, FileFinder(root)).find(name)
         except UserError as error:
             self.add("unusable file names", error)
             return None
@@ -27,7 +28,9 @@ class Problems:
         return path
 
     def check(self, expected: str) -> None:
-        """UserError when there is any: `expected ..., found ...; ...`."""
+        """UserError when there is any: `expected ..., found ...; ...`; else a warning on names found by their ends."""
         if self._names:
             found = "; ".join(listed(what, names) for what, names in self._names.items())
             raise UserError(f"expected {expected}, found {found}")
+        for finder in self._finders.values():
+            finder.note()

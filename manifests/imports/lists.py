@@ -10,8 +10,9 @@ from functools import partial
 from pathlib import Path
 
 from manifests.errors import UserError, listed
+from manifests.imports.file_finder import FileFinder
 from manifests.imports.ground_truth import TrustedPair
-from manifests.imports.safe_paths import file_inside, relative_name, text_of
+from manifests.imports.safe_paths import lines_of, text_of
 from manifests.pixels.image_files import read_file, source_uri
 from manifests.pixels.mask_values import read_mask_values
 
@@ -31,18 +32,20 @@ def read_list(annotations: Path, root: Path, candidates: Callable[[Line], Candid
         raise UserError(f"expected a directory of images and masks at {root}, found none; check --images")
     problems: dict[str, list[str]] = {}
     mask_of: dict[Path, Path] = {}
+    finder = FileFinder(root)
     for line in _lines(annotations):
         if len(line) > 2:
             problems.setdefault("lines of more than two names", []).append(" ".join(line)[:80])
             continue
         image_names, mask_names = candidates(line)
-        image = _first(root, image_names, "images that aren't there", problems)
-        mask = _first(root, mask_names, "masks that aren't there", problems)
+        image = _first(finder, image_names, "images that aren't there", problems)
+        mask = _first(finder, mask_names, "masks that aren't there", problems)
         if image and mask and mask_of.setdefault(image, mask) != mask:
             problems.setdefault("images with two masks", []).append(image_names[0])
     if problems:
         found = "; ".join(listed(what, names) for what, names in problems.items())
         raise UserError(f"expected the files that {annotations} lists below {root}, found {found}")
+    finder.note()
     return [_pair(image, mask_of[image], root) for image in sorted(mask_of)]
 
 
@@ -67,18 +70,18 @@ def _lines_of(file: Path) -> Iterable[Line]:
         text = text_of(file.read_bytes(), str(file))
     except FileNotFoundError as error:
         raise UserError(f"expected a list of names at {file}, found no file; check the path") from error
-    for line in text.splitlines():
+    for line in lines_of(text):
         delimiter = "\t" if "\t" in line.strip() else " "
         names = next(csv.reader([line.strip()], delimiter=delimiter, skipinitialspace=True), [])
         if columns := tuple(name for name in names if name):
             yield columns
 
 
-def _first(root: Path, names: Sequence[str], what: str, problems: dict[str, list[str]]) -> Path | None:
-    """The first of the names that is a file below `root`; else None, and a problem."""
+def _first(finder: FileFinder, names: Sequence[str], what: str, problems: dict[str, list[str]]) -> Path | None:
+    """The first of the names that is a file below the root; else None, and a problem."""
     for name in names:
         try:
-            if path := file_inside(root, relative_name(name)):
+            if path := finder.find(name):
                 return path
         except UserError as error:
             problems.setdefault("unusable names", []).append(str(error))

@@ -464,6 +464,11 @@ def write_list(path: Path, rows: list[dict[str, str | None]]) -> Path:
     return path
 
 
+def test_a_list_has_a_url_a_line_whatever_else_separates_text(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_bytes(f"{NOBODY}/a\u2028b.jpg\r\n{NOBODY}/c\u0085d.jpg\n".encode())
+    assert uris(find_pictures(str(tmp_path / "list.txt"))) == [f"{NOBODY}/a\u2028b.jpg", f"{NOBODY}/c\u0085d.jpg"]
+
+
 @pytest.mark.parametrize("name", ["list.csv", "list.parquet"])
 def test_a_table_of_urls_states_license_and_attribution(tmp_path: Path, name: str) -> None:
     rows = [

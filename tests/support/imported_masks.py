@@ -2,7 +2,7 @@
 
 import argparse
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from PIL import Image
 
 from manifests.cli.importing import add_options
 from manifests.errors import UserError
-from manifests.imports.ground_truth import Imported, TrustedPair, import_pairs
+from manifests.imports.ground_truth import Imported, LeftOut, TrustedPair, import_pairs
 from manifests.pixels.geometry import Pixels
 from manifests.store.manifest import Manifest, ManifestStore
 
@@ -28,7 +28,15 @@ def refusal(read: Callable[..., object], *arguments: object) -> str:
     return str(caught.value)
 
 
-def take(root: Path, pairs: list[TrustedPair], **options: Any) -> Imported:
+def trusted(found: Iterable[TrustedPair | LeftOut]) -> list[TrustedPair]:
+    return [each for each in found if isinstance(each, TrustedPair)]
+
+
+def left_out(found: Iterable[TrustedPair | LeftOut]) -> list[str]:
+    return [each.files for each in found if isinstance(each, LeftOut)]
+
+
+def take(root: Path, pairs: Sequence[TrustedPair | LeftOut], **options: Any) -> Imported:
     store = ManifestStore(root / "manifests")
     return import_pairs(store, pairs, source="back", data_root=root / "data", parameters={}, **options)
 

@@ -1,9 +1,11 @@
 """COCO instances -> trusted pairs: the person's polygons and RLEs of an image, united into one mask.
 
-A polygon's person are the pixels whose centre lies inside (COCO counts from the picture's corner). Crowds count as
-person. Images without an annotation of the category are left out: COCO doesn't say that somebody looked for one.
+A polygon's person are the pixels whose centre lies inside (COCO counts from the image's corner). Crowds count as
+person. Images without an annotation of the category are left out, and counted: COCO doesn't say whether anyone looked
+for one. An image whose annotations draw no pixel is refused by name; an RLE with a stated area of 0 may be empty.
 """
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,15 +15,18 @@ from typing import Any
 import numpy as np
 from skimage.draw import polygon2mask
 
-from manifests.errors import UserError
+from manifests.errors import UserError, listed
+from manifests.imports.drawn_person import Fault, all_faulty, outline_fault, person_reader
 from manifests.imports.error_list import Problems
-from manifests.imports.ground_truth import TrustedPair
+from manifests.imports.ground_truth import LeftOut, TrustedPair
 from manifests.imports.json_file import dicts, read_json, text
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.image_files import read_file, source_uri
 from manifests.pixels.images import MAX_MEGAPIXELS
 from manifests.pixels.masks import PERSON, Mask
 from manifests.pixels.rle import check_rle, decode_rle, decompress_counts
+
+logger = logging.getLogger(__name__)
 
 NOT_STATED = "not stated"  # what an export of ours writes for no licence
 
@@ -38,10 +43,13 @@ class _Image:
     license: str | None
     attribution: str | None
     segmentations: list[Segmentation] = field(default_factory=list)
+    promises_a_person: bool = False
 
 
-def read_coco(annotations: Path, images: Path | None, category: str) -> list[TrustedPair]:
+def read_coco(annotations: Path, images: Path | None, category: str) -> list[TrustedPair | LeftOut]:
     """The images that `annotations` (a JSON file, or a directory of them) marks a `category` in, by file name.
+
+    Then a line on the images without one.
 
     `images` is the directory the file names start from; by default the annotations' own. UserError naming all that is
     wrong: images that are missing or lie outside, RLEs of the wrong length, polygons that are none.
@@ -52,20 +60,22 @@ def read_coco(annotations: Path, images: Path | None, category: str) -> list[Tru
     root = images or (annotations if annotations.is_dir() else annotations.parent)
     if not root.is_dir():
         raise UserError(f"expected a directory of images at {root}, found none; check --images")
-    pairs: list[TrustedPair] = []
     problems = Problems()
+    found = [image for file in files for image in _images(file, category, problems)]
+    marked = [image for image in found if image.segmentations]
     seen: set[str] = set()
-    for file in files:
-        for image in _person_images(file, category, problems):
-            if image.file_name in seen:
-                problems.add("images listed twice", image.file_name)
-            seen.add(image.file_name)
-            if pair := _pair(image, root, problems):
-                pairs.append(pair)
+    for image in marked:
+        if image.file_name in seen:
+            problems.add("images listed twice", image.file_name)
+        seen.add(image.file_name)
+    pairs = [pair for image in marked if (pair := _pair(image, root, problems))]
     problems.check(f"sound COCO annotations in {annotations}")
     if not pairs:
         raise UserError(f"expected images with a {category} in {annotations}, found none; say --category NAME")
-    return sorted(pairs, key=lambda pair: pair.name)
+    _note_faults(marked)
+    without = [image.file_name for image in found if not image.segmentations]
+    left_out = [LeftOut(listed(f"images without a {category}", without))] if without else []
+    return [*sorted(pairs, key=lambda pair: pair.name), *left_out]
 
 
 def draw(segmentations: list[Segmentation], height: int, width: int) -> Pixels:
@@ -108,6 +118,24 @@ def check_segmentation(segmentation: Segmentation, height: int, width: int) -> N
         raise ValueError("a polygon that isn't one of 3 or more corners")
 
 
+def _fault(segmentation: Segmentation, image: _Image) -> Fault | None:
+    """Why none of a segmentation's polygons can be a person's; None when one can, and for an RLE."""
+    if isinstance(segmentation, dict):
+        return None
+    return all_faulty(outline_fault(polygon, image.height, image.width) for polygon in segmentation)
+
+
+def _note_faults(images: list[_Image]) -> None:
+    """Log a warning on images with an annotation that draws nothing beside others that draw a person."""
+    partly = []
+    for image in images:
+        faults = [_fault(segmentation, image) for segmentation in image.segmentations]
+        if any(faults) and not all(faults):
+            partly.append(f"{image.file_name}: {next(filter(None, faults))}")
+    if partly:
+        logger.warning("%s", listed("images with an annotation that draws nothing beside others", partly))
+
+
 def _is_polygon(polygon: Any) -> bool:
     if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
         return False
@@ -126,19 +154,22 @@ def _pair(image: _Image, root: Path, problems: Problems) -> TrustedPair | None:
     except (ValueError, OverflowError) as error:
         problems.add("broken annotations", f"{image.file_name}: {error}")
         return None
+    read, mask_name = partial(draw, image.segmentations, *size), f"annotations of {image.file_name}"
+    faults = [_fault(segmentation, image) for segmentation in image.segmentations]
+    fault = next((fault for fault in faults if fault == "corners in 0..1 (normalised)"), all_faulty(faults))
     return TrustedPair(
         name=image.file_name,
-        mask_name=f"annotations of {image.file_name}",
+        mask_name=mask_name,
         uri=source_uri(path),
         read_image=partial(read_file, path),
-        read_mask=partial(draw, image.segmentations, *size),
+        read_mask=person_reader(read, mask_name, fault) if image.promises_a_person else read,
         license=image.license,
         attribution=image.attribution,
     )
 
 
-def _person_images(file: Path, category: str, problems: Problems) -> list[_Image]:
-    """The images of one JSON file that have annotations of the category; what is wrong goes into `problems`."""
+def _images(file: Path, category: str, problems: Problems) -> list[_Image]:
+    """The images of one JSON file, with their annotations of the category; what is wrong goes into `problems`."""
     content = _load(file)
     wanted = _category_ids(content["categories"], category, file)
     licenses = {_key(entry.get("id")): entry.get("name") for entry in dicts(content.get("licenses"))}
@@ -158,8 +189,10 @@ def _person_images(file: Path, category: str, problems: Problems) -> list[_Image
         if owner is None:
             problems.add("annotations of images that aren't listed", _key(annotation.get("id")))
         else:
-            owner.segmentations.append(annotation.get("segmentation"))
-    return [image for image in images.values() if image.segmentations]
+            segmentation = annotation.get("segmentation")
+            owner.segmentations.append(segmentation)
+            owner.promises_a_person |= not (isinstance(segmentation, dict) and annotation.get("area") == 0)
+    return list(images.values())
 
 
 def _load(file: Path) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """CVAT "Segmentation mask 1.1" and PASCAL VOC segmentation -> trusted pairs, from a directory or a zip.
 
-`ImageSets/Segmentation/*.txt` list the names, `SegmentationClass/` holds the masks, `JPEGImages/` the pictures (CVAT
-leaves them out unless asked: then they are in the directory given as images). `labelmap.txt` names the colours; where
-there is none they are PASCAL VOC's. A mask in colours, or with a palette, is read by colour; one of a single channel by
-index, in the label map's order. VOC's void (the outline) is background.
+`ImageSets/Segmentation/*.txt` list the names, `SegmentationClass/` holds the masks, `JPEGImages/` the images (CVAT
+leaves them out unless asked: then they are in the directory given as images). `labelmap.txt` names the colours, or
+`class_names.txt` the labels in order (labelme2voc); where there is neither they are PASCAL VOC's. A mask in colours, or
+with a palette, is read by colour; one of a single channel by index, in the label map's order. VOC's void (the outline)
+is background.
 """
 
 import io
@@ -18,7 +19,7 @@ from PIL import Image
 from manifests.errors import UserError, listed
 from manifests.imports.archive import Tree, open_tree
 from manifests.imports.ground_truth import TrustedPair
-from manifests.imports.safe_paths import relative_name, text_of
+from manifests.imports.safe_paths import composed, lines_of, relative_name, text_of
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.image_files import PICTURE_SUFFIXES
 from manifests.pixels.images import MAX_MEGAPIXELS, PICTURE_FORMATS
@@ -33,6 +34,8 @@ VOC_LABELS = (
 VOID_RGB = (224, 224, 192)
 VOID_INDEX = 255
 
+_CLASS_NAMES = "class_names.txt"
+_IGNORED = "__ignore__"  # labelme2voc's name for 255
 _IMAGES, _MASKS, _LISTS = "JPEGImages/", "SegmentationClass/", "ImageSets/Segmentation/"
 
 
@@ -77,17 +80,20 @@ def read_cvat(annotations: Path, images: Path | None, category: str) -> list[Tru
     tree = open_tree(annotations)
     label_map = _label_map(tree, category, annotations)
     pictures, prefix = (open_tree(images), "") if images else (tree, _IMAGES)
-    image_of, mask_of = _by_stem(pictures, prefix), _by_stem(tree, _MASKS)
     names, outside = _listed_names(tree, annotations)
+    image_of, two_images = _by_stem(pictures, prefix, names)
+    mask_of, two_masks = _by_stem(tree, _MASKS, names)
     problems = {
         "names that can't be used": outside,
         f"images that {images or annotations / _IMAGES} doesn't hold": [name for name in names if name not in image_of],
         f"masks that {annotations / _MASKS} doesn't hold": [name for name in names if name not in mask_of],
+        "names that two images have": two_images,
+        "names that two masks have": two_masks,
     }
     found = "; ".join(listed(what, wrong) for what, wrong in problems.items() if wrong)
     if found:
         raise UserError(f"expected an image and a mask for each name in {annotations / _LISTS}, found {found}")
-    return [
+    pairs = [
         TrustedPair(
             name=PurePosixPath(image_of[name]).name,
             mask_name=PurePosixPath(mask_of[name]).name,
@@ -97,12 +103,14 @@ def read_cvat(annotations: Path, images: Path | None, category: str) -> list[Tru
         )
         for name in names
     ]
+    _check_category(pairs, category, annotations)
+    return pairs
 
 
 def parse_label_map(text: str, person: str) -> LabelMap:
     """labelmap.txt, lines of `label:r,g,b:parts:actions`; UserError when a line is none or none is the person's."""
     colours: dict[str, Rgb] = {}
-    for line in text.splitlines():
+    for line in lines_of(text):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         label, _, rest = line.partition(":")
@@ -131,9 +139,45 @@ def voc_colour(index: int) -> Rgb:
 def _label_map(tree: Tree, category: str, annotations: Path) -> LabelMap:
     if "labelmap.txt" in tree.names:
         return parse_label_map(_text(tree, "labelmap.txt", annotations), category)
+    if _CLASS_NAMES in tree.names:
+        return _indexed_labels(lines_of(_text(tree, _CLASS_NAMES, annotations)), category, annotations)
     if category.lower() not in VOC_LABELS:
         raise UserError(f"expected labelmap.txt with {category} in {annotations}, found none; VOC has no such label")
     return LabelMap(tuple(map(voc_colour, range(len(VOC_LABELS)))), VOC_LABELS.index(category.lower()), has_void=True)
+
+
+def _indexed_labels(names: list[str], category: str, annotations: Path) -> LabelMap:
+    """The labels of class_names.txt, a name a line from the background's on, in VOC's colours."""
+    labels = [name.strip().lower() for name in names if name.strip() and name.strip() != _IGNORED]
+    if labels.count(category.lower()) != 1:
+        raise UserError(
+            f"expected the label {category} once in {annotations / _CLASS_NAMES}, found "
+            f"{', '.join(labels[:12]) or 'none'}; say --category NAME"
+        )
+    if len(labels) > VOID_INDEX:
+        raise UserError(f"expected at most {VOID_INDEX} labels in {annotations / _CLASS_NAMES}, found {len(labels)}")
+    return LabelMap(tuple(map(voc_colour, range(len(labels)))), labels.index(category.lower()), has_void=True)
+
+
+def _check_category(pairs: list[TrustedPair], category: str, annotations: Path) -> None:
+    """UserError when all masks that can be read are without the label: it is another one, or they are of another kind.
+
+    The first mask that holds it ends the search; those that can't be read are for whoever imports the pairs.
+    """
+    readable = 0
+    for pair in pairs:
+        try:
+            if pair.read_mask().any():
+                return
+        except UserError:
+            continue
+        readable += 1
+    if readable:
+        raise UserError(
+            f"expected the label {category} in the masks of {annotations}, found it in none of {readable}; say "
+            f"--category NAME, name the labels in labelmap.txt or {_CLASS_NAMES}, or take --format paired with "
+            "--person-label N"
+        )
 
 
 def _listed_names(tree: Tree, annotations: Path) -> tuple[list[str], list[str]]:
@@ -144,12 +188,12 @@ def _listed_names(tree: Tree, annotations: Path) -> tuple[list[str], list[str]]:
     names: set[str] = set()
     outside = []
     for file in lists:
-        for line in _text(tree, file, annotations).splitlines():
+        for line in lines_of(_text(tree, file, annotations)):
             name = line.strip().strip('"')  # CVAT quotes names with spaces
             if not name:
                 continue
             try:
-                names.add(relative_name(name))
+                names.add(composed(relative_name(name)))
             except UserError as error:
                 outside.append(str(error))
     if not names and not outside:
@@ -157,14 +201,19 @@ def _listed_names(tree: Tree, annotations: Path) -> tuple[list[str], list[str]]:
     return sorted(names), outside
 
 
-def _by_stem(tree: Tree, prefix: str) -> dict[str, str]:
-    """Name without prefix and suffix -> name, of the images under a prefix."""
-    pictures = (PurePosixPath(name) for name in tree.names if name.startswith(prefix))
-    return {
-        path.with_suffix("").as_posix().removeprefix(prefix): path.as_posix()
-        for path in pictures
-        if path.suffix.lower() in PICTURE_SUFFIXES
-    }
+def _by_stem(tree: Tree, prefix: str, listed_names: list[str]) -> tuple[dict[str, str], list[str]]:
+    """Name without prefix and suffix -> name, of the images under a prefix; and the listed names that two have."""
+    found: dict[str, str] = {}
+    clashes = []
+    wanted = set(listed_names)
+    for name in tree.names:
+        path = PurePosixPath(name)
+        if not name.startswith(prefix) or path.suffix.lower() not in PICTURE_SUFFIXES:
+            continue
+        stem = composed(path.with_suffix("").as_posix().removeprefix(prefix))
+        if found.setdefault(stem, name) != name and stem in wanted:
+            clashes.append(f"{stem}: {found[stem]}, {name}")
+    return found, clashes
 
 
 def _read_mask(tree: Tree, name: str, label_map: LabelMap) -> Pixels:

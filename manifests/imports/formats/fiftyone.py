@@ -2,7 +2,7 @@
 
 The masks are those of the field `ground_truth`, or of the only Segmentation there is: files (`mask_path`) or arrays
 within samples.json (`mask`). What their values mean is in metadata.json's mask targets; where it names none, the values
-are read as any other masks'. Samples without the field are left out.
+are read as any other masks'. Samples without the field are left out, and counted.
 """
 
 import base64
@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from manifests.errors import UserError
+from manifests.errors import UserError, listed
 from manifests.imports.error_list import Problems
-from manifests.imports.ground_truth import TrustedPair
+from manifests.imports.ground_truth import LeftOut, TrustedPair
 from manifests.imports.json_file import dicts, read_json, text
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.image_files import read_file, source_uri
@@ -31,7 +31,7 @@ _MAX_ARRAY_BYTES = 8 * MAX_MEGAPIXELS * 1_000_000 + 1024  # of NumPy's largest i
 Document = dict[str, Any]
 
 
-def read_fiftyone(annotations: Path, images: Path | None, category: str) -> list[TrustedPair]:
+def read_fiftyone(annotations: Path, images: Path | None, category: str) -> list[TrustedPair | LeftOut]:
     """The samples of the directory `annotations` that have a mask, by file name; `category` is a mask target.
 
     `images` is the directory that relative file names start from; by default the dataset's own. UserError naming all
@@ -48,8 +48,10 @@ def read_fiftyone(annotations: Path, images: Path | None, category: str) -> list
     person = _person_value(annotations, field, category)
     problems = Problems()
     pairs: dict[str, TrustedPair] = {}
+    without: list[str] = []
     for sample in samples:
         if sample.get(field) is None:
+            without.append(str(sample.get("filepath")))
             continue
         pair = _pair(sample, field, person, root, problems)
         if pair and pair.name in pairs:
@@ -57,7 +59,8 @@ def read_fiftyone(annotations: Path, images: Path | None, category: str) -> list
         elif pair:
             pairs[pair.name] = pair
     problems.check(f"a sound FiftyOne dataset in {annotations}")
-    return [pairs[name] for name in sorted(pairs)]
+    left_out = [LeftOut(listed(f"samples without {field}", without))] if without else []
+    return [*(pairs[name] for name in sorted(pairs)), *left_out]
 
 
 def _pair(sample: Document, field: str, person: int | None, root: Path, problems: Problems) -> TrustedPair | None:

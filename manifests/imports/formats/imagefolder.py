@@ -20,6 +20,7 @@ from manifests.imports.archive import Directory
 from manifests.imports.error_list import Problems
 from manifests.imports.ground_truth import TrustedPair
 from manifests.imports.json_file import text
+from manifests.imports.safe_paths import lines_of
 from manifests.pixels.image_files import read_file, source_uri
 from manifests.pixels.mask_values import read_mask_values
 
@@ -105,7 +106,7 @@ def _csv_rows(data: bytes) -> Iterator[dict[str, Any]]:
 
 
 def _json_rows(data: bytes) -> Iterator[dict[str, Any]]:
-    for line in filter(str.strip, data.decode("utf-8-sig").splitlines()):
+    for line in filter(str.strip, lines_of(data.decode("utf-8-sig"))):
         row = json.loads(line)
         if not isinstance(row, dict):
             raise ValueError(f"expected an object a line, found {line[:80]!r}")

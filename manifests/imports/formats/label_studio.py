@@ -113,6 +113,8 @@ class _Reader:
             self.notes[f"images whose keypoints of {self.category} draw nothing beside its areas"].append(name)
         for coarse in {_kind(region) for region in areas} & set(COARSE):
             self.notes[f"masks with {coarse}s drawn whole, coarser than a person's outline"].append(name)
+        if any(drawing.faults) and not drawing.fault:
+            self.notes["images with a region that draws nothing beside others"].append(name)
         if any((region.get("image_rotation") or 0) for region in areas):
             self.notes["images annotated in a turned view, read as they lie"].append(name)
         return drawing

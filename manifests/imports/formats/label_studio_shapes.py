@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 
 from manifests.errors import UserError
-from manifests.imports.drawn_person import all_faulty, outline_fault
+from manifests.imports.drawn_person import Fault, all_faulty, outline_fault
 from manifests.imports.formats.coco import check_segmentation, draw
 from manifests.pixels.brush_rle import decode_brush
 from manifests.pixels.geometry import Pixels
@@ -45,12 +45,17 @@ _KEYS: dict[Kind, tuple[str, ...]] = {  # in this order: what a region has tells
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """What regions of an image draw, and why that can't be a person (None where it can)."""
+    """What regions of an image draw, and why one of them can't be a person (None where it can)."""
 
     height: int
     width: int
     draws: Sequence[Draw]
-    fault: str | None
+    faults: Sequence[Fault | None]  # of each region
+
+    @property
+    def fault(self) -> Fault | None:
+        """Why the whole can't be a person; None where one region can."""
+        return all_faulty(self.faults)
 
     def person(self) -> Mask:
         """The union, bool (height, width)."""
@@ -82,10 +87,10 @@ def drawing_of(regions: Sequence[Region]) -> Drawing:
     if height * width > MAX_MEGAPIXELS * 1_000_000:
         raise ValueError(f"{width}x{height}, more than {MAX_MEGAPIXELS} megapixels")
     drawn = [_draw_of(region["value"], height, width) for region in regions]
-    return Drawing(height, width, [draw for draw, _ in drawn], all_faulty(fault for _, fault in drawn))
+    return Drawing(height, width, [draw for draw, _ in drawn], [fault for _, fault in drawn])
 
 
-def _draw_of(value: Value, height: int, width: int) -> tuple[Draw, str | None]:
+def _draw_of(value: Value, height: int, width: int) -> tuple[Draw, Fault | None]:
     """What draws a region of AREAS, bool (height, width), and why it can't be a person; ValueError for a broken one."""
     match kind_of(value):
         case "brush stroke":
@@ -104,12 +109,12 @@ def _draw_of(value: Value, height: int, width: int) -> tuple[Draw, str | None]:
             x, y, x_radius, y_radius, degrees = _numbers(value, "x", "y", "radiusX", "radiusY")
             box = [[x - x_radius, y - y_radius], [x + x_radius, y + y_radius]]
             sizes = x / 100 * width, y / 100 * height, x_radius / 100 * width, y_radius / 100 * height
-            return partial(_ellipse, *sizes, degrees, height, width), outline_fault(box, 100, 100, "percent")
+            return partial(_ellipse, *sizes, degrees, height, width), outline_fault(box, 100, 100)
         case other:
             raise ValueError(f"a {other}, which is no mask")
     polygon = [float(part) * size / 100 for x, y in points for part, size in ((x, width), (y, height))]
     check_segmentation([polygon], height, width)
-    return partial(_polygon, polygon, height, width), outline_fault(points, 100, 100, "percent")
+    return partial(_polygon, polygon, height, width), outline_fault(points, 100, 100)
 
 
 def _bytes(rle: Any) -> bytes:

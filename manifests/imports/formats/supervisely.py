@@ -5,7 +5,8 @@
     DATASET/img/NAME.jpg
 
 Polygons are drawn as Supervisely draws them: the pixels of the corners and of the edges belong to the person, those of
-a hole's edges don't. Images without an object of the classes are left out: nobody says that somebody looked for one.
+a hole's edges don't. Images without an object of the classes are left out, and counted: the project doesn't say whether
+anyone looked for one. An image whose objects draw no pixel is skipped by name.
 A directory or a zip. Facts: github.com/supervisely/developer-portal, "Supervisely annotation format".
 """
 
@@ -22,7 +23,9 @@ import numpy as np
 
 from manifests.errors import UserError, listed
 from manifests.imports.archive import MAX_FILE_BYTES, Tree, open_tree
-from manifests.imports.ground_truth import TrustedPair
+from manifests.imports.drawn_person import outline_fault, person_reader
+from manifests.imports.ground_truth import LeftOut, TrustedPair
+from manifests.imports.safe_paths import composed
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.images import MAX_MEGAPIXELS
 from manifests.pixels.mask_values import mask_alpha
@@ -33,7 +36,7 @@ Json = Any  # as the file gives it
 _MAX_COORDINATE = 1e6
 
 
-def read_supervisely(annotations: Path, images: Path | None, category: str) -> list[TrustedPair]:
+def read_supervisely(annotations: Path, images: Path | None, category: str) -> list[TrustedPair | LeftOut]:
     """The images that have an object of `category`, a class's title or several with commas between, by name.
 
     `images` holds the pictures where the project came without: in the same folders, or all in one. UserError naming
@@ -41,11 +44,12 @@ def read_supervisely(annotations: Path, images: Path | None, category: str) -> l
     """
     tree = open_tree(annotations)
     pictures = open_tree(images) if images else tree
-    names = set(pictures.names)
+    names = {composed(name): name for name in pictures.names}
     if "meta.json" not in tree.names:
         raise UserError(f"expected meta.json of a Supervisely project in {annotations}, found none; check the path")
     titles = _titles(_load(tree, "meta.json"), category, annotations)
     pairs: dict[str, TrustedPair] = {}
+    without: list[str] = []
     problems: dict[str, list[str]] = {}
     for name in tree.names:
         path = PurePosixPath(name)
@@ -57,8 +61,9 @@ def read_supervisely(annotations: Path, images: Path | None, category: str) -> l
             problems.setdefault("unusable annotations", []).append(str(error))
             continue
         if not wanted:
+            without.append(name)
             continue
-        image = next((place for place in _places(path) if place in names), None)
+        image = next((names[place] for place in map(composed, _places(path)) if place in names), None)
         if image is None:
             problems.setdefault("annotations without an image", []).append(name)
         elif image in pairs:
@@ -70,7 +75,8 @@ def read_supervisely(annotations: Path, images: Path | None, category: str) -> l
         raise UserError(f"expected an image for each annotation of {annotations}, found {found}")
     if not pairs:
         raise UserError(f"expected objects of {category} in {annotations}, found none; say --category NAME")
-    return [pairs[image] for image in sorted(pairs)]
+    left_out = [LeftOut(listed(f"annotations without an object of {category}", without))] if without else []
+    return [*(pairs[image] for image in sorted(pairs)), *left_out]
 
 
 def draw_objects(annotation: Json, titles: frozenset[str]) -> Pixels:
@@ -116,8 +122,11 @@ def _draw_bitmap(person: Mask, bitmap: Json) -> None:
 
 def _polygon(points: Json, height: int, width: int) -> Mask:
     exterior, interior = (points.get(key) if isinstance(points, dict) else None for key in ("exterior", "interior"))
+    corners = _corners(exterior)
+    if fault := outline_fault(corners, height, width):
+        raise ValueError(f"a polygon with {fault}")
     drawn = np.zeros((height, width), np.uint8)
-    cv2.fillPoly(drawn, [_corners(exterior)], 1)
+    cv2.fillPoly(drawn, [corners], 1)
     for hole in interior or []:
         cv2.fillPoly(drawn, [_corners(hole)], 0)
     return drawn.astype(bool)
@@ -139,7 +148,7 @@ def _pair(tree: Tree, name: str, pictures: Tree, image: str, titles: frozenset[s
         mask_name=name,
         uri=pictures.uri(image),
         read_image=partial(pictures.read, image),
-        read_mask=partial(_read_mask, tree, name, titles),
+        read_mask=person_reader(partial(_read_mask, tree, name, titles), name),
     )
 
 

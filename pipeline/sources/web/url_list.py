@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from manifests.errors import UserError
+from manifests.imports.safe_paths import lines_of
 from pipeline.sources.limits import FetchRules
 from pipeline.sources.remote import read_bytes
 from pipeline.sources.source_image import Picture
@@ -74,7 +75,7 @@ def _fetcher(rules: FetchRules) -> Fetcher:
 
 
 def _text_rows(data: bytes, images: str) -> Iterator[ListRow]:
-    for line in _decode(data).splitlines():
+    for line in lines_of(_decode(data)):
         if not line.lstrip().startswith("#"):
             yield {"url": line}
 

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import pytest
 from export_rows import HEIGHT, WIDTH, accepted, asymmetric, binary_mask, commit_rows, picture
-from imported_masks import assert_same_masks, refusal, take
+from imported_masks import assert_same_masks, left_out, refusal, take, trusted
 
 from manifests.exports import export_version
 from manifests.imports.formats.fiftyone import read_fiftyone
-from manifests.imports.ground_truth import TrustedPair
+from manifests.imports.ground_truth import LeftOut, TrustedPair
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.images import encode_jpeg
 from manifests.pixels.masks import encode_mask
@@ -117,6 +117,9 @@ class Dataset:
         (self.root / name).write_bytes(data)
 
     def read(self, category: str = "person") -> list[TrustedPair]:
+        return trusted(self.read_all(category))
+
+    def read_all(self, category: str = "person") -> list[TrustedPair | LeftOut]:
         self.put("metadata.json", json.dumps(self.metadata).encode())
         self.put("samples.json", json.dumps({"samples": self.samples}).encode())
         return read_fiftyone(self.root, None, category)
@@ -153,6 +156,7 @@ def test_arrays_within_the_samples_are_read(dataset: Dataset) -> None:
 def test_samples_without_the_field_are_left_out(dataset: Dataset) -> None:
     dataset.samples[0]["labels"] = None
     assert [pair.name for pair in dataset.read()] == ["data/p1.jpg"]
+    assert left_out(dataset.read_all()) == ["1 samples without labels (data/p0.jpg)"]
 
 
 def test_the_field_of_several_is_ground_truth_or_refused_by_name(dataset: Dataset) -> None:

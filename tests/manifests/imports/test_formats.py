@@ -1,8 +1,10 @@
 """`import --format ...`: what was exported comes back bit for bit; and of COCO, CVAT and VOC what is wrong is named in
 one line (the other formats have files of their own)."""
 
+import io
 import json
 import shutil
+import unicodedata
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +24,8 @@ from export_rows import (
     soft_mask,
     stored_mask,
 )
-from imported_masks import assert_same_masks, options_of, png, refusal, take
+from imported_masks import assert_same_masks, left_out, options_of, png, refusal, take, trusted
+from PIL import Image
 from portrait_datasets import import_portraits
 
 from manifests.cli.importing import import_format
@@ -34,7 +37,7 @@ from manifests.imports.formats.cvat import VOC_LABELS, parse_label_map, read_cva
 from manifests.imports.formats.fiftyone import read_fiftyone
 from manifests.imports.formats.imagefolder import read_imagefolder
 from manifests.imports.formats.label_studio import read_label_studio
-from manifests.imports.ground_truth import Imported, TrustedPair, import_ground_truth
+from manifests.imports.ground_truth import Imported, LeftOut, TrustedPair, import_ground_truth
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.images import encode_jpeg
 from manifests.pixels.rle import check_rle, compress_counts, decode_rle, decompress_counts, encode_rle
@@ -204,6 +207,9 @@ class Coco:
 
     def read(self, category: str = "person") -> list[TrustedPair]:
         self.file.write_text(json.dumps(self.content))
+        return trusted(self.read_all(category))
+
+    def read_all(self, category: str = "person") -> list[TrustedPair | LeftOut]:
         return read_coco(self.file, self.images, category)
 
 
@@ -233,9 +239,56 @@ def test_several_annotations_of_an_image_are_united_and_other_categories_left_ou
 
 
 def test_an_image_without_the_category_is_left_out_and_one_marked_empty_is_not(coco: Coco) -> None:
-    coco.content["annotations"] = [coco.marked(0, coco.rle(asymmetric() * 0))]
+    coco.content["annotations"] = [coco.marked(0, coco.rle(asymmetric() * 0)) | {"area": 0}]
     (only,) = coco.read()
     assert (only.name, only.read_mask().any()) == ("p0.jpg", False)
+    assert left_out(coco.read_all()) == ["1 images without a person (p1.jpg)"]
+
+
+NORMALISED = [[0.1, 0.1, 0.9, 0.1, 0.9, 0.9, 0.1, 0.9]]
+OUTSIDE = [[WIDTH + 5, 5, WIDTH + 30, 5, WIDTH + 30, 40]]
+A_LINE = [[5, 5, 20, 20, 10, 10]]
+
+
+@pytest.mark.parametrize(
+    ("segmentation", "reason"),
+    [
+        (NORMALISED, "corners in 0..1 (normalised)"),
+        (OUTSIDE, "corners outside the image"),
+        ([*OUTSIDE, *OUTSIDE], "corners outside the image"),
+        (A_LINE, "regions that draw no pixel"),
+        ({"size": [HEIGHT, WIDTH], "counts": [HEIGHT * WIDTH]}, "regions that draw no pixel"),
+    ],
+)
+def test_an_annotation_that_draws_no_person_is_refused_by_name(
+    coco: Coco, tmp_path: Path, segmentation: object, reason: str
+) -> None:
+    coco.content["annotations"][0] = coco.marked(0, segmentation) | {"area": 200}
+    done = take(tmp_path, coco.read())
+    assert done.rows_added == 1
+    assert done.skipped == [f"p0.jpg: expected a person in annotations of p0.jpg, found {reason}; mend the annotation"]
+    coco.content["annotations"] = coco.content["annotations"][:1]
+    assert reason in refusal(take, tmp_path, coco.read())
+
+
+def test_an_annotation_that_draws_nothing_beside_others_is_named(coco: Coco, caplog: pytest.LogCaptureFixture) -> None:
+    coco.content["annotations"].append(coco.marked(1, OUTSIDE))
+    assert np.array_equal(coco.read()[1].read_mask(), asymmetric())
+    line = "1 images with an annotation that draws nothing beside others (p1.jpg: corners outside the image)"
+    assert line in caplog.text
+
+
+def test_a_person_in_0_to_1_beside_one_in_pixels_is_missing_from_the_mask(coco: Coco) -> None:
+    coco.content["annotations"].append(coco.marked(1, NORMALISED))
+    assert "corners in 0..1 (normalised)" in refusal(coco.read()[1].read_mask)
+
+
+def test_absolute_file_names_are_matched_by_their_ends(coco: Coco) -> None:
+    for entry in coco.content["images"]:
+        entry["file_name"] = f"C:\\data\\images\\{entry['file_name']}"
+    assert [pair.uri for pair in coco.read()] == [str(coco.images / f"p{seed}.jpg") for seed in range(2)]
+    coco.content["images"][0]["file_name"] = "/data/gone.jpg"
+    assert "give the directory of the images as --images" in refusal(coco.read)
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools with NumPy 2
@@ -409,6 +462,64 @@ def test_without_a_label_map_the_colours_and_numbers_are_pascal_vocs(voc: Voc) -
     indices[0, :2] = 8, 255  # a cat, and void
     voc.put("SegmentationClass/p0.png", png(indices))
     assert np.array_equal(voc.read()[0].read_mask(), asymmetric())
+
+
+@pytest.mark.parametrize("names", ["_background_\nperson", "__ignore__\n_background_\r\nPerson\r\ndog\n"])
+@pytest.mark.parametrize("palette", [False, True])
+def test_class_names_give_the_labels_order(voc: Voc, names: str, palette: bool) -> None:
+    voc.put("class_names.txt", names.encode())
+    indices = np.where(asymmetric() > 0, 1, 0).astype(np.uint8)
+    indices[0, 0] = 255  # what labelme2voc writes for __ignore__
+    data = png(indices)
+    if palette:
+        image = Image.fromarray(indices)
+        image.putpalette([channel for index in range(256) for channel in voc_colour(index)])
+        buffer = io.BytesIO()
+        image.save(buffer, "PNG")
+        data = buffer.getvalue()
+    voc.put("SegmentationClass/p0.png", data)
+    assert np.array_equal(voc.read()[0].read_mask(), asymmetric())
+    assert "expected the label cat once in" in refusal(voc.read, None, "cat")
+
+
+def test_a_label_that_no_mask_holds_is_refused(voc: Voc, tmp_path: Path) -> None:
+    for seed in range(2):
+        voc.put(f"SegmentationClass/p{seed}.png", png(np.where(asymmetric() > 0, 1, 0).astype(np.uint8)))
+    assert "expected the label person in the masks of" in refusal(voc.read)
+    assert "found it in none of 2; say --category NAME" in refusal(voc.read)
+    voc.put("SegmentationClass/p1.png", class_png(asymmetric(1) > 0))
+    done = take(tmp_path, voc.read())
+    assert done.rows_added == 2
+    assert any("p0.png" in note and "no person" in note for note in done.notes)
+
+
+def test_names_that_two_images_or_masks_have_are_refused_when_a_list_has_them(voc: Voc) -> None:
+    voc.put("JPEGImages/p0.png", png(picture(7)))
+    voc.put("JPEGImages/p9.png", png(picture(8)))
+    voc.put("JPEGImages/p9.jpg", encode_jpeg(picture(9)))
+    message = refusal(voc.read)
+    assert "1 names that two images have (p0: JPEGImages/p0.jpg, JPEGImages/p0.png)" in message
+    (voc.root / "JPEGImages/p0.png").rename(voc.root / "SegmentationClass/p0.bmp")
+    assert "1 names that two masks have (p0: SegmentationClass/p0.bmp, SegmentationClass/p0.png)" in refusal(voc.read)
+
+
+def test_listed_names_may_hold_other_separators_and_accents_in_either_form(voc: Voc) -> None:
+    name = "Zo\u00eb\u2028b"
+    voc.put("ImageSets/Segmentation/default.txt", f"{name}\n".encode())
+    for folder, suffix in (("JPEGImages", "jpg"), ("SegmentationClass", "png")):
+        there = unicodedata.normalize("NFD", name)
+        (voc.root / folder / f"p0.{suffix}").rename(voc.root / folder / f"{there}.{suffix}")
+    assert np.array_equal(voc.read()[0].read_mask(), asymmetric())
+
+
+def test_linked_folders_are_read_within_the_directory_and_named_outside(voc: Voc, tmp_path: Path) -> None:
+    (voc.root / "JPEGImages").rename(voc.root / "photos")
+    (voc.root / "JPEGImages").symlink_to(voc.root / "photos")
+    assert "2 images that" in refusal(voc.read)  # a file is known by its own folder
+    (voc.root / "JPEGImages").unlink()
+    (voc.root / "photos").rename(tmp_path / "elsewhere")
+    (voc.root / "JPEGImages").symlink_to(tmp_path / "elsewhere")
+    assert "found a link to" in refusal(take, tmp_path, voc.read())
 
 
 def test_a_strange_colour_or_value_is_skipped_by_name(voc: Voc, tmp_path: Path) -> None:

@@ -152,6 +152,16 @@ def test_each_kind_of_metadata_is_read(folder: Folder, tmp_path: Path, name: str
     assert take(tmp_path, [first, second]).rows_added == 2
 
 
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\u0085", "\x1e"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_line_separators_within_a_value_of_jsonl_are_characters(folder: Folder, separator: str, end: str) -> None:
+    folder.rows[0]["attribution"] = f"Ada{separator}Lovelace"
+    lines = [json.dumps(row, ensure_ascii=separator == "\x1e") for row in folder.rows]
+    folder.put("train/metadata.jsonl", (end.join(lines) + end).encode())
+    first, _ = read_imagefolder(folder.root, None, "person")
+    assert first.attribution == f"Ada{separator}Lovelace"
+
+
 def test_the_same_name_in_two_splits_is_two_images(folder: Folder) -> None:
     folder.read()
     for path in list((folder.root / "train").rglob("*.*")):

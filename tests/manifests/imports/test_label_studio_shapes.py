@@ -158,13 +158,22 @@ def test_keypoints_are_named_and_the_areas_beside_them_drawn(tmp_path: Path, cap
     ]
 
 
+def test_a_region_that_draws_nothing_beside_others_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    outside = region({**RECTANGLE, "x": 120}, "rectanglelabels")
+    assert np.array_equal(
+        mask_of(tmp_path, region(ELLIPSE, "ellipselabels"), outside),
+        mask_of(tmp_path, region(ELLIPSE, "ellipselabels")),
+    )
+    assert "1 images with a region that draws nothing beside others (p0.jpg)" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("shape", "kind", "reason"),
     [
         (
             {"points": [[0.1, 0.2], [0.9, 0.2], [0.5, 0.8]]},
             "polygonlabels",
-            "corners in 0..1 (normalised), not in percent",
+            "corners in 0..1 (normalised)",
         ),
         ({"points": [[110, 20], [190, 20], [150, 80]]}, "polygonlabels", "corners outside the image"),
         ({**RECTANGLE, "x": -80}, "rectanglelabels", "corners outside the image"),

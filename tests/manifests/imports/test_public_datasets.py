@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from export_rows import HEIGHT, WIDTH, accepted, asymmetric, binary_mask, commit_rows, picture
-from imported_masks import masks_by_stem, options_of, png, take
+from imported_masks import left_out, masks_by_stem, options_of, png, take, trusted
 from paired_folder import refusal
 from PIL import Image
 
@@ -117,7 +117,7 @@ class Supervisely:
         put(self.root, {name: json.dumps(content).encode()})
 
     def read(self, category: str = "person", images: Path | None = None) -> list[TrustedPair]:
-        return read_supervisely(self.root, images, category)
+        return trusted(read_supervisely(self.root, images, category))
 
 
 @pytest.fixture
@@ -161,7 +161,9 @@ def test_objects_of_an_image_are_united_and_a_hole_is_only_in_its_own_polygon() 
 @pytest.mark.parametrize("archive", [False, True])
 def test_a_project_comes_in_bit_for_bit(project: Supervisely, tmp_path: Path, archive: bool) -> None:
     root = zipped(project.root) if archive else project.root
-    pairs = read_supervisely(root, None, "person,person_bmp")
+    found = read_supervisely(root, None, "person,person_bmp")
+    pairs = trusted(found)
+    assert left_out(found) == ["1 annotations without an object of person,person_bmp (ds2/ann/dog.jpg.json)"]
     done = take(tmp_path, pairs)
     assert [pair.name for pair in pairs] == ["ds1/img/a.jpg", "ds1/img/b.png", "ds2/img/a.jpg"]
     assert (done.rows_added, done.skipped, verify(done.manifest)) == (3, [], [])
@@ -192,6 +194,14 @@ def test_old_exports_name_annotations_by_the_stem_and_images_may_lie_elsewhere(
     assert "2 annotations without an image (ds1/ann/a.json, ds1/ann/b.png.json)" in refusal(project.read)
 
 
+def test_a_bitmap_without_a_pixel_skips_its_image_by_name(project: Supervisely, tmp_path: Path) -> None:
+    project.put_json("ds1/ann/a.jpg.json", annotation(bitmap(asymmetric() * np.uint8(0), 0, 0)))
+    done = take(tmp_path, project.read())
+    assert done.skipped == [
+        "ds1/img/a.jpg: expected a person in ds1/ann/a.jpg.json, found regions that draw no pixel; mend the annotation"
+    ]
+
+
 def test_two_annotations_of_an_image_are_refused(project: Supervisely) -> None:
     project.put_json("ds1/ann/a.json", annotation(polygon(SQUARE)))
     assert "1 second annotations of an image (ds1/ann/a.json)" in refusal(project.read)
@@ -219,6 +229,8 @@ def no_object(**changes: object) -> dict[str, Any]:
         (polygon([[0, 0], [5, 5], [1]]), "a polygon that isn't one"),  # type: ignore[list-item]
         (polygon([[0, 0], [5, 5], [1, float("nan")]]), "a polygon whose corners aren't numbers"),
         (polygon(SQUARE, [[0, 0]]), "a polygon that isn't one"),
+        (polygon([[0.1, 0.1], [0.9, 0.1], [0.5, 0.9]]), "a polygon with corners in 0..1 (normalised)"),
+        (polygon([[90, 5], [95, 5], [95, 9]]), "a polygon with corners outside the image"),
         (no_object(geometryType="rectangle"), "a rectangle of the class person, which is no mask"),
     ],
 )
@@ -480,6 +492,20 @@ def test_an_image_with_two_masks_is_refused(baidu: Path) -> None:
 def test_a_list_may_start_from_another_directory(baidu: Path, tmp_path: Path) -> None:
     (baidu / "train.txt").rename(tmp_path / "train.txt")
     assert len(read_baidu(tmp_path / "train.txt", baidu, "")) == 2
+
+
+def test_other_separators_are_part_of_a_name(baidu: Path) -> None:
+    (baidu / "input/a.jpg").rename(baidu / "input/a\u2028b\u0085c.jpg")
+    (baidu / "train.txt").write_text("input/a\u2028b\u0085c.jpg target/a.png\r\n", encoding="utf-8")
+    [pair] = read_baidu(baidu / "train.txt", None, "")
+    assert pair.name == "input/a\u2028b\u0085c.jpg"
+
+
+def test_absolute_names_of_a_list_are_matched_by_their_ends(baidu: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (baidu / "train.txt").write_text("D:\\baidu\\input\\a.jpg D:\\baidu\\target\\a.png\n")
+    [pair] = read_baidu(baidu / "train.txt", None, "")
+    assert (pair.name, pair.mask_name) == ("input/a.jpg", "target/a.png")
+    assert "2 absolute names that were found by their ends" in caplog.text
 
 
 def test_everything_wrong_with_a_list_is_named_at_once(baidu: Path, tmp_path: Path) -> None:
