@@ -419,15 +419,47 @@ def test_probabilities_are_rounded_to_levels() -> None:
     assert mask_from_prob(prob).tolist() == [[0, 128, 255], [0, 1, 127]]  # 127.5 rounds to the even 128
 
 
-def test_a_colour_profile_is_applied() -> None:
-    # A profile whose red and green primaries are swapped turns sRGB's red into green.
-    pixels = np.zeros((64, 64, 3), np.uint8)
-    pixels[...] = (200, 30, 30)
+def _profiles() -> tuple[bytes, bytes]:
+    """sRGB, and a profile whose red and green primaries are swapped, which turns sRGB's red into green."""
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     red, green = srgb.index(b"rXYZ"), srgb.index(b"gXYZ")
     swapped = bytearray(srgb)
     swapped[red : red + 4], swapped[green : green + 4] = b"gXYZ", b"rXYZ"
-    plain, converted = (decode_image(_png(pixels, profile)) for profile in (srgb, bytes(swapped)))
+    return srgb, bytes(swapped)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "transparent P"])
+def test_a_colour_profile_is_applied_whatever_the_mode(mode: str) -> None:
+    image = Image.new("RGB", (64, 64), (200, 30, 30))
+    options: dict[str, Any] = {}
+    if mode == "RGBA":
+        image.putalpha(255)
+    elif mode.endswith("P"):
+        image = image.quantize(4)
+        options = {"transparency": 3} if mode == "transparent P" else {}
+    plain, converted = (decode_image(encoded(image, "PNG", icc_profile=profile, **options)) for profile in _profiles())
+    assert np.abs(plain[0, 0].astype(int) - (200, 30, 30)).max() <= 2
+    assert converted[0, 0, 1] > converted[0, 0, 0]
+
+
+def test_a_profile_leaves_the_white_behind_transparency_alone() -> None:
+    image = Image.new("RGBA", (64, 64), (200, 30, 30, 0))
+    assert (decode_image(encoded(image, "PNG", icc_profile=_profiles()[1])) == 255).all()
+
+
+@pytest.mark.parametrize("white", [1023, 4095, 16383, 65535])
+@pytest.mark.parametrize("picture_format", ["PNG", "TIFF"])
+def test_greys_of_10_to_16_bits_come_out_at_their_brightness(white: int, picture_format: str) -> None:
+    wide = np.full((64, 64), white // 2, np.uint16)
+    wide[0, 0] = white * 0.9
+    found = decode_image(encoded(Image.fromarray(wide), picture_format))
+    assert found[30, 30].tolist() == [127, 127, 127]
+
+
+def test_a_colour_profile_is_applied() -> None:
+    pixels = np.zeros((64, 64, 3), np.uint8)
+    pixels[...] = (200, 30, 30)
+    plain, converted = (decode_image(_png(pixels, profile)) for profile in _profiles())
     assert np.abs(plain[0, 0].astype(int) - (200, 30, 30)).max() <= 1
     assert converted[0, 0, 1] > converted[0, 0, 0]
 
