@@ -2,12 +2,13 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from manifests.cli.converters import positive
 from manifests.imports import ENCODINGS, IMPORTERS, STORED_VALUES, UNLABELLED
-from manifests.imports.ground_truth import Imported, import_ground_truth, import_pairs
+from manifests.imports.ground_truth import Imported, LeftOut, TrustedPair, import_ground_truth, import_pairs
 from manifests.imports.source_images import BLOB_MODES
 from manifests.store.manifest import ManifestStore
 
@@ -85,7 +86,7 @@ def import_format(store: ManifestStore, options: argparse.Namespace) -> Imported
         parameters["images"] = str(options.images)
     return import_pairs(
         store,
-        IMPORTERS[options.format](options.annotations, options.images, category)[: options.limit],
+        _first(IMPORTERS[options.format](options.annotations, options.images, category), options.limit),
         source=options.source,
         data_root=data_root,
         parameters=parameters,
@@ -97,6 +98,12 @@ def import_format(store: ManifestStore, options: argparse.Namespace) -> Imported
         inverted=options.inverted,
         blob_mode=options.blobs,
     )
+
+
+def _first(found: Sequence[TrustedPair | LeftOut], limit: int | None) -> list[TrustedPair | LeftOut]:
+    """The first `limit` pairs, all of them by default, and every line on what is left out."""
+    pairs = [each for each in found if isinstance(each, TrustedPair)]
+    return [*pairs[:limit], *(each for each in found if isinstance(each, LeftOut))]
 
 
 def _check_options(options: argparse.Namespace) -> None:

@@ -16,6 +16,8 @@ from manifests.pixels.geometry import Pixels
 NORMALISED_LIMIT = 1.5  # corners below it, rounding included, span the image's first pixel or are a share of its sides
 
 Fault = Literal["corners in 0..1 (normalised)", "corners outside the image"]
+NORMALISED: Fault = "corners in 0..1 (normalised)"
+OUTSIDE: Fault = "corners outside the image"
 
 
 def outline_fault(corners: Any, height: float, width: float) -> Fault | None:
@@ -25,9 +27,9 @@ def outline_fault(corners: Any, height: float, width: float) -> Fault | None:
     """
     x, y = np.asarray(corners, np.float64).reshape(-1, 2).T
     if min(x.min(), y.min()) >= 0 and max(x.max(), y.max()) <= NORMALISED_LIMIT:
-        return "corners in 0..1 (normalised)"
+        return NORMALISED
     if x.max() <= 0 or y.max() <= 0 or x.min() >= width or y.min() >= height:
-        return "corners outside the image"
+        return OUTSIDE
     return None
 
 

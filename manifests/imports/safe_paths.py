@@ -17,7 +17,7 @@ def relative_name(name: str) -> str:
     """
     slashed = name.replace("\\", "/")
     if not slashed or slashed.startswith("/") or ".." in slashed.split("/") or _ODD.search(slashed):
-        raise UserError(f"expected a file name inside the directory, found {name!r}")
+        raise UserError(f"expected a file name inside the directory, found {name!r}; write it relative to that")
     try:
         os.fsencode(slashed).decode("utf-8")
     except UnicodeError as error:

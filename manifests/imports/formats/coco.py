@@ -16,7 +16,7 @@ import numpy as np
 from skimage.draw import polygon2mask
 
 from manifests.errors import UserError, listed
-from manifests.imports.drawn_person import Fault, all_faulty, outline_fault, person_reader
+from manifests.imports.drawn_person import NORMALISED, Fault, all_faulty, outline_fault, person_reader
 from manifests.imports.error_list import Problems
 from manifests.imports.ground_truth import LeftOut, TrustedPair
 from manifests.imports.json_file import dicts, read_json, text
@@ -43,6 +43,7 @@ class _Image:
     license: str | None
     attribution: str | None
     segmentations: list[Segmentation] = field(default_factory=list)
+    faults: list[Fault | None] = field(default_factory=list)  # of each segmentation
     promises_a_person: bool = False
 
 
@@ -127,11 +128,11 @@ def _fault(segmentation: Segmentation, image: _Image) -> Fault | None:
 
 def _note_faults(images: list[_Image]) -> None:
     """Log a warning on images with an annotation that draws nothing beside others that draw a person."""
-    partly = []
-    for image in images:
-        faults = [_fault(segmentation, image) for segmentation in image.segmentations]
-        if any(faults) and not all(faults):
-            partly.append(f"{image.file_name}: {next(filter(None, faults))}")
+    partly = [
+        f"{image.file_name}: {next(filter(None, image.faults))}"
+        for image in images
+        if any(image.faults) and not all(image.faults)
+    ]
     if partly:
         logger.warning("%s", listed("images with an annotation that draws nothing beside others", partly))
 
@@ -155,8 +156,8 @@ def _pair(image: _Image, root: Path, problems: Problems) -> TrustedPair | None:
         problems.add("broken annotations", f"{image.file_name}: {error}")
         return None
     read, mask_name = partial(draw, image.segmentations, *size), f"annotations of {image.file_name}"
-    faults = [_fault(segmentation, image) for segmentation in image.segmentations]
-    fault = next((fault for fault in faults if fault == "corners in 0..1 (normalised)"), all_faulty(faults))
+    image.faults = [_fault(segmentation, image) for segmentation in image.segmentations]
+    fault = next((fault for fault in image.faults if fault == NORMALISED), all_faulty(image.faults))
     return TrustedPair(
         name=image.file_name,
         mask_name=mask_name,

@@ -8,10 +8,8 @@ import numpy as np
 import pytest
 from imported_masks import refusal
 
-from manifests.imports.drawn_person import all_faulty, outline_fault, person_reader
+from manifests.imports.drawn_person import NORMALISED, OUTSIDE, Fault, all_faulty, outline_fault, person_reader
 from manifests.pixels.geometry import Pixels
-
-NORMALISED, OUTSIDE = "corners in 0..1 (normalised)", "corners outside the image"
 
 
 @pytest.mark.parametrize(
@@ -30,7 +28,7 @@ NORMALISED, OUTSIDE = "corners in 0..1 (normalised)", "corners outside the image
         ([90, 40, 200, 40, 200, 80], None),
     ],
 )
-def test_an_outline_in_an_image_of_100_by_50_px(corners: Any, fault: str | None) -> None:
+def test_an_outline_in_an_image_of_100_by_50_px(corners: Any, fault: Fault | None) -> None:
     assert outline_fault(corners, 50, 100) == fault
 
 
@@ -56,6 +54,6 @@ def test_a_mask_with_a_person_is_read_as_it_is() -> None:
         (partial(mask, 255), NORMALISED, NORMALISED),
     ],
 )
-def test_one_without_is_refused_with_the_reason(draw: Callable[[], Pixels], fault: str | None, found: str) -> None:
+def test_one_without_is_refused_with_the_reason(draw: Callable[[], Pixels], fault: Fault | None, found: str) -> None:
     read = person_reader(draw, "annotations of p0.jpg", fault)
     assert refusal(read) == f"expected a person in annotations of p0.jpg, found {found}; mend the annotation"

@@ -278,6 +278,14 @@ def test_an_annotation_that_draws_nothing_beside_others_is_named(coco: Coco, cap
     assert line in caplog.text
 
 
+def test_a_limit_takes_the_first_pairs_and_keeps_the_lines_on_what_is_left_out(coco: Coco, tmp_path: Path) -> None:
+    coco.content["images"].append({**coco.content["images"][0], "id": 2, "file_name": "p9.jpg"})
+    coco.read()
+    given = ["--format", "coco", "--annotations", str(coco.file), "--images", str(coco.images), "--limit", "1"]
+    done = import_format(ManifestStore(tmp_path / "manifests"), options_of(*given, "--data", str(tmp_path / "data")))
+    assert (done.rows_added, done.skipped) == (1, ["1 images without a person (p9.jpg): left out"])
+
+
 def test_a_person_in_0_to_1_beside_one_in_pixels_is_missing_from_the_mask(coco: Coco) -> None:
     coco.content["annotations"].append(coco.marked(1, NORMALISED))
     assert "corners in 0..1 (normalised)" in refusal(coco.read()[1].read_mask)
