@@ -18,7 +18,7 @@ from manifests.samples.pair import read_pair
 from manifests.samples.sample import Scores, score_mask
 from manifests.store.training_rows import AcceptedRow
 from pipeline.doubt import BAD_IOU, MODELS, Model, doubt
-from pipeline.faces.face import FaceDetector, person_share
+from pipeline.faces.face import FaceDetector, large_enough, person_share
 from pipeline.ordered_map import ordered_map
 from pipeline.teachers import Portrait, Teacher
 
@@ -75,7 +75,7 @@ def measure(
 
     def one(row: AcceptedRow) -> tuple[list[tuple[Mask, Signs]], Mask]:
         rgb, truth = read_pair(blobs, row)
-        portrait = Portrait(rgb, detector.detect(rgb))
+        portrait = Portrait(rgb, large_enough(detector.detect(rgb)))
         other = mask_from_prob(second.predict([portrait])[0].prob) >= PERSON_LEVEL if second else None
         return [_predict(teacher, portrait, other) for teacher in teachers], truth >= PERSON_LEVEL
 

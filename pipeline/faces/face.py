@@ -1,5 +1,6 @@
 """Faces: what a detector finds in a picture, and which finds count."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -8,7 +9,8 @@ import numpy as np
 from manifests.pixels.geometry import Box, Pixels
 from manifests.pixels.masks import PERSON_LEVEL
 
-MIN_FACE_PX = 24  # shorter side; below this MTCNN's third network sees an enlarged blur (it looks at 48x48)
+# Shorter side, in the source image's pixels whatever its size; below, MTCNN's third network (48x48) sees a blur.
+MIN_FACE_PX = 24
 MIN_FACE_PROB = 0.95  # at 0.90 bags and prints on shirts come through, at 0.99 faces in profile are lost
 MIN_FACE_IN_MASK_FRACTION = 0.5  # case 1: a face the mask leaves out is a passer-by nobody labelled, or a bad mask
 
@@ -42,8 +44,13 @@ class FaceDetector(Protocol):
     name: str
 
     def detect(self, rgb: Pixels) -> list[Face]:
-        """RGB uint8 (H, W, 3) -> faces that pass the limits on size and probability, largest first."""
+        """RGB uint8 (H, W, 3) -> faces of MIN_FACE_PROB or more, largest first; a few may be too small to count."""
         ...
+
+
+def large_enough(faces: Sequence[Face]) -> list[Face]:
+    """The faces of MIN_FACE_PX or more, in order."""
+    return [face for face in faces if min(face.w, face.h) >= MIN_FACE_PX]
 
 
 def person_share(mask: Pixels, face: Face) -> float:

@@ -32,7 +32,12 @@ def sample_rois(faces: list[Face], picture: Box) -> list[tuple[Box, Face]]:
 
     It is one when the largest face's ROI fills PORTRAIT_AREA_FRACTION of it. `faces` are largest first.
     """
-    rois = [(portrait_roi(face, picture), face) for face in faces]
-    if rois and rois[0][0].w * rois[0][0].h >= PORTRAIT_AREA_FRACTION * picture.w * picture.h:
+    if faces and is_portrait(faces[0], picture):
         return [(picture, faces[0])]
-    return rois
+    return [(portrait_roi(face, picture), face) for face in faces]
+
+
+def is_portrait(largest: Face, picture: Box) -> bool:
+    """Whether the ROI of the largest face fills PORTRAIT_AREA_FRACTION of the picture."""
+    roi = portrait_roi(largest, picture)
+    return roi.w * roi.h >= PORTRAIT_AREA_FRACTION * picture.w * picture.h

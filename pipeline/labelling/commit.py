@@ -8,7 +8,8 @@ from manifests.errors import UserError
 from manifests.samples.sample import JOINED_COLUMNS, AddedRows, add_rows
 from manifests.store.manifest import Manifest, ManifestStore
 from manifests.store.row_patch import RowPatch
-from pipeline.labelling.shards import ShardResult, read_quarantine, read_rows, run_digest
+from pipeline.faces.face import MIN_FACE_PX
+from pipeline.labelling.shards import SMALL_FACES, ShardResult, read_columns, read_quarantine, read_rows, run_digest
 from pipeline.quarantine import QuarantineRow, write_quarantine
 
 
@@ -16,7 +17,7 @@ from pipeline.quarantine import QuarantineRow, write_quarantine
 class Generated:
     """What a run made: the version that holds its samples, and where the unusable pictures are listed, if any.
 
-    `left_out` counts samples that look like others in two splits, which `notes` name.
+    `left_out` counts samples that look like others in two splits; `notes` are lines on them and on small faces.
     """
 
     manifest: str
@@ -65,7 +66,17 @@ def commit_shards(
     manifest = store.amend(change, operation="generate", parameters={**parameters, **counts}, data_root=data_root)
     path = (manifest or store.open()).path
     listed_in = str(table) if table else None
-    return Generated(str(path), samples, added.count, len(added.left_out), added.notes(), len(quarantined), listed_in)
+    notes = [*added.notes(), *_small_faces(results)]
+    return Generated(str(path), samples, added.count, len(added.left_out), notes, len(quarantined), listed_in)
+
+
+def _small_faces(results: Sequence[ShardResult]) -> list[str]:
+    """A line on the faces that were too small to be cut out, if any."""
+    rows = read_columns(results, ["source_uri", SMALL_FACES])
+    counts = rows.group_by("source_uri").aggregate([(SMALL_FACES, "max")])[f"{SMALL_FACES}_max"].to_pylist()
+    pictures = sum(count > 0 for count in counts)
+    what = f"{sum(counts)} face(s) under {MIN_FACE_PX} px in {pictures} picture(s) are left out"
+    return [what] if pictures else []
 
 
 def write_quarantine_table(

@@ -25,10 +25,11 @@ from pipeline.faces.face import (
     MIN_FACE_PX,
     Face,
     FaceDetector,
+    large_enough,
     person_share,
 )
 from pipeline.faces.roi import portrait_roi, sample_rois
-from pipeline.labelling.shards import ROW_SCHEMA, work_digest
+from pipeline.labelling.shards import ROW_SCHEMA, SMALL_FACES, work_digest
 from pipeline.labelling.work import Candidate
 from pipeline.quarantine import QuarantineRow, Unusable
 from pipeline.sources import Origins, Picture
@@ -49,12 +50,17 @@ class LabelWork:
 
     def candidates(self, item: Picture, rgb: Pixels, detector: FaceDetector) -> list[Candidate]:
         """One for each face that passes; in case 1 with its mask."""
-        faces = detector.detect(rgb)
+        seen = detector.detect(rgb)
+        faces = large_enough(seen)
+        small_faces = len(seen) - len(faces)
         if not faces:
             limits = f"at least {MIN_FACE_PX} px and probability {MIN_FACE_PROB}"
-            raise Unusable(quarantine.NO_FACE, f"expected a face of {limits}, found none")
+            found = f"{small_faces} smaller one(s)" if small_faces else "none"
+            raise Unusable(quarantine.NO_FACE, f"expected a face of {limits}, found {found}")
         if item.mask is None:
-            return [_candidate(rgb, roi, face, faces) for roi, face in sample_rois(faces, Box.whole(rgb))]
+            rois = sample_rois(faces, Box.whole(rgb))
+            left_out = 0 if rois[0][0] == Box.whole(rgb) else small_faces
+            return [replace(_candidate(rgb, roi, face, faces), small_faces=left_out) for roi, face in rois]
         mask = self._read_mask(item, item.mask, rgb)
         labelled = [face for face in faces if person_share(mask, face) >= MIN_FACE_IN_MASK_FRACTION]
         if not labelled:
@@ -63,7 +69,7 @@ class LabelWork:
                 f"expected a face that the mask counts as person, found {len(faces)} outside",
             )
         cut = [_candidate(rgb, portrait_roi(face, Box.whole(rgb)), face, faces) for face in labelled]
-        return [replace(candidate, mask=crop(mask, candidate.roi)) for candidate in cut]
+        return [replace(candidate, mask=crop(mask, candidate.roi), small_faces=small_faces) for candidate in cut]
 
     def row(self, item: Picture, sha256: str, candidate: Candidate, teacher: Teacher | None, blobs: BlobStore) -> Row:
         """The whole row but for shards.DATASET_COLUMNS."""
@@ -78,7 +84,11 @@ class LabelWork:
             origin="teacher" if teacher else "face_crop",
             teacher=teacher.name if teacher else None,
             scores=scores,
-            others={**candidate.face.columns(), **candidate.doubt_columns(candidate.mask, scores)},
+            others={
+                **candidate.face.columns(),
+                **candidate.doubt_columns(candidate.mask, scores),
+                SMALL_FACES: candidate.small_faces,
+            },
         )
 
     def quarantined(self, item: Picture, error: UnusableImage | Unusable, sha256: str | None) -> QuarantineRow:

@@ -23,7 +23,7 @@ from manifests.samples.sample import MASK_COLUMNS, Row, score_mask
 from manifests.store.manifest import Manifest, ManifestStore
 from manifests.store.schema import SCHEMA
 from pipeline import quarantine
-from pipeline.faces.face import Face, FaceDetector
+from pipeline.faces.face import Face, FaceDetector, large_enough
 from pipeline.labelling.commit import write_quarantine_table
 from pipeline.labelling.shards import ShardResult, read_quarantine, read_tables, work_digest
 from pipeline.labelling.work import Candidate
@@ -119,7 +119,7 @@ class RelabelWork:
         if rgb.shape[:2] != (item.height, item.width):
             sizes = f"expected {item.width}x{item.height}, found {rgb.shape[1]}x{rgb.shape[0]}"
             raise Unusable(quarantine.ROW_MISMATCH, f"{sizes} in {item.image}")
-        faces = detector.detect(rgb) or ([item.face] if item.face else [])
+        faces = large_enough(detector.detect(rgb)) or ([item.face] if item.face else [])
         if not faces:
             raise Unusable(quarantine.NO_FACE, "expected a face in the portrait or in the manifest, found none")
         return [Candidate(Portrait(rgb, faces), Box.whole(rgb), item.face or faces[0])]

@@ -34,11 +34,13 @@ from pipeline.teachers import Teacher, options, refine, tiles
 
 READERS = 16  # as many as pipeline.sources lets ask the network at a time; files as they came are small
 
+SMALL_FACES = "small_faces"  # of a row's source image, left out for their size; no column of a manifest
 DATASET_COLUMNS = ("group_id", "split", "added_in")  # only the whole dataset can tell these
 ROW_SCHEMA = pa.schema(
     [
         *(field for field in SCHEMA if field.name not in DATASET_COLUMNS),
         pa.field(TURNED_PHASHES, pa.list_(pa.string())),  # the whole dataset needs them to find the row's group
+        pa.field(SMALL_FACES, pa.int32()),
     ]
 )
 

@@ -38,13 +38,17 @@ AnyItem = TypeVar("AnyItem", bound=WorkItem, contravariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A portrait cut out of an image: around which face, where, and its mask once there is one."""
+    """A portrait cut out of an image: around which face, where, and its mask once there is one.
+
+    `small_faces` counts those of the whole image that are too small to be cut out.
+    """
 
     portrait: Portrait
     roi: Box
     face: Face
     mask: Pixels | None = None
     disagreement: float | None = None
+    small_faces: int = 0
 
     def doubt_columns(self, mask: Pixels, scores: Scores) -> dict[str, float | None]:
         """The manifest's columns on its mask (H, W) beside the mask's own scores."""

@@ -1,14 +1,16 @@
 """MTCNN on real pictures."""
 
+from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from manifests.pixels.geometry import Box
 from manifests.pixels.images import decode_image
-from pipeline.faces.face import Face, person_share
-from pipeline.faces.mtcnn import DETECTION_SIDE_PX, MTCNNDetector, default_detector
+from pipeline.faces.face import MIN_FACE_PX, Face, large_enough, person_share
+from pipeline.faces.mtcnn import DETECTION_SIDE_PX, MTCNNDetector, _tiles, default_detector
 
 
 def test_the_astronauts_face_is_found(astronaut: Image.Image) -> None:
@@ -27,6 +29,58 @@ def test_a_large_picture_is_searched_small_and_answered_in_its_own_pixels(astron
     [large] = detector.detect(np.asarray(astronaut.resize((512 * factor, 512 * factor))))
     found, expected = np.array(large.center) / factor, np.array(small.center)
     assert found == pytest.approx(expected, abs=4)
+
+
+FACE_FRACTION = 0.17  # of the photograph's side, about
+
+
+@pytest.mark.parametrize("size", [(4200, 200), (2600, 1400), (1400, 2600)])
+def test_small_faces_of_a_large_picture_are_found_once_each(astronaut: Image.Image, size: tuple[int, int]) -> None:
+    side = 180
+    assert (
+        MIN_FACE_PX < FACE_FRACTION * side < MIN_FACE_PX * max(size) / DETECTION_SIDE_PX
+    )  # shrunk, they are too small
+    canvas = Image.new("RGB", size, (120, 130, 140))
+    columns, rows = max(1, size[0] // 500), max(1, size[1] // 500)
+    for column, row in product(range(columns), range(rows)):
+        canvas.paste(astronaut.resize((side, side)), (column * (size[0] - side) // columns, row * 400))
+    faces = large_enough(MTCNNDetector().detect(np.asarray(canvas)))
+    assert len(faces) == columns * rows > 3
+    assert len({(round(face.x / 100), round(face.y / 100)) for face in faces}) == len(faces)
+
+
+def test_the_limit_is_in_the_pictures_own_pixels_whatever_its_size(astronaut: Image.Image) -> None:
+    """The same small photograph alone and in a corner of larger and larger pictures."""
+    small = astronaut.resize((200, 200))
+    [alone] = default_detector().detect(np.asarray(small))
+    for width in (1000, 1300, 2600, 5200):
+        canvas = Image.new("RGB", (width, 400), (90, 90, 90))
+        canvas.paste(small, (width - 200, 200))
+        [found] = default_detector().detect(np.asarray(canvas))
+        assert (found.x - (width - 200), found.y - 200) == pytest.approx((alone.x, alone.y), abs=6)
+
+
+def test_beside_a_face_that_fills_the_picture_no_others_are_looked_for(
+    astronaut: Image.Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at: list[Box] = []
+    monkeypatch.setattr(MTCNNDetector, "_search_tile", lambda self, rgb, tile: looked_at.append(tile) or [])
+    MTCNNDetector().detect(np.asarray(astronaut.crop((80, 0, 380, 300)).resize((2000, 2000))))
+    assert looked_at == []
+    MTCNNDetector().detect(np.asarray(Image.new("RGB", (2000, 2000))))
+    assert len(looked_at) == 4
+
+
+@pytest.mark.parametrize("overlap_px", [40, 112, 700, 3000])
+@pytest.mark.parametrize("size", [(1281, 20), (2849, 4211), (90_000, 32), (1400, 1400)])
+def test_tiles_cover_the_picture_and_overlap(size: tuple[int, int], overlap_px: int) -> None:
+    image = Box(0, 0, *size)
+    tiles = list(_tiles(image, overlap_px=overlap_px))
+    for axis, length in (("x", size[0]), ("y", size[1])):
+        spans = sorted({(tile.x, tile.right) if axis == "x" else (tile.y, tile.bottom) for tile in tiles})
+        assert (spans[0][0], spans[-1][1]) == (0, length)
+        assert all(first[1] - second[0] >= overlap_px for first, second in pairwise(spans))
+        assert all(end - begin <= DETECTION_SIDE_PX + overlap_px for begin, end in spans)
 
 
 @pytest.mark.parametrize("size", [(32, 32), (32, 900), (4000, 40), (90_000, 32), (300, 300)])
