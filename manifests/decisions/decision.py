@@ -57,6 +57,12 @@ class Decision:
     def key(self) -> MaskKey:
         return self.sample_id, self.mask_sha256
 
+    def repeats(self, other: "Decision") -> bool:
+        """Whether it says what another one says: of the same mask, by the same reviewer; time and view may differ."""
+        return (self.key, self.verdict, self.reason, self.reviewer) == (
+            other.key, other.verdict, other.reason, other.reviewer,
+        )  # fmt: skip
+
     @property
     def is_vote(self) -> bool:
         """Whether it counts for the mask: a verdict, and not one that only measures the reviewer."""

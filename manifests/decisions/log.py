@@ -2,7 +2,7 @@
 
 An event names one exact mask, `(sample_id, mask_sha256)`: when a sample is re-labelled, old verdicts do not
 carry over. Nothing is edited: an undo is an event that supersedes another. `append` returns when the events
-are on disk (SQLite: WAL, synchronous=FULL); repeating a decision_id is harmless.
+are on disk (SQLite: WAL, synchronous=FULL); repeating a decision is harmless, another one under its decision_id is not.
 
 Writers take turns, across processes and hosts (`writing`), so `seq` is the order in which events were committed:
 whoever has read up to some seq reads on from there (`events_after`) and misses none.
@@ -25,6 +25,7 @@ from manifests.errors import UserError
 from manifests.files.storage import is_remote
 
 _UNDO_NAMESPACE = uuid.UUID("6f1d5a52-53f5-4f0e-9a49-5b7b1c9a8d10")  # of the ids that `undo` derives
+_IDS_A_QUERY = 500  # SQLite takes some thousands of parameters
 _METADATA = sa.MetaData()
 _EVENTS = sa.Table(
     "decision_events",
@@ -43,6 +44,10 @@ _EVENTS = sa.Table(
     sa.Column("purpose", sa.String(16), nullable=False, server_default="work"),
 )
 _AFTER = sa.select(_EVENTS).where(_EVENTS.c.seq > sa.bindparam("seq")).order_by(_EVENTS.c.seq)
+
+
+class DecisionClash(UserError):
+    """One decision_id for two decisions."""
 
 
 class DecisionLog:
@@ -85,8 +90,13 @@ class DecisionLog:
     def append(self, decisions: Iterable[Decision], connection: sa.Connection | None = None) -> list[str]:
         """Store decisions durably, in order, in one transaction; the ids that are now in the log.
 
-        With a `connection` of `writing`, they are on disk when that transaction ends.
+        With a `connection` of `writing`, they are on disk when that transaction ends. DecisionClash when one has the id
+        of another decision; none is stored then.
         """
+        decisions = list(decisions)
+        if connection is None:
+            with self.writing() as connection:
+                return self.append(decisions, connection)
         rows: list[dict[str, Any]] = [
             {
                 "decision_id": decision.decision_id,
@@ -103,6 +113,7 @@ class DecisionLog:
             for decision in decisions
         ]
         self._insert_new(rows, connection)
+        self._check_known(decisions, connection)
         return [row["decision_id"] for row in rows]
 
     def undo(
@@ -127,7 +138,7 @@ class DecisionLog:
         if found is None:
             return None
         undo = {name: found[name] for name in ("sample_id", "mask_sha256", "reviewer")} | {
-            "decision_id": str(uuid.uuid5(_UNDO_NAMESPACE, decision_id)),
+            "decision_id": undo_id(decision_id),
             "verdict": "undo",
             "reason": None,
             "decision_ms": None,
@@ -171,15 +182,33 @@ class DecisionLog:
         with self.reading() as connection:
             return [(sample_id, mask_sha256) for sample_id, mask_sha256 in connection.execute(query)]
 
-    def _insert_new(self, rows: Sequence[dict[str, Any]], connection: sa.Connection | None) -> None:
+    def _insert_new(self, rows: Sequence[dict[str, Any]], connection: sa.Connection) -> None:
         """Insert the rows whose decision_id is not there yet, in order."""
-        if not rows:
-            return
-        if connection is None:
-            with self.writing() as connection:
-                self._insert_new(rows, connection)
-        else:
+        if rows:
             connection.execute(insert_ignoring_known(_EVENTS, connection.dialect.name), list(rows))
+
+    def _check_known(self, decisions: Sequence[Decision], connection: sa.Connection) -> None:
+        """DecisionClash unless the log holds each of the decisions under its id."""
+        for batch in (decisions[first : first + _IDS_A_QUERY] for first in range(0, len(decisions), _IDS_A_QUERY)):
+            query = sa.select(_EVENTS).where(_EVENTS.c.decision_id.in_([each.decision_id for each in batch]))
+            found = {row["decision_id"]: row for row in connection.execute(query).mappings()}
+            for decision in batch:
+                row = found[decision.decision_id]
+                if row["verdict"] == "undo" or not decision.repeats(_decision(row)):
+                    raise clash(decision.decision_id)
+
+
+def undo_id(decision_id: str) -> str:
+    """The id of the event that takes a decision back."""
+    return str(uuid.uuid5(_UNDO_NAMESPACE, decision_id))
+
+
+def clash(decision_id: str) -> DecisionClash:
+    """The error of a decision whose id stands for another one; it doesn't tell which."""
+    return DecisionClash(
+        f"expected a decision_id of its own for each decision, found {decision_id} for another one already; "
+        "make a new UUID"
+    )
 
 
 def sqlite_url(data_root: Path) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from manifests.decisions.decision import Decision, Event, MaskKey, Undo
+from manifests.decisions.log import undo_id
 from manifests.decisions.policy import MaskVerdict
 
 
@@ -17,7 +18,8 @@ class StandingDecisions:
         self._by_id: dict[str, Decision] = {}
         self._by_mask: dict[MaskKey, list[Decision]] = {}
         self._by_reviewer: dict[str, dict[str, Decision]] = {}  # by decision_id
-        self._removed: set[str] = set()
+        self._removed: dict[str, Decision] = {}  # taken back
+        self._undos: set[str] = set()  # ids of the events that took them back
         self._measured: dict[str, set[MaskKey]] = {}  # by reviewer
         self._voted: set[MaskKey] = set()  # masks that ever got a vote, taken back or not
         self.votes: list[Decision] = []  # every vote ever, oldest first, those taken back too
@@ -30,8 +32,13 @@ class StandingDecisions:
             self._add(event)
 
     def knows(self, decision_id: str) -> bool:
-        """Whether the decision is in the log, taken back or not."""
-        return decision_id in self._by_id or decision_id in self._removed
+        """Whether the id is in the log, its decision taken back or not."""
+        return decision_id in self._by_id or decision_id in self._removed or decision_id in self._undos
+
+    def repeats(self, decision: Decision) -> bool:
+        """Whether the log holds this very decision under its id."""
+        known = self._by_id.get(decision.decision_id) or self._removed.get(decision.decision_id)
+        return known is not None and decision.repeats(known)
 
     def all(self) -> list[Decision]:
         """Every standing decision, oldest first."""
@@ -100,10 +107,11 @@ class StandingDecisions:
             self._measured.setdefault(decision.reviewer, set()).add(decision.key)
 
     def _remove(self, decision_id: str) -> None:
-        self._removed.add(decision_id)
+        self._undos.add(undo_id(decision_id))
         decision = self._by_id.pop(decision_id, None)
         if decision is None:
             return
+        self._removed[decision_id] = decision
         self._by_mask[decision.key].remove(decision)
         del self._by_reviewer[decision.reviewer][decision_id]
         if not any((d.reviewer, d.purpose) == (decision.reviewer, decision.purpose) for d in self.on(decision.key)):

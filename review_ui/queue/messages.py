@@ -55,6 +55,7 @@ class Rejection:
 
     decision_id: str | None
     error: str
+    is_clash: bool = False  # its decision_id stands for another decision
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from manifests.decisions.decision import Decision, MaskKey, Purpose
+from manifests.decisions.log import DecisionClash, clash
 from review_ui.queue.leases import Lease
 from review_ui.queue.messages import DecisionResult, Rejection
 from review_ui.queue.review_state import ReviewState
@@ -20,9 +21,11 @@ def accept_batch(
             submission = read_submission(raw)
             if not state.standing.knows(submission.decision_id):
                 new.append(_accept(state, reviewer, submission))
+            elif not state.standing.repeats(submission.by(reviewer.name, state.now(), "work")):
+                raise clash(submission.decision_id)
             stored.append(submission.decision_id)
-        except Refused as error:
-            refused.append(Rejection(submitted_id(raw), str(error)))
+        except (Refused, DecisionClash) as error:
+            refused.append(Rejection(submitted_id(raw), str(error), isinstance(error, DecisionClash)))
     return DecisionResult(stored, refused), new
 
 

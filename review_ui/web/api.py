@@ -132,8 +132,11 @@ async def history(reviewer: Me, session: Session, group_commit: Commits, n: Coun
 
 
 @router.post("/api/decisions")
-async def decisions(batch: Batch, reviewer: Me, group_commit: Commits) -> DecisionResult:
-    return await group_commit.decide(reviewer, batch.decisions)
+async def decisions(batch: Batch, reviewer: Me, group_commit: Commits) -> JSONResponse:
+    result = await group_commit.decide(reviewer, batch.decisions)
+    clashes = [refusal.error for refusal in result.refused if refusal.is_clash]
+    error = {"error": clashes[0]} if clashes else {}  # the other decisions are stored all the same
+    return JSONResponse(error | _result_json(result), 409 if clashes else 200)
 
 
 @router.post("/api/undo")
@@ -195,6 +198,11 @@ def _assignment_json(assignment: Assignment) -> dict[str, Any]:
         "progress": asdict(assignment.progress),
         "manifest": assignment.manifest,
     }
+
+
+def _result_json(result: DecisionResult) -> dict[str, Any]:
+    refused = [{"decision_id": refusal.decision_id, "error": refusal.error} for refusal in result.refused]
+    return {"stored": result.stored, "refused": refused}
 
 
 def _verdicts_json(verdicts: dict[MaskKey, list[Decision]], sample: OpenSample) -> dict[str, Any]:

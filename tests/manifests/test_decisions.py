@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ import sqlalchemy as sa
 from repository import SCRIPT_ENVIRONMENT
 
 from manifests.decisions.decision import Decision, Undo
-from manifests.decisions.log import DecisionLog, sqlite_url
+from manifests.decisions.log import DecisionClash, DecisionLog, sqlite_url, undo_id
 from manifests.decisions.policy import CONFLICTS, Policy
 from manifests.decisions.publish import NothingToPublish, publish
 from manifests.errors import UserError
@@ -105,12 +106,48 @@ def test_the_moment_of_a_decision_keeps_its_meaning_in_any_zone(log: DecisionLog
 
 def test_repeating_a_decision_is_harmless(log: DecisionLog) -> None:
     log.append([decision("1"), decision("2")])
-    assert log.append([decision("2"), decision("1", "reject"), decision("3")]) == ["2", "1", "3"]
+    later = decision("1", decided_at=NOON + timedelta(days=1), decision_ms=5, mode="grid")
+    assert log.append([decision("2"), later, decision("3")]) == ["2", "1", "3"]
     assert [(standing.decision_id, standing.verdict) for standing in log.standing()] == [
         ("1", "accept"),
         ("2", "accept"),
         ("3", "accept"),
     ]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"verdict": "reject"},
+        {"verdict": "skip"},
+        {"reason": "hair"},
+        {"sample_id": "9" * 32},
+        {"mask_sha256": "9" * 64},
+        {"reviewer": "zoe"},
+    ],
+)
+@pytest.mark.parametrize("undone", [False, True])
+def test_another_decision_under_a_known_id_is_refused(log: DecisionLog, changes: dict[str, Any], undone: bool) -> None:
+    log.append([decision("1"), decision("2")])
+    if undone:
+        log.undo("1", reviewer=decision("1").reviewer)
+    stands = log.standing()
+    with pytest.raises(DecisionClash, match="expected a decision_id of its own for each decision, found 1 for another"):
+        log.append([decision("3"), replace(decision("1"), **changes), decision("4")])
+    assert log.standing() == stands  # none of the batch
+
+
+def test_one_id_twice_in_one_batch_is_refused(log: DecisionLog) -> None:
+    with pytest.raises(DecisionClash):
+        log.append([decision("1"), decision("1", "reject")])
+    assert log.standing() == []
+
+
+def test_the_id_of_an_undo_is_no_decisions(log: DecisionLog) -> None:
+    log.append([decision("1")])
+    log.undo("1", reviewer=decision("1").reviewer)
+    with pytest.raises(DecisionClash):
+        log.append([decision(undo_id("1"))])
 
 
 def test_appending_nothing_is_harmless(log: DecisionLog) -> None:

@@ -129,6 +129,25 @@ def test_undo_of_an_unknown_decision_is_404(client):
     assert "found none" in answer.json()["error"]
 
 
+def test_another_verdict_under_a_known_id_is_409_and_the_other_decisions_are_stored(client):
+    first = decision(client)
+    assert client.post("/api/decisions", json={"decisions": [first]}).status_code == 200
+    other = decision(client, decision_id=str(uuid.uuid4()))
+    answer = client.post("/api/decisions", json={"decisions": [first | {"verdict": "reject"}, other]})
+    assert answer.status_code == 409
+    assert answer.json()["stored"] == [other["decision_id"]]
+    [refusal] = answer.json()["refused"]
+    assert refusal == {"decision_id": DECISION_ID, "error": answer.json()["error"]}
+    assert "\n" not in refusal["error"]
+    assert "make a new UUID" in refusal["error"]
+    again = client.post("/api/decisions", json={"decisions": [first, other]})
+    assert (again.status_code, again.json()["refused"]) == (200, [])
+    history = client.get("/api/history").json()["decisions"]
+    assert {entry["decision_id"]: entry["verdict"] for entry in history} == {
+        DECISION_ID: "accept", other["decision_id"]: "accept",
+    }  # fmt: skip
+
+
 def test_publish_with_nothing_new_is_409(client):
     answer = client.post("/api/publish")
     assert answer.status_code == 409

@@ -6,6 +6,7 @@ import sys
 import threading
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -124,6 +125,48 @@ def test_repeating_a_decision_changes_nothing(session):
     assert decide(session, ME, [decision, decision]).stored == [decision["decision_id"]] * 2
     assert decide(session, ME, [decision]).stored == [decision["decision_id"]]
     assert assign(session, ME, 1).progress.done == 1
+
+
+CLASHES: dict[str, dict[str, object]] = {
+    "verdict": {"verdict": "reject"},
+    "reason": {"reason": "hair"},
+    "mask": {"mask_sha256": "9" * 64},
+    "sample": {"sample_id": "9" * 32},
+}
+
+
+@pytest.mark.parametrize("changed", CLASHES)
+@pytest.mark.parametrize("state", ["stands", "undone", "restarted"])
+def test_another_decision_under_a_known_id_is_refused_and_the_others_are_kept(session, open_session, changed, state):
+    first, other, third = (submission(sample) for sample in assign(session, ME, 3).samples)
+    decide(session, ME, [first])
+    if state == "undone":
+        session.undo(ME, first["decision_id"])
+    if state == "restarted":
+        session = open_session()
+    result = decide(session, ME, [other, first | CLASHES[changed], third, first])
+    assert result.stored == [other["decision_id"], third["decision_id"], first["decision_id"]]
+    [refusal] = result.refused
+    assert refusal.decision_id == first["decision_id"]
+    assert refusal.is_clash
+    assert refusal.error.startswith("expected a decision_id of its own for each decision, found")
+    standing = {decision.decision_id: decision.verdict for decision in session.decisions()}
+    assert standing == {
+        sent["decision_id"]: "accept" for sent in (first, other, third) if state != "undone" or sent is not first
+    }
+
+
+def test_the_same_id_twice_in_one_batch_stands_for_the_first(session):
+    decision = submission(assign(session, ME, 1).samples[0])
+    result = decide(session, ME, [decision, decision | {"verdict": "reject"}])
+    assert (result.stored, len(result.refused)) == ([decision["decision_id"]], 1)
+    assert [stored.verdict for stored in session.decisions()] == ["accept"]
+
+
+def test_an_id_of_another_reviewer_is_refused(session):
+    decision = submission(assign(session, ME, 1).samples[0])
+    decide(session, ME, [decision])
+    assert decide(session, replace(ME, name="zoe"), [decision]).stored == []
 
 
 def test_repeating_a_decision_that_was_undone_leaves_it_undone(session):

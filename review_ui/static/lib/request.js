@@ -9,7 +9,10 @@ export function callAs(name) {
   opener = name;
 }
 
-/** Fetch JSON; rejects with an Error whose `status` is the HTTP status, 0 when the server can't be reached. */
+/**
+ * Fetch JSON; rejects with an Error whose `status` is the HTTP status, 0 when the server can't be reached, and whose
+ * `found` is the JSON that came with it.
+ */
 export async function request(url, body, options = {}) {
   const headers = opener === null ? {} : { "X-Reviewer": opener };
   const init = body === undefined ? { headers } : { method: "POST", body: JSON.stringify(body), headers: { ...headers, "Content-Type": "application/json" } };
@@ -21,7 +24,7 @@ export async function request(url, body, options = {}) {
   }
   noteSignedOut(answer);
   const found = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw Object.assign(new Error(found.error ?? `server error ${answer.status}`), { status: answer.status });
+  if (!answer.ok) throw Object.assign(new Error(found.error ?? `server error ${answer.status}`), { status: answer.status, found });
   return found;
 }
 

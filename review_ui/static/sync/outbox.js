@@ -96,7 +96,10 @@ export class Outbox {
       return;
     }
     const body = { decisions: batch.map((item) => item.decision) };
-    const receipt = await request("/api/decisions", body, { keepalive: true });
+    const receipt = await request("/api/decisions", body, { keepalive: true }).catch((error) => {
+      if (error.status !== 409 || !error.found.refused) throw error;
+      return error.found; // 409: an id stood for another decision; the other decisions are stored
+    });
     const sent = new Map(batch.map(({ decision }) => [decision.decision_id, decision]));
     for (const refusal of receipt.refused) this.onRefused(refusal, sent.get(refusal.decision_id));
   }
