@@ -1,5 +1,6 @@
 """Image files: those that a path stands for (a directory at any depth, a glob, one file), and writing one."""
 
+import errno
 import io
 import logging
 import os
@@ -30,6 +31,7 @@ PICTURE_SUFFIXES = frozenset(
 
 _SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,7}")  # of a file's kind; `.1` and `. Smith` are parts of a name
 _START_BYTES = 4096  # of which 16 tell an image; the rest is the longest path
+_NO_FILE = "a pipe or device, no file"
 _LEADS_NOWHERE = "a link that leads nowhere"
 
 
@@ -80,9 +82,17 @@ def usable_pictures(paths: Iterable[Path]) -> Iterator[tuple[Path, Pixels]]:
 def read_file(path: Path) -> bytes:
     """The bytes of an image's file; UserError, with the system's reason, when they can't be read."""
     try:
-        return path.read_bytes()
+        return regular_bytes(path)
     except OSError as error:
         raise UserError(f"expected a readable file, found {path} ({error.strerror or error})") from error
+
+
+def regular_bytes(path: Path) -> bytes:
+    """The bytes of a file; OSError when they can't be read, and for a pipe or device, which may never end."""
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # opening a folder gives a reason of its own
+        raise OSError(errno.EINVAL, _NO_FILE, str(path))
+    return path.read_bytes()
 
 
 def save_image(rgb: Pixels, path: Path) -> None:
@@ -125,7 +135,7 @@ def _add(entry: Path, listing: Listing) -> None:
         if stat.S_ISREG(entry.stat().st_mode):
             listing.files.append(entry)
         elif not entry.is_dir():
-            listing.closed[entry] = "no file"
+            listing.closed[entry] = _NO_FILE
     except OSError:
         listing.files.append(entry)
 

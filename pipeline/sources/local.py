@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from manifests.files.blobs import sha256_hex
-from manifests.pixels.image_files import source_uri
+from manifests.pixels.image_files import regular_bytes, source_uri
 from pipeline.quarantine import UNREADABLE, Unusable
 
 
@@ -22,13 +22,13 @@ class LocalFile:
     def read(self) -> bytes:
         """The file's bytes; Unusable says why there are none."""
         try:
-            return self.path.read_bytes()
+            return regular_bytes(self.path)
         except OSError as error:
             raise Unusable(UNREADABLE, error.strerror or str(error)) from error
 
     def fingerprint(self) -> str | None:
         """The bytes' digest; None where they can't be read now."""
         try:
-            return sha256_hex(self.path.read_bytes())
+            return sha256_hex(regular_bytes(self.path))
         except OSError:
             return None

@@ -117,9 +117,10 @@ def test_links_are_followed_and_what_cant_be_read_goes_to_quarantine_by_name(tmp
     for name in ("gone", "gone.jpg"):
         (images / name).symlink_to(tmp_path / "nothing")
     (images / "mem.png").symlink_to("/proc/self/mem")  # no bytes of it can be had
+    os.mkfifo(images / "pipe.jpg")
     found = {picture.uri.removeprefix(f"{images}/"): picture for picture in find_pictures(str(images))}
-    assert set(found) == {"a.jpg", "gone", "gone.jpg", "mem.png", "more/linked.jpg"}
-    for name in ("gone", "gone.jpg", "mem.png"):
+    assert set(found) == {"a.jpg", "gone", "gone.jpg", "mem.png", "more/linked.jpg", "pipe.jpg"}
+    for name in ("gone", "gone.jpg", "mem.png", "pipe.jpg"):
         with pytest.raises(Unusable) as caught:
             found[name].read()
         assert (caught.value.reason, found[name].fingerprint()) == (UNREADABLE, None)

@@ -78,7 +78,7 @@ def test_what_may_hide_images_is_named_with_the_reason(
     [line] = caplog.messages
     assert line.startswith("left out 2 that can't be opened (")
     assert f"{root}/more: a link that leads nowhere" in line
-    assert f"{root}/pipe.jpg: no file" in line
+    assert f"{root}/pipe.jpg: a pipe or device, no file" in line
     assert set(list_files(root).closed) == {root / "more", root / "pipe.jpg"}
 
 
@@ -111,6 +111,14 @@ def test_unreadable_and_unusable_files_are_named_and_the_rest_is_read(
         assert [path.name for path, _ in usable_pictures(list_pictures(root))] == ["a.png", "d.png"]
     assert [line.split(":")[0].rpartition("/")[2] for line in caplog.messages] == ["b.png", "c.png"]
     assert "No such file or directory" in caplog.text
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    with pytest.raises(UserError, match="a pipe or device, no file"):
+        read_file(tmp_path / "pipe.jpg")
+    with pytest.raises(UserError, match="expected a readable file"):
+        read_file(tmp_path)
 
 
 def test_a_file_that_cant_be_read_is_one_clear_line(tmp_path: Path) -> None:
