@@ -39,8 +39,8 @@ class TrustedPair:
 
     `read_image` gives the file's bytes, `read_mask` the stored values uint8 (H, W); each is called twice, so that no
     pixels are kept, and a pair whose reader raises UserError is skipped. The names are for messages, `uri` is the
-    manifest's `source_uri`; licence and attribution are those of this picture alone. `mask_orientation` is the EXIF
-    orientation of the mask's file, 1 for masks without one.
+    manifest's `source_uri`; licence and attribution are those of this picture alone. `mask_file` gives the
+    bytes of the mask's file, where it has one of its own.
     """
 
     name: str
@@ -50,7 +50,12 @@ class TrustedPair:
     read_mask: Callable[[], Pixels]
     license: str | None = None
     attribution: str | None = None
-    mask_orientation: Callable[[], int] = lambda: 1
+    mask_file: Callable[[], bytes] | None = None
+
+    @property
+    def mask_is_turned(self) -> bool:
+        """Whether the mask's file carries an EXIF orientation."""
+        return self.mask_file is not None and exif_orientation(self.mask_file()) != 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +223,7 @@ def _from_files(pair: Pair) -> TrustedPair:
         uri=source_uri(pair.image),
         read_image=pair.image.read_bytes,
         read_mask=partial(read_mask_values, pair.mask),
-        mask_orientation=lambda: exif_orientation(pair.mask.read_bytes()),
+        mask_file=pair.mask.read_bytes,
     )
 
 
@@ -284,12 +289,12 @@ class _Sizes:
         if values is not stored:
             self.turned.append(pair.mask_name)
         elif same_aspect(values.shape, shape[::-1]) and not same_aspect(values.shape, shape):
-            tagged = exif_orientation(image) != 1 or pair.mask_orientation() != 1
+            tagged = exif_orientation(image) != 1 or pair.mask_is_turned
             self.other.append(line + (", a quarter turn: see the EXIF orientation of both" if tagged else ""))
             return
         if values.shape != shape:
             (self.scaled if same_aspect(values.shape, shape) else self.other).append(line)
-        elif exif_orientation(image) not in self._told_by_size(shape) and pair.mask_orientation() == 1:
+        elif exif_orientation(image) not in self._told_by_size(shape) and not pair.mask_is_turned:
             self.undecided.append(pair.mask_name)
 
     def check(self) -> None:

@@ -97,4 +97,5 @@ def _pair(image: Path, mask: Path, root: Path) -> TrustedPair:
         uri=source_uri(image),
         read_image=partial(read_file, image),
         read_mask=partial(read_mask_values, mask),
+        mask_file=partial(read_file, mask),
     )

@@ -54,6 +54,7 @@ def read_two_folders(layout: TwoFolders, annotations: Path, images: Path | None)
             uri=pictures.uri(image_of[key]),
             read_image=partial(pictures.read, image_of[key]),
             read_mask=partial(_read_mask, masks, mask_of[key], layout),
+            mask_file=partial(masks.read, mask_of[key]),
         )
         for key in both
     ]

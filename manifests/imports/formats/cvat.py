@@ -7,8 +7,6 @@ with a palette, is read by colour; one of a single channel by index, in the labe
 is background.
 """
 
-import io
-import warnings
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -22,7 +20,7 @@ from manifests.imports.ground_truth import TrustedPair
 from manifests.imports.safe_paths import composed, lines_of, relative_name, text_of
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.image_files import PICTURE_SUFFIXES
-from manifests.pixels.images import MAX_MEGAPIXELS, PICTURE_FORMATS
+from manifests.pixels.mask_values import open_mask
 from manifests.pixels.masks import PERSON
 
 Rgb = tuple[int, int, int]
@@ -100,6 +98,7 @@ def read_cvat(annotations: Path, images: Path | None, category: str) -> list[Tru
             uri=pictures.uri(image_of[name]),
             read_image=partial(pictures.read, image_of[name]),
             read_mask=partial(_read_mask, tree, mask_of[name], label_map),
+            mask_file=partial(tree.read, mask_of[name]),
         )
         for name in names
     ]
@@ -217,16 +216,10 @@ def _by_stem(tree: Tree, prefix: str, listed_names: list[str]) -> tuple[dict[str
 
 
 def _read_mask(tree: Tree, name: str, label_map: LabelMap) -> Pixels:
-    data = tree.read(name)
+    image = open_mask(tree.read(name), name)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            image: Image.Image = Image.open(io.BytesIO(data), formats=PICTURE_FORMATS)
-            if image.width * image.height > MAX_MEGAPIXELS * 1_000_000:
-                raise ValueError(f"{image.width}x{image.height}, more than {MAX_MEGAPIXELS} megapixels")
-            image.load()
         return label_map.to_mask(image)
-    except Exception as error:  # on damaged bytes Pillow's decoders raise anything
+    except ValueError as error:
         raise UserError(f"expected a class mask, found {name} ({error})") from error
 
 

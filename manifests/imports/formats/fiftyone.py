@@ -72,6 +72,7 @@ def _pair(sample: Document, field: str, person: int | None, root: Path, problems
     image = problems.find(root, name)
     label = sample[field]
     mask_name = text(label.get("mask_path")) if isinstance(label, dict) else None
+    mask = None
     if mask_name is not None:
         mask = problems.find(root, mask_name, what="masks")
         read = partial(read_mask_values, mask) if mask else None
@@ -88,6 +89,7 @@ def _pair(sample: Document, field: str, person: int | None, root: Path, problems
         uri=source_uri(image),
         read_image=partial(read_file, image),
         read_mask=read if person is None else partial(_person_alone, read, person),
+        mask_file=partial(read_file, mask) if mask else None,
         license=text(sample.get("license")),
         attribution=text(sample.get("attribution")),
     )

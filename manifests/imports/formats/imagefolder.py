@@ -74,6 +74,7 @@ def _pair(root: Path, folder: PurePosixPath, row: dict[str, Any], problems: Prob
         uri=source_uri(image),
         read_image=partial(read_file, image),
         read_mask=partial(read_mask_values, mask),
+        mask_file=partial(read_file, mask),
         license=text(row.get("license")),
         attribution=text(row.get("attribution")),
     )

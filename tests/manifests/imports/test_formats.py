@@ -542,7 +542,7 @@ def test_a_strange_colour_or_value_is_skipped_by_name(voc: Voc, tmp_path: Path) 
     voc.put("SegmentationClass/p0.png", png(asymmetric()))
     assert "such masks are for --format paired" in refusal(voc.read()[0].read_mask)
     voc.put("SegmentationClass/p0.png", b"no picture")
-    assert "expected a class mask, found SegmentationClass/p0.png" in refusal(voc.read()[0].read_mask)
+    assert "expected a readable mask of one page, found SegmentationClass/p0.png" in refusal(voc.read()[0].read_mask)
 
 
 def test_images_may_lie_elsewhere(voc: Voc, tmp_path: Path) -> None:
