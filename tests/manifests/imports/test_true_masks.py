@@ -9,6 +9,8 @@ import pytest
 from paired_folder import Folder, person, picture, refusal
 from PIL import ExifTags, Image
 
+from manifests.imports.formats.imagefolder import read_imagefolder
+from manifests.imports.ground_truth import import_pairs
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.images import UPRIGHT
 from manifests.pixels.masks import PERSON_LEVEL
@@ -180,3 +182,15 @@ def test_an_image_is_never_its_own_mask(folder: Folder, linked: bool) -> None:
         (folder.masks / "p.png").symlink_to(folder.images / "p.png")
     masks = folder.masks if linked else folder.images
     assert "found 1 images that are their own masks (p.png)" in refusal(folder.take, masks=masks)
+
+
+@pytest.mark.parametrize("tag", [True, False])
+def test_other_formats_know_whether_a_masks_file_carries_the_tag(folder: Folder, tag: bool) -> None:
+    save_turned(picture(1), folder.images / "p.jpg", 3)
+    save_turned(mask_image(person()), folder.masks / "p.png", 3, tag=tag)
+    (folder.images.parent / "metadata.csv").write_text("file_name,mask_file_name\nimages/p.jpg,masks/p.png\n")
+    pairs = read_imagefolder(folder.images.parent, None, "person")
+    done = import_pairs(folder.store, pairs, source="studio", data_root=folder.data_root, parameters={})
+    assert ("look at these (masks/p.png)" in "".join(done.notes)) is not tag
+    upright = person() if tag else person()[::-1, ::-1]
+    assert np.array_equal(stored_person(folder)[0], upright)
