@@ -21,7 +21,7 @@ from manifests.imports.mended_masks import MENDED_COLUMNS, MendedMasks
 from manifests.imports.pairing import Pair, find_pairs
 from manifests.imports.source_images import BlobMode, StoredAnew, put_original
 from manifests.pixels.geometry import Box, Pixels
-from manifests.pixels.image_files import source_uri
+from manifests.pixels.image_files import read_file, source_uri
 from manifests.pixels.images import QUARTER_TURNS, decode_image, exif_orientation
 from manifests.pixels.inverted_masks import check_polarity, grid
 from manifests.pixels.mask_encoding import MaskEncoding, MaskStatistics, find_encoding, is_person
@@ -221,9 +221,9 @@ def _from_files(pair: Pair) -> TrustedPair:
         name=pair.image.name,
         mask_name=pair.mask.name,
         uri=source_uri(pair.image),
-        read_image=pair.image.read_bytes,
+        read_image=partial(read_file, pair.image),
         read_mask=partial(read_mask_values, pair.mask),
-        mask_file=pair.mask.read_bytes,
+        mask_file=partial(read_file, pair.mask),
     )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from manifests.errors import UserError, listed
 from manifests.imports.archive import Tree, open_tree
 from manifests.imports.ground_truth import LeftOut, TrustedPair
+from manifests.imports.safe_paths import composed
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.image_files import PICTURE_SUFFIXES
 
@@ -76,7 +77,7 @@ def _by_key(tree: Tree, layout: TwoFolders, folder: str, path: Path) -> tuple[di
         match = layout.common.search(name.removeprefix(prefix))
         if match is None:
             strange.append(name)
-        elif found.setdefault("/".join(match.groups()), name) != name:
+        elif found.setdefault(composed("/".join(match.groups())), name) != name:
             twice.append(name)
     if twice:
         raise UserError(f"expected each name once in {path}, found {listed('that occur twice', twice)}")

@@ -194,3 +194,13 @@ def test_other_formats_know_whether_a_masks_file_carries_the_tag(folder: Folder,
     assert ("look at these (masks/p.png)" in "".join(done.notes)) is not tag
     upright = person() if tag else person()[::-1, ::-1]
     assert np.array_equal(stored_person(folder)[0], upright)
+
+
+def test_an_image_that_cannot_be_opened_is_skipped_by_name(folder: Folder) -> None:
+    folder.add("p", 1)
+    folder.add("gone", 2)
+    (folder.images / "gone.jpg").unlink()
+    (folder.images / "gone.jpg").symlink_to("/proc/self/mem")
+    done = folder.take()
+    assert done.rows_added == 1
+    assert [line.partition(":")[0] for line in done.skipped] == ["gone.jpg"]
