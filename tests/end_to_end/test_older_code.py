@@ -94,11 +94,18 @@ def dataset(
     return directory
 
 
-def test_finished_shards_are_not_labelled_again(dataset: Path, prefect_server: Environment) -> None:
+def test_a_dataset_labelled_by_older_rules_is_known_and_stays_as_it_is(
+    dataset: Path, prefect_server: Environment
+) -> None:
+    """Rules that changed since label anew, in shards of their own; the dataset holds the portraits already."""
     shards = sorted((dataset / "data/shards").iterdir())
     printed = python(GENERATE, dataset, prefect_server, ROOT)
     assert "8 portrait(s), 8 of them in the dataset already" in printed
-    assert sorted((dataset / "data/shards").iterdir()) == shards
+    now = set((dataset / "data/shards").iterdir())
+    assert set(shards) < now
+    assert not (dataset / "manifests/v3.parquet").exists()
+    python(GENERATE, dataset, prefect_server, ROOT)
+    assert set((dataset / "data/shards").iterdir()) == now
 
 
 def test_decisions_are_published_and_the_version_is_sound(dataset: Path, prefect_server: Environment) -> None:
