@@ -20,7 +20,7 @@ Chosen = npt.NDArray[np.bool_]
 
 def largest_component(prob: Prob) -> Prob:
     """float32 (H, W) -> the same with every piece of person but the largest at 0."""
-    return _without(prob, lambda stats: np.arange(len(stats)) != stats[:, cv2.CC_STAT_AREA].argmax())
+    return without_pieces(prob, lambda stats: np.arange(len(stats)) != stats[:, cv2.CC_STAT_AREA].argmax())
 
 
 def fill_holes(prob: Prob, max_fraction: float) -> Prob:
@@ -33,10 +33,10 @@ def fill_holes(prob: Prob, max_fraction: float) -> Prob:
         at_border = (left == 0) | (top == 0) | (left + w == width) | (top + h == height)
         return np.asarray(~at_border & (area <= max_px))
 
-    return 1 - _without(1 - prob, small_and_enclosed)
+    return 1 - without_pieces(1 - prob, small_and_enclosed)
 
 
-def _without(prob: Prob, chosen: Callable[[Stats], Chosen]) -> Prob:
+def without_pieces(prob: Prob, chosen: Callable[[Stats], Chosen]) -> Prob:
     """`prob` with the pieces of at least one half that `chosen` picks, by their statistics, at 0."""
     there = (prob >= PERSON_PROB).astype(np.uint8)
     count, found, measured, _ = cv2.connectedComponentsWithStats(there)

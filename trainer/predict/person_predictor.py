@@ -4,11 +4,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from manifests.pixels.geometry import Pixels
+from manifests.pixels.geometry import Box, Pixels, crop
 from manifests.pixels.onnx_segmenter import Prob
 from trainer.inference.predictors import Predictor
 from trainer.predict.localize.localizers import Localizer, whole_picture
 from trainer.predict.localize.roi import predict_in_rois
+from trainer.predict.localize.tiles import blended, joined, tile_boxes
 from trainer.predict.postprocess import Postprocess
 
 
@@ -26,6 +27,14 @@ class PersonPredictor:
 
     def person_prob(self, rgb: Pixels) -> Prob:
         """RGB uint8 (H, W, 3) -> person probability float32 (H, W) in [0, 1]."""
+        image = Box.whole(rgb)
+        boxes = [image] if self.localizer is whole_picture else tile_boxes(image)
+        found = self._localized(rgb)
+        if len(boxes) > 1:
+            found = joined(blended(image, boxes, lambda box: self._localized(crop(rgb, box))), found)
+        return self.postprocess(found, rgb, boxes)
+
+    def _localized(self, rgb: Pixels) -> Prob:
+        """RGB (H, W, 3) -> (H, W): a look at all of it, and a second one where the localizer says so."""
         whole = np.clip(self.predictor.person_prob(rgb), 0, 1)
-        found = predict_in_rois(self.predictor, rgb, self.localizer(rgb, whole), whole)
-        return self.postprocess(np.clip(found, 0, 1), rgb)
+        return np.clip(predict_in_rois(self.predictor, rgb, self.localizer(rgb, whole), whole), 0, 1)

@@ -1,13 +1,15 @@
 """All that is done to one probability map, in this order: open, close, largest piece, holes, edges."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from manifests.pixels.geometry import Pixels
+from manifests.pixels.geometry import Box, Pixels, crop
 from manifests.pixels.onnx_segmenter import Prob
 from trainer.predict.components import fill_holes, largest_component
+from trainer.predict.localize.tiles import blended
 from trainer.predict.matting.refinement import REFINEMENTS
 
 
@@ -24,8 +26,11 @@ class Postprocess:
     max_hole_fraction: float = 0.0
     refine: str = "none"
 
-    def __call__(self, prob: Prob, rgb: Pixels) -> Prob:
-        """Person probability float32 (H, W) of RGB (H, W, 3) -> the same, better."""
+    def __call__(self, prob: Prob, rgb: Pixels, tiles: Sequence[Box] = ()) -> Prob:
+        """Person probability float32 (H, W) of RGB (H, W, 3) -> the same, better; edges `tiles` by `tiles`, if any.
+
+        What refines edges takes its measures from an image's longer side, which says nothing of people in a panorama.
+        """
         if self.open_px:
             prob = _morphology(prob, cv2.MORPH_OPEN, self.open_px)
         if self.close_px:
@@ -34,7 +39,14 @@ class Postprocess:
             prob = largest_component(prob)
         if self.max_hole_fraction:
             prob = fill_holes(prob, self.max_hole_fraction)
-        return REFINEMENTS[self.refine](prob, rgb)
+        refine = REFINEMENTS[self.refine]
+        if len(tiles) <= 1:
+            return refine(prob, rgb)
+        return blended(Box.whole(rgb), tiles, lambda tile: refine(_part(prob, tile), crop(rgb, tile)))
+
+
+def _part(prob: Prob, tile: Box) -> Prob:
+    return np.ascontiguousarray(prob[tile.y : tile.bottom, tile.x : tile.right])
 
 
 def _morphology(prob: Prob, operation: int, diameter_px: int) -> Prob:

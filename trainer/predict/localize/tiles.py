@@ -1,0 +1,80 @@
+"""Images much wider or taller than the square that networks see: looked at in overlapping tiles along the long side.
+
+Squeezed into a square, twelve people side by side are twelve lines. A tile is as narrow as a standing person, so that
+each is seen whole, and by itself, in one of them.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+import cv2
+import numpy as np
+
+from manifests.pixels.geometry import Box
+from manifests.pixels.masks import PERSON_PROB
+from manifests.pixels.onnx_segmenter import Prob
+from trainer.predict.components import without_pieces
+
+# Measured with the starter on full-body photographs side by side and one above the other, see docs/predict.md.
+MAX_ASPECT = 1.9  # longer / shorter side; 16:9 and DCI's 1.896 are below it, three people side by side above
+WIDE_TILE_ASPECT = 0.75  # width / height
+TALL_TILE_ASPECT = 0.6
+OVERLAP_FRACTION = 0.75  # of a tile's side, on each side that has a neighbour
+MAX_TILES = 256  # beyond it, tiles overlap less
+MIN_CONFIRMED_FRACTION = 0.1  # of a piece that the whole image's look finds: tiles must find as much of it
+MIN_LARGE_FRACTION = 0.3  # of the image: a piece that large is a close-up, of which tiles see parts alone
+
+Look = Callable[[Box], Prob]
+
+
+def tile_boxes(image: Box) -> list[Box]:
+    """Boxes that cover the image, in order along its longer side; the whole image where it is not that long."""
+    if max(image.h, image.w) <= MAX_ASPECT * min(image.h, image.w):
+        return [image]
+    if image.w > image.h:
+        side = max(1, round(WIDE_TILE_ASPECT * image.h))
+        return [Box(x, 0, side, image.h) for x in _starts(image.w, side)]
+    side = min(image.h, round(image.w / TALL_TILE_ASPECT))
+    return [Box(0, y, image.w, side) for y in _starts(image.h, side)]
+
+
+def blended(image: Box, boxes: Sequence[Box], look: Look) -> Prob:
+    """What `look` finds in each box, float32 (box.h, box.w) -> (H, W); the nearer its middle, the more it counts."""
+    total, weights = np.zeros((image.h, image.w), np.float32), np.zeros((image.h, image.w), np.float32)
+    across = image.w > image.h
+    for number, box in enumerate(boxes):
+        ramp = _tent(box.w if across else box.h, first=number == 0, last=number == len(boxes) - 1)
+        weight = ramp[None, :] if across else ramp[:, None]
+        rows, columns = slice(box.y, box.bottom), slice(box.x, box.right)
+        total[rows, columns] += weight * look(box)
+        weights[rows, columns] += weight
+    return total / weights
+
+
+def joined(tiled: Prob, whole: Prob) -> Prob:
+    """The larger of what tiles and the look at the whole image found, both (H, W), without what that look made up.
+
+    A piece of `whole` counts where the tiles confirm some of it, or where it is too large for a tile.
+    """
+    _, labels, _, _ = cv2.connectedComponentsWithStats((whole >= PERSON_PROB).astype(np.uint8))
+    sizes_px = np.bincount(labels.ravel())
+    confirmed_px = np.bincount(labels.ravel(), weights=(tiled >= PERSON_PROB).ravel(), minlength=len(sizes_px))
+    kept = (confirmed_px >= MIN_CONFIRMED_FRACTION * sizes_px) | (sizes_px >= MIN_LARGE_FRACTION * whole.size)
+    return np.maximum(tiled, without_pieces(whole, lambda stats: ~kept[1:]))
+
+
+def _starts(length: int, side: int) -> list[int]:
+    needed = 1 + math.ceil((length - side) / (side * (1 - OVERLAP_FRACTION)))
+    count = min(needed, max(MAX_TILES, math.ceil(length / side)))
+    return [int(start) for start in np.linspace(0, length - side, count).round()]
+
+
+def _tent(length: int, *, first: bool, last: bool) -> Prob:
+    """Weights float32 (length,), all above 0: 1 in the middle, and up to the image's ends."""
+    position = np.arange(length, dtype=np.float32) + 0.5
+    weights = np.ones(length, np.float32)
+    if not first:
+        weights = np.minimum(weights, position / (length / 2))
+    if not last:
+        weights = np.minimum(weights, (length - position) / (length / 2))
+    return weights
