@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from manifests.cli.arguments import positive, run_command
+from manifests.cli.arguments import run_command
+from manifests.cli.converters import positive
 from manifests.files.blobs import BlobStore
 from manifests.pixels.geometry import Box, Pixels, crop
 from manifests.pixels.images import decode_image
@@ -28,7 +29,7 @@ from manifests.store.training_rows import require_rows
 from trainer.device import pick_device
 from trainer.inference.predictors import Predictor, open_predictor
 from trainer.predict.video.smoothing import SMOOTHERS
-from trainer.weights.checkpoint import checkpoint_path
+from trainer.weights.checkpoint_files import checkpoint_path
 
 FRAMES = 300
 WINDOW_FRACTION = 0.75

@@ -16,7 +16,8 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from manifests.cli.arguments import positive, run_command
+from manifests.cli.arguments import run_command
+from manifests.cli.converters import positive
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.image_files import list_pictures
 from manifests.pixels.images import decode_image
@@ -27,7 +28,7 @@ from manifests.progress import progress
 from trainer.device import pick_device
 from trainer.inference.predictors import open_predictor
 from trainer.suspects.label_quality import SCORES
-from trainer.weights.checkpoint import checkpoint_path
+from trainer.weights.checkpoint_files import checkpoint_path
 
 PLANTED = 0.05
 WORST = (0.05, 0.10)

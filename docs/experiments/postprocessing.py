@@ -11,7 +11,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from manifests.cli.arguments import positive, run_command
+from manifests.cli.arguments import run_command
+from manifests.cli.converters import positive
 from manifests.files.blobs import BlobStore
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.images import decode_image
@@ -26,7 +27,7 @@ from trainer.inference.predictors import Predictor, open_predictor
 from trainer.predict.localize.localizers import LOCALIZERS
 from trainer.predict.person_predictor import PersonPredictor
 from trainer.predict.postprocess import Postprocess
-from trainer.weights.checkpoint import checkpoint_path
+from trainer.weights.checkpoint_files import checkpoint_path
 
 PLAIN = "none"
 TOUCHED_UP = {

@@ -21,7 +21,6 @@ from manifests.pixels.metrics import Metrics
 from trainer.data.preprocessing import Preprocessing
 from trainer.models import create_model
 from trainer.weights.checkpoint_files import BEST
-from trainer.weights.checkpoint_files import checkpoint_path as checkpoint_path  # docs/experiments import it from here
 from trainer.weights.tensor_file import digest_of, read_tensors, write_tensors
 
 KIND = "checkpoint"
