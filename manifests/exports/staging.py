@@ -6,14 +6,13 @@ A killed export leaves at most something named `.tmp-...` behind, which can be d
 import json
 import os
 import shutil
-import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
 from manifests.errors import UserError
-from manifests.files.atomic import TEMPORARY_PREFIX
+from manifests.files.atomic import temporary_beside
 
 
 @contextmanager
@@ -25,7 +24,7 @@ def fresh_directory(output: Path) -> Iterator[Path]:
     output = output.expanduser().absolute()
     check_fresh(output)
     output.parent.mkdir(parents=True, exist_ok=True)
-    temporary = output.parent / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}-{output.name}"
+    temporary = temporary_beside(output)
     temporary.mkdir()
     try:
         yield temporary
