@@ -14,9 +14,7 @@ from manifests.pixels.geometry import Pixels
 from manifests.store.schema import Split
 
 MAX_HAMMING_DISTANCE = 6  # bits of 64; chosen by looking at the pairs between 0 and 12, see docs/dataset.md
-MAX_TURNED_DISTANCE = (
-    3  # of mirrored and turned copies: 5,598 of 5,600 tried, none of 31 million others
-)
+MAX_TURNED_DISTANCE = 3  # of mirrored and turned copies: 5,598 of 5,600 tried, none of 31 million others
 SPLIT_SALT = "maskfoundry-split-1"  # changing it would move every sample to another split
 VAL_FRACTION = 0.10
 TEST_FRACTION = 0.10
