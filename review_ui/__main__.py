@@ -47,7 +47,7 @@ def main(arguments: Sequence[str]) -> None:
     users = UsersFile(options.users) if options.users else None
     listener = listen(options.host, options.port)
     manifest, store = _open(options)
-    url = url_of(listener)
+    url = url_of(listener) + (f"{options.root_path}/" if options.root_path else "")
     database_url = options.database_url or sqlite_url(manifest.data_root.resolve())
     log = DecisionLog(database_url)
     rates = _rates(options)
@@ -66,6 +66,7 @@ def main(arguments: Sequence[str]) -> None:
         dataset=dataset_name(store.root, database_url),
         authenticator=Authenticator(users, log) if users else None,
         public_names=options.public_name,
+        root_path=options.root_path,
     )
     _warn(options.host, users)
     serve(app, listener, on_ready=lambda: _announce(url, manifest, browser=not options.no_browser))
@@ -100,6 +101,14 @@ def host_name(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9._-]+", text):
         raise argparse.ArgumentTypeError(f"expected a host name such as reviews.example.org, found {ascii(text)[:80]}")
     return text
+
+
+def root_path(text: str) -> str:
+    """An argument's type: a path of one or more names, as browsers see it, without the slash at its end."""
+    path = text.rstrip("/")
+    if path and not re.fullmatch(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+", path):
+        raise argparse.ArgumentTypeError(f"expected a path such as /masks, found {ascii(text)[:80]}")
+    return path
 
 
 def _open(options: argparse.Namespace) -> tuple[Manifest, ManifestStore]:
@@ -167,6 +176,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--public-name", action="append", default=[], type=host_name, metavar="NAME",
         help="name under which a proxy shows the page to browsers; may be given several times",
+    )  # fmt: skip
+    parser.add_argument(
+        "--root-path", default="", type=root_path, metavar="PATH",
+        help="path below which a proxy shows the page to browsers, such as /masks (default: none)",
     )  # fmt: skip
     parser.add_argument(
         "--votes", type=positive, default=1, metavar="N", help="people who judge each mask (default: 1)"

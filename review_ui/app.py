@@ -16,6 +16,7 @@ from review_ui.web.api import create_api
 from review_ui.web.lazy_mount import LazyMount
 from review_ui.web.origin_check import OriginCheck
 from review_ui.web.review_page import mount_page
+from review_ui.web.root_path import RootPath
 
 
 def create_app(
@@ -26,19 +27,22 @@ def create_app(
     dataset: str,
     authenticator: Authenticator | None = None,
     public_names: Collection[str] = (),
+    root_path: str = "",
 ) -> ASGIApp:
     """Stack routes, page, sign-in and guard. Without a authenticator there is no sign-in.
 
     `dataset` keeps apart what browsers store for different queues on one address; `public_names` are the host names
-    of a proxy.
+    of a proxy, `root_path` is the path, such as /masks, below which it shows the server.
     """
     app = create_api(session, blobs)
     mount_page(app, dataset)
     site = LazyMount(app, LEAD_PATH, lambda: _lead_app(session))
-    return OriginCheck(
+    checked = OriginCheck(
         SignIn(site, authenticator) if authenticator else site,
-        host_names={name.lower() for name in (host_name, *public_names)},
+        host_names={host_name.lower()},
+        public_names={name.lower() for name in public_names},
     )
+    return RootPath(checked, root_path) if root_path else checked
 
 
 def _lead_app(session: ReviewSession) -> FastAPI:

@@ -4,6 +4,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from review_ui.auth.sessions import AGE_LIMIT
+from review_ui.routes import root_of
 
 
 def token_of(connection: HTTPConnection) -> str | None:
@@ -24,7 +25,7 @@ def _set(response: Response, connection: HTTPConnection, token: str, *, max_age:
         _name(connection),
         token,
         max_age=max_age,
-        path="/",
+        path=f"{root_of(connection.scope)}/",
         secure=connection.scope["scheme"] in ("https", "wss"),
         httponly=True,
         samesite="strict",
@@ -32,6 +33,10 @@ def _set(response: Response, connection: HTTPConnection, token: str, *, max_age:
 
 
 def _name(connection: HTTPConnection) -> str:
-    """Browsers don't tell ports apart, so two queues on one machine need two names; a proxy hides the port."""
+    """Browsers don't tell ports apart, so two queues on one machine need two names; a proxy hides the port.
+
+    Below a root path they send the cookies of the paths above as well.
+    """
     port = connection.headers.get("host", "").rpartition(":")[2]
-    return f"sign_in_{port}" if port.isdecimal() else "sign_in"
+    name = f"sign_in_{port}" if port.isdecimal() else "sign_in"
+    return name + root_of(connection.scope).replace("/", "_")

@@ -18,13 +18,14 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from manifests.errors import UserError
 from review_ui.auth.authenticator import Authenticator, TooManyTries, WrongPassword
 from review_ui.auth.cookie import remove_token, set_token, token_of
+from review_ui.routes import root_of
 
 MAX_FORM_BYTES = 4096
 HASHES_AT_ONCE = 2  # each takes a core and 128 MiB
 MAX_WAITING = 32  # for a hash; further ones would wait for longer than people do
 
 _TEMPLATE = Path(__file__).parents[1] / "static" / "sign_in.html"
-_NOT_SIGNED_IN = "expected a signed-in reviewer, found none; sign in at /"
+_NOT_SIGNED_IN = "expected a signed-in reviewer, found none; sign in on the page"
 _FORM_TYPE = "application/x-www-form-urlencoded"
 _MAX_NAME_CHARACTERS = 64  # the rest is cut off
 _NO_STORE = {"Cache-Control": "no-store"}
@@ -59,14 +60,14 @@ class SignInForm:
             token = await self._token(request, name, password)
         except UserError as error:
             return self._refused(request, error, name)
-        answer = RedirectResponse("/", 303, _NO_STORE)
+        answer = RedirectResponse(f"{root_of(request.scope)}/", 303, _NO_STORE)
         set_token(answer, request, token)
         return answer
 
     async def sign_out(self, request: Request) -> Response:
         """303 to the form; the token ends on every server, and the images leave the browser's cache."""
         await run_in_threadpool(self._authenticator.sign_out, token_of(request) or "")
-        answer = RedirectResponse("/", 303, {**_NO_STORE, "Clear-Site-Data": '"cache"'})
+        answer = RedirectResponse(f"{root_of(request.scope)}/", 303, {**_NO_STORE, "Clear-Site-Data": '"cache"'})
         remove_token(answer, request)
         return answer
 
@@ -74,7 +75,7 @@ class SignInForm:
         """401: the page for a browser that shows a page, one line for everything else."""
         if not _wants_page(request):
             return JSONResponse({"error": _NOT_SIGNED_IN}, 401, _NO_STORE)
-        return self._page(401, refresh=_followed_a_link(request))
+        return self._page(request, 401, refresh=_followed_a_link(request))
 
     async def _token(self, request: Request, name: str, password: str) -> str:
         if self._waiting >= MAX_WAITING:
@@ -90,15 +91,18 @@ class SignInForm:
     def _refused(self, request: Request, error: UserError, name: str) -> Response:
         status, problem = _status_and_problem(error)
         if _wants_page(request):
-            answer: Response = self._page(status, problem=problem, name=name)
+            answer: Response = self._page(request, status, problem=problem, name=name)
         else:
             answer = JSONResponse({"error": str(error)}, status, _NO_STORE)
         if isinstance(error, TooManyTries):
             answer.headers["Retry-After"] = str(error.wait_seconds)
         return answer
 
-    def _page(self, status: int, *, problem: str = "", name: str = "", refresh: bool = False) -> HTMLResponse:
+    def _page(
+        self, request: Request, status: int, *, problem: str = "", name: str = "", refresh: bool = False
+    ) -> HTMLResponse:
         page = self._template.substitute(
+            root=escape(root_of(request.scope)),
             refresh='<meta http-equiv="refresh" content="0">' if refresh else "",
             problem=f'<p id="problem" role="alert">{escape(problem)}</p>' if problem else "",
             name=escape(name),
@@ -127,17 +131,17 @@ def _status_and_problem(error: UserError) -> tuple[int, str]:
 async def _read_form(request: Request) -> tuple[str, str]:
     """Name and password as typed. Raises MalformedForm, TooLong."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM_TYPE:
-        raise MalformedForm(f"expected a form as {_FORM_TYPE}, found another content type; sign in at /")
+        raise MalformedForm(f"expected a form as {_FORM_TYPE}, found another content type; sign in on the page")
     try:
         fields = parse_qs(
             (await _read_body(request)).decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=8
         )
         (name,), (password,) = fields["name"], fields["password"]
     except (ValueError, KeyError, ClientDisconnect) as error:
-        raise MalformedForm("expected a form with a name and a password, found another; sign in at /") from error
+        raise MalformedForm("expected a form with a name and a password, found another; sign in on the page") from error
     name = name.strip()[:_MAX_NAME_CHARACTERS]  # a telephone's keyboard adds a space
     if not name or not password:
-        raise MalformedForm("expected a name and a password, found an empty one; sign in at /")
+        raise MalformedForm("expected a name and a password, found an empty one; sign in on the page")
     return name, password
 
 
@@ -146,7 +150,7 @@ async def _read_body(request: Request) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > MAX_FORM_BYTES:
-            raise TooLong(f"expected a form of at most {MAX_FORM_BYTES} bytes, found more; sign in at /")
+            raise TooLong(f"expected a form of at most {MAX_FORM_BYTES} bytes, found more; sign in on the page")
     return body
 
 

@@ -18,7 +18,7 @@ from review_ui.auth.authenticator import Authenticator
 from review_ui.auth.cookie import token_of
 from review_ui.auth.form import SignInForm
 from review_ui.reviewer import Reviewer
-from review_ui.routes import LEAD_PATH, is_below
+from review_ui.routes import LEAD_PATH, is_below, root_of, route_of
 
 _ANOTHER_REVIEWER = "expected the reviewer who opened the page to be signed in, found another; reload the page"
 _NOT_A_LEAD = "expected a lead, found a reviewer; ask a lead to do it"
@@ -54,12 +54,12 @@ class SignIn:
                 answer = self._form.not_signed_in(request)
             elif request.headers.get("x-reviewer", reviewer.name) != reviewer.name:
                 answer = JSONResponse({"error": _ANOTHER_REVIEWER}, 401, {"Cache-Control": "no-store"})
-            elif not _may_enter(reviewer, scope["path"]):
+            elif not _may_enter(reviewer, route_of(scope)):
                 answer = JSONResponse({"error": _NOT_A_LEAD}, 403)
             elif _route(scope) == ("POST", "/sign-out"):
                 answer = await self._form.sign_out(request)
             elif _route(scope) == ("GET", "/sign-in"):  # a bookmark of the form
-                answer = RedirectResponse("/", 303)
+                answer = RedirectResponse(f"{root_of(scope)}/", 303)
         except DatabaseAway as error:
             answer = JSONResponse({"error": str(error)}, 503)
         if answer:
@@ -72,7 +72,7 @@ class SignIn:
             reviewer = await self._reviewer(HTTPConnection(scope))
         except DatabaseAway:
             reviewer = None
-        if reviewer and _may_enter(reviewer, scope["path"]):
+        if reviewer and _may_enter(reviewer, route_of(scope)):
             await self._pass_on(reviewer, scope, receive, send)
         else:
             await send({"type": "websocket.close", "code": 1008, "reason": "not for you"})  # policy violation
@@ -94,7 +94,7 @@ class SignIn:
 
 
 def _route(scope: Scope) -> tuple[str, str]:
-    return scope["method"], scope["path"]
+    return scope["method"], route_of(scope)
 
 
 def _may_enter(reviewer: Reviewer, path: str) -> bool:

@@ -21,7 +21,7 @@ export async function whoAmI(onProblem) {
 /** Who is signed in, whoever the page was opened by. */
 async function askWho() {
   try {
-    return { ...ALONE, ...(await request("/api/me", undefined, { headers: {} })) };
+    return { ...ALONE, ...(await request("api/me", undefined, { headers: {} })) };
   } catch (error) {
     if (error.status === 404) return ALONE;
     throw error;
@@ -70,10 +70,10 @@ export class SignIn {
   async signOut() {
     await this.outbox.deliver(); // what can't be sent stays in this browser until the next sign-in
     try {
-      await request("/sign-out", {});
+      await request("sign-out", {});
     } catch (error) {
       if (error.status !== 401) return this.status.warn(`Not signed out: ${error.message}`);
     }
-    location.assign("/");
+    location.assign("./");
   }
 }

@@ -164,7 +164,7 @@ class Viewer {
     this.status.tell("Publishing…");
     try {
       if (!(await this.outbox.deliver())) throw new Error(`${this.outbox.size} decisions are not saved yet`);
-      const { manifest } = await request("/api/publish", {});
+      const { manifest } = await request("api/publish", {});
       this.published = manifest;
       this.turnTo(this.feed.queue); // the new version may hold other masks
       this.status.tell(`Published ${manifest}`);
@@ -194,7 +194,7 @@ class Viewer {
 
   /** After a reload: the last decisions, so that they can be seen, changed and undone. */
   async recall() {
-    const { decisions } = await request(`/api/history?n=${RECALLED}`).catch(() => ({ decisions: [] }));
+    const { decisions } = await request(`api/history?n=${RECALLED}`).catch(() => ({ decisions: [] }));
     this.journal.recall(decisions.reverse().map(({ sample, ...entry }) => ({ mode: "single", ...entry, item: { sample } })));
     this.screen.showState();
     await this.screen.firstPaint;

@@ -5,4 +5,5 @@ decisions_file.py  the decisions as a file
 lazy_mount.py      a part of the site that is built on its first request
 origin_check.py    Host, Origin and content security policy
 review_page.py     the HTML page around the viewer of static/
+root_path.py       the path below which a proxy shows the server
 """

@@ -26,6 +26,7 @@ from review_ui.queue.open_samples import OpenSample
 from review_ui.queue.session import ReviewSession
 from review_ui.queue.submission import UUID_PATTERN
 from review_ui.reviewer import LOCAL_LEAD, Reviewer
+from review_ui.routes import root_of
 from review_ui.web.decisions_file import as_csv, as_parquet, decisions_table
 
 MAX_BATCH = 1000
@@ -83,6 +84,12 @@ async def group_commit_of(request: Request) -> GroupCommit:
     return group_commit
 
 
+async def root_path_of(request: Request) -> str:
+    """What a proxy has before every path; empty without one."""
+    return root_of(request.scope)
+
+
+Root = Annotated[str, Depends(root_path_of)]
 Session = Annotated[ReviewSession, Depends(session_of)]
 Commits = Annotated[GroupCommit, Depends(group_commit_of)]
 Count = Annotated[int, Query(ge=1, le=MAX_SAMPLES)]
@@ -116,6 +123,7 @@ async def me(request: Request, reviewer: Me) -> dict[str, Any]:
 async def next_samples(
     reviewer: Me,
     group_commit: Commits,
+    root: Root,
     n: Count = 16,
     tab: Annotated[str, Query(max_length=MAX_TAB_CHARACTERS)] = "",
     queue: QueueName = "work",
@@ -123,12 +131,13 @@ async def next_samples(
     if queue == "second_look":
         await require_lead(reviewer)
     assignment = await group_commit.next(NextRequest(reviewer, n, tab, queue))
-    return JSONResponse(_assignment_json(assignment))  # itself: FastAPI would look at each value first
+    return JSONResponse(_assignment_json(assignment, root))  # itself: FastAPI would look at each value first
 
 
 @router.get("/api/history")
-async def history(reviewer: Me, session: Session, group_commit: Commits, n: Count = 20) -> dict[str, Any]:
-    return {"decisions": [_decision_json(*entry) for entry in await group_commit.call(session.history, reviewer, n)]}
+async def history(reviewer: Me, session: Session, group_commit: Commits, root: Root, n: Count = 20) -> dict[str, Any]:
+    found = await group_commit.call(session.history, reviewer, n)
+    return {"decisions": [_decision_json(decision, sample, root) for decision, sample in found]}
 
 
 @router.post("/api/decisions")
@@ -140,9 +149,9 @@ async def decisions(batch: Batch, reviewer: Me, group_commit: Commits) -> JSONRe
 
 
 @router.post("/api/undo")
-async def undo(body: UndoRequest, reviewer: Me, session: Session, group_commit: Commits) -> dict[str, Any]:
+async def undo(body: UndoRequest, reviewer: Me, session: Session, group_commit: Commits, root: Root) -> dict[str, Any]:
     result = await group_commit.call(session.undo, reviewer, body.decision_id, tab=body.tab)
-    return {"decision_id": result.decision_id, "sample": _sample_json(result.sample) if result.sample else None}
+    return {"decision_id": result.decision_id, "sample": _sample_json(result.sample, root) if result.sample else None}
 
 
 @router.post("/api/release")
@@ -187,11 +196,11 @@ def no_such_route(rest: str) -> None:
     raise HTTPException(404, f"expected a route of this server, found {ascii(f'/api/{rest}')[:80]}")
 
 
-def _assignment_json(assignment: Assignment) -> dict[str, Any]:
+def _assignment_json(assignment: Assignment, root: str) -> dict[str, Any]:
     expires = {"lease_expires_at": assignment.lease_expires_at.isoformat()}
     return {
         "samples": [
-            _sample_json(sample) | expires | _verdicts_json(assignment.verdicts, sample)
+            _sample_json(sample, root) | expires | _verdicts_json(assignment.verdicts, sample)
             for sample in assignment.samples
         ],
         "remaining": assignment.remaining,
@@ -212,25 +221,25 @@ def _verdicts_json(verdicts: dict[MaskKey, list[Decision]], sample: OpenSample) 
     return {"verdicts": entries}
 
 
-def _sample_json(sample: OpenSample) -> dict[str, Any]:
+def _sample_json(sample: OpenSample, root: str) -> dict[str, Any]:
     return {
         "sample_id": sample.sample_id,
         "mask_sha256": sample.mask_sha256,
-        "image_url": f"/media/{sample.image_sha256}",
-        "mask_url": f"/media/{sample.mask_sha256}",
+        "image_url": f"{root}/media/{sample.image_sha256}",
+        "mask_url": f"{root}/media/{sample.mask_sha256}",
         "width": sample.width,
         "height": sample.height,
         "doubt": sample.doubt,
     }
 
 
-def _decision_json(decision: Decision, sample: OpenSample) -> dict[str, Any]:
+def _decision_json(decision: Decision, sample: OpenSample, root: str) -> dict[str, Any]:
     return {
         "decision_id": decision.decision_id,
         "verdict": decision.verdict,
         "reason": decision.reason,
         "decision_ms": decision.decision_ms,
-        "sample": _sample_json(sample),
+        "sample": _sample_json(sample, root),
     }
 
 

@@ -13,7 +13,7 @@ from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from review_ui.routes import is_below
+from review_ui.routes import is_below, route_of
 
 _SOON = """<!doctype html>
 <html lang="en">
@@ -39,7 +39,7 @@ class LazyMount:
         if scope["type"] == "lifespan":
             async with self._running:
                 await self._app(scope, receive, send)
-        elif is_below(scope["path"], self._path):
+        elif is_below(route_of(scope), self._path):
             answer = await self._page(scope)
             await answer(scope, receive, send)
         else:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from review_ui.routes import LEAD_PATH, is_below
+from review_ui.routes import LEAD_PATH, is_below, route_of
 
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _POLICY = (
@@ -30,11 +30,16 @@ RESPONSE_HEADERS = {
 
 
 class OriginCheck:
-    """Answers 403 to requests of other sites' pages; passes the rest on to `app`."""
+    """Answers 403 to requests of other sites' pages; passes the rest on to `app`.
 
-    def __init__(self, app: ASGIApp, host_names: Collection[str] = ()) -> None:
+    `host_names` may be in Host beside this machine's own; `public_names`, of a proxy that may rewrite Host, in Origin
+    too.
+    """
+
+    def __init__(self, app: ASGIApp, host_names: Collection[str] = (), public_names: Collection[str] = ()) -> None:
         self._app = app
-        self._host_names = frozenset(host_names) | {"localhost", socket.gethostname().lower()}
+        self._public_names = frozenset(public_names)
+        self._host_names = self._public_names | {*host_names, "localhost", socket.gethostname().lower()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -46,9 +51,10 @@ class OriginCheck:
             await _forbid(scope, send, problem)
             return
 
+        policy = GRADIO_SCRIPTS if is_below(route_of(scope), LEAD_PATH) else OWN_SCRIPTS  # mounts change the scope
+
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                policy = GRADIO_SCRIPTS if is_below(scope["path"], LEAD_PATH) else OWN_SCRIPTS
                 MutableHeaders(scope=message).update(RESPONSE_HEADERS | {"Content-Security-Policy": policy})
             await send(message)
 
@@ -63,7 +69,7 @@ class OriginCheck:
             )
         if method in READING_METHODS:
             return None
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and not self._is_own_origin(origin, host):
             return f"expected a request from this server's own page, found one from {ascii(origin)[:60]}"
         if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             return "expected a request from this server's own page, found one from another site"
@@ -71,11 +77,27 @@ class OriginCheck:
 
     def _is_ours(self, host: str) -> bool:
         """Whether Host is an address or one of our names: a rebinding page can only come with a name of its own."""
-        try:
-            name = urlsplit(f"//{host}").hostname or ""
-        except ValueError:
-            return False
+        name = _host_name(f"//{host}")
         return name in self._host_names or _is_address(name)
+
+    def _is_own_origin(self, origin: str, host: str) -> bool:
+        """Whether a browser got the page that sends the request from us: at Host, or at a public name."""
+        return _netloc(origin) == host.lower() or _host_name(origin) in self._public_names
+
+
+def _netloc(url: str) -> str:
+    try:
+        return urlsplit(url).netloc.lower()
+    except ValueError:
+        return ""
+
+
+def _host_name(url: str) -> str:
+    """The host in lower case; empty where there is none."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _is_address(name: str) -> bool:

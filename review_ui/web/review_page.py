@@ -1,4 +1,4 @@
-"""The review page: plain HTML around the viewer of static/, which uses the API only.
+"""The review page: plain HTML around the viewer of static/, which uses the API only. Its links are relative.
 
 It isn't a Gradio page, though the lead's is one (lead/): Gradio takes five seconds to import and a second more
 to start in each browser, its events take 60 ms and drop fast repeats, and a reviewer's keys must wait for none of that.
@@ -49,9 +49,9 @@ class _FreshFiles(StaticFiles):
 
 
 def _page_html(dataset: str) -> str:
-    styles = "".join(f'<link rel="stylesheet" href="/viewer/{name}">' for name in _STYLES)
+    styles = "".join(f'<link rel="stylesheet" href="viewer/{name}">' for name in _STYLES)
     scripts = "".join(
-        f'<link rel="modulepreload" href="/viewer/{path.relative_to(STATIC).as_posix()}">'
+        f'<link rel="modulepreload" href="viewer/{path.relative_to(STATIC).as_posix()}">'
         for path in sorted(STATIC.rglob("*.js"))
     )
     reasons = "".join(

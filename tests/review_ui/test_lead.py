@@ -252,12 +252,12 @@ def test_every_tab_shows_its_figures_and_nothing_comes_from_elsewhere(page, url,
     shown(page, "29.2 to 100.0; 3 of 3")  # false accepts
     shown(page, "ada and bob")
     open_tab(page, "Second look")
-    expect(page.get_by_role("link", name="Open the second look")).to_have_attribute("href", "/?queue=second_look")
+    expect(page.get_by_role("link", name="Open the second look")).to_have_attribute("href", "../?queue=second_look")
     open_tab(page, "Problems")
     shown(page, "No sample was set aside.")
     expect(page.get_by_role("link", name="photograph")).to_have_count(3)  # of damaged gold that both accepted
     open_tab(page, "Download")
-    expect(page.get_by_role("link", name="decisions.csv")).to_have_attribute("href", "/api/decisions.csv")
+    expect(page.get_by_role("link", name="decisions.csv")).to_have_attribute("href", "../api/decisions.csv")
     assert complaints == []
     assert hosts == {"127.0.0.1"}
 

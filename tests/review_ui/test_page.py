@@ -285,10 +285,10 @@ def test_decisions_carry_one_id_per_tab_and_a_page_that_goes_gives_its_samples_b
         "Object.keys(localStorage).filter((key) => key.startsWith('sent:')).map((key) => localStorage[key])"
     )
     sent = {url: json.loads(body) for url, body in map(json.loads, noted)}
-    [decision] = sent["/api/decisions"]["decisions"]
+    [decision] = sent["api/decisions"]["decisions"]
     assert UUID.match(decision["tab"])
     assert decision["mode"] == "single"
-    assert sent["/api/release"] == {"tab": decision["tab"]}
+    assert sent["api/release"] == {"tab": decision["tab"]}
     assert {tab for url in asked for tab in parse_qs(urlsplit(url).query)["tab"]} == {decision["tab"]}
     assert hosts <= {"127.0.0.1", None}
 

@@ -184,7 +184,7 @@ def test_every_route_without_sign_in_is_401(whole_app: tuple[ASGIApp, list]) -> 
     answers = {(method, path): client.request(method, path) for path in sorted(paths) for method in METHODS}
     assert {key: answer.status_code for key, answer in answers.items() if answer.status_code != 401} == {}
     problems = {answer.text for (method, _), answer in answers.items() if method != "HEAD"}
-    assert problems == {'{"error":"expected a signed-in reviewer, found none; sign in at /"}'}
+    assert problems == {'{"error":"expected a signed-in reviewer, found none; sign in on the page"}'}
 
 
 def test_every_route_lets_those_signed_in_pass(whole_app: tuple[ASGIApp, list]) -> None:

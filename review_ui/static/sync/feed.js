@@ -75,7 +75,7 @@ export class Feed {
     const count = Math.max(this.ahead, this.upcoming.length) + this.asking.size;
     let answer = null;
     try {
-      answer = await request(`/api/next?${new URLSearchParams({ n: Math.min(200, count), tab: this.tab, queue: this.queue })}`);
+      answer = await request(`api/next?${new URLSearchParams({ n: Math.min(200, count), tab: this.tab, queue: this.queue })}`);
     } catch (error) {
       if (asked !== this.asked) return;
       this.problem = error.message;

@@ -90,13 +90,13 @@ export class Outbox {
 
   async send(batch) {
     if (batch[0].undo) {
-      await request("/api/undo", { decision_id: batch[0].undo, tab: batch[0].tab }, { keepalive: true }).catch((error) => {
+      await request("api/undo", { decision_id: batch[0].undo, tab: batch[0].tab }, { keepalive: true }).catch((error) => {
         if (error.status !== 404) throw error; // 404: the server never stored that decision, so nothing is left to undo
       });
       return;
     }
     const body = { decisions: batch.map((item) => item.decision) };
-    const receipt = await request("/api/decisions", body, { keepalive: true }).catch((error) => {
+    const receipt = await request("api/decisions", body, { keepalive: true }).catch((error) => {
       if (error.status !== 409 || !error.found.refused) throw error;
       return error.found; // 409: an id stood for another decision; the other decisions are stored
     });

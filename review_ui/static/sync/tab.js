@@ -20,7 +20,7 @@ export function tabId() {
 
 /** Give the tab's leases back; the browser sends it on its own when the page is gone. */
 export function release(tab) {
-  request("/api/release", { tab }, { keepalive: true }).catch(() => {}); // leases end by themselves, too
+  request("api/release", { tab }, { keepalive: true }).catch(() => {}); // leases end by themselves, too
 }
 
 function read() {
