@@ -25,8 +25,7 @@ class MissingReader(Exception):
 
 def register() -> None:
     """Let Pillow open HEIF and JPEG XL; a second call changes nothing."""
-    if HEIF not in Image.OPEN:
-        Image.register_open(HEIF, _open_heif, _is_heif)
+    Image.register_open(HEIF, _open_heif, _is_heif)  # also in place of pillow-heif's own, which others register
     if JPEG_XL not in Image.OPEN:
         Image.register_open(JPEG_XL, _open_jpeg_xl, _is_jpeg_xl)
 

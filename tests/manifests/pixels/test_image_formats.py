@@ -26,6 +26,12 @@ def ramp() -> Image.Image:
     return Image.fromarray(np.dstack([across, down, np.full((64, 96), 40)]).astype(np.uint8))
 
 
+@pytest.fixture(autouse=True)
+def ours() -> None:
+    """Our readers, whatever other packages have registered in this process since."""
+    image_formats.register()
+
+
 def heic(*images: Image.Image, **options: object) -> bytes:
     buffer = io.BytesIO()
     file = pillow_heif.from_pillow(images[0])
