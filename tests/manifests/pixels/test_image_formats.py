@@ -10,6 +10,7 @@ import pillow_heif
 import pytest
 from PIL import Image
 
+from manifests.pixels import image_formats
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.image_formats import MissingReader, looks_like_image, register
 from manifests.pixels.images import UnusableImage, decode_image
