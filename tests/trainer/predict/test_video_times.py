@@ -237,14 +237,13 @@ def noise(path: Path, frames: int) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".avi", ".mkv"])
-@pytest.mark.parametrize("lacking", [1, 1000, 0.5, 1.0])
+@pytest.mark.parametrize("lacking_fraction", [0.02, 0.5, 1.0])  # x264's threads don't give the same size each time
 def test_a_video_without_room_is_an_error_that_names_it_and_leaves_nothing(
-    suffix: str, lacking: float, tmp_path: Path
+    suffix: str, lacking_fraction: float, tmp_path: Path
 ) -> None:
     noise(tmp_path / f"whole{suffix}", 30)
     size = (tmp_path / f"whole{suffix}").stat().st_size
-    room = size - lacking if isinstance(lacking, int) else round(size * (1 - lacking))
-    with room_for(room), pytest.raises(OSError, match=rf"too large: '.*/o/a{suffix}'"):
+    with room_for(round(size * (1 - lacking_fraction))), pytest.raises(OSError, match=rf"too large: '.*/o/a{suffix}'"):
         noise(tmp_path / f"o/a{suffix}", 30)
     assert not list((tmp_path / "o").iterdir())
 
