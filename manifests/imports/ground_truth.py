@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from manifests.errors import UserError, listed
+from manifests.errors import UserError, lines_on, listed
 from manifests.files.blobs import Blob, BlobStore, sha256_hex
 from manifests.files.storage import require_local
 from manifests.imports.mended_masks import MENDED_COLUMNS, MendedMasks
@@ -154,7 +154,7 @@ def import_pairs(
     checked = _check_pairs(pairs, encoding, inverted, person_label=person_label, grey_levels=grey_levels)
     writer = _Writer(BlobStore(data_root), checked.encoding, blob_mode, source, license, attribution)
     rows = [writer.write(pair) for pair in progress(checked.pairs, f"importing {source}")]
-    distinct = {row["sample_id"]: row for row in reversed(rows)}  # the first of those of one photograph
+    distinct = {row["sample_id"] for row in rows}
     added, mended = AddedRows(None, []), MendedMasks({})
 
     def change(base: Manifest | None, version: int) -> RowPatch | None:
@@ -170,13 +170,15 @@ def import_pairs(
         recorded["blobs"] = blob_mode
     manifest = store.amend(change, operation="import", parameters=recorded, data_root=data_root)
     if manifest is None:
-        found = "; ".join([f"all {len(rows) - len(added.left_out)} of them in it{_kept(mended)}", *added.notes()])
+        known = ", ".join([f"all {len(rows) - len(added.left_out)} of them in it", *_kept(mended)])
+        found = "; ".join([known, *added.notes()])
         raise UserError(f"expected pictures that v{store.latest()} doesn't hold, found {found}; nothing to import")
     notes = [
         *checked.notes,
         *writer.notes(),
-        *_repeated(checked.pairs, rows, distinct),
-        *_mended(mended),
+        *_repeated(checked.pairs, rows),
+        *lines_on({"masks in the dataset were replaced by these; earlier versions keep the old ones": mended.names}),
+        *_kept(mended),
         *added.notes(),
     ]
     return Imported(
@@ -191,29 +193,24 @@ def import_pairs(
     )
 
 
-def _repeated(pairs: Sequence[TrustedPair], rows: Sequence[Row], distinct: Mapping[str, Row]) -> list[str]:
+def _repeated(pairs: Sequence[TrustedPair], rows: Sequence[Row]) -> list[str]:
     """Notes on photographs that came twice: the same bytes under two names."""
-    first_names: dict[str, str] = {}
+    firsts: dict[str, tuple[str, str]] = {}
     same: list[str] = []
     others: list[str] = []
     for pair, row in zip(pairs, rows, strict=True):
-        first = first_names.setdefault(row["sample_id"], pair.name)
-        if distinct[row["sample_id"]] is not row:
-            alike = row["mask_sha256"] == distinct[row["sample_id"]]["mask_sha256"]
-            (same if alike else others).append(f"{pair.name} is {first}")
-    notes = [listed("photographs came twice with two masks, of which the first counts", others)] if others else []
-    return notes + ([listed("photographs came twice with one mask", same)] if same else [])
+        own = pair.name, row["mask_sha256"]
+        first = firsts.setdefault(row["sample_id"], own)
+        if first is not own:
+            (same if first[1] == own[1] else others).append(f"{pair.name} is {first[0]}")
+    return lines_on({
+        "photographs came twice with two masks, of which the first counts": others,
+        "photographs came twice with one mask": same,
+    })  # fmt: skip
 
 
-def _mended(mended: MendedMasks) -> list[str]:
-    """Notes on samples that were in the dataset with other masks."""
-    new = "masks in the dataset were replaced by these; earlier versions keep the old ones"
-    return ([listed(new, mended.names)] if mended.names else []) + ([_kept(mended)[2:]] if mended.kept else [])
-
-
-def _kept(mended: MendedMasks) -> str:
-    kept = "are in it with masks by a teacher or of a face crop, which were left as they are"
-    return f", {listed(kept, mended.kept)}" if mended.kept else ""
+def _kept(mended: MendedMasks) -> list[str]:
+    return lines_on({"are in it with masks by a teacher or of a face crop, which were left as they are": mended.kept})
 
 
 def _from_files(pair: Pair) -> TrustedPair:
@@ -264,7 +261,7 @@ def _check_pairs(
     notes = sizes.notes()
     if inverted is None:
         odd = check_polarity([encoding.to_mask(values) for values in grids], [pair.mask_name for pair in usable])
-        notes += [listed("masks look inverted and were taken as they are", odd)] if odd else []
+        notes += lines_on({"masks look inverted and were taken as they are": odd})
     encoding = replace(encoding, inverted=bool(inverted))
     if not statistics.counts[is_person(encoding)].any():
         raise UserError(
@@ -304,13 +301,12 @@ class _Sizes:
 
     def notes(self) -> list[str]:
         """Lines on what was changed, and on what sizes leave open."""
-        lines = {
+        return lines_on({
             "masks resized to their images": self.scaled,
             "masks turned as their images' EXIF says, which their sizes ask for": self.turned,
             "masks without an EXIF orientation, of images that have one, were taken to be upright; look at these":
                 self.undecided,
-        }  # fmt: skip
-        return [listed(line, names) for line, names in lines.items() if names]
+        })  # fmt: skip
 
     @staticmethod
     def _told_by_size(shape: tuple[int, int]) -> tuple[int, ...]:
@@ -355,8 +351,10 @@ class _Writer:
     def notes(self) -> list[str]:
         reasons = ", ".join(f"{count} {reason}" for reason, count in self.anew.most_common())
         notes = [f"{self.anew.total()} images stored as JPEG anew all the same: {reasons}"] if reasons else []
-        notes += [listed("masks show no person; look at these", self.empty)] if self.empty else []
-        return notes + ([listed("masks show nothing but person; look at these", self.full)] if self.full else [])
+        return notes + lines_on({
+            "masks show no person; look at these": self.empty,
+            "masks show nothing but person; look at these": self.full,
+        })  # fmt: skip
 
     def _look_at(self, mask: Pixels, name: str) -> None:
         person = np.count_nonzero(mask >= PERSON_LEVEL)

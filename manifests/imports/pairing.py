@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from manifests.errors import UserError, listed
+from manifests.errors import UserError, lines_on
 from manifests.imports.safe_paths import composed
 from manifests.pixels.image_files import list_pictures
 
@@ -26,7 +26,7 @@ def find_pairs(images: Path, masks: Path) -> list[Pair]:
         "names that occur twice": image_clashes + mask_clashes,
         "images that are their own masks": _own_masks(image_of, mask_of),
     }
-    problems = [listed(what, names) for what, names in unpaired.items() if names]
+    problems = lines_on(unpaired)
     if problems:
         raise UserError(f"expected one mask per image in {images} and {masks}, found {'; '.join(problems)}")
     return [Pair(image_of[stem], mask_of[stem]) for stem in sorted(image_of)]

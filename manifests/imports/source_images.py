@@ -6,16 +6,14 @@ turned by its EXIF, without transparency. A picture that says where it was taken
 carry that out of the house. Its other metadata (camera, date) stays in it.
 """
 
-import io
-import warnings
 from pathlib import Path
 from typing import Literal, get_args
 
-from PIL import ExifTags, Image
+from PIL import ExifTags
 
 from manifests.errors import UserError
 from manifests.files.blobs import Blob, BlobStore
-from manifests.pixels.images import PICTURE_FORMATS
+from manifests.pixels.images import opened
 
 BlobMode = Literal["copy", "link", "reference"]
 BLOB_MODES: tuple[str, ...] = get_args(BlobMode)
@@ -51,19 +49,17 @@ def put_original(blobs: BlobStore, data: bytes, uri: str, mode: BlobMode) -> Blo
 
 def original_suffix(data: bytes) -> str:
     """The suffix of the blob whose bytes are this image's own; StoredAnew when they can't be one's."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of damaged metadata
-        with Image.open(io.BytesIO(data), formats=PICTURE_FORMATS) as image:
-            if image.format not in _SUFFIXES:
-                raise StoredAnew("neither JPEG nor PNG")
-            if image.mode not in _MODES or image.has_transparency_data:
-                raise StoredAnew("not 8-bit colours or greys, or transparent")
-            try:
-                exif = image.getexif()
-                turned, placed = exif.get(ExifTags.Base.Orientation, 1) != 1, bool(exif.get_ifd(ExifTags.IFD.GPSInfo))
-            except Exception as error:  # a damaged EXIF block makes Pillow raise anything
-                raise StoredAnew("with damaged EXIF") from error
-            suffix = _SUFFIXES[image.format]
+    with opened(data) as image:
+        if image.format not in _SUFFIXES:
+            raise StoredAnew("neither JPEG nor PNG")
+        if image.mode not in _MODES or image.has_transparency_data:
+            raise StoredAnew("not 8-bit colours or greys, or transparent")
+        try:
+            exif = image.getexif()
+            turned, placed = exif.get(ExifTags.Base.Orientation, 1) != 1, bool(exif.get_ifd(ExifTags.IFD.GPSInfo))
+        except Exception as error:  # a damaged EXIF block makes Pillow raise anything
+            raise StoredAnew("with damaged EXIF") from error
+        suffix = _SUFFIXES[image.format]
     if turned:
         raise StoredAnew("turned by their EXIF")
     if placed:

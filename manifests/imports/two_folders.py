@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from manifests.errors import UserError, listed
+from manifests.errors import UserError, lines_on, listed
 from manifests.imports.archive import Tree, open_tree
 from manifests.imports.ground_truth import LeftOut, TrustedPair
 from manifests.imports.safe_paths import composed
@@ -65,7 +65,7 @@ def read_two_folders(layout: TwoFolders, annotations: Path, images: Path | None)
         f"pictures that don't lie as {layout.example}": [*strange_images, *strange_masks],
         "hidden files": [*masks.hidden, *(pictures.hidden if images else [])],
     }
-    return [*pairs, *(LeftOut(listed(what, names)) for what, names in left.items() if names)]
+    return [*pairs, *map(LeftOut, lines_on(left))]
 
 
 def _by_key(tree: Tree, layout: TwoFolders, folder: str, path: Path) -> tuple[dict[str, str], list[str]]:

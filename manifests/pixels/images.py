@@ -7,6 +7,8 @@ rotation and colour profile are applied, transparency is laid over white. The JP
 
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import numpy as np
@@ -58,9 +60,7 @@ def decode_image(data: bytes) -> Pixels:
     if not data:
         raise UnusableImage("empty file", "expected a picture, found 0 bytes")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of damaged metadata: what counts is whether there are pixels
-            image: Image.Image = Image.open(io.BytesIO(data), formats=PICTURE_FORMATS)
+        with opened(data) as image:
             _check_usable(image)
             image.load()
             return np.asarray(_to_rgb(upright(image)))
@@ -74,6 +74,14 @@ def decode_image(data: bytes) -> Pixels:
         raise UnusableImage("too large", str(error)) from error
     except Exception as error:  # on damaged bytes Pillow's decoders raise anything: OSError, IndexError, TypeError, ...
         raise UnusableImage("truncated", f"the picture breaks off or is damaged ({error})") from error
+
+
+@contextmanager
+def opened(data: bytes) -> Iterator[Image.Image]:
+    """Open an image file for as long as the block lasts, its pixels not yet decoded; whatever Pillow raises."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of damaged metadata: what counts is whether there are pixels
+        yield Image.open(io.BytesIO(data), formats=PICTURE_FORMATS)
 
 
 def encode_jpeg(rgb: Pixels, quality: int = JPEG_QUALITY) -> bytes:
@@ -110,12 +118,16 @@ def upright(image: Image.Image) -> Image.Image:
 def exif_orientation(data: bytes) -> int:
     """Read the EXIF orientation of an image file, 2 to 8; 1 where it has none that turns it."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            orientation = _orientation(Image.open(io.BytesIO(data), formats=PICTURE_FORMATS))
+        with opened(data) as image:
+            orientation = _orientation(image)
     except Exception:  # Pillow raises anything on damaged bytes; who decodes the pixels reports it
         return 1
     return orientation if orientation in UPRIGHT else 1
+
+
+def white_of(most: int) -> int | None:
+    """The white of the least range that values up to `most` fit into; None beyond 16 bits."""
+    return next((white for white in FULL_SCALES if white >= most), None)
 
 
 def _orientation(image: Image.Image) -> int:
@@ -142,7 +154,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 def _from_wide(wide: npt.NDArray[np.int32]) -> Pixels:
     """Grey levels of 10 to 16 bits -> 8 bits, by the white of the range that they use."""
-    white = next((scale for scale in FULL_SCALES if scale >= wide.max()), FULL_SCALES[-1])
+    white = white_of(int(wide.max())) or FULL_SCALES[-1]
     return np.clip(np.rint(wide * (255 / white)), 0, 255).astype(np.uint8)
 
 

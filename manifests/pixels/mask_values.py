@@ -5,8 +5,6 @@ grey palettes are looked up, colour palettes stay class indices; 16 bits and flo
 mean two things is refused by name. `MaskStatistics` (mask_encoding.py) says what the values of a dataset mean.
 """
 
-import io
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +16,13 @@ from manifests.pixels.geometry import Pixels
 from manifests.pixels.images import (
     FULL_SCALES,
     MAX_MEGAPIXELS,
-    PICTURE_FORMATS,
     QUARTER_TURNS,
     UPRIGHT,
     exif_orientation,
     frames_of,
+    opened,
     upright,
+    white_of,
 )
 from manifests.pixels.masks import same_aspect
 
@@ -67,9 +66,7 @@ def mask_alpha(data: bytes, name: str, *, required: bool = True) -> Pixels:
 def open_mask(data: bytes, name: str) -> Image.Image:
     """Decode the file of a mask, upright, in its own mode; UserError, with `name`, unless it is one still image."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            image: Image.Image = Image.open(io.BytesIO(data), formats=PICTURE_FORMATS)
+        with opened(data) as image:
             frames = frames_of(image)
             if frames > 1:
                 raise ValueError(f"{frames} pages or frames")
@@ -171,7 +168,7 @@ def _from_wide(values: npt.NDArray[np.int32]) -> Pixels:
     least, most = int(values.min()), int(values.max())
     if least >= 0 and most <= FULL_SCALES[0]:
         return values.astype(np.uint8)
-    white = next((scale for scale in FULL_SCALES if scale >= most), None)
+    white = white_of(most)
     if least < 0 or white is None or (white < FULL_SCALES[-1] and most < FULL_FRACTION * white):
         raise ValueError(f"16 bits with values from {least} to {most}, no known range; save them as 8 bits")
     return np.rint(values * (255 / white)).astype(np.uint8)

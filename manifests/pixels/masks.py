@@ -4,7 +4,6 @@
 """
 
 import io
-import warnings
 
 import cv2
 import numpy as np
@@ -13,7 +12,7 @@ from PIL import Image
 
 from manifests.errors import UserError
 from manifests.pixels.geometry import Pixels
-from manifests.pixels.images import MIN_SIDE_PX, PICTURE_FORMATS
+from manifests.pixels.images import MIN_SIDE_PX, opened
 
 PERSON_LEVEL = 128  # DESIGN: >= 128 is person
 PERSON_PROB = 0.5  # the same, of probabilities: it rounds to 128 of 255
@@ -35,8 +34,9 @@ def encode_mask(mask: Pixels) -> bytes:
 def decode_mask(data: bytes) -> Pixels:
     """PNG bytes -> uint8 (H, W); UserError when it is not an 8-bit single-channel image."""
     try:
-        image = _load(data)
-    except ValueError as error:
+        with opened(data) as image:
+            image.load()
+    except Exception as error:  # on damaged bytes Pillow's decoders raise anything
         raise UserError(f"expected a mask PNG, found a file that can't be read ({error})") from error
     if image.mode != "L":
         raise UserError(f"expected an 8-bit single-channel mask PNG, found mode {image.mode}")
@@ -70,15 +70,3 @@ def resize_mask(mask: Pixels, shape: tuple[int, int]) -> Pixels:
     else:
         interpolation = cv2.INTER_AREA if mask.shape[0] > height else cv2.INTER_LINEAR
     return cv2.resize(mask, (width, height), interpolation=interpolation).astype(np.uint8, copy=False)
-
-
-def _load(data: bytes) -> Image.Image:
-    """A still image, its pixels decoded; ValueError with the decoder's message when that fails."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            image: Image.Image = Image.open(io.BytesIO(data), formats=PICTURE_FORMATS)
-            image.load()
-    except Exception as error:  # on damaged bytes Pillow's decoders raise anything
-        raise ValueError(str(error)) from error
-    return image

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from manifests.errors import listed
+from manifests.errors import lines_on
 from manifests.files.blobs import Blob, BlobStore
 from manifests.pixels.geometry import Box, Pixels
 from manifests.pixels.images import encode_jpeg
@@ -63,7 +63,7 @@ class AddedRows:
     def notes(self) -> list[str]:
         """One line on the rows that were left out, if any."""
         reason = "samples look like others in two splits and are left out: in either they would leak"
-        return [listed(reason, self.left_out)] if self.left_out else []
+        return lines_on({reason: self.left_out})
 
 
 @dataclass(frozen=True, slots=True)

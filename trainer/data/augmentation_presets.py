@@ -1,7 +1,7 @@
 """How far training batches are changed: the numbers, by name. Loads no torch."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 Range = tuple[float, float]
 
@@ -45,20 +45,14 @@ def portraitnet() -> Augmentation:
 
 def mild() -> Augmentation:
     """Narrower warps, for budgets far below the paper's 600 epochs, and black-and-white photographs."""
-    return Augmentation(
+    return replace(
+        portraitnet(),
         rotation_degrees=20.0,
         scale=(0.75, 1.35),
-        pivot_fraction=0.25,
-        flip_prob=0.5,
-        colour_prob=0.5,
-        colour=(0.4, 1.6),
         brightness=(0.6, 1.4),
-        contrast=(0.6, 1.4),
-        sharpness=(0.8, 1.2),
         grey_prob=0.15,
         blur_prob=0.25,
         noise_prob=0.25,
-        noise_sigma=10.0,
     )
 
 

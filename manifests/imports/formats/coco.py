@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from skimage.draw import polygon2mask
 
-from manifests.errors import UserError, listed
+from manifests.errors import UserError, lines_on, listed
 from manifests.imports.drawn_person import NORMALISED, Fault, all_faulty, outline_fault, person_reader
 from manifests.imports.error_list import Problems
 from manifests.imports.ground_truth import LeftOut, TrustedPair
@@ -75,7 +75,7 @@ def read_coco(annotations: Path, images: Path | None, category: str) -> list[Tru
         raise UserError(f"expected images with a {category} in {annotations}, found none; say --category NAME")
     _note_faults(marked)
     without = [image.file_name for image in found if not image.segmentations]
-    left_out = [LeftOut(listed(f"images without a {category}", without))] if without else []
+    left_out = map(LeftOut, lines_on({f"images without a {category}": without}))
     return [*sorted(pairs, key=lambda pair: pair.name), *left_out]
 
 

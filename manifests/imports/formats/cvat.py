@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
-from manifests.errors import UserError, listed
+from manifests.errors import UserError, lines_on
 from manifests.imports.archive import Tree, open_tree
 from manifests.imports.ground_truth import TrustedPair
 from manifests.imports.safe_paths import composed, lines_of, relative_name, text_of
@@ -88,7 +88,7 @@ def read_cvat(annotations: Path, images: Path | None, category: str) -> list[Tru
         "names that two images have": two_images,
         "names that two masks have": two_masks,
     }
-    found = "; ".join(listed(what, wrong) for what, wrong in problems.items() if wrong)
+    found = "; ".join(lines_on(problems))
     if found:
         raise UserError(f"expected an image and a mask for each name in {annotations / _LISTS}, found {found}")
     pairs = [

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from manifests.errors import UserError, listed
+from manifests.errors import UserError, lines_on
 from manifests.imports.error_list import Problems
 from manifests.imports.ground_truth import LeftOut, TrustedPair
 from manifests.imports.json_file import dicts, read_json, text
@@ -59,7 +59,7 @@ def read_fiftyone(annotations: Path, images: Path | None, category: str) -> list
         elif pair:
             pairs[pair.name] = pair
     problems.check(f"a sound FiftyOne dataset in {annotations}")
-    left_out = [LeftOut(listed(f"samples without {field}", without))] if without else []
+    left_out = map(LeftOut, lines_on({f"samples without {field}": without}))
     return [*(pairs[name] for name in sorted(pairs)), *left_out]
 
 

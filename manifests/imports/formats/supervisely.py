@@ -21,7 +21,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from manifests.errors import UserError, listed
+from manifests.errors import UserError, lines_on, listed
 from manifests.imports.archive import MAX_FILE_BYTES, Tree, open_tree
 from manifests.imports.drawn_person import outline_fault, person_reader
 from manifests.imports.ground_truth import LeftOut, TrustedPair
@@ -75,7 +75,7 @@ def read_supervisely(annotations: Path, images: Path | None, category: str) -> l
         raise UserError(f"expected an image for each annotation of {annotations}, found {found}")
     if not pairs:
         raise UserError(f"expected objects of {category} in {annotations}, found none; say --category NAME")
-    left_out = [LeftOut(listed(f"annotations without an object of {category}", without))] if without else []
+    left_out = map(LeftOut, lines_on({f"annotations without an object of {category}": without}))
     return [*(pairs[image] for image in sorted(pairs)), *left_out]
 
 
