@@ -11,6 +11,7 @@ from trainer.predict.inputs import Footage
 DEFAULT_FPS = Fraction(25)  # where a file or a camera states none
 MAX_FPS = 1000
 SQUARE = Fraction(1)  # width / height of a pixel
+HD_ROWS = 720  # from here on players take colours that no file states as BT.709's, below as BT.601's
 TICK_SECONDS = Fraction(1, 90_000)  # MPEG's clock: fine enough for every frame rate in use
 
 

@@ -17,11 +17,10 @@ from av.video.stream import VideoStream
 
 from manifests.pixels.geometry import Pixels
 from trainer.predict.video.frame_times import FrameTimes, start_seconds
-from trainer.predict.video.frames import SQUARE, Frame, UnusableFootage, Video, usable_fps
+from trainer.predict.video.frames import HD_ROWS, SQUARE, Frame, UnusableFootage, Video, usable_fps
 from trainer.predict.video.orientation import Orientation
 
 FILES_ALONE = {"protocol_whitelist": "file"}  # a playlist that is named .mp4 fetches nothing from the network
-HD_ROWS = 720  # from here on colours that no file states are BT.709's, below BT.601's: so players take them
 UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
 MAX_UNIT = 10**6  # of a time base's denominator
 TOLERATED_SECONDS = Fraction(1, 4)  # rounding in headers: what breaks off lacks more

@@ -19,12 +19,11 @@ from av.video.stream import VideoStream
 from manifests.errors import UserError
 from manifests.files.atomic import replacing
 from manifests.pixels.geometry import Pixels
-from trainer.predict.video.frames import SQUARE, TICK_SECONDS, Video
+from trainer.predict.video.frames import HD_ROWS, SQUARE, TICK_SECONDS, Video
 from trainer.predict.video.sound import Sound, sounds_into
 
 logger = logging.getLogger(__name__)
 
-HD_ROWS = 720  # from here on players take colours as BT.709's, below as BT.601's
 BT709, BT601 = 1, 6  # AVCOL_SPC_BT709, AVCOL_SPC_SMPTE170M
 MAX_EVEN_FPS = 240
 NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
