@@ -1,9 +1,9 @@
-"""The ground floor: what a dataset version is, where its pixels lie, and how verdicts are kept.
+"""Datasets: immutable versions, their pixels, the decision log, and other tools' formats.
 
     errors.py    `UserError`: one clear line, no traceback
     progress.py  the progress bar of long commands
     files/       blobs and whole files
-    web/         what every server of this project shares
+    web/         shared by every server of this project
     store/       the columns, and immutable versions `v<N>.parquet`
     pixels/      images, masks, boxes, metrics
     samples/     pixels -> one row; near-duplicates and splits
@@ -13,7 +13,7 @@
     imports/     other tools' annotations -> trusted rows
     exports/     a version in the layout of another tool
     report/      `stats --report`: one page of plots and tables
-    cli/         the subcommands, and what every command line shares
+    cli/         the subcommands, and options of every command line
     bench/       `python -m manifests.bench`
     __main__.py  `python -m manifests`
 

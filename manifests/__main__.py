@@ -9,17 +9,17 @@ from manifests.cli.arguments import run_command
 from manifests.files.storage import place
 
 COMMANDS = {  # name -> its module in manifests.cli, loaded when the command is named, and its summary
-    "log": ("log", "Every version, newest first: what it is and how many rows it has; then the selections."),
-    "show": ("show", "One version: its metadata and its first rows, or a contact sheet of its samples."),
+    "log": ("log", "List every version, newest first, with its operation and row counts; then the selections."),
+    "show": ("show", "A version's metadata and first rows, or a contact sheet of its samples."),
     "stats": ("stats", "Tables of a version: by source, split and status, sizes, person share, seconds per decision."),
-    "diff": ("diff", "What became of the rows between two versions: added, removed, re-decided, re-labelled."),
+    "diff": ("diff", "Changes between two versions: rows added, removed, re-decided, re-labelled."),
     "verify": ("verify", "Check the schema, every blob's digest and size, and that no near-duplicates cross splits."),
-    "gc": ("gc", "Blobs that no version, no finished shard and no decision names; --delete deletes them."),
-    "select": ("select", "Write the accepted rows that a policy takes, as a version under selections/."),
+    "gc": ("gc", "Count blobs that no version, finished shard or decision names; --delete deletes them."),
+    "select": ("select", "Write the accepted rows that a policy selects, as a version under selections/."),
     "publish": ("publish", "Fold the decision log into the latest version and write the next one."),
-    "import": ("importing", "Take trusted image and mask pairs (same stem; COCO, CVAT, ...) as accepted rows."),
+    "import": ("importing", "Add trusted image and mask pairs (same stem; COCO, CVAT, ...) as accepted rows."),
     "export": ("exporting", "Write a version's accepted rows for another tool: COCO, CVAT, Hugging Face, ..."),
-    "restore": ("restore", "Make a new version whose rows are those of an older one; nothing is rewritten."),
+    "restore": ("restore", "Write a new version whose rows are those of an older one."),
     "merge": ("merge", "Merge the rows of another lineage, blobs included, into the next version."),
 }
 
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """The options of the command that `arguments` begin with, and its function as `run`."""
+    """Parse the options of the command that `arguments` begin with; its function is `run`."""
     parser = argparse.ArgumentParser(prog="python -m manifests", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, (module_name, summary) in COMMANDS.items():
@@ -40,7 +40,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
             command.add_argument(
                 "--manifests", type=place, default=Path("manifests"), help="directory of the versions, or URL"
             )
-            command.add_argument("--data", type=place, help="data root, by default the one the manifest records")
+            command.add_argument("--data", type=place, help="data root (default: the one that the manifest records)")
             module.add_options(command)
             command.set_defaults(run=module.run)
     return parser.parse_args(arguments)

@@ -10,7 +10,7 @@ Item = TypeVar("Item")
 
 
 class Bar(Protocol):
-    """A bar that its owner moves: `n` images, or bytes, so far."""
+    """A progress bar: `n` images or bytes so far."""
 
     n: int
 
@@ -18,13 +18,13 @@ class Bar(Protocol):
 
 
 def progress(items: Iterable[Item], what: str, *, total: int | None = None) -> Iterator[Item]:
-    """The same items, with a bar named `what` while they go by; nothing where standard error is no terminal."""
+    """Yield the items and show a bar named `what`; no bar when standard error is not a terminal."""
     return iter(tqdm(items, desc=what, total=total, unit="img", disable=None, dynamic_ncols=True))
 
 
 def progress_bar(what: str, *, total: int, unit: str = "img") -> AbstractContextManager[Bar]:
-    """A bar named `what` that moves with `update`, for work that is no loop; nothing where there is no terminal."""
-    scale = unit == "B"  # 33.1M and not 33106585
+    """A bar named `what` that `update` moves, for work without a loop; no bar without a terminal."""
+    scale = unit == "B"  # 33.1M instead of 33106585
     bar: AbstractContextManager[Bar] = tqdm(
         desc=what, total=total, unit=unit, unit_scale=scale, disable=None, dynamic_ncols=True
     )

@@ -1,4 +1,4 @@
-"""The subcommands of `python -m manifests`, a module each, and what every command line shares.
+"""The subcommands of `python -m manifests`, a module each, and options of every command line.
 
 A subcommand's module has `add_options(parser)` and `run(options)`; manifests/__main__.py loads it when it is named.
 
@@ -8,7 +8,7 @@ diff.py         `diff A B`
 exporting.py    `export FORMAT OUTPUT V`
 gc.py           `gc`
 importing.py    `import`
-lineage_log.py  the decision log of `restore` and `merge`
+lineage_log.py  the decision log of a lineage
 log.py          `log`
 merge.py        `merge OTHER`
 publish.py      `publish`

@@ -1,4 +1,4 @@
-"""What every command of this project shares: how it ends, where warnings go, and options.
+"""Shared by every command of this project: how it ends, where warnings go, and options.
 
 Exit status 0 is success, 1 one clear line on standard error, 2 wrong arguments.
 """
@@ -21,10 +21,10 @@ ROOMS = ("manifests", "pipeline", "review_ui", "trainer")  # names of the logger
 
 
 def run_command(main: Main) -> NoReturn:
-    """Run `main(arguments)` and leave the process with the exit status DESIGN promises.
+    """Run `main(arguments)` and exit with one of these statuses.
 
-    `main` parses its arguments with argparse (which exits with 2 by itself) and raises `UserError` for
-    a state of the world. The operating system's own refusals (disk full, permission) count as such.
+    `main` parses its arguments with argparse, which exits with 2, and raises `UserError` for a state of the world;
+    OSError (disk full, permission) counts as one.
     """
     try:
         with _warnings_printed():
@@ -32,7 +32,7 @@ def run_command(main: Main) -> NoReturn:
         sys.stdout.flush()
     except UserError as error:
         _fail(str(error))
-    except BrokenPipeError:  # the reader, `head` say, has seen enough; nothing is wrong here
+    except BrokenPipeError:  # the reader, such as `head`, closed the pipe: not an error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         _fail(f"{error.strerror or error}: {error.filename}" if error.filename else str(error))
@@ -68,9 +68,9 @@ class _OneLine(logging.Formatter):
 
 @contextmanager
 def _warnings_printed() -> Iterator[None]:
-    """Print what this project's libraries log, from warnings on, once and on standard error.
+    """Print this project's log records, warnings and above, on standard error.
 
-    Prefect and others give the root logger handlers of their own, so nothing goes on to it.
+    They don't reach the root logger, whose handlers (Prefect's, for one) would print them again.
     """
     handler = logging.StreamHandler()
     handler.setFormatter(_OneLine())

@@ -1,4 +1,4 @@
-"""Types of command-line arguments: text -> number; argparse prints what was expected when the text is another one."""
+"""Types of command-line arguments: text -> number; for other text argparse prints the expected one."""
 
 import math
 from argparse import ArgumentTypeError

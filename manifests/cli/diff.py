@@ -11,12 +11,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add A, B, --sheet and --limit."""
     parser.add_argument("old", metavar="A", help="3, v3 or a path")
     parser.add_argument("new", metavar="B", help="likewise")
-    parser.add_argument("--sheet", type=Path, metavar="FILE.png", help="draw changed samples, old and new mask")
+    parser.add_argument("--sheet", type=Path, metavar="FILE.png", help="draw changed samples, with old and new mask")
     parser.add_argument("--limit", type=positive, default=24, help="samples on the sheet (default: 24)")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Print what became of the rows between two versions, and draw the changed samples."""
+    """Print the changes of rows between two versions, and draw the changed samples."""
     from manifests.pixels.image_files import save_image
     from manifests.versions.diff import diff, draw_changes
 

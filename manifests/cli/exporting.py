@@ -12,14 +12,12 @@ from manifests.store.training_rows import SPLITS
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add FORMAT, OUTPUT, V and what the formats need."""
+    """Add FORMAT, OUTPUT, V and the formats' options."""
     parser.add_argument("format", choices=tuple(EXPORTERS), metavar="FORMAT", help=", ".join(EXPORTERS))
     parser.add_argument("output", type=Path, metavar="OUTPUT", help="a new directory; for cvat also a new .zip")
     add_version(parser)
-    parser.add_argument("--split", choices=SPLITS, default="all", help="rows of this split alone (default: all)")
-    parser.add_argument(
-        "--status", choices=STATUSES, default="accepted", help="rows of this status (default: accepted)"
-    )
+    parser.add_argument("--split", choices=SPLITS, default="all", help="only rows of this split (default: all)")
+    parser.add_argument("--status", choices=STATUSES, default="accepted", help="only these rows (default: accepted)")
     parser.add_argument("--soft", action="store_true", help="masks keep their probabilities, instead of 0 and 255")
     parser.add_argument(
         "--shard-size", type=positive, default=SHARD_SIZE, help=f"samples per tar of webdataset (default: {SHARD_SIZE})"
@@ -29,7 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Write a version's accepted rows for another tool: COCO, CVAT, Label Studio, FiftyOne, Hugging Face, ..."""
     manifest = version_of(options)
-    chosen = export_version(
+    samples = export_version(
         manifest,
         options.format,
         options.output,
@@ -37,6 +35,6 @@ def run(options: argparse.Namespace) -> None:
         status=options.status,
         options=ExportOptions(soft=options.soft, shard_size=options.shard_size),
     )
-    by_split = ", ".join(f"{chosen.count(split)} {split}" for split in chosen.splits)
-    print(f"{options.format}: {len(chosen)} samples of v{manifest.version} ({by_split})")
+    by_split = ", ".join(f"{samples.count(split)} {split}" for split in samples.splits)
+    print(f"{options.format}: {len(samples)} samples of v{manifest.version} ({by_split})")
     print(options.output)

@@ -18,7 +18,7 @@ CATEGORY = "person"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add where the pairs are, what is known of them, and what the formats need."""
+    """Add the options on where the pairs are, their columns, and the formats."""
     parser.add_argument("--images", type=Path, help="directory, glob or file")
     parser.add_argument("--masks", type=Path, help="directory, glob or file; same stems")
     parser.add_argument("--source", required=True, help="name of the dataset")
@@ -27,7 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--person-label", type=int, help="the value that means person, in label maps")
     parser.add_argument("--grey-levels", action="store_true", help="the masks hold probabilities, 0 to 255")
     parser.add_argument("--limit", type=positive, help="take only the first N pairs")
-    parser.add_argument("--format", choices=FORMATS, default=PAIRED, help="how the masks are given (default: paired)")
+    parser.add_argument("--format", choices=FORMATS, default=PAIRED, help="format of the masks (default: paired)")
     parser.add_argument(
         "--annotations",
         type=Path,
@@ -35,10 +35,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--category", help=f"the label that is person (default: {CATEGORY})")
     parser.add_argument(
-        "--inverted", action=argparse.BooleanOptionalAction, help="the masks mark the background; --no-inverted: no"
+        "--inverted",
+        action=argparse.BooleanOptionalAction,
+        help="the masks mark the background; --no-inverted: the person",
     )
     parser.add_argument(
-        "--blobs", choices=BLOB_MODES, default=BLOB_MODES[0], help="what becomes of the images' bytes (default: copy)"
+        "--blobs", choices=BLOB_MODES, default=BLOB_MODES[0], help="how images become blobs (default: copy)"
     )
     parser.set_defaults(usage_error=parser.error)
 
@@ -60,7 +62,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def import_format(store: ManifestStore, options: argparse.Namespace) -> Imported:
-    """Import as the options ask; an option that is missing or of another format ends the command with status 2."""
+    """Import as the options ask; exit with 2 when one is missing or belongs to another format."""
     _check_options(options)
     data_root = options.data or store.data_root()  # a version has one data root for all its rows
     if options.format == PAIRED:
@@ -100,10 +102,10 @@ def import_format(store: ManifestStore, options: argparse.Namespace) -> Imported
     )
 
 
-def _first(found: Sequence[TrustedPair | LeftOut], limit: int | None) -> list[TrustedPair | LeftOut]:
-    """The first `limit` pairs, all of them by default, and every line on what is left out."""
-    pairs = [each for each in found if isinstance(each, TrustedPair)]
-    return [*pairs[:limit], *(each for each in found if isinstance(each, LeftOut))]
+def _first(entries: Sequence[TrustedPair | LeftOut], limit: int | None) -> list[TrustedPair | LeftOut]:
+    """The first `limit` pairs, all of them by default, and every LeftOut."""
+    pairs = [entry for entry in entries if isinstance(entry, TrustedPair)]
+    return [*pairs[:limit], *(entry for entry in entries if isinstance(entry, LeftOut))]
 
 
 def _check_options(options: argparse.Namespace) -> None:

@@ -1,7 +1,7 @@
-"""The decision log that a lineage's next version depends on."""
+"""The decision log of a lineage."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 
 from manifests.decisions.log import DecisionLog, existing_log, sqlite_url
@@ -10,16 +10,22 @@ from manifests.store.manifest import ManifestStore
 
 
 @contextmanager
-def lineage_log(store: ManifestStore, database_url: str | None, data_root: Path) -> Iterator[DecisionLog | None]:
-    """The decision log, None before the first review; UserError when reviews were published and the log is missing."""
+def lineage_log(
+    store: ManifestStore,
+    database_url: str | None,
+    data_root: Path,
+    *,
+    need: str | None = "the next publish depends on it",
+) -> Iterator[DecisionLog | None]:
+    """Open the decision log, None before the first review.
+
+    UserError, with `need` as the reason, when reviews were published and the log is missing; None allows that.
+    """
     log = existing_log(database_url, data_root)
-    if log is None and any(manifest.operation == "review" for manifest in store.history()):
+    if log is None and need and any(manifest.operation == "review" for manifest in store.history()):
         raise UserError(
-            f"expected the decision log {sqlite_url(data_root)}, found none, though reviews were published: the next "
-            "publish depends on it; pass --database-url"
+            f"expected the decision log {sqlite_url(data_root)}, found none, though reviews were published: {need}; "
+            "pass --database-url"
         )
-    try:
+    with closing(log) if log else nullcontext():
         yield log
-    finally:
-        if log is not None:
-            log.close()

@@ -23,13 +23,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--other-data", type=Path, help="data root of OTHER, by default the one it records")
     parser.add_argument(
-        "--prefer", choices=PREFERENCES, help="whose row is right in a conflict (default: conflicts are listed)"
+        "--prefer", choices=PREFERENCES, help="whose row to keep in a conflict (default: list the conflicts)"
     )
     add_database_url(parser)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Merge the rows of another lineage, blobs included, into the next version; conflicts are listed."""
+    """Merge the rows of another lineage, blobs included, into the next version; list conflicts."""
     store = ManifestStore(options.manifests)
     data_root = options.data or store.open().data_root
     other = open_other(options.other, data_root=options.other_data)
@@ -54,7 +54,7 @@ def _print_merge(merged: Merged, prefer: str | None) -> None:
     plan, ancestor = merged.plan, merged.ancestor
     print(f"common ancestor: {f'v{ancestor.version}' if ancestor else 'none'}")
     print(f"{len(plan.added):,} samples added, {plan.known:,} known on both sides")
-    print(f"{len(plan.taken):,} of these are now as they are there")
+    print(f"{len(plan.taken):,} of these take the row from there")
     if plan.conflicts:
         _list_conflicts(plan.conflicts)
         print(f"{len(plan.conflicts):,} conflict(s) settled by --prefer {prefer}")
@@ -64,7 +64,7 @@ def _print_merge(merged: Merged, prefer: str | None) -> None:
         for line in _moved_lines(moved):
             print(f"samples {where} whose split changes: {line}")
     if any(before == "train" for before, _ in [*merged.moved_ours, *merged.moved_theirs]):
-        print("networks fitted before have seen some of what is held out now: fit again before you measure")
+        print("networks fitted before have seen samples that are held out now: fit again before you measure")
 
 
 def _list_conflicts(conflicts: Sequence[Conflict]) -> None:

@@ -13,7 +13,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_database_url(parser)
     parser.add_argument("--votes", type=positive, default=1, help="reviewers who must have judged a mask (default: 1)")
     parser.add_argument(
-        "--conflicts", choices=CONFLICTS, default="keep", help="what becomes of masks they disagree on (default: keep)"
+        "--conflicts", choices=CONFLICTS, default="keep", help="status of masks they disagree on (default: keep)"
     )
 
 

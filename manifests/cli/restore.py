@@ -12,14 +12,12 @@ from manifests.versions.restore import Restored, restore
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add V, --take-back and --database-url."""
     parser.add_argument("version", metavar="V", help="3, v3 or its path")
-    parser.add_argument(
-        "--take-back", action="store_true", help="undo in the decision log the verdicts that came after V"
-    )
+    parser.add_argument("--take-back", action="store_true", help="undo verdicts later than V in the decision log")
     add_database_url(parser)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Make a new version whose rows are those of an older one; nothing is rewritten."""
+    """Write a new version whose rows are those of an older one; existing versions stay unchanged."""
     store = ManifestStore(options.manifests)
     old = open_version(options.version, manifests=options.manifests, data_root=options.data)
     with lineage_log(store, options.database_url, options.data or store.open().data_root) as log:

@@ -11,12 +11,12 @@ from manifests.versions.selection import SelectionPolicy, absent_names, commit_s
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add POLICY.toml and V."""
-    parser.add_argument("policy", type=Path, metavar="POLICY.toml", help="which accepted rows to take")
+    parser.add_argument("policy", type=Path, metavar="POLICY.toml", help="the policy that selects accepted rows")
     add_version(parser)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Write the accepted rows that a policy takes, as a version under selections/."""
+    """Write the accepted rows that a policy selects, as a version under selections/."""
     policy = SelectionPolicy.read(options.policy)
     base = version_of(options)
     for line in absent_names(base, policy):

@@ -14,7 +14,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--report", type=Path, metavar="FILE", help="also write a report: FILE.html or FILE.png")
     parser.add_argument(
         "--portraits", type=not_negative, default=PORTRAITS_DRAWN, metavar="N",
-        help=f"drawn in it of each status (default: {PORTRAITS_DRAWN}; 0: no face at all)",
+        help=f"samples that it draws for each status (default: {PORTRAITS_DRAWN}; 0: no face)",
     )  # fmt: skip
 
 

@@ -2,13 +2,13 @@
 
 import argparse
 import time
-from contextlib import closing, nullcontext
 from pathlib import Path
 
 from manifests.cli.arguments import add_version, version_of
-from manifests.decisions.log import existing_log
+from manifests.cli.lineage_log import lineage_log
 from manifests.errors import UserError
 from manifests.files.storage import is_remote
+from manifests.store.manifest import ManifestStore
 from manifests.upkeep.garbage import find_garbage
 from manifests.upkeep.verify import verify
 
@@ -25,7 +25,7 @@ def run(options: argparse.Namespace) -> None:
     """Check a version, print its problems, and fail when there is one."""
     manifest = version_of(options)
     problems = verify(manifest, decode=options.decode)
-    if manifest.path.parent.resolve() == options.manifests.resolve():  # of other versions the siblings aren't known
+    if manifest.path.parent.resolve() == options.manifests.resolve():  # else its siblings are unknown
         _print_orphans(options.manifests, manifest.data_root)
     for problem in problems[:PROBLEMS_PRINTED]:
         print(problem)
@@ -35,14 +35,13 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _print_orphans(manifests: Path, data_root: Path) -> None:
-    """Print orphan blobs of a local directory. A version is sound whatever lies beside its blobs."""
+    """Print the orphan blobs of a local directory; they are no problem of the version."""
     if is_remote(manifests) or is_remote(data_root):
         return
     try:
-        log = existing_log(None, data_root)
-        with closing(log) if log else nullcontext():
+        with lineage_log(ManifestStore(manifests), None, data_root, need=None) as log:
             garbage = find_garbage(manifests, data_root, log=log, now=time.time())
-    except UserError:  # the version's own problems are printed; whatever else is wrong there is for `gc` to report
+    except UserError:  # not a problem of this version; `gc` reports it
         return
     if garbage.deletable or garbage.young:
         print(f"orphan blobs: {garbage}; see python -m manifests gc")

@@ -25,7 +25,7 @@ class DatabaseAway(UserError):
 
 
 def open_engine(url: str) -> sa.Engine:
-    """Make the engine of a database URL; nothing connects yet. A SQLite file's directory is made when it is missing."""
+    """Create the engine of a database URL without connecting; create the directory of a SQLite file."""
     parsed = sa.make_url(url)
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")  # the driver of the extra "postgres"
@@ -39,42 +39,37 @@ def open_engine(url: str) -> sa.Engine:
 
 
 def refused(url: str, error: Exception) -> UserError:
-    """The one line for a database that can't be opened; a password in the URL stays out of it."""
+    """The error for a database that can't be opened; the URL's password is masked."""
     reason = str(error.__cause__ or error).splitlines()[0]
-    shown = re.sub(r"(://[^:/@]*):.*@", r"\1:***@", url)
+    masked_url = re.sub(r"(://[^:/@]*):.*@", r"\1:***@", url)
     remedy = "check --database-url"
     if isinstance(error, ModuleNotFoundError) and error.name == "psycopg":
         remedy = "install its driver: pip install 'maskfoundry[postgres]'"
-    return UserError(f"expected a database at {shown}, found: {reason}; {remedy}")
+    return UserError(f"expected a database at {masked_url}, found: {reason}; {remedy}")
 
 
 @contextmanager
 def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """A transaction that no other writer's overlaps: what is read in it still holds when it commits.
+    """Begin a transaction that no other writer's overlaps: rows read in it are still current when it commits.
 
-    DatabaseAway when the database refuses: nothing of the transaction is kept then.
+    DatabaseAway when the database refuses; the transaction is rolled back.
     """
-    try:
-        with engine.connect().execution_options(**{_IMMEDIATE: True}) as connection, connection.begin():
-            if connection.dialect.name == "postgresql":
-                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_WRITER_LOCK)))
-            yield connection
-    except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
-        raise DatabaseAway(f"expected to write to the database, found: {_short(error)}; try again") from error
+    connect = engine.connect().execution_options
+    with _refusals("write to"), connect(**{_IMMEDIATE: True}) as connection, connection.begin():
+        if connection.dialect.name == "postgresql":
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_WRITER_LOCK)))
+        yield connection
 
 
 @contextmanager
 def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """A connection to read with; DatabaseAway as `writing`."""
-    try:
-        with engine.connect() as connection:
-            yield connection
-    except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
-        raise DatabaseAway(f"expected to read from the database, found: {_short(error)}; try again") from error
+    """Open a connection for reading; DatabaseAway when the database refuses."""
+    with _refusals("read from"), engine.connect() as connection:
+        yield connection
 
 
 def insert_ignoring_known(table: sa.Table, dialect: str) -> sa.Insert:
-    """An insert that skips rows whose decision_id is there already; UserError for other databases."""
+    """An insert that skips rows whose decision_id is in the table; UserError for other databases."""
     if dialect == "postgresql":
         from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 
@@ -88,20 +83,25 @@ def insert_ignoring_known(table: sa.Table, dialect: str) -> sa.Insert:
 
 def add_missing_columns(connection: sa.Connection, table: sa.Table) -> None:
     """Add the columns that a table of an earlier release lacks."""
-    there = {column["name"] for column in sa.inspect(connection).get_columns(table.name)}
+    existing = {column["name"] for column in sa.inspect(connection).get_columns(table.name)}
     for column in table.columns:
-        if column.name not in there:
+        if column.name not in existing:
             definition = sa.schema.CreateColumn(column).compile(connection)
             connection.execute(sa.text(f"ALTER TABLE {table.name} ADD COLUMN {definition}"))
 
 
-def _short(error: sa.exc.SQLAlchemyError) -> str:
-    """One line, without the statement and its values."""
-    return str(getattr(error, "orig", None) or error).splitlines()[0]
+@contextmanager
+def _refusals(purpose: str) -> Iterator[None]:
+    """DatabaseAway, without the statement and its values, when the database refuses."""
+    try:
+        yield
+    except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
+        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+        raise DatabaseAway(f"expected to {purpose} the database, found: {reason}; try again") from error
 
 
 def _begin(connection: sa.Connection) -> None:
-    """Begin a writer's SQLite transaction as one: a reader's can't become one while another writer commits."""
+    """Begin a writer's SQLite transaction as IMMEDIATE: a read transaction can't be upgraded while another commits."""
     immediate = connection.get_execution_options().get(_IMMEDIATE)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
@@ -116,7 +116,7 @@ def _make_durable(connection: Any, _record: object) -> None:
 
 
 def _write_ahead(cursor: sqlite3.Cursor) -> None:
-    """Switch to WAL; of several who open a new database at once, SQLite refuses some without waiting."""
+    """Switch to WAL, with retries: SQLite refuses some simultaneous openers of a new database without waiting."""
     deadline = time.monotonic() + _LOCK_TIMEOUT_SECONDS
     while True:
         try:

@@ -27,7 +27,7 @@ class Decision:
     """One reviewer's verdict on one exact mask.
 
     `purpose` says what the mask was shown for: `work` and `second_look` are votes; `gold` is a mask whose right
-    verdict is known, `repeat` one that was judged before: these two measure the reviewer and are no votes.
+    verdict is known, `repeat` one that was judged before: these two measure the reviewer and are not votes.
     """
 
     decision_id: str
@@ -42,14 +42,14 @@ class Decision:
     purpose: Purpose = "work"
 
     def __post_init__(self) -> None:
-        """ValueError for what no manifest could hold: one such row in the log would stop every publish."""
+        """ValueError for values that no manifest can hold: one such row in the log would stop every publish."""
         if self.verdict not in VERDICTS:
-            raise ValueError(f"expected a verdict out of {', '.join(VERDICTS)}, found {self.verdict!r}")
+            raise ValueError(f"expected a verdict of {', '.join(VERDICTS)}, found {self.verdict!r}")
         if self.decision_ms is not None and not 0 <= self.decision_ms <= _MAX_DECISION_MS:
             raise ValueError(f"expected decision_ms in 0..{_MAX_DECISION_MS}, found {self.decision_ms}")
         if self.mode not in MODES or self.purpose not in PURPOSES:
             raise ValueError(
-                f"expected a mode out of {', '.join(MODES)} and a purpose out of {', '.join(PURPOSES)}, "
+                f"expected a mode of {', '.join(MODES)} and a purpose of {', '.join(PURPOSES)}, "
                 f"found {self.mode!r} and {self.purpose!r}"
             )
 
@@ -58,19 +58,19 @@ class Decision:
         return self.sample_id, self.mask_sha256
 
     def repeats(self, other: "Decision") -> bool:
-        """Whether it says what another one says: of the same mask, by the same reviewer; time and view may differ."""
+        """Whether `other` has the same mask, verdict, reason and reviewer; time and view may differ."""
         return (self.key, self.verdict, self.reason, self.reviewer) == (
             other.key, other.verdict, other.reason, other.reviewer,
         )  # fmt: skip
 
     @property
     def is_vote(self) -> bool:
-        """Whether it counts for the mask: a verdict, and not one that only measures the reviewer."""
+        """Whether it is a verdict that counts for the mask, not one that only measures the reviewer."""
         return self.verdict != "skip" and self.purpose in VOTING
 
     @property
     def is_by_person(self) -> bool:
-        """Whether a person made it, and none of PROGRAMS."""
+        """Whether a person made it, not one of PROGRAMS."""
         return not self.reviewer.endswith(PROGRAMS)
 
     @property

@@ -1,11 +1,10 @@
 """The decision log: reviewers' verdicts, append-only, in SQLite or PostgreSQL.
 
-An event names one exact mask, `(sample_id, mask_sha256)`: when a sample is re-labelled, old verdicts do not
-carry over. Nothing is edited: an undo is an event that supersedes another. `append` returns when the events
-are on disk (SQLite: WAL, synchronous=FULL); repeating a decision is harmless, another one under its decision_id is not.
+Nothing is edited: an undo is an event that supersedes a decision. `append` returns when the events are on disk
+(SQLite: WAL, synchronous=FULL); repeating a decision is harmless, a different one under its decision_id is refused.
 
 Writers take turns, across processes and hosts (`writing`), so `seq` is the order in which events were committed:
-whoever has read up to some seq reads on from there (`events_after`) and misses none.
+a reader that continues after its last seq (`events_after`) misses no event.
 """
 
 import uuid
@@ -24,7 +23,7 @@ from manifests.decisions.policy import MaskVerdict
 from manifests.errors import UserError
 from manifests.files.storage import is_remote
 
-_UNDO_NAMESPACE = uuid.UUID("6f1d5a52-53f5-4f0e-9a49-5b7b1c9a8d10")  # of the ids that `undo` derives
+_UNDO_NAMESPACE = uuid.UUID("6f1d5a52-53f5-4f0e-9a49-5b7b1c9a8d10")  # of `undo_id`
 _IDS_A_QUERY = 500  # SQLite takes some thousands of parameters
 _METADATA = sa.MetaData()
 _EVENTS = sa.Table(
@@ -39,7 +38,7 @@ _EVENTS = sa.Table(
     sa.Column("decision_ms", sa.Integer),
     sa.Column("reviewer", sa.Text, nullable=False),
     sa.Column("decided_at", sa.DateTime(timezone=True), nullable=False),
-    sa.Column("supersedes", sa.String(64)),  # of an undo: the decision_id it takes back
+    sa.Column("supersedes", sa.String(64)),  # of an undo: the decision_id that it undoes
     sa.Column("mode", sa.String(8), nullable=False, server_default="single"),
     sa.Column("purpose", sa.String(16), nullable=False, server_default="work"),
 )
@@ -51,10 +50,10 @@ class DecisionClash(UserError):
 
 
 class DecisionLog:
-    """The log behind one database URL; tables are made when they are missing. Safe to use from threads."""
+    """The log at one database URL; missing tables are created. Safe to use from threads."""
 
     def __init__(self, url: str) -> None:
-        """UserError when the URL makes no sense or the database can't be opened."""
+        """UserError when the URL is invalid or the database can't be opened."""
         try:
             self.engine = open_engine(url)
             with self.writing() as connection:
@@ -67,14 +66,11 @@ class DecisionLog:
         self.engine.dispose()
 
     def writing(self) -> AbstractContextManager[sa.Connection]:
-        """A transaction that no other writer's overlaps: what is read in it still holds when it commits.
-
-        DatabaseAway when the database refuses: nothing of the transaction is kept then.
-        """
+        """`database.writing` of this log."""
         return database.writing(self.engine)
 
     def reading(self) -> AbstractContextManager[sa.Connection]:
-        """A connection to read with; DatabaseAway as `writing`."""
+        """`database.reading` of this log."""
         return database.reading(self.engine)
 
     def events_after(self, seq: int, connection: sa.Connection) -> list[tuple[int, Event]]:
@@ -88,10 +84,10 @@ class DecisionLog:
         return events
 
     def append(self, decisions: Iterable[Decision], connection: sa.Connection | None = None) -> list[str]:
-        """Store decisions durably, in order, in one transaction; the ids that are now in the log.
+        """Store decisions durably, in order, in one transaction; return their ids.
 
-        With a `connection` of `writing`, they are on disk when that transaction ends. DecisionClash when one has the id
-        of another decision; none is stored then.
+        With a `connection` of `writing`, they are on disk when that transaction ends. DecisionClash, and nothing is
+        stored, when one has the id of a different decision.
         """
         decisions = list(decisions)
         if connection is None:
@@ -124,7 +120,7 @@ class DecisionLog:
         now: datetime | None = None,
         connection: sa.Connection | None = None,
     ) -> Decision | None:
-        """Take back one of the reviewer's own decisions by a superseding event; the decision taken back.
+        """Undo one of the reviewer's own decisions by a superseding event; return that decision.
 
         None when the reviewer has no such decision. Undoing it twice is harmless.
         """
@@ -134,24 +130,24 @@ class DecisionLog:
         query = sa.select(_EVENTS).where(
             _EVENTS.c.decision_id == decision_id, _EVENTS.c.reviewer == reviewer, _EVENTS.c.verdict != "undo"
         )
-        found = connection.execute(query).mappings().one_or_none()
-        if found is None:
+        row = connection.execute(query).mappings().one_or_none()
+        if row is None:
             return None
-        undo = {name: found[name] for name in ("sample_id", "mask_sha256", "reviewer")} | {
+        undo = {name: row[name] for name in ("sample_id", "mask_sha256", "reviewer")} | {
             "decision_id": undo_id(decision_id),
             "verdict": "undo",
             "reason": None,
             "decision_ms": None,
             "decided_at": as_utc(now or datetime.now(UTC)),
             "supersedes": decision_id,
-            "mode": found["mode"],
-            "purpose": found["purpose"],
+            "mode": row["mode"],
+            "purpose": row["purpose"],
         }
         self._insert_new([undo], connection)
-        return _decision(found)
+        return _decision(row)
 
     def standing(self) -> list[Decision]:
-        """Every decision that was not undone, oldest first; skips too."""
+        """Every decision that was not undone, oldest first, including skips."""
         undone = sa.select(_EVENTS.c.supersedes).where(_EVENTS.c.verdict == "undo")
         query = (
             sa.select(_EVENTS)
@@ -162,15 +158,15 @@ class DecisionLog:
             return [_decision(row) for row in connection.execute(query).mappings()]
 
     def outcomes(self) -> dict[MaskKey, MaskVerdict]:
-        """Per mask that ever got a vote: the last standing vote of each reviewer.
+        """The last standing vote of each reviewer, for every mask that ever got a vote.
 
-        A mask whose votes were all undone is there with none standing; a skip is no vote, nor is a verdict that
-        only measured the reviewer.
+        A mask whose votes were all undone has no standing vote. Skips, and verdicts that only measure the reviewer,
+        are not votes.
         """
         by_mask: dict[MaskKey, list[Decision]] = {key: [] for key in self._masks_with_vote()}
         for decision in self.standing():
             if decision.is_vote:
-                by_mask.setdefault(decision.key, []).append(decision)  # it may have come in since the first query
+                by_mask.setdefault(decision.key, []).append(decision)  # it may be newer than the first query
         return {key: MaskVerdict.of(votes) for key, votes in by_mask.items()}
 
     def _masks_with_vote(self) -> list[MaskKey]:
@@ -183,7 +179,7 @@ class DecisionLog:
             return [(sample_id, mask_sha256) for sample_id, mask_sha256 in connection.execute(query)]
 
     def _insert_new(self, rows: Sequence[dict[str, Any]], connection: sa.Connection) -> None:
-        """Insert the rows whose decision_id is not there yet, in order."""
+        """Insert the rows whose decision_id is new, in order."""
         if rows:
             connection.execute(insert_ignoring_known(_EVENTS, connection.dialect.name), list(rows))
 
@@ -191,23 +187,22 @@ class DecisionLog:
         """DecisionClash unless the log holds each of the decisions under its id."""
         for batch in (decisions[first : first + _IDS_A_QUERY] for first in range(0, len(decisions), _IDS_A_QUERY)):
             query = sa.select(_EVENTS).where(_EVENTS.c.decision_id.in_([each.decision_id for each in batch]))
-            found = {row["decision_id"]: row for row in connection.execute(query).mappings()}
+            rows = {row["decision_id"]: row for row in connection.execute(query).mappings()}
             for decision in batch:
-                row = found[decision.decision_id]
+                row = rows[decision.decision_id]
                 if row["verdict"] == "undo" or not decision.repeats(_decision(row)):
                     raise clash(decision.decision_id)
 
 
 def undo_id(decision_id: str) -> str:
-    """The id of the event that takes a decision back."""
+    """The id of the event that undoes a decision."""
     return str(uuid.uuid5(_UNDO_NAMESPACE, decision_id))
 
 
 def clash(decision_id: str) -> DecisionClash:
-    """The error of a decision whose id stands for another one; it doesn't tell which."""
+    """The error for a decision whose id a different decision has; it doesn't name that one."""
     return DecisionClash(
-        f"expected a decision_id of its own for each decision, found {decision_id} for another one already; "
-        "make a new UUID"
+        f"expected a unique decision_id for each decision, found {decision_id} for another one already; make a new UUID"
     )
 
 
@@ -215,15 +210,15 @@ def sqlite_url(data_root: Path) -> str:
     """The default database: one SQLite file under the data root. UserError when that is a URL."""
     if is_remote(data_root):
         raise UserError(
-            f"expected --database-url, for the decision log is a database and can't lie in {data_root}, found none"
+            f"expected --database-url, as the decision log is a database and can't lie in {data_root}, found none"
         )
     return f"sqlite:///{data_root / 'decisions.sqlite3'}"
 
 
 def existing_log(database_url: str | None, data_root: Path) -> DecisionLog | None:
-    """The log at `database_url`, by default the one under `data_root`; None where that is missing: none is made.
+    """Open the log at `database_url`, by default the one under `data_root`; None when that one doesn't exist.
 
-    UserError when a URL is given and there is no such file.
+    No file is created: UserError when `database_url` names a missing one.
     """
     if database_url:
         file = Path(database_url.removeprefix("sqlite:///"))
@@ -234,7 +229,7 @@ def existing_log(database_url: str | None, data_root: Path) -> DecisionLog | Non
 
 
 def as_utc(moment: datetime) -> datetime:
-    """The moment in UTC, for SQLite keeps no zone; one without a zone is UTC already."""
+    """The moment in UTC; SQLite stores no time zone, so a moment without one is in UTC."""
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

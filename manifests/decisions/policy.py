@@ -7,7 +7,7 @@ from typing import Literal
 from manifests.decisions.decision import Decision
 from manifests.errors import UserError
 
-Conflicts = Literal["keep", "reject", "majority"]  # what becomes of masks that reviewers disagree on, see Policy
+Conflicts = Literal["keep", "reject", "majority"]  # for masks that reviewers disagree on, see Policy
 CONFLICTS: tuple[Conflicts, ...] = ("keep", "reject", "majority")
 
 
@@ -15,8 +15,8 @@ CONFLICTS: tuple[Conflicts, ...] = ("keep", "reject", "majority")
 class Policy:
     """When a mask is settled.
 
-    `votes` reviewers must have judged it. If they disagree, `conflicts` says what becomes of it: `keep` leaves it
-    a conflict, for a second look; `reject` rejects it; `majority` does as most say, and keeps a tie a conflict.
+    `votes` reviewers must have judged it. If they disagree, `conflicts` decides: `keep` leaves it a conflict, for a
+    second look; `reject` rejects it; `majority` takes the majority's verdict and leaves a tie a conflict.
     A lead's second look decides alone.
     """
 
@@ -27,7 +27,7 @@ class Policy:
         if self.votes < 1:
             raise UserError(f"expected at least 1 vote per mask, found {self.votes}")
         if self.conflicts not in CONFLICTS:
-            raise UserError(f"expected conflicts out of {', '.join(CONFLICTS)}, found {ascii(self.conflicts)[:60]}")
+            raise UserError(f"expected conflicts of {', '.join(CONFLICTS)}, found {ascii(self.conflicts)[:60]}")
 
 
 ONE_VOTE = Policy()

@@ -1,8 +1,8 @@
 """Publish: fold the decision log into the latest version, as the next version.
 
-The log is folded in whole each time, so after a `restore` verdicts that came later than the restored version hold
-again, unless they were taken back with it (restore.py). A row whose mask the log doesn't know stays as it is: a verdict
-that a `merge` brought from another lineage's log, say.
+The whole log is folded each time, so after a `restore` verdicts later than the restored version apply again, unless
+the restore undid them (versions/restore.py). A row whose mask isn't in the log stays as it is, such as one with a
+verdict that a `merge` brought from another lineage's log.
 """
 
 from collections.abc import Mapping
@@ -30,14 +30,14 @@ class NothingToPublish(UserError):
 def publish(store: ManifestStore, log: DecisionLog, policy: Policy = ONE_VOTE) -> Manifest:
     """Commit the latest version with the log's votes, settled by `policy`; NothingToPublish when no row changes.
 
-    Verdicts apply to the exact mask they were given on, whatever version it was shown from, so publishing
-    while others generate or review is safe: what comes later is in the next version.
+    A verdict applies to one exact mask, whatever version it was shown from, so publishing while others generate or
+    review is safe: later verdicts are in the next version.
     """
     latest = store.open()
     parameters: dict[str, object] = {"votes": policy.votes, "conflicts": policy.conflicts}
 
     def change(base: Manifest | None, _version: int) -> RowPatch | None:
-        outcomes = log.outcomes()  # again at each attempt: older ones would take back what another publisher wrote
+        outcomes = log.outcomes()  # read at each attempt: older outcomes would undo another publisher's
         parameters["masks_with_verdict"] = len(outcomes)
         return fold(base, outcomes, policy) if base is not None else None
 
@@ -73,7 +73,7 @@ def fold(base: Manifest, outcomes: Mapping[MaskKey, MaskVerdict], policy: Policy
 
 
 def verdict_columns(outcome: MaskVerdict, policy: Policy = ONE_VOTE) -> dict[str, object]:
-    """What the manifest says of a mask on which the log says `outcome`; with nothing standing, of a new one."""
+    """The folded columns of a mask; without a standing vote, those of a new mask."""
     last = outcome.standing[-1] if outcome.standing else None
     return {
         "status": outcome.status(policy),

@@ -1,9 +1,8 @@
-"""Ask people to look again at masks that they accepted, because a computed score doubts them.
+"""Flag accepted masks that a computed score doubts, for a second look.
 
-A score is no verdict: the rows stay accepted, in every version, until a lead has looked. So what is written is a flag
-in the decision log, the same event as a reviewer's `f`, which publishing leaves alone; the review page puts a flagged
-mask that nobody has voted on since into the second look. Rows of origin ground_truth are never reviewed, so there is
-nobody to ask about them.
+A score is not a verdict: the rows stay accepted, in every version, until a lead has looked. A flag is an event of the
+decision log, the same as a reviewer's `f`, and publishing ignores it; the review page puts a flagged mask into the
+second look unless it got a vote since. Rows of origin ground_truth are never reviewed: callers leave them out.
 """
 
 import uuid
@@ -26,8 +25,8 @@ class Asked:
 
 
 def ask_for_second_look(log: DecisionLog, masks: Sequence[MaskKey], *, now: datetime) -> Asked:
-    """Flag `masks` in their order. One mask is asked about once, however often and by whatever score."""
-    answered = {decision.key for decision in log.standing() if decision.purpose == "second_look" or decision.is_flag}
+    """Flag `masks` in their order; each is flagged once, whatever the number of calls and scores."""
+    known = {decision.key for decision in log.standing() if decision.purpose == "second_look" or decision.is_flag}
     flags = [
         Decision(
             decision_id=str(uuid.uuid5(_NAMESPACE, f"{sample_id}:{mask_sha256}")),
@@ -39,7 +38,7 @@ def ask_for_second_look(log: DecisionLog, masks: Sequence[MaskKey], *, now: date
             reason=FLAG,
         )
         for sample_id, mask_sha256 in masks
-        if (sample_id, mask_sha256) not in answered
+        if (sample_id, mask_sha256) not in known
     ]
     log.append(flags)
     return Asked(len(flags), len(masks) - len(flags))

@@ -1,8 +1,8 @@
 """Samples: from pixels to a row, and which rows are near-duplicates.
 
-duplicates.py       perceptual hashes, how near two look alike, and the split of a group
+duplicates.py       perceptual hashes, when two images are look-alikes, and the split of a group
 groups.py           which near-duplicate group a new sample joins
 near_duplicates.py  look-alikes among millions of perceptual hashes
-pair.py             a row's image and mask, out of its blobs
+pair.py             a row's image and mask, read from its blobs
 sample.py           one sample -> one row: identity, scores, blobs
 """

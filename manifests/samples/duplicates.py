@@ -1,4 +1,4 @@
-"""Near-duplicates: the perceptual hash of an image, how near two of them look alike, and the split of a group.
+"""Near-duplicates: the perceptual hash of an image, when two are look-alikes, and the split of a group.
 
 A group never crosses splits: the split is a function of `group_id` alone. Which group a sample joins: groups.py.
 """
@@ -39,7 +39,7 @@ def perceptual_hash(rgb: Pixels) -> str:
 
 
 def turned_hashes(rgb: Pixels) -> list[str]:
-    """The perceptual hashes of the image mirrored and by quarter turns: seven, without its own."""
+    """The perceptual hashes of the image mirrored and by quarter turns: seven, its own not included."""
     hashed = Image.fromarray(rgb).convert("L").resize((_HASHED_PX, _HASHED_PX), Image.Resampling.LANCZOS)
     return [str(imagehash.phash(hashed.transpose(turn))) for turn in _TURNS]
 

@@ -1,7 +1,7 @@
 """Which near-duplicate group a new sample joins.
 
-A row's group never changes once it is committed, so its split never changes either. Only a merge of two lineages may
-bring groups together, and then never out of what is held out (versions/merged_splits.py).
+A committed row's group never changes, so its split never changes either. Only a merge of two lineages may join groups,
+and then a held-out group stays held out (versions/merged_splits.py).
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from manifests.samples.near_duplicates import Indices, NearHashes, hashes_of
 
 @dataclass(frozen=True, slots=True)
 class NewSample:
-    """What decides a new sample's group; `turned` are the perceptual hashes of its image mirrored and turned."""
+    """A new sample without a group; `turned` are the perceptual hashes of its image mirrored and turned."""
 
     sample_id: str
     phash: str
@@ -27,7 +27,7 @@ class Groups:
     """Assigns groups to new samples, given those already in the dataset.
 
     A sample joins the group of another crop of its own source image, else that of the nearest look-alike (the earliest
-    of equals), else it founds a group named by its own id. Look-alikes are images whose perceptual hashes differ in
+    of equals), else it starts a group named by its own id. Look-alikes are images whose perceptual hashes differ in
     MAX_HAMMING_DISTANCE bits at most, or in MAX_TURNED_DISTANCE after a mirroring or quarter turns.
     """
 
@@ -39,9 +39,10 @@ class Groups:
         self._hashes = hashes_of(phashes)
 
     def assign(self, new: Sequence[NewSample]) -> list[str | None]:
-        """The group id of each new sample, in order; None of one that has look-alikes in two splits.
+        """The group id of each new sample, in order; None for one that has look-alikes in two splits.
 
-        Whatever split that one had, a look-alike would lie in another. A sample counts for those after it.
+        Whatever the split of that one, a look-alike would lie in another. Each sample is also compared with those
+        before it.
         """
         assigned = list(self._known)
         of_source = dict(self._of_source)
@@ -62,11 +63,11 @@ class Groups:
         everyone = np.concatenate([self._hashes, upright])
         owners = np.repeat(np.arange(len(new)), [len(sample.turned) for sample in new])
         turned = hashes_of([phash for sample in new for phash in sample.turned])
-        found = [
+        matches = [
             _near(upright, np.arange(len(new)), everyone, MAX_HAMMING_DISTANCE),
             _near(turned, owners, everyone, MAX_TURNED_DISTANCE),
         ]
-        samples, places, distances = (np.concatenate(column) for column in zip(*found, strict=True))
+        samples, places, distances = (np.concatenate(column) for column in zip(*matches, strict=True))
         order = np.lexsort((places, distances, samples))
         ends = np.searchsorted(samples[order], np.arange(1, len(new)))
         return [part.tolist() for part in np.split(places[order], ends)][: len(new)]

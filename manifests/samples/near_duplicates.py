@@ -1,8 +1,8 @@
-"""Look-alikes among millions of perceptual hashes, without a look at every pair.
+"""Look-alikes among millions of perceptual hashes, without comparing every pair.
 
 Two hashes of 64 bits that differ in 6 bits at most differ in 1 at most in one of their four quarters, and two that
-differ in 3 at most agree in one. So every hash is filed under each of its quarters, where 6 bits may differ also under
-the 16 neighbours of each; another hash's own four quarters then name the few that are worth counting bits with.
+differ in 3 at most agree in one. So every hash is indexed by each of its quarters, for 6 bits also by the 16 neighbours
+of each; the four quarters of another hash select the few candidates whose bits are counted.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,97 +28,97 @@ _CANDIDATES_AHEAD = 2**22  # in memory at any time
 
 
 class NearHashes:
-    """Hashes (N,), filed to find those that differ from others in `max_distance` bits at most; that is 7 or less."""
+    """Hashes (N,), indexed to find those that differ from others in `max_distance` bits at most; that is 7 or less."""
 
     def __init__(self, hashes: Hashes, max_distance: int) -> None:
         assert max_distance // len(_QUARTERS) <= 1, "else a neighbour in one quarter is further than one bit"
         self._hashes = hashes
         self._max_distance = max_distance
-        self._files = [_File(hashes, shift, neighbours=max_distance >= len(_QUARTERS)) for shift in _QUARTERS]
+        self._indexes = [_QuarterIndex(hashes, shift, neighbours=max_distance >= len(_QUARTERS)) for shift in _QUARTERS]
 
     def any_near(self, others: Hashes) -> npt.NDArray[np.bool_]:
         """Which others (M,) are near one of the hashes."""
         near = np.zeros(len(others), bool)
-        for rows, _, _ in self._found(others):
+        for rows, _, _ in self._matches(others):
             near[rows] = True
         return near
 
     def pairs(self, others: Hashes) -> tuple[Indices, Indices, Indices]:
-        """All pairs that are near: the place of one among the others, that among the hashes, and the bits between."""
-        found = [*self._found(others), (np.empty(0, np.int64),) * 3]
-        rows, places, distances = (np.concatenate(column) for column in zip(*found, strict=True))
-        _, first = np.unique(rows * max(1, len(self._hashes)) + places, return_index=True)  # in several quarters
+        """All pairs that are near: the place among the others, the place among the hashes, and the distance in bits."""
+        matches = [*self._matches(others), (np.empty(0, np.int64),) * 3]
+        rows, places, distances = (np.concatenate(column) for column in zip(*matches, strict=True))
+        _, first = np.unique(rows * max(1, len(self._hashes)) + places, return_index=True)  # each pair once
         return rows[first], places[first], distances[first]
 
-    def _found(self, others: Hashes) -> Iterator[tuple[Indices, Indices, Indices]]:
-        for file in self._files:
-            for rows, places in file.candidates(others):
+    def _matches(self, others: Hashes) -> Iterator[tuple[Indices, Indices, Indices]]:
+        for index in self._indexes:
+            for rows, places in index.candidates(others):
                 distances = np.bitwise_count(others[rows] ^ self._hashes[places])
                 near = distances <= self._max_distance
                 yield rows[near], places[near], distances[near].astype(np.int64)
 
 
 class Relatives:
-    """Looks at a dataset part by part for the rows that matter to new rows' groups.
+    """Selects, part by part of a dataset, the rows that may decide new rows' groups.
 
-    Those are their look-alikes, `turned` being the hashes of the new images mirrored and turned, and rows of the same
-    source images.
+    Those are look-alikes of the new images, `turned` being the hashes of these mirrored and turned, and rows of the
+    same source images.
     """
 
     def __init__(self, phashes: Sequence[str], source_sha256s: Sequence[str], turned: Sequence[str] = ()) -> None:
         self._upright = NearHashes(np.unique(hashes_of(phashes)), MAX_HAMMING_DISTANCE)
         self._turned = NearHashes(np.unique(hashes_of(turned)), MAX_TURNED_DISTANCE)
         self._sources = pa.array(set(source_sha256s), pa.string())
-        self._found = [pa.table({name: pa.array([], pa.string()) for name in RELATED_BY})]
+        self._related = [pa.table({name: pa.array([], pa.string()) for name in RELATED_BY})]
 
     def look_at(self, part: pa.Table) -> None:
-        """`part` has the columns RELATED_BY."""
+        """Add the related rows of `part`, which has the columns RELATED_BY."""
         part = part.select(list(RELATED_BY))
         hashes = hash_numbers(part["phash"])
-        if hashes is None:  # versions are checked before they are written: this one was changed since
+        if hashes is None:  # `commit` checks the schema, so the file was changed since
             raise UserError(
                 f"expected perceptual hashes of {_PHASH_DIGITS} hex digits in the latest version, found others: it was "
                 "changed by hand; restore the file from a backup"
             )
         related = pc.is_in(part["source_sha256"], value_set=self._sources).to_numpy()
         related = related | self._upright.any_near(hashes) | self._turned.any_near(hashes)
-        self._found.append(part.filter(pa.array(related)).cast(self._found[0].schema))
+        self._related.append(part.filter(pa.array(related)).cast(self._related[0].schema))
 
     def found(self) -> pa.Table:
-        """The rows that matter, with RELATED_BY."""
-        return pa.concat_tables(self._found)
+        """The related rows, with RELATED_BY."""
+        return pa.concat_tables(self._related)
 
 
 def hashes_of(phashes: Sequence[str]) -> Hashes:
-    """Perceptual hashes as numbers of 64 bits."""
+    """Perceptual hashes (16 hex digits) as numbers of 64 bits."""
     return np.array([int(phash, 16) for phash in phashes], np.uint64)
 
 
 def hash_numbers(phashes: pa.ChunkedArray) -> Hashes | None:
-    """A column of perceptual hashes as numbers of 64 bits; None unless all are such hashes."""
+    """A column of perceptual hashes as numbers of 64 bits; None unless each has 16 hex digits."""
     digits = digits_of(phashes, _PHASH_DIGITS)
     return None if digits is None else numbers(digits)
 
 
 def across_splits(hashes: Hashes, splits: npt.NDArray[np.integer]) -> list[tuple[int, int]]:
-    """Pairs of places of look-alikes in two splits, in order; of equal hashes in one split the first stands for all."""
-    found: list[tuple[int, int]] = []
+    """Pairs of places of look-alikes in two splits, in order; of equal hashes in one split only the first is paired."""
+    pairs: list[tuple[int, int]] = []
     names, counts = np.unique(splits, return_counts=True)
     by_size = names[np.argsort(-counts, kind="stable")]
     firsts = {}
     for name in by_size:
         places = np.flatnonzero(splits == name)
         firsts[name] = places[np.unique(hashes[places], return_index=True)[1]]
-    for number, name in enumerate(by_size[1:], start=1):  # the smaller is filed: the file is the larger part of memory
-        filed = NearHashes(hashes[firsts[name]], MAX_HAMMING_DISTANCE)
+    for number, name in enumerate(by_size[1:], start=1):  # the smaller is indexed: the index takes most memory
+        index = NearHashes(hashes[firsts[name]], MAX_HAMMING_DISTANCE)
         for other in by_size[:number]:
-            rows, places, _ = filed.pairs(hashes[firsts[other]])
-            pairs = np.sort(np.column_stack([firsts[other][rows], firsts[name][places]]), axis=1)
-            found += [(int(first), int(second)) for first, second in pairs]
-    return sorted(found)
+            rows, places, _ = index.pairs(hashes[firsts[other]])
+            near = np.sort(np.column_stack([firsts[other][rows], firsts[name][places]]), axis=1)
+            pairs += [(int(first), int(second)) for first, second in near]
+    return sorted(pairs)
 
 
-class _File:
+class _QuarterIndex:
     """Hashes by the value of one quarter, each under its own value and, with `neighbours`, those one bit away."""
 
     def __init__(self, hashes: Hashes, shift: int, *, neighbours: bool) -> None:
@@ -131,7 +131,7 @@ class _File:
         self._begins = np.searchsorted(values[order], np.arange(2**_QUARTER_BITS + 1))
 
     def candidates(self, others: Hashes) -> Iterator[tuple[Indices, Indices]]:
-        """The places of others and of hashes that share this quarter, some millions at a time."""
+        """Places of others and of hashes that share this quarter, _CANDIDATES_AHEAD pairs or so at a time."""
         quarters = self._quarters(others)
         begins = self._begins[quarters]
         counts = self._begins[quarters + 1] - begins
@@ -142,8 +142,8 @@ class _File:
             here = counts[first:last]
             rows = np.repeat(np.arange(first, last), here)
             starts = np.cumsum(here) - here
-            filed = np.arange(len(rows)) + np.repeat(begins[first:last] - starts, here)
-            yield rows, self._places[filed]
+            entries = np.arange(len(rows)) + np.repeat(begins[first:last] - starts, here)
+            yield rows, self._places[entries]
 
     def _quarters(self, hashes: Hashes) -> Indices:
         return ((hashes >> np.uint64(self._shift)) & np.uint64(2**_QUARTER_BITS - 1)).astype(np.int64)

@@ -1,4 +1,4 @@
-"""A row's pixels: the image and the mask that it names."""
+"""A row's pixels: its image and its mask."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,7 +17,7 @@ PairRow = Mapping[str, Any] | AcceptedRow
 
 def read_pair(blobs: BlobStore, row: PairRow) -> tuple[Pixels, Pixels]:
     """RGB uint8 (H, W, 3) and person probability uint8 (H, W) of a row; BlobError or UnusableImage when one is bad."""
-    mask = read_mask(blobs, row)  # first: it is the smaller file, and the one that is more often bad
+    mask = read_mask(blobs, row)  # first: the smaller file, and more often bad
     return read_image(blobs, row), mask
 
 

@@ -1,7 +1,7 @@
 """From pixels to a row: identity, scores and blobs of one sample.
 
-`store_sample` writes the two blobs and returns the row without the columns that only the whole dataset can
-tell (`group_id`, `split`, `added_in`); `add_rows` adds those.
+`store_sample` writes the two blobs and returns the row without the columns that depend on the whole dataset
+(`group_id`, `split`, `added_in`); `add_rows` adds those.
 """
 
 import hashlib
@@ -25,9 +25,9 @@ from manifests.samples.near_duplicates import RELATED_BY, Relatives
 from manifests.store.row_patch import RowPatch
 from manifests.store.schema import SCHEMA, Origin
 
-SPECK_FRACTION = 2e-4  # of the picture: 10 px of 224x224; fewer nobody sees, and threshold noise is full of them
+SPECK_FRACTION = 2e-4  # of the image: 10 px of 224x224; smaller regions are invisible, and common in threshold noise
 JOINED_COLUMNS = ("sample_id", *RELATED_BY)  # what new rows are compared with
-TURNED_PHASHES = "turned_phashes"  # of a row that is to join a dataset; no column of a manifest
+TURNED_PHASHES = "turned_phashes"  # key of a new row, not a column of a manifest
 
 # The mask, and what is computed from it: the columns that another mask of the same sample changes.
 MASK_COLUMNS = (
@@ -51,7 +51,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class AddedRows:
-    """`patch` is None when no row was added; `left_out` names the `source_uri` of rows that look like two splits'."""
+    """Rows added to a dataset, None when there is none; `left_out` lists `source_uri`s of look-alikes of two splits."""
 
     patch: RowPatch | None
     left_out: list[str]
@@ -61,7 +61,7 @@ class AddedRows:
         return self.patch.added.num_rows if self.patch else 0
 
     def notes(self) -> list[str]:
-        """One line on the rows that were left out, if any."""
+        """One line on the rows left out, if any."""
         reason = "samples look like others in two splits and are left out: in either they would leak"
         return lines_on({reason: self.left_out})
 
@@ -70,15 +70,15 @@ class AddedRows:
 class Scores:
     """Scores of the mask itself: the manifest's columns of these names.
 
-    `confidence` and `boundary_uncertainty` are None for a mask of 0 and 255 alone: it holds no probability.
+    `confidence` and `boundary_uncertainty` are None for a mask with only 0 and 255: it holds no probability.
     """
 
     confidence: float | None
     boundary_uncertainty: float | None
     person_fraction: float
-    components: int  # of the person that are larger than a speck
-    holes: int  # in it, likewise
-    border_fraction: float  # person's share of the left, upper and right border: heads and shoulders rise from below
+    components: int  # of the person, from SPECK_FRACTION on
+    holes: int  # in the person, from SPECK_FRACTION on
+    border_fraction: float  # person's share of the left, upper and right border: a portrait touches the lower one only
 
 
 def sample_id(source_sha256: str, roi: Box) -> str:
@@ -92,7 +92,7 @@ def score_mask(mask: Pixels) -> Scores:
     shape = (
         float(person.mean()),
         _count_regions(person),
-        _count_regions(np.pad(~person, 1, constant_values=True)) - 1,  # what surrounds the person is no hole
+        _count_regions(np.pad(~person, 1, constant_values=True)) - 1,  # the surroundings are not a hole
         float(np.concatenate([person[:, 0], person[0], person[:, -1]]).mean()),
     )
     if ((mask == 0) | (mask == PERSON)).all():
@@ -108,7 +108,7 @@ def score_mask(mask: Pixels) -> Scores:
 
 
 def _count_regions(region: Mask) -> int:
-    """Connected parts (8 neighbours) of a mask bool (H, W) that are larger than a speck."""
+    """Count connected parts (8 neighbours) of a mask bool (H, W), from SPECK_FRACTION on."""
     count, _, stats, _ = cv2.connectedComponentsWithStats(region.astype(np.uint8), connectivity=8)
     return int(np.count_nonzero(stats[1:count, cv2.CC_STAT_AREA] >= SPECK_FRACTION * region.size))
 
@@ -126,11 +126,10 @@ def store_sample(
     others: Mapping[str, float | None] | None = None,
     image_blob: Blob | None = None,
 ) -> Row:
-    """Write image (H, W, 3) and mask (H, W) of one sample as blobs; its row, as yet without group and split.
+    """Write image (H, W, 3) and mask (H, W) of one sample as blobs; return its row without group and split.
 
-    `scores` are the mask's, and `image_blob` one that decodes to `rgb`, where the caller has them already; `others`
-    holds columns that only the caller can tell, `face_*` and `doubt` say. ValueError when image, mask and ROI differ
-    in size.
+    `scores` of the mask and `image_blob`, which decodes to `rgb`, are computed when not given; `others` holds further
+    columns, such as `face_*` and `doubt`. ValueError when image, mask and ROI differ in size.
     """
     if not rgb.shape[:2] == mask.shape == (roi.h, roi.w):
         raise ValueError(f"expected image and mask of the ROI's size, found {rgb.shape}, {mask.shape}, {roi}")
@@ -170,28 +169,28 @@ def store_sample(
 def add_rows(rows: Iterable[Row], parts: Iterable[pa.Table], *, version: int) -> AddedRows:
     """Add the rows whose sample is new to the dataset, each with group, split and `added_in`.
 
-    A crop that is already there stays as it is: same id, same verdicts. One that looks like samples of two splits is
-    left out. `parts` are the dataset's, with JOINED_COLUMNS at least.
+    A known crop stays as it is: same id, same verdicts. One that looks like samples of two splits is left out.
+    `parts` are the dataset's, with JOINED_COLUMNS at least.
     """
-    given: dict[str, Row] = {}
+    by_id: dict[str, Row] = {}
     for row in rows:
-        given.setdefault(row["sample_id"], row)
-    samples = {name: _new_sample(row) for name, row in given.items()}
+        by_id.setdefault(row["sample_id"], row)
+    samples = {name: _new_sample(row) for name, row in by_id.items()}
     relatives = Relatives(
         [sample.phash for sample in samples.values()],
         [sample.source_sha256 for sample in samples.values()],
         [phash for sample in samples.values() for phash in sample.turned],
     )
-    ids, known = pa.array(given, pa.string()), set[str]()
+    ids, known = pa.array(by_id, pa.string()), set[str]()
     for part in parts:
         known.update(part["sample_id"].filter(pc.is_in(part["sample_id"], value_set=ids)).to_pylist())
         relatives.look_at(part)
-    found = relatives.found()
-    groups = Groups(*(found[name].to_pylist() for name in RELATED_BY))
+    related = relatives.found()
+    groups = Groups(*(related[name].to_pylist() for name in RELATED_BY))
     new = [sample for name, sample in samples.items() if name not in known]
     added, left_out = [], []
     for sample, group_id in zip(new, groups.assign(new), strict=True):
-        row = given[sample.sample_id]
+        row = by_id[sample.sample_id]
         if group_id is None:
             left_out.append(row["source_uri"])
         else:

@@ -132,7 +132,7 @@ def test_another_decision_under_a_known_id_is_refused(log: DecisionLog, changes:
     if undone:
         log.undo("1", reviewer=decision("1").reviewer)
     stands = log.standing()
-    with pytest.raises(DecisionClash, match="expected a decision_id of its own for each decision, found 1 for another"):
+    with pytest.raises(DecisionClash, match="expected a unique decision_id for each decision, found 1 for another"):
         log.append([decision("3"), replace(decision("1"), **changes), decision("4")])
     assert log.standing() == stands  # none of the batch
 

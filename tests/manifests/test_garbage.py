@@ -279,7 +279,7 @@ def test_a_dry_run_tells_count_and_bytes_and_deletes_nothing(dataset: Dataset, g
     before = dataset.files()
     assert gc() == [
         f"data: 2 blobs ({size:,} bytes) of 6 named by nothing",
-        "nothing was deleted; --delete does it",
+        "nothing was deleted; --delete deletes them",
     ]
     assert dataset.files() == before
 

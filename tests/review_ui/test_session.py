@@ -149,7 +149,7 @@ def test_another_decision_under_a_known_id_is_refused_and_the_others_are_kept(se
     [refusal] = result.refused
     assert refusal.decision_id == first["decision_id"]
     assert refusal.is_clash
-    assert refusal.error.startswith("expected a decision_id of its own for each decision, found")
+    assert refusal.error.startswith("expected a unique decision_id for each decision, found")
     standing = {decision.decision_id: decision.verdict for decision in session.decisions()}
     assert standing == {
         sent["decision_id"]: "accept" for sent in (first, other, third) if state != "undone" or sent is not first
