@@ -52,10 +52,10 @@ def run(options: argparse.Namespace) -> None:
         print(f"skipped {problem}", file=sys.stderr)
     for note in imported.notes:
         print(f"note: {note}", file=sys.stderr)
-    others = {"masks replaced": imported.mended, "photographs given twice": imported.repeated}
+    others = {"masks replaced": imported.mended, "repeated images": imported.repeated}
     print(
         f"masks: {imported.encoding}; {imported.rows_added} samples added, {imported.duplicates} in the dataset "
-        f"already, {len(imported.skipped)} unusable pairs skipped"
+        f"already, {imported.unusable} unusable pairs skipped"
         + "".join(f", {count} {what}" for what, count in others.items() if count)
     )
     print(imported.manifest.path)

@@ -1,23 +1,23 @@
 """`import --format ...`: other tools' annotations as trusted pairs for manifests/imports/ground_truth.py.
 
     archive.py        the files of a directory or of a zip, by name
-    drawn_person.py   regions that mark a person and draw none
+    drawn_person.py   annotations of a person that draw no pixel
     error_list.py     the problems of an annotation file, raised as one error
-    file_finder.py    the files that a list names, by whole names or by their ends
+    file_finder.py    names in a list -> files, by whole names or by their ends
     ground_truth.py   `import`: trusted image and mask pairs
     json_file.py      a third-party JSON file
-    lists.py          what eg1800 and baidu share
-    mended_masks.py   new masks for samples that a dataset has
+    lists.py          lists of pairs: eg1800, baidu
+    mended_masks.py   new masks for samples of a dataset
     pairing.py        the pairs of two directories, by stem
-    safe_paths.py     a name out of a list -> a file that lies in the given directory
-    source_images.py  source images that are blobs as they are
-    two_folders.py    what easyportrait and aisegment share
+    safe_paths.py     a name in a list -> a file inside the given directory
+    source_images.py  source images used as blobs unchanged
+    two_folders.py    image and mask folders of one layout: easyportrait, aisegment
     formats/          one module per format
 
-One module per format; each takes (annotations, images or None, category) and gives `TrustedPair`s, or raises one
-UserError that names everything wrong with the list before a pixel is read. Adding a format is one module and one line.
-A format whose masks are the dataset's own values (0/1, 0/255, labels) is in STORED_VALUES, one that knows its encoding
-in ENCODINGS, one that has no classes to choose from in UNLABELLED.
+A format's reader takes (annotations, images or None, category) and returns `TrustedPair`s, or raises one UserError that
+lists every problem before a pixel is read. Adding a format is one module and one line. A format whose masks are the
+dataset's own values (0/1, 0/255, labels) is in STORED_VALUES, one with a fixed encoding in ENCODINGS, one without
+classes in UNLABELLED.
 """
 
 from collections.abc import Callable, Sequence

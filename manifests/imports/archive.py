@@ -11,11 +11,11 @@ from manifests.files.walk import walk_files
 from manifests.imports.safe_paths import file_inside, relative_name
 from manifests.pixels.image_files import read_file, source_uri
 
-MAX_FILE_BYTES = 1 << 29  # of one file in a zip; a picture of 100 megapixels is below that even uncompressed
+MAX_FILE_BYTES = 1 << 29  # of one file in a zip; an uncompressed image of 100 megapixels is smaller
 
 
 class Tree(Protocol):
-    """Files by name; `hidden` are those that archivers and file managers leave behind (`._a.png`, `.DS_Store`).
+    """Files by name; `hidden` are leftovers of archivers and file managers (`._a.png`, `.DS_Store`).
 
     `read` raises UserError for a file that is damaged or lies outside.
     """
@@ -29,7 +29,7 @@ class Tree(Protocol):
 
 
 def open_tree(path: Path) -> Tree:
-    """The files of a directory, or of the zip `path`; UserError when it is neither."""
+    """Open the directory or the zip `path`; UserError when it is neither."""
     if path.is_dir():
         return Directory(path)
     if zipfile.is_zipfile(path):
@@ -39,14 +39,16 @@ def open_tree(path: Path) -> Tree:
 
 
 class Directory:
-    """The files below a directory, at any depth, through linked folders as well; UserError when one can't be opened."""
+    """The files below a directory, at any depth, including linked folders; UserError when one can't be opened."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         walk = walk_files(root, hidden=True)
         if walk.closed:
-            named = [f"{path}: {reason}" for path, reason in walk.closed.items()]
-            raise UserError(f"expected to list {root}, found {listed('closed folders', named)}; mend their permissions")
+            folders = [f"{path}: {reason}" for path, reason in walk.closed.items()]
+            raise UserError(
+                f"expected to list {root}, found {listed('closed folders', folders)}; mend their permissions"
+            )
         files = (path.relative_to(root).as_posix() for path in walk.files if path.is_file() or path.is_symlink())
         self.names, self.hidden = _visible_and_hidden(files)
 

@@ -1,7 +1,6 @@
-"""Regions that mark a person and draw none: corners in 0..1, outlines beside the image, areas without a pixel.
+"""Annotations of a person that draw no pixel: corners in 0..1, outlines beside the image, empty areas.
 
-An annotation that names the person promises one. Where nothing of it is in the mask, the pair is refused by name and
-with the reason, and its image is left out; an empty mask would be a background that is wrong.
+Such a pair is skipped by name, with the reason: an empty mask would mark the person as background.
 """
 
 from collections.abc import Callable, Iterable
@@ -13,7 +12,7 @@ import numpy as np
 from manifests.errors import UserError
 from manifests.pixels.geometry import Pixels
 
-NORMALISED_LIMIT = 1.5  # corners below it, rounding included, span the image's first pixel or are a share of its sides
+NORMALISED_LIMIT = 1.5  # corners up to it, rounding included, span the first pixel or are fractions of the sides
 
 Fault = Literal["corners in 0..1 (normalised)", "corners outside the image"]
 NORMALISED: Fault = "corners in 0..1 (normalised)"
@@ -21,9 +20,9 @@ OUTSIDE: Fault = "corners outside the image"
 
 
 def outline_fault(corners: Any, height: float, width: float) -> Fault | None:
-    """Why an outline can't be a person's in an image (height, width), in the corners' own unit; None when it can.
+    """Why an outline can't be a person's; None when it can.
 
-    `corners` are numbers x, y, (N, 2) or flat.
+    `corners` are numbers x, y, (N, 2) or flat, and the image's `height` and `width` are in their unit.
     """
     x, y = np.asarray(corners, np.float64).reshape(-1, 2).T
     if min(x.min(), y.min()) >= 0 and max(x.max(), y.max()) <= NORMALISED_LIMIT:
@@ -34,15 +33,15 @@ def outline_fault(corners: Any, height: float, width: float) -> Fault | None:
 
 
 def all_faulty(faults: Iterable[Fault | None]) -> Fault | None:
-    """The reason why none of a person's outlines is in the image; None where there is none, or one is sound."""
-    found = list(faults)
-    return found[0] if found and all(found) else None
+    """The first fault when every outline of a person has one; None when one is sound, or without outlines."""
+    outlines = list(faults)
+    return outlines[0] if outlines and all(outlines) else None
 
 
 def person_reader(draw: Callable[[], Pixels], name: str, fault: Fault | None = None) -> Callable[[], Pixels]:
-    """A pair's `read_mask` out of what draws its person, uint8 (H, W); `fault` is what is known of it already.
+    """A pair's `read_mask` that calls `draw`, uint8 (H, W).
 
-    It raises UserError, with `name`, for a fault and for a mask without a person pixel.
+    It raises UserError, with `name`, for a known `fault` and for a mask without a person pixel.
     """
     return partial(_read, draw, name, fault)
 

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from manifests.errors import UserError, listed
+from manifests.errors import UserError, lines_on
 from manifests.imports.file_finder import FileFinder
 
 
 class Problems:
-    """The names of what is wrong, by kind: `images listed twice (a.jpg, b.jpg)`."""
+    """Names of wrong entries, by kind: `images listed twice (a.jpg, b.jpg)`."""
 
     def __init__(self) -> None:
         self._names: dict[str, list[str]] = {}
@@ -17,7 +17,7 @@ class Problems:
         self._names.setdefault(what, []).append(str(name))
 
     def find(self, root: Path, name: str, *, what: str = "images") -> Path | None:
-        """The file `name` below `root`; None, and a problem more, when it lies elsewhere or isn't there."""
+        """Find the file `name` below `root`; None, with a problem added, when it is missing or lies elsewhere."""
         try:
             path = self._finders.setdefault(root, FileFinder(root)).find(name)
         except UserError as error:
@@ -28,9 +28,8 @@ class Problems:
         return path
 
     def check(self, expected: str) -> None:
-        """UserError when there is any: `expected ..., found ...; ...`; else a warning on names found by their ends."""
+        """UserError listing the problems, `expected ..., found ...; ...`; else log names found by their ends."""
         if self._names:
-            found = "; ".join(listed(what, names) for what, names in self._names.items())
-            raise UserError(f"expected {expected}, found {found}")
+            raise UserError(f"expected {expected}, found {'; '.join(lines_on(self._names))}")
         for finder in self._finders.values():
             finder.note()

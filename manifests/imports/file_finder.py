@@ -1,7 +1,7 @@
-"""The files that a third-party list names -> the ones below the given directory, by whole names or by their ends.
+"""Names in a third-party list -> files below the given directory, by whole names or by their ends.
 
-A list may name `C:/data/images/p0.jpg` or `/home/ada/images/p0.jpg`, from the machine it was written on. Of the files
-below the directory the one whose path ends most like it is meant, when it is the only one.
+A list may name `C:/data/images/p0.jpg` or `/home/ada/images/p0.jpg`, from the machine it was written on. Such a name
+stands for the file below the directory whose path has the longest end in common with it, if there is only one.
 """
 
 import logging
@@ -19,7 +19,7 @@ _ABSOLUTE = re.compile(r"[A-Za-z]:[/\\]|[/\\]")
 
 
 class FileFinder:
-    """Finds names below one directory, and remembers those that it found by their ends."""
+    """Finds names below one directory, and records those that it found by their ends."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -27,19 +27,19 @@ class FileFinder:
         self._absolute_of: dict[Path, str] = {}
 
     def find(self, name: str) -> Path | None:
-        """The file that is meant; None when there is none, UserError when a name can't be used or fits several."""
+        """The file that `name` stands for; None when it is missing, UserError for an unusable or ambiguous name."""
         if not _ABSOLUTE.match(name):
             return file_inside(self._root, name)
-        found = self._by_end(name)
-        if self._absolute_of.setdefault(found, name) != name:
+        path = self._by_end(name)
+        if self._absolute_of.setdefault(path, name) != name:
             raise UserError(
-                f"expected one name for {found}, found {self._absolute_of[found]!r} and {name!r}; "
+                f"expected one name for {path}, found {self._absolute_of[path]!r} and {name!r}; "
                 f"write names relative to {self._root}"
             )
-        return found
+        return path
 
     def note(self) -> None:
-        """Log one warning on the absolute names that were found by their ends."""
+        """Log one warning that lists the absolute names found by their ends."""
         ends = [f"{name} is {path}" for path, name in self._absolute_of.items() if Path(name) != path.absolute()]
         if ends:
             logger.warning("%s", listed("absolute names that were found by their ends", ends))
@@ -61,13 +61,13 @@ class FileFinder:
                 f"expected a file name inside the directory, found {name!r}, which may be {places} in {self._root}; "
                 "give the directory nearest to the images as --images, or write names relative to it"
             )
-        found = file_inside(self._root, best[0].as_posix())
-        if found is None:
+        path_inside = file_inside(self._root, best[0].as_posix())
+        if path_inside is None:
             raise UserError(f"expected the file {self._root / best[0]} for {name!r}, found nothing")
-        return found
+        return path_inside
 
     def _named(self, name: str) -> list[Path]:
-        """The files of a name, below the root and relative to it."""
+        """Files called `name`, at any depth, relative to the root."""
         if self._by_name is None:
             self._by_name = defaultdict(list)
             for path in walk_files(self._root).files:
@@ -80,7 +80,7 @@ def _parts(name: str) -> list[str]:
 
 
 def _common_end(parts: list[str], others: list[str]) -> int:
-    """How many parts two paths have in common at their ends."""
+    """The number of parts that two paths have in common at their ends."""
     same = 0
     while same < min(len(parts), len(others)) and parts[-1 - same] == others[-1 - same]:
         same += 1

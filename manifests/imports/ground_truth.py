@@ -1,13 +1,13 @@
 """`import`: trusted image and mask pairs become rows that are born accepted.
 
-An image pairs with the mask of the same stem, `person.jpg` with `person.png`. Pairs that don't match are
-refused, all of them named in one error, before anything is written; files that can't be read are skipped.
-A mask that is its image at another scale is resized; masks that look inverted are refused until somebody says.
-What other formats call a pair comes in as `TrustedPair`s (manifests/imports/) and goes the same way.
+An image pairs with the mask of the same stem, `person.jpg` with `person.png`. Files without a partner are refused in
+one error before anything is written; files that can't be read are skipped. A mask of its image's shape at another scale
+is resized; masks that look inverted are refused unless `inverted` is stated. Other formats' readers (imports/formats/)
+return the same `TrustedPair`s.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -35,12 +35,12 @@ from manifests.store.row_patch import RowPatch
 
 @dataclass(frozen=True, slots=True)
 class TrustedPair:
-    """An image and its mask, wherever they lie.
+    """An image and its mask.
 
-    `read_image` gives the file's bytes, `read_mask` the stored values uint8 (H, W); each is called twice, so that no
+    `read_image` returns the file's bytes, `read_mask` the stored values uint8 (H, W); each is called twice, so that no
     pixels are kept, and a pair whose reader raises UserError is skipped. The names are for messages, `uri` is the
-    manifest's `source_uri`; licence and attribution are those of this picture alone. `mask_file` gives the
-    bytes of the mask's file, where it has one of its own.
+    manifest's `source_uri`; licence and attribution are those of this image. `mask_file` returns the bytes of the
+    mask's own file, if it has one.
     """
 
     name: str
@@ -60,36 +60,48 @@ class TrustedPair:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Files that make no pair, in a line that names some of them."""
+    """Files that make no pair, and `what` they are."""
 
-    files: str
+    what: str
+    names: Collection[str]
+
+    @property
+    def line(self) -> str:
+        """The count and the first names."""
+        return listed(self.what, self.names)
+
+
+def left_out(names_of: Mapping[str, Collection[str]]) -> list[LeftOut]:
+    """A LeftOut for each kind that has names."""
+    return [LeftOut(what, names) for what, names in names_of.items() if names]
 
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """The result of an import: the new version, the masks' encoding, rows added, pairs known already or skipped.
+    """The result of an import: the new version, the masks' encoding, and counts of pairs.
 
-    `repeated` pairs are of a photograph that came before, `mended` ones gave a known sample another mask.
-
-    `notes` are lines for whoever imports: what was changed on the way in, and what looks odd.
+    `duplicates` were in the dataset, `unusable` ones are named in `skipped`, `repeated` ones have the image of an
+    earlier pair, and `mended` ones gave a known sample another mask. `notes` list changes and doubtful masks.
     """
 
     manifest: Manifest
     encoding: MaskEncoding
     rows_added: int
     duplicates: int
+    unusable: int
     skipped: list[str]
-    notes: list[str] = field(default_factory=list)
-    repeated: int = 0
-    mended: int = 0
+    notes: list[str]
+    repeated: int
+    mended: int
 
 
 @dataclass(frozen=True, slots=True)
 class _Checked:
-    """The usable pairs and the encoding of all their masks together; lines for skipped pairs, and notes."""
+    """The usable pairs and the encoding of all their masks together; lines on `unusable` pairs, and notes."""
 
     pairs: list[TrustedPair]
     encoding: MaskEncoding
+    unusable: int
     skipped: list[str]
     notes: list[str]
 
@@ -111,8 +123,8 @@ def import_ground_truth(
 ) -> Imported:
     """Commit the pairs of two directories as accepted rows of origin `ground_truth`; `limit` takes the first N.
 
-    Raises UserError for pairs that don't match, for masks whose values leave the person open or that look inverted
-    (unless `inverted` says whether they are), and when every pair is in the dataset already.
+    UserError for files without a partner, for masks whose person is ambiguous or that look inverted (when `inverted`
+    is None), and when every pair is in the dataset already.
     """
     return import_pairs(
         store,
@@ -144,10 +156,10 @@ def import_pairs(
     inverted: bool | None = None,
     blob_mode: BlobMode = "copy",
 ) -> Imported:
-    """As `import_ground_truth`, of pairs from anywhere; `parameters` record their origin.
+    """Commit pairs of any format, like `import_ground_truth`; the version records `parameters`.
 
-    `license` and `attribution` are those of pairs that state none. `encoding` is that of the masks, where the format
-    tells it; by default their values do.
+    `license` and `attribution` are for pairs that state none. `encoding` is that of the format's masks; by default it
+    is detected from their values.
     """
     if blob_mode != "copy":
         require_local(data_root, f"--blobs {blob_mode}")
@@ -155,12 +167,13 @@ def import_pairs(
     writer = _Writer(BlobStore(data_root), checked.encoding, blob_mode, source, license, attribution)
     rows = [writer.write(pair) for pair in progress(checked.pairs, f"importing {source}")]
     distinct = {row["sample_id"] for row in rows}
-    added, mended = AddedRows(None, []), MendedMasks({})
+    added, mended = AddedRows(None, []), MendedMasks(rows)
 
     def change(base: Manifest | None, version: int) -> RowPatch | None:
         nonlocal added, mended
-        added = add_rows(rows, base.parts(JOINED_COLUMNS) if base else (), version=version)
-        mended = MendedMasks.of(rows, base.parts(MENDED_COLUMNS) if base else ())
+        mended = MendedMasks(rows)
+        parts = base.parts(list(dict.fromkeys(JOINED_COLUMNS + MENDED_COLUMNS))) if base else ()
+        added = add_rows(rows, map(mended.look_at, parts), version=version)
         if not mended.names:
             return added.patch
         return replace(added.patch or RowPatch(), places=mended.places, cells=mended.cells)
@@ -172,7 +185,7 @@ def import_pairs(
     if manifest is None:
         known = ", ".join([f"all {len(rows) - len(added.left_out)} of them in it", *_kept(mended)])
         found = "; ".join([known, *added.notes()])
-        raise UserError(f"expected pictures that v{store.latest()} doesn't hold, found {found}; nothing to import")
+        raise UserError(f"expected images that v{store.latest()} doesn't hold, found {found}; nothing to import")
     notes = [
         *checked.notes,
         *writer.notes(),
@@ -186,6 +199,7 @@ def import_pairs(
         checked.encoding,
         rows_added=added.count,
         duplicates=len(distinct) - added.count - len(added.left_out) - len(mended.names),
+        unusable=checked.unusable,
         skipped=checked.skipped,
         notes=notes,
         repeated=len(rows) - len(distinct),
@@ -194,7 +208,7 @@ def import_pairs(
 
 
 def _repeated(pairs: Sequence[TrustedPair], rows: Sequence[Row]) -> list[str]:
-    """Notes on photographs that came twice: the same bytes under two names."""
+    """Notes on images that came twice: the same bytes under two names."""
     firsts: dict[str, tuple[str, str]] = {}
     same: list[str] = []
     others: list[str] = []
@@ -204,13 +218,13 @@ def _repeated(pairs: Sequence[TrustedPair], rows: Sequence[Row]) -> list[str]:
         if first is not own:
             (same if first[1] == own[1] else others).append(f"{pair.name} is {first[0]}")
     return lines_on({
-        "photographs came twice with two masks, of which the first counts": others,
-        "photographs came twice with one mask": same,
+        "images came twice with two masks, of which the first counts": others,
+        "images came twice with one mask": same,
     })  # fmt: skip
 
 
 def _kept(mended: MendedMasks) -> list[str]:
-    return lines_on({"are in it with masks by a teacher or of a face crop, which were left as they are": mended.kept})
+    return lines_on({"are in it with masks of another origin (teacher, face crop), which stay": mended.kept})
 
 
 def _from_files(pair: Pair) -> TrustedPair:
@@ -232,15 +246,16 @@ def _check_pairs(
     person_label: int | None,
     grey_levels: bool,
 ) -> _Checked:
-    """Decode every pair once; UserError for masks of another shape, and for those that leave the person open."""
+    """Decode every pair once; UserError for masks of another shape, and for those whose person is ambiguous."""
     statistics = MaskStatistics()
     sizes = _Sizes()
     usable: list[TrustedPair] = []
     grids: list[Pixels] = []
-    skipped: list[str] = []
+    unusable, skipped = 0, list[str]()
     for pair in progress(pairs, "checking pairs"):
         if isinstance(pair, LeftOut):
-            skipped.append(f"{pair.files}: left out")
+            skipped.append(f"{pair.line}: left out")
+            unusable += len(pair.names)
             continue
         try:
             data = pair.read_image()
@@ -248,6 +263,7 @@ def _check_pairs(
             stored = pair.read_mask()
         except UserError as error:
             skipped.append(f"{pair.name}: {error}")
+            unusable += 1
             continue
         values = turned_as_image(stored, data, shape)
         sizes.add(pair, stored, values, shape, data)
@@ -261,14 +277,16 @@ def _check_pairs(
     notes = sizes.notes()
     if inverted is None:
         odd = check_polarity([encoding.to_mask(values) for values in grids], [pair.mask_name for pair in usable])
-        notes += lines_on({"masks look inverted and were taken as they are": odd})
+        notes += lines_on({"masks look inverted and were taken unchanged": odd})
+    marked = statistics.counts[is_person(encoding)].sum()
     encoding = replace(encoding, inverted=bool(inverted))
-    if not statistics.counts[is_person(encoding)].any():
+    if not marked or (inverted and marked == statistics.counts.sum()):
+        what = "a person" if marked or not inverted else "a background"
         raise UserError(
-            f"expected a person in the masks, found none in any of {len(usable)} (masks: {encoding}); "
-            "check the masks, --category and --person-label"
+            f"expected {what} in the masks, found none in any of {len(usable)} (masks: {encoding}); "
+            "check the masks, --category, --person-label and, for cvat and voc, the label map"
         )
-    return _Checked(usable, encoding, skipped, notes)
+    return _Checked(usable, encoding, unusable, skipped, notes)
 
 
 @dataclass(slots=True)
@@ -281,7 +299,7 @@ class _Sizes:
     undecided: list[str] = field(default_factory=list)
 
     def add(self, pair: TrustedPair, stored: Pixels, values: Pixels, shape: tuple[int, int], image: bytes) -> None:
-        """Compare `values`, which were `stored` in the mask's file, with the upright image's `shape` (H, W)."""
+        """Compare `values`, `stored` in the mask's file and turned upright, with the upright image's `shape` (H, W)."""
         line = f"{pair.mask_name} of {_size(stored.shape)} for an image of {_size(shape)}"
         if values is not stored:
             self.turned.append(pair.mask_name)
@@ -291,26 +309,26 @@ class _Sizes:
             return
         if values.shape != shape:
             (self.scaled if same_aspect(values.shape, shape) else self.other).append(line)
-        elif exif_orientation(image) not in self._told_by_size(shape) and not pair.mask_is_turned:
+        elif exif_orientation(image) not in self._decided_by_size(shape) and not pair.mask_is_turned:
             self.undecided.append(pair.mask_name)
 
     def check(self) -> None:
-        """UserError naming masks that are no scale of their image."""
+        """UserError listing masks of another shape than their image."""
         if self.other:
             raise UserError("expected masks of their image's size, found " + listed("others", self.other))
 
     def notes(self) -> list[str]:
-        """Lines on what was changed, and on what sizes leave open."""
+        """Lines on changed masks, and on masks whose orientation the sizes leave open."""
         return lines_on({
             "masks resized to their images": self.scaled,
-            "masks turned as their images' EXIF says, which their sizes ask for": self.turned,
+            "masks turned by their images' EXIF, as their sizes require": self.turned,
             "masks without an EXIF orientation, of images that have one, were taken to be upright; look at these":
                 self.undecided,
         })  # fmt: skip
 
     @staticmethod
-    def _told_by_size(shape: tuple[int, int]) -> tuple[int, ...]:
-        """Orientations that need no note: none, and quarter turns of what isn't square."""
+    def _decided_by_size(shape: tuple[int, int]) -> tuple[int, ...]:
+        """Orientations that need no note: upright, and quarter turns of an image that isn't square."""
         return (1,) if shape[0] == shape[1] else (1, *QUARTER_TURNS)
 
 
@@ -320,7 +338,7 @@ def _size(shape: tuple[int, ...]) -> str:
 
 @dataclass(slots=True)
 class _Writer:
-    """Pairs -> blobs and rows; it counts the images that `blob_mode` couldn't take as they are, by reason."""
+    """Pairs -> blobs and rows; counts images that `blob_mode` can't use unchanged (`stored_anew`), by reason."""
 
     blobs: BlobStore
     encoding: MaskEncoding
@@ -328,7 +346,7 @@ class _Writer:
     source: str
     license: str | None
     attribution: str | None
-    anew: Counter[str] = field(default_factory=Counter)
+    stored_anew: Counter[str] = field(default_factory=Counter)
     empty: list[str] = field(default_factory=list)
     full: list[str] = field(default_factory=list)
 
@@ -336,7 +354,9 @@ class _Writer:
         data = pair.read_image()
         rgb = decode_image(data)
         mask = self.encoding.to_mask(turned_as_image(pair.read_mask(), data, rgb.shape[:2]))
-        self._look_at(mask, pair.mask_name)
+        person = np.count_nonzero(mask >= PERSON_LEVEL)
+        if person in (0, mask.size):
+            (self.full if person else self.empty).append(pair.mask_name)
         licensed = pair.license or self.license, pair.attribution or self.attribution
         return store_sample(
             self.blobs,
@@ -349,17 +369,12 @@ class _Writer:
         )
 
     def notes(self) -> list[str]:
-        reasons = ", ".join(f"{count} {reason}" for reason, count in self.anew.most_common())
-        notes = [f"{self.anew.total()} images stored as JPEG anew all the same: {reasons}"] if reasons else []
+        reasons = ", ".join(f"{count} {reason}" for reason, count in self.stored_anew.most_common())
+        notes = [f"{self.stored_anew.total()} images stored as JPEG all the same: {reasons}"] if reasons else []
         return notes + lines_on({
             "masks show no person; look at these": self.empty,
-            "masks show nothing but person; look at these": self.full,
+            "masks show only person; look at these": self.full,
         })  # fmt: skip
-
-    def _look_at(self, mask: Pixels, name: str) -> None:
-        person = np.count_nonzero(mask >= PERSON_LEVEL)
-        if person in (0, mask.size):
-            (self.full if person else self.empty).append(name)
 
     def _original(self, data: bytes, uri: str) -> Blob | None:
         if self.blob_mode == "copy":
@@ -367,5 +382,5 @@ class _Writer:
         try:
             return put_original(self.blobs, data, uri, self.blob_mode)
         except StoredAnew as reason:
-            self.anew[str(reason)] += 1
+            self.stored_anew[str(reason)] += 1
             return None

@@ -1,4 +1,4 @@
-"""A third-party JSON file, whose content may be anything."""
+"""Third-party JSON files, whose content may be anything."""
 
 import json
 from pathlib import Path
@@ -8,22 +8,22 @@ from manifests.errors import UserError
 
 
 def read_json(path: Path, what: str) -> Any:
-    """The content of the file `path`, which is to hold `what`; UserError when it is missing or no JSON in UTF-8."""
+    """Read the file `path`, which should hold `what`; UserError when it is missing or isn't JSON in UTF-8."""
     try:
         return json.loads(path.read_bytes().decode("utf-8-sig"))
     except (FileNotFoundError, IsADirectoryError) as error:
         raise UserError(f"expected {what} at {path}, found no file; check the path") from error
     except OSError as error:  # too long for a name, a loop of links, no permission
         raise UserError(f"expected {what} at {str(path)[:80]!r}, found none ({error.strerror})") from error
-    except (ValueError, RecursionError) as error:  # no JSON, or no UTF-8
+    except (ValueError, RecursionError) as error:  # neither JSON nor UTF-8
         raise UserError(f"expected {what} (JSON in UTF-8) in {path}, found other bytes ({error})") from error
 
 
 def dicts(value: Any) -> list[dict[str, Any]]:
-    """The objects of a list; of anything else none."""
+    """The objects in a list; [] for any other value."""
     return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 
 def text(value: Any) -> str | None:
-    """A text that is not blank; None for anything else."""
+    """A text that isn't empty; None for any other value."""
     return value if isinstance(value, str) and value else None

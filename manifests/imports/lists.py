@@ -1,7 +1,7 @@
 """Text files that list pairs, a line each -> trusted pairs: `image mask`, or one name that both are made from.
 
-Columns are parted by tabs or spaces; names with spaces stand in double quotes. A list of a directory's `*train*.txt`,
-`*val*.txt` and `*test*.txt` is one list; a pair that is listed twice is one pair.
+Columns are separated by tabs or spaces; names with spaces are in double quotes. A directory's `*train*.txt`,
+`*val*.txt` and `*test*.txt` are one list; a pair that is listed twice is one pair.
 """
 
 import csv
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
-from manifests.errors import UserError, listed
+from manifests.errors import UserError, lines_on
 from manifests.imports.file_finder import FileFinder
 from manifests.imports.ground_truth import TrustedPair
 from manifests.imports.safe_paths import lines_of, text_of
@@ -17,7 +17,7 @@ from manifests.pixels.image_files import read_file, source_uri
 from manifests.pixels.mask_values import read_mask_values
 
 Line = tuple[str, ...]  # one or two names
-Candidates = tuple[list[str], list[str]]  # where the image of a line may lie, and its mask, below the root
+Candidates = tuple[list[str], list[str]]  # possible places of a line's image and of its mask, below the root
 
 _LISTS = ("*train*.txt", "*val*.txt", "*test*.txt")
 
@@ -25,8 +25,8 @@ _LISTS = ("*train*.txt", "*val*.txt", "*test*.txt")
 def read_list(annotations: Path, root: Path, candidates: Callable[[Line], Candidates]) -> list[TrustedPair]:
     """The pairs of a list file, or of a directory's lists, in the order of their names.
 
-    Of the `candidates` for a line the first that lies below `root` counts. UserError naming all that is wrong: files
-    that aren't there, names that leave the directory, lines of more than two columns, images with two masks.
+    The first of a line's `candidates` that exists below `root` is taken. UserError listing every problem: missing
+    files, names that leave the directory, lines of more than two columns, images with two masks.
     """
     if not root.is_dir():
         raise UserError(f"expected a directory of images and masks at {root}, found none; check --images")
@@ -43,14 +43,14 @@ def read_list(annotations: Path, root: Path, candidates: Callable[[Line], Candid
         if image and mask and mask_of.setdefault(image, mask) != mask:
             problems.setdefault("images with two masks", []).append(image_names[0])
     if problems:
-        found = "; ".join(listed(what, names) for what, names in problems.items())
+        found = "; ".join(lines_on(problems))
         raise UserError(f"expected the files that {annotations} lists below {root}, found {found}")
     finder.note()
     return [_pair(image, mask_of[image], root) for image in sorted(mask_of)]
 
 
 def list_directory(annotations: Path) -> Path:
-    """The directory that names of a list start from when no other is given: its own."""
+    """The directory that names of a list start from by default: the list's own."""
     return annotations if annotations.is_dir() else annotations.parent
 
 
@@ -60,8 +60,8 @@ def _lines(annotations: Path) -> list[Line]:
         files = [annotations]
     lines = [line for file in files for line in _lines_of(file)]
     if not lines:
-        named = f"lists of names ({', '.join(_LISTS)})" if annotations.is_dir() else "names, a line each,"
-        raise UserError(f"expected {named} in {annotations}, found none; give the list as --annotations")
+        expected = f"lists of names ({', '.join(_LISTS)})" if annotations.is_dir() else "names, a line each,"
+        raise UserError(f"expected {expected} in {annotations}, found none; pass the list as --annotations")
     return lines
 
 
@@ -78,7 +78,7 @@ def _lines_of(file: Path) -> Iterable[Line]:
 
 
 def _first(finder: FileFinder, names: Sequence[str], what: str, problems: dict[str, list[str]]) -> Path | None:
-    """The first of the names that is a file below the root; else None, and a problem."""
+    """The first of the names that is a file below the root; None, with a problem added, when none is."""
     for name in names:
         try:
             if path := finder.find(name):

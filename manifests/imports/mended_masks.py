@@ -1,7 +1,6 @@
-"""New masks for samples that a dataset already has: an import of a mask that was mended since."""
+"""New masks for samples of a dataset: an import of masks that were mended since."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -11,35 +10,40 @@ from manifests.samples.sample import MASK_COLUMNS, Row
 from manifests.store.row_patch import Places
 from manifests.store.schema import SCHEMA
 
-MENDED_COLUMNS = ("sample_id", "mask_sha256", "origin")  # what rows of a dataset are looked up by
+MENDED_COLUMNS = ("sample_id", "mask_sha256", "origin")  # of a dataset's rows, to look up
 _CELLS = pa.schema([SCHEMA.field(name) for name in MASK_COLUMNS])
 
 
-@dataclass(slots=True)
 class MendedMasks:
-    """Rows of a dataset whose ground truth an import changes, and `kept` ones, whose mask is a teacher's."""
+    """Rows of a dataset whose ground truth the `rows` of an import change; `kept` are source_uris of other origin."""
 
-    rows: dict[str, Row]  # of the import, by sample_id
-    kept: list[str] = field(default_factory=list)  # source_uri
-    _places: list[int] = field(default_factory=list)
-    _new: list[Row] = field(default_factory=list)
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self.kept: list[str] = []
+        self._rows = {row["sample_id"]: row for row in reversed(rows)}
+        self._ids = pa.array(self._rows, pa.string())
+        self._rows_seen = 0
+        self._places: list[int] = []
+        self._new: list[Row] = []
 
-    @classmethod
-    def of(cls, rows: Iterable[Row], parts: Iterable[pa.Table]) -> "MendedMasks":
-        """Look up the rows of an import in the parts of a dataset, which have MENDED_COLUMNS."""
-        found = cls({row["sample_id"]: row for row in reversed(list(rows))})
-        ids = pa.array(found.rows, pa.string())
-        first = 0
-        for part in parts:
-            known = np.flatnonzero(pc.is_in(part["sample_id"], value_set=ids).to_numpy())
-            for place, old in zip(known.tolist(), part.take(pa.array(known)).to_pylist(), strict=True):
-                found._look_at(first + place, old)
-            first += part.num_rows
-        return found
+    def look_at(self, part: pa.Table) -> pa.Table:
+        """Look up the import's rows in the next part of a dataset, with MENDED_COLUMNS; return the part."""
+        known = np.flatnonzero(pc.is_in(part["sample_id"], value_set=self._ids).to_numpy())
+        old_rows = part.select(MENDED_COLUMNS).take(pa.array(known)).to_pylist()
+        for place, old in zip(known.tolist(), old_rows, strict=True):
+            new = self._rows[old["sample_id"]]
+            if new["mask_sha256"] == old["mask_sha256"]:
+                continue
+            if old["origin"] == "ground_truth":
+                self._places.append(self._rows_seen + place)
+                self._new.append(new)
+            else:
+                self.kept.append(new["source_uri"])
+        self._rows_seen += part.num_rows
+        return part
 
     @property
     def names(self) -> list[str]:
-        """The mended ones' source_uri."""
+        """The source_uris of mended rows."""
         return [row["source_uri"] for row in self._new]
 
     @property
@@ -49,13 +53,3 @@ class MendedMasks:
     @property
     def cells(self) -> pa.Table | None:
         return pa.Table.from_pylist([{name: row.get(name) for name in MASK_COLUMNS} for row in self._new], _CELLS)
-
-    def _look_at(self, place: int, old: Row) -> None:
-        new = self.rows[old["sample_id"]]
-        if new["mask_sha256"] == old["mask_sha256"]:
-            return
-        if old["origin"] != "ground_truth":
-            self.kept.append(new["source_uri"])
-            return
-        self._places.append(place)
-        self._new.append(new)

@@ -1,4 +1,4 @@
-"""An image file and the mask file of the same stem, `person.jpg` with `person.png`: the pairs of two directories."""
+"""Pairs of an image file and the mask file of the same stem, in two directories: `person.jpg` with `person.png`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ class Pair:
 
 
 def find_pairs(images: Path, masks: Path) -> list[Pair]:
-    """Pairs by stem, in order of name; UserError naming what has no partner or two of them."""
+    """Pairs by stem, in the order of their names; UserError listing files without a partner or with two."""
     image_of, image_clashes = _by_stem(list_pictures(images))
     mask_of, mask_clashes = _by_stem(list_pictures(masks))
     unpaired = {
@@ -33,7 +33,7 @@ def find_pairs(images: Path, masks: Path) -> list[Pair]:
 
 
 def _own_masks(image_of: dict[str, Path], mask_of: dict[str, Path]) -> list[str]:
-    """The names of images whose mask is the same file."""
+    """Names of images whose mask is the same file."""
     return [image_of[stem].name for stem in image_of.keys() & mask_of.keys() if image_of[stem].samefile(mask_of[stem])]
 
 

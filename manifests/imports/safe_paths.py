@@ -1,4 +1,4 @@
-"""A third-party list of names, and a name out of it -> the file, which must lie inside the list's directory."""
+"""Names in a third-party list -> files, which must lie inside the list's directory."""
 
 import os
 import re
@@ -11,9 +11,9 @@ _ODD = re.compile(r"^[A-Za-z]:|[\x00-\x1f\x7f]")  # a drive, a control character
 
 
 def relative_name(name: str) -> str:
-    """`name` with forward slashes, as it is otherwise; UserError when it could leave the directory it is in.
+    """`name` with forward slashes; UserError when it could leave its directory.
 
-    Refused: absolute names, `..`, drive letters, control characters, and text that is no UTF-8.
+    Refused: absolute names, `..`, drive letters, control characters, and text that isn't UTF-8.
     """
     slashed = name.replace("\\", "/")
     if not slashed or slashed.startswith("/") or ".." in slashed.split("/") or _ODD.search(slashed):
@@ -26,9 +26,9 @@ def relative_name(name: str) -> str:
 
 
 def file_inside(root: Path, name: str) -> Path | None:
-    """The file `name` below `root`; None when there is none, UserError when it lies elsewhere, behind a link say.
+    """The file `name` below `root`; None when it is missing, UserError when it lies elsewhere, such as behind a link.
 
-    A name counts in either form of its accents: macOS writes them decomposed, most lists composed.
+    Accents match in either form: macOS writes them decomposed, most lists composed.
     """
     relative = relative_name(name)
     forms = dict.fromkeys([relative, composed(relative), unicodedata.normalize("NFD", relative)])
@@ -36,11 +36,11 @@ def file_inside(root: Path, name: str) -> Path | None:
         path = next((root / form for form in forms if (root / form).is_file()), None)
         if path is None:
             return None
-        found = path.resolve()
+        target = path.resolve()
     except OSError as error:  # too long for a name, a loop of links
         raise UserError(f"expected a usable file name, found {name[:80]!r} ({error.strerror})") from error
-    if not found.is_relative_to(root.resolve()):
-        raise UserError(f"expected {name!r} to lie in {root}, found a link to {found}; copy the file there")
+    if not target.is_relative_to(root.resolve()):
+        raise UserError(f"expected {name!r} to lie in {root}, found a link to {target}; copy the file there")
     return path
 
 
@@ -55,7 +55,7 @@ def lines_of(text: str) -> list[str]:
 
 
 def text_of(data: bytes, name: str) -> str:
-    """The text of a third-party list; UserError, with `name`, when it isn't UTF-8."""
+    """Decode a third-party list; UserError, with `name`, when it isn't UTF-8."""
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -1,9 +1,9 @@
-"""Source images that are blobs as they are: linked into the blob store, or referred to where they lie.
+"""Source images used as blobs unchanged: linked into the blob store, or referenced in place.
 
-An import stores a source image as JPEG of our own: upright, in sRGB, without metadata. Under `link` and `reference` the
-source's bytes are the blob instead, where every reader sees the same picture in them: a JPEG or PNG of 8 bits, not
-turned by its EXIF, without transparency. A picture that says where it was taken is stored anew too: exports would
-carry that out of the house. Its other metadata (camera, date) stays in it.
+An import stores a source image as a JPEG of its own: upright, in sRGB, without metadata. With `link` and `reference`
+the blob is the source's bytes, if every reader decodes the same pixels from them: a JPEG or PNG of 8 bits, not turned
+by its EXIF, without transparency. An image that holds its location is stored as JPEG, too: exports would publish that.
+Other metadata (camera, date) stays in the bytes.
 """
 
 from pathlib import Path
@@ -23,32 +23,30 @@ _MODES = ("RGB", "L", "P")
 
 
 class StoredAnew(Exception):
-    """The image can't be a blob as it is; the text gives a reason that fits many images."""
+    """The image can't be a blob unchanged; the text is a reason that fits many images."""
 
 
 def put_original(blobs: BlobStore, data: bytes, uri: str, mode: BlobMode) -> Blob:
-    """The blob that is the source image itself, which lies at `uri` and whose sound bytes are `data`.
+    """Link (hard, or symbolic for `reference`) the source image at `uri`, whose sound bytes are `data`, as a blob.
 
     StoredAnew when the bytes or their place don't allow it; UserError when the file system doesn't.
     """
-    if mode == "copy":
-        raise ValueError("expected link or reference, found copy")
     suffix = original_suffix(data)
     source = Path(uri)
     if not _holds(source, data):
-        raise StoredAnew("no files of their own (in an archive, say)")
+        raise StoredAnew("without a file of their own, as in an archive")
     try:
         return blobs.put_link(source, data, suffix, symbolic=mode == "reference")
     except OSError as error:
         kind, other = ("symbolic", "copy") if mode == "reference" else ("hard", "copy or reference")
         raise UserError(
             f"expected {blobs.root} to take a {kind} link to {source}, found that it can't ({error.strerror}); "
-            f"take --blobs {other}"
+            f"pass --blobs {other}"
         ) from error
 
 
 def original_suffix(data: bytes) -> str:
-    """The suffix of the blob whose bytes are this image's own; StoredAnew when they can't be one's."""
+    """The suffix of a blob with this image's bytes; StoredAnew when they can't be a blob."""
     with opened(data) as image:
         if image.format not in _SUFFIXES:
             raise StoredAnew("neither JPEG nor PNG")
@@ -63,12 +61,12 @@ def original_suffix(data: bytes) -> str:
     if turned:
         raise StoredAnew("turned by their EXIF")
     if placed:
-        raise StoredAnew("saying where they were taken")
+        raise StoredAnew("with their location in EXIF")
     return suffix
 
 
 def _holds(path: Path, data: bytes) -> bool:
     try:
         return path.read_bytes() == data
-    except (OSError, ValueError):  # nothing there, or a URL, or bytes that were no UTF-8 and are spelt out
+    except (OSError, ValueError):  # a missing file, a URL, or an escaped name that isn't UTF-8
         return False

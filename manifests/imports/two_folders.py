@@ -1,18 +1,18 @@
-"""A folder of images and a folder of masks with the same folders in them -> trusted pairs, from directories or zips.
+"""A folder of images and a folder of masks with the same subfolders -> trusted pairs, from directories or zips.
 
 Files that can't be paired (no partner, another folder, hidden) are listed and skipped, a line for each kind: of the
 tens of thousands of files of a public dataset a few are always missing or broken.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from manifests.errors import UserError, lines_on, listed
+from manifests.errors import UserError, listed
 from manifests.imports.archive import Tree, open_tree
-from manifests.imports.ground_truth import LeftOut, TrustedPair
+from manifests.imports.ground_truth import LeftOut, TrustedPair, left_out
 from manifests.imports.safe_paths import composed
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.image_files import PICTURE_SUFFIXES
@@ -20,10 +20,10 @@ from manifests.pixels.image_files import PICTURE_SUFFIXES
 
 @dataclass(frozen=True, slots=True)
 class TwoFolders:
-    """A dataset's layout: the two folders, what is common to the names of a pair, and how its masks are read.
+    """A dataset's layout: the two folders, the common part of a pair's names, and the reader of its masks.
 
     `common` is searched in a name below the folder; its groups are the same for an image and its mask. `read_mask`
-    gives uint8 (H, W) from a file's bytes and name, or raises UserError.
+    makes uint8 (H, W) from a file's bytes and name, or raises UserError.
     """
 
     images: str
@@ -34,13 +34,13 @@ class TwoFolders:
 
 
 def read_two_folders(layout: TwoFolders, annotations: Path, images: Path | None) -> list[TrustedPair | LeftOut]:
-    """The pairs in the order of their names, then a line for each kind of file left out; UserError without a pair.
+    """The pairs in the order of their names, then each kind of file left out; UserError without a pair.
 
-    `annotations` holds both folders, or the masks alone where `images` holds the pictures.
+    `annotations` holds both folders, or only the masks when `images` is given.
     """
     masks = open_tree(annotations)
-    pictures = open_tree(images) if images else masks
-    image_of, strange_images = _by_key(pictures, layout, "" if images else layout.images, images or annotations)
+    image_tree = open_tree(images) if images else masks
+    image_of, strange_images = _by_key(image_tree, layout, "" if images else layout.images, images or annotations)
     mask_of, strange_masks = _by_key(masks, layout, "" if images else layout.masks, annotations)
     both = sorted(image_of.keys() & mask_of.keys())
     if not both:
@@ -52,42 +52,38 @@ def read_two_folders(layout: TwoFolders, annotations: Path, images: Path | None)
         TrustedPair(
             name=image_of[key],
             mask_name=mask_of[key],
-            uri=pictures.uri(image_of[key]),
-            read_image=partial(pictures.read, image_of[key]),
+            uri=image_tree.uri(image_of[key]),
+            read_image=partial(image_tree.read, image_of[key]),
             read_mask=partial(_read_mask, masks, mask_of[key], layout),
             mask_file=partial(masks.read, mask_of[key]),
         )
         for key in both
     ]
-    left = {
+    unpaired = {
         "images without a mask": [image_of[key] for key in image_of.keys() - mask_of.keys()],
         "masks without an image": [mask_of[key] for key in mask_of.keys() - image_of.keys()],
-        f"pictures that don't lie as {layout.example}": [*strange_images, *strange_masks],
-        "hidden files": [*masks.hidden, *(pictures.hidden if images else [])],
+        f"files that don't lie as {layout.example}": [*strange_images, *strange_masks],
+        "hidden files": [*masks.hidden, *(image_tree.hidden if images else [])],
     }
-    return [*pairs, *map(LeftOut, lines_on(left))]
+    return [*pairs, *left_out(unpaired)]
 
 
 def _by_key(tree: Tree, layout: TwoFolders, folder: str, path: Path) -> tuple[dict[str, str], list[str]]:
-    """The key of a pair -> the image's name, of those under a folder, and the images that don't fit."""
+    """Image files under a folder: the key of a pair -> the name, and the names without a key."""
     prefix = f"{folder}/" if folder else ""
-    found: dict[str, str] = {}
+    by_key: dict[str, str] = {}
     strange, twice = [], []
-    for name in _pictures(tree.names, prefix):
+    for name in tree.names:
+        if not name.startswith(prefix) or PurePosixPath(name).suffix.lower() not in PICTURE_SUFFIXES:
+            continue
         match = layout.common.search(name.removeprefix(prefix))
         if match is None:
             strange.append(name)
-        elif found.setdefault(composed("/".join(match.groups())), name) != name:
+        elif by_key.setdefault(composed("/".join(match.groups())), name) != name:
             twice.append(name)
     if twice:
         raise UserError(f"expected each name once in {path}, found {listed('that occur twice', twice)}")
-    return found, strange
-
-
-def _pictures(names: Iterable[str], prefix: str) -> Iterable[str]:
-    return (
-        name for name in names if name.startswith(prefix) and PurePosixPath(name).suffix.lower() in PICTURE_SUFFIXES
-    )
+    return by_key, strange
 
 
 def _read_mask(tree: Tree, name: str, layout: TwoFolders) -> Pixels:

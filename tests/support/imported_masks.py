@@ -33,7 +33,7 @@ def trusted(found: Iterable[TrustedPair | LeftOut]) -> list[TrustedPair]:
 
 
 def left_out(found: Iterable[TrustedPair | LeftOut]) -> list[str]:
-    return [each.files for each in found if isinstance(each, LeftOut)]
+    return [each.line for each in found if isinstance(each, LeftOut)]
 
 
 def take(root: Path, pairs: Sequence[TrustedPair | LeftOut], **options: Any) -> Imported:

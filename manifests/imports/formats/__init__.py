@@ -8,7 +8,7 @@ easyportrait.py  EasyPortrait: every class but the background
 eg1800.py        EG1800: lists of names, and two folders
 fiftyone.py      a FiftyOne dataset on disk
 imagefolder.py   Hugging Face imagefolder with masks
-label_studio.py  Label Studio's JSON: the annotation of a task that counts
-label_studio_shapes.py  what Label Studio's regions draw
+label_studio.py  Label Studio's JSON: one annotation per task
+label_studio_shapes.py  Label Studio's regions -> pixels
 supervisely.py   a Supervisely project: bitmaps and polygons of a class
 """

@@ -3,9 +3,9 @@
     clip_img/1803151818/clip_00000000/1803151818-00000003.jpg
     matting/1803151818/matting_00000000/1803151818-00000003.png
 
-The published archive holds a few files that are none (`matting/1803201916/._matting_00000000`,
-`clip_img/1803241125/clip_00000000/._1803241125-00000005.jpg`): hidden files are told and left out. Facts: the README
-of github.com/aisegmentcn/matting_human_datasets.
+The published archive has a few hidden files (`matting/1803201916/._matting_00000000`,
+`clip_img/1803241125/clip_00000000/._1803241125-00000005.jpg`), which are listed and left out. Source: the README of
+github.com/aisegmentcn/matting_human_datasets.
 """
 
 import re

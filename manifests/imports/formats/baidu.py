@@ -1,8 +1,8 @@
-"""Lists as the Baidu human dataset comes with -> trusted pairs: `image_path mask_path` a line.
+"""Lists in the Baidu human dataset's form -> trusted pairs: `image_path mask_path` a line.
 
-    train.txt    input/a.jpg target/a.png      both below the list's directory, or the one given as images
+    train.txt    input/a.jpg target/a.png      both below the list's directory, or below `images`
 
-A line of one name `a.jpg` stands for `input/a.jpg` and `target/a.png`, as SINet's authors keep it.
+A line of one name `a.jpg` stands for `input/a.jpg` and `target/a.png`, the layout of SINet's authors.
 """
 
 from pathlib import Path, PurePosixPath

@@ -1,8 +1,8 @@
 """COCO instances -> trusted pairs: the person's polygons and RLEs of an image, united into one mask.
 
-A polygon's person are the pixels whose centre lies inside (COCO counts from the image's corner). Crowds count as
-person. Images without an annotation of the category are left out, and counted: COCO doesn't say whether anyone looked
-for one. An image whose annotations draw no pixel is refused by name; an RLE with a stated area of 0 may be empty.
+A polygon covers the pixels whose centre lies inside (COCO counts from the image's corner). Crowds count as person.
+Images without an annotation of the category are left out and counted: COCO doesn't state whether they were checked for
+one. An image whose annotations draw no pixel is skipped by name; an RLE with a stated area of 0 may be empty.
 """
 
 import logging
@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from skimage.draw import polygon2mask
 
-from manifests.errors import UserError, lines_on, listed
+from manifests.errors import UserError, listed
 from manifests.imports.drawn_person import NORMALISED, Fault, all_faulty, outline_fault, person_reader
 from manifests.imports.error_list import Problems
-from manifests.imports.ground_truth import LeftOut, TrustedPair
+from manifests.imports.ground_truth import LeftOut, TrustedPair, left_out
 from manifests.imports.json_file import dicts, read_json, text
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.image_files import read_file, source_uri
@@ -28,14 +28,14 @@ from manifests.pixels.rle import check_rle, decode_rle, decompress_counts
 
 logger = logging.getLogger(__name__)
 
-NOT_STATED = "not stated"  # what an export of ours writes for no licence
+NOT_STATED = "not stated"  # `export coco` writes this for no licence
 
-Segmentation = Any  # as JSON gives it: a list of polygons, or an RLE
+Segmentation = Any  # parsed JSON: a list of polygons, or an RLE
 
 
 @dataclass(slots=True)
 class _Image:
-    """An image of the list, and what is known of it so far."""
+    """An image of the list, with its annotations of the category."""
 
     file_name: str
     width: int
@@ -50,20 +50,19 @@ class _Image:
 def read_coco(annotations: Path, images: Path | None, category: str) -> list[TrustedPair | LeftOut]:
     """The images that `annotations` (a JSON file, or a directory of them) marks a `category` in, by file name.
 
-    Then a line on the images without one.
-
-    `images` is the directory the file names start from; by default the annotations' own. UserError naming all that is
-    wrong: images that are missing or lie outside, RLEs of the wrong length, polygons that are none.
+    Then the images without one, as left out. `images` is the directory that file names start from, by default the
+    annotations' own. UserError listing every problem: images that are missing or lie outside, RLEs of the wrong length,
+    broken polygons.
     """
     files = sorted(annotations.glob("*.json")) if annotations.is_dir() else [annotations]
     if not files:
-        raise UserError(f"expected COCO annotations (*.json) in {annotations}, found none; give the file")
+        raise UserError(f"expected COCO annotations (*.json) in {annotations}, found none; pass the file")
     root = images or (annotations if annotations.is_dir() else annotations.parent)
     if not root.is_dir():
         raise UserError(f"expected a directory of images at {root}, found none; check --images")
     problems = Problems()
-    found = [image for file in files for image in _images(file, category, problems)]
-    marked = [image for image in found if image.segmentations]
+    listed_images = [image for file in files for image in _images(file, category, problems)]
+    marked = [image for image in listed_images if image.segmentations]
     seen: set[str] = set()
     for image in marked:
         if image.file_name in seen:
@@ -72,15 +71,14 @@ def read_coco(annotations: Path, images: Path | None, category: str) -> list[Tru
     pairs = [pair for image in marked if (pair := _pair(image, root, problems))]
     problems.check(f"sound COCO annotations in {annotations}")
     if not pairs:
-        raise UserError(f"expected images with a {category} in {annotations}, found none; say --category NAME")
+        raise UserError(f"expected images with a {category} in {annotations}, found none; pass --category NAME")
     _note_faults(marked)
-    without = [image.file_name for image in found if not image.segmentations]
-    left_out = map(LeftOut, lines_on({f"images without a {category}": without}))
-    return [*sorted(pairs, key=lambda pair: pair.name), *left_out]
+    without = [image.file_name for image in listed_images if not image.segmentations]
+    return [*sorted(pairs, key=lambda pair: pair.name), *left_out({f"images without a {category}": without})]
 
 
 def draw(segmentations: list[Segmentation], height: int, width: int) -> Pixels:
-    """Polygons and RLEs -> their union, uint8 (height, width) of 0 and 255; ValueError for what is neither."""
+    """Polygons and RLEs -> their union, uint8 (height, width) of 0 and 255; ValueError for anything else."""
     person = np.zeros((height, width), bool)
     for segmentation in segmentations:
         for part in _parts(segmentation, height, width):
@@ -98,7 +96,7 @@ def _parts(segmentation: Segmentation, height: int, width: int) -> Iterator[Mask
 
 
 def _counts(rle: dict[str, Any], height: int, width: int) -> Any:
-    """The RLE's counts; ValueError when it isn't one of a mask (height, width)."""
+    """The counts of an RLE; ValueError when it isn't that of a mask (height, width)."""
     if rle.get("size") != [height, width]:
         raise ValueError(f"RLE of size {rle.get('size')} for {width}x{height}")
     counts = rle.get("counts")
@@ -110,7 +108,7 @@ def _counts(rle: dict[str, Any], height: int, width: int) -> Any:
 
 
 def check_segmentation(segmentation: Segmentation, height: int, width: int) -> None:
-    """ValueError when `draw` couldn't draw it."""
+    """ValueError when `draw` can't draw it."""
     if isinstance(segmentation, dict):
         check_rle(_counts(segmentation, height, width), height, width)
     elif not isinstance(segmentation, list) or not segmentation:
@@ -120,14 +118,14 @@ def check_segmentation(segmentation: Segmentation, height: int, width: int) -> N
 
 
 def _fault(segmentation: Segmentation, image: _Image) -> Fault | None:
-    """Why none of a segmentation's polygons can be a person's; None when one can, and for an RLE."""
+    """Why no polygon of a segmentation can be a person's; None when one can, and for an RLE."""
     if isinstance(segmentation, dict):
         return None
     return all_faulty(outline_fault(polygon, image.height, image.width) for polygon in segmentation)
 
 
 def _note_faults(images: list[_Image]) -> None:
-    """Log a warning on images with an annotation that draws nothing beside others that draw a person."""
+    """Log a warning that lists images with an annotation that draws nothing beside others that draw a person."""
     partly = [
         f"{image.file_name}: {next(filter(None, image.faults))}"
         for image in images
@@ -144,7 +142,7 @@ def _is_polygon(polygon: Any) -> bool:
 
 
 def _pair(image: _Image, root: Path, problems: Problems) -> TrustedPair | None:
-    """The pair of an image and its annotations; None, and a problem named, when something is wrong with it."""
+    """The pair of an image and its annotations; None, with a problem added, for a bad one."""
     path = problems.find(root, image.file_name)
     if path is None:
         return None
@@ -170,7 +168,7 @@ def _pair(image: _Image, root: Path, problems: Problems) -> TrustedPair | None:
 
 
 def _images(file: Path, category: str, problems: Problems) -> list[_Image]:
-    """The images of one JSON file, with their annotations of the category; what is wrong goes into `problems`."""
+    """The images of one JSON file, with their annotations of the category; adds to `problems`."""
     content = _load(file)
     wanted = _category_ids(content["categories"], category, file)
     licenses = {_key(entry.get("id")): entry.get("name") for entry in dicts(content.get("licenses"))}
@@ -197,7 +195,7 @@ def _images(file: Path, category: str, problems: Problems) -> list[_Image]:
 
 
 def _load(file: Path) -> dict[str, Any]:
-    """The JSON object with its three lists; UserError when it is anything else."""
+    """The JSON object with its three lists; UserError for anything else."""
     content = read_json(file, "COCO annotations")
     keys = ("images", "annotations", "categories")
     missing = [key for key in keys if not isinstance(content, dict) or not _is_list_of_dicts(content.get(key))]
@@ -207,11 +205,11 @@ def _load(file: Path) -> dict[str, Any]:
 
 
 def _category_ids(categories: list[dict[str, Any]], name: str, file: Path) -> set[Any]:
-    found = {_key(entry.get("id")) for entry in categories if str(entry.get("name")).lower() == name.lower()}
-    if not found:
-        there = ", ".join(sorted(str(entry.get("name")) for entry in categories)[:12]) or "none"
-        raise UserError(f"expected the category {name} in {file}, found {there}; say --category NAME")
-    return found
+    ids = {_key(entry.get("id")) for entry in categories if str(entry.get("name")).lower() == name.lower()}
+    if not ids:
+        known = ", ".join(sorted(str(entry.get("name")) for entry in categories)[:12]) or "none"
+        raise UserError(f"expected the category {name} in {file}, found {known}; pass --category NAME")
+    return ids
 
 
 def _image(entry: dict[str, Any], licenses: dict[Any, Any]) -> _Image | None:
@@ -231,7 +229,7 @@ def _image(entry: dict[str, Any], licenses: dict[Any, Any]) -> _Image | None:
 
 
 def _key(value: Any) -> Any:
-    """An id as a dict's key: a list or an object is none."""
+    """An id as a dict's key; None for a list or an object."""
     return value if isinstance(value, int | str | float) else None
 
 

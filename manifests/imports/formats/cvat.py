@@ -1,10 +1,10 @@
 """CVAT "Segmentation mask 1.1" and PASCAL VOC segmentation -> trusted pairs, from a directory or a zip.
 
 `ImageSets/Segmentation/*.txt` list the names, `SegmentationClass/` holds the masks, `JPEGImages/` the images (CVAT
-leaves them out unless asked: then they are in the directory given as images). `labelmap.txt` names the colours, or
-`class_names.txt` the labels in order (labelme2voc); where there is neither they are PASCAL VOC's. A mask in colours, or
-with a palette, is read by colour; one of a single channel by index, in the label map's order. VOC's void (the outline)
-is background.
+leaves them out by default: then they are in the directory given as images). `labelmap.txt` names the colours, or
+`class_names.txt` the labels in order (labelme2voc); without both they are PASCAL VOC's. A mask in colours, or with a
+palette, is read by colour; one of a single channel by index, in the label map's order. VOC's void (the outline) is
+background.
 """
 
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ _IMAGES, _MASKS, _LISTS = "JPEGImages/", "SegmentationClass/", "ImageSets/Segmen
 
 @dataclass(frozen=True, slots=True)
 class LabelMap:
-    """The labels' colours, in order, and the index of the one that counts as person.
+    """The labels' colours, in order, and the index of the person's.
 
     `has_void`: masks of a single channel may hold VOC's void, 255.
     """
@@ -52,10 +52,10 @@ class LabelMap:
         """A decoded class mask -> uint8 (H, W) of 0 and 255; ValueError for a colour that the map doesn't name."""
         if image.mode in ("1", "L"):
             indices = np.asarray(image).astype(np.uint8)
-            found = np.unique(indices).tolist()
-            if found == [0, PERSON]:
+            values = np.unique(indices).tolist()
+            if values == [0, PERSON]:
                 raise ValueError("the values 0 and 255, not labels: such masks are for --format paired")
-            self._check(found, [*range(len(self.colours)), *([VOID_INDEX] if self.has_void else [])], "value")
+            self._check(values, [*range(len(self.colours)), *([VOID_INDEX] if self.has_void else [])], "value")
             return np.where(indices == self.person, PERSON, 0).astype(np.uint8)
         rgb = np.asarray(image.convert("RGB")).astype(np.int32)
         codes = _code(rgb[..., 0], rgb[..., 1], rgb[..., 2])
@@ -63,11 +63,11 @@ class LabelMap:
         self._check(np.unique(codes).tolist(), known, "colour")
         return np.where(codes == _code(*self.colours[self.person]), PERSON, 0).astype(np.uint8)
 
-    def _check(self, found: list[int], known: list[int], what: str) -> None:
-        strange = sorted(set(found) - set(known))
+    def _check(self, values: list[int], known: list[int], what: str) -> None:
+        strange = sorted(set(values) - set(known))
         if strange:
-            named = str(strange[0]) if what == "value" else ",".join(map(str, strange[0].to_bytes(3, "big")))
-            raise ValueError(f"the {what} {named}, which the label map doesn't name")
+            text = str(strange[0]) if what == "value" else ",".join(map(str, strange[0].to_bytes(3, "big")))
+            raise ValueError(f"the {what} {text}, which the label map doesn't name")
 
 
 def read_cvat(annotations: Path, images: Path | None, category: str) -> list[TrustedPair]:
@@ -91,7 +91,7 @@ def read_cvat(annotations: Path, images: Path | None, category: str) -> list[Tru
     found = "; ".join(lines_on(problems))
     if found:
         raise UserError(f"expected an image and a mask for each name in {annotations / _LISTS}, found {found}")
-    pairs = [
+    return [
         TrustedPair(
             name=PurePosixPath(image_of[name]).name,
             mask_name=PurePosixPath(mask_of[name]).name,
@@ -102,12 +102,10 @@ def read_cvat(annotations: Path, images: Path | None, category: str) -> list[Tru
         )
         for name in names
     ]
-    _check_category(pairs, category, annotations)
-    return pairs
 
 
 def parse_label_map(text: str, person: str) -> LabelMap:
-    """labelmap.txt, lines of `label:r,g,b:parts:actions`; UserError when a line is none or none is the person's."""
+    """Parse labelmap.txt, lines of `label:r,g,b:parts:actions`; UserError for other lines, or without the person's."""
     colours: dict[str, Rgb] = {}
     for line in lines_of(text):
         if not line.strip() or line.lstrip().startswith("#"):
@@ -119,11 +117,11 @@ def parse_label_map(text: str, person: str) -> LabelMap:
         colours[label.strip()] = (int(numbers[0]), int(numbers[1]), int(numbers[2]))
     person_labels = [label for label in colours if label.lower() == person.lower()]
     if not person_labels:
-        there = ", ".join(colours) or "none"
-        raise UserError(f"expected the label {person} in labelmap.txt, found {there}; say --category NAME")
+        labels = ", ".join(colours) or "none"
+        raise UserError(f"expected the label {person} in labelmap.txt, found {labels}; pass --category NAME")
     colour = colours[person_labels[0]]
     if colour in ((0, 0, 0), VOID_RGB) or list(colours.values()).count(colour) > 1:
-        raise UserError(f"expected a colour that is {person}'s alone in labelmap.txt, found {colour}")
+        raise UserError(f"expected a colour of {person}'s own in labelmap.txt, found {colour}")
     return LabelMap(tuple(colours.values()), list(colours).index(person_labels[0]))
 
 
@@ -151,36 +149,15 @@ def _indexed_labels(names: list[str], category: str, annotations: Path) -> Label
     if labels.count(category.lower()) != 1:
         raise UserError(
             f"expected the label {category} once in {annotations / _CLASS_NAMES}, found "
-            f"{', '.join(labels[:12]) or 'none'}; say --category NAME"
+            f"{', '.join(labels[:12]) or 'none'}; pass --category NAME"
         )
     if len(labels) > VOID_INDEX:
         raise UserError(f"expected at most {VOID_INDEX} labels in {annotations / _CLASS_NAMES}, found {len(labels)}")
     return LabelMap(tuple(map(voc_colour, range(len(labels)))), labels.index(category.lower()), has_void=True)
 
 
-def _check_category(pairs: list[TrustedPair], category: str, annotations: Path) -> None:
-    """UserError when all masks that can be read are without the label: it is another one, or they are of another kind.
-
-    The first mask that holds it ends the search; those that can't be read are for whoever imports the pairs.
-    """
-    readable = 0
-    for pair in pairs:
-        try:
-            if pair.read_mask().any():
-                return
-        except UserError:
-            continue
-        readable += 1
-    if readable:
-        raise UserError(
-            f"expected the label {category} in the masks of {annotations}, found it in none of {readable}; say "
-            f"--category NAME, name the labels in labelmap.txt or {_CLASS_NAMES}, or take --format paired with "
-            "--person-label N"
-        )
-
-
 def _listed_names(tree: Tree, annotations: Path) -> tuple[list[str], list[str]]:
-    """The names of all lists, sorted, and those that can't be used; UserError when there is no list."""
+    """The names of all lists, sorted, and errors of unusable ones; UserError without a list."""
     lists = [name for name in tree.names if name.startswith(_LISTS) and name.endswith(".txt")]
     if not lists:
         raise UserError(f"expected lists of names in {annotations / _LISTS}, found none; is this a class mask export?")
@@ -201,8 +178,8 @@ def _listed_names(tree: Tree, annotations: Path) -> tuple[list[str], list[str]]:
 
 
 def _by_stem(tree: Tree, prefix: str, listed_names: list[str]) -> tuple[dict[str, str], list[str]]:
-    """Name without prefix and suffix -> name, of the images under a prefix; and the listed names that two have."""
-    found: dict[str, str] = {}
+    """Images under a prefix: name without prefix and suffix -> name, and the listed names that two images have."""
+    by_stem: dict[str, str] = {}
     clashes = []
     wanted = set(listed_names)
     for name in tree.names:
@@ -210,9 +187,9 @@ def _by_stem(tree: Tree, prefix: str, listed_names: list[str]) -> tuple[dict[str
         if not name.startswith(prefix) or path.suffix.lower() not in PICTURE_SUFFIXES:
             continue
         stem = composed(path.with_suffix("").as_posix().removeprefix(prefix))
-        if found.setdefault(stem, name) != name and stem in wanted:
-            clashes.append(f"{stem}: {found[stem]}, {name}")
-    return found, clashes
+        if by_stem.setdefault(stem, name) != name and stem in wanted:
+            clashes.append(f"{stem}: {by_stem[stem]}, {name}")
+    return by_stem, clashes
 
 
 def _read_mask(tree: Tree, name: str, label_map: LabelMap) -> Pixels:

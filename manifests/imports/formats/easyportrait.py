@@ -3,8 +3,8 @@
     images/train/*.jpg  images/val/  images/test/
     annotations/train/*.png  annotations/val/  annotations/test/
 
-The two halves are published as two zips, which are read where they are: the one as annotations, the other as images.
-Facts: the README of github.com/hukenovs/easyportrait.
+The two halves are published as two zips, which are read in place: one as annotations, the other as images.
+Source: the README of github.com/hukenovs/easyportrait.
 """
 
 import re
@@ -28,7 +28,7 @@ def read_easyportrait(annotations: Path, images: Path | None, category: str) -> 
 
 
 def person_of_classes(data: bytes, name: str) -> Pixels:
-    """A mask of EasyPortrait's classes -> uint8 (H, W) of 0 and 255; UserError for a class it doesn't have."""
+    """A mask of EasyPortrait's classes -> uint8 (H, W) of 0 and 255; UserError for an unknown class."""
     values = mask_values(data, name)
     if values.max() >= len(CLASSES):
         raise UserError(f"expected EasyPortrait's classes 0 to {len(CLASSES) - 1} in {name}, found {values.max()}")

@@ -1,8 +1,8 @@
 """A FiftyOne dataset on disk (`fiftyone.types.FiftyOneDataset`) -> trusted pairs: one Segmentation a sample.
 
-The masks are those of the field `ground_truth`, or of the only Segmentation there is: files (`mask_path`) or arrays
-within samples.json (`mask`). What their values mean is in metadata.json's mask targets; where it names none, the values
-are read as any other masks'. Samples without the field are left out, and counted.
+The masks are those of the field `ground_truth`, or of the only Segmentation: files (`mask_path`) or arrays in
+samples.json (`mask`). The mask targets in metadata.json name the person's value; without them the encoding is detected
+as in other formats. Samples without the field are left out and counted.
 """
 
 import base64
@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from manifests.errors import UserError, lines_on
+from manifests.errors import UserError
 from manifests.imports.error_list import Problems
-from manifests.imports.ground_truth import LeftOut, TrustedPair
+from manifests.imports.ground_truth import LeftOut, TrustedPair, left_out
 from manifests.imports.json_file import dicts, read_json, text
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.image_files import read_file, source_uri
@@ -34,8 +34,8 @@ Document = dict[str, Any]
 def read_fiftyone(annotations: Path, images: Path | None, category: str) -> list[TrustedPair | LeftOut]:
     """The samples of the directory `annotations` that have a mask, by file name; `category` is a mask target.
 
-    `images` is the directory that relative file names start from; by default the dataset's own. UserError naming all
-    that is wrong: images and masks that are missing or lie outside, names listed twice.
+    `images` is the directory that relative file names start from, by default the dataset's own. UserError listing
+    every problem: images and masks that are missing or lie outside, names listed twice.
     """
     root = images or annotations
     if not root.is_dir():
@@ -59,8 +59,7 @@ def read_fiftyone(annotations: Path, images: Path | None, category: str) -> list
         elif pair:
             pairs[pair.name] = pair
     problems.check(f"a sound FiftyOne dataset in {annotations}")
-    left_out = map(LeftOut, lines_on({f"samples without {field}": without}))
-    return [*(pairs[name] for name in sorted(pairs)), *left_out]
+    return [*(pairs[name] for name in sorted(pairs)), *left_out({f"samples without {field}": without})]
 
 
 def _pair(sample: Document, field: str, person: int | None, root: Path, problems: Problems) -> TrustedPair | None:
@@ -96,14 +95,14 @@ def _pair(sample: Document, field: str, person: int | None, root: Path, problems
 
 
 def _mask_field(samples: list[Document], annotations: Path) -> str:
-    """The name of the field that holds the masks; UserError when it isn't plain which."""
+    """The name of the field that holds the masks; UserError when it is ambiguous."""
     fields = {name for sample in samples for name, value in sample.items() if _is_segmentation(value)}
     if MASK_FIELD in fields or len(fields) == 1:
         return MASK_FIELD if MASK_FIELD in fields else fields.pop()
     found = ", ".join(sorted(fields)) or "no field of the type Segmentation"
     raise UserError(
-        f"expected the masks of {annotations} in the field {MASK_FIELD} or in one alone, found {found}; "
-        "export that field alone from FiftyOne (select_fields)"
+        f"expected the masks of {annotations} in the field {MASK_FIELD} or in a single one, found {found}; "
+        "export only that field from FiftyOne (select_fields)"
     )
 
 
@@ -112,7 +111,7 @@ def _is_segmentation(value: Any) -> bool:
 
 
 def _person_value(annotations: Path, field: str, category: str) -> int | None:
-    """The value that means the category; None where the dataset names no mask targets."""
+    """The value that means the category; None when the dataset names no mask targets."""
     metadata = annotations / "metadata.json"
     dataset = read_json(metadata, "the metadata of a FiftyOne dataset")
     if not isinstance(dataset, dict):
@@ -120,13 +119,13 @@ def _person_value(annotations: Path, field: str, category: str) -> int | None:
     targets = _targets(dataset.get("mask_targets"), field) or dataset.get("default_mask_targets")
     if not isinstance(targets, dict) or not targets:
         return None
-    found = [value for value, label in targets.items() if str(label).lower() == category.lower()]
-    if not found:
-        there = ", ".join(sorted(map(str, targets.values()))[:12])
-        raise UserError(f"expected the mask target {category} in {metadata}, found {there}; say --category NAME")
-    if not found[0].isdecimal():
-        raise UserError(f"expected a number as the mask target of {category} in {metadata}, found {found[0][:80]!r}")
-    return int(found[0])
+    values = [value for value, label in targets.items() if str(label).lower() == category.lower()]
+    if not values:
+        labels = ", ".join(sorted(map(str, targets.values()))[:12])
+        raise UserError(f"expected the mask target {category} in {metadata}, found {labels}; pass --category NAME")
+    if not values[0].isdecimal():
+        raise UserError(f"expected a number as the mask target of {category} in {metadata}, found {values[0][:80]!r}")
+    return int(values[0])
 
 
 def _targets(by_field: Any, field: str) -> Any:
@@ -138,14 +137,14 @@ def _person_alone(read: partial[Pixels], person: int) -> Pixels:
 
 
 def _encoded_array(label: Any) -> str | None:
-    """An array in MongoDB's extended JSON, in base64."""
+    """An array in MongoDB's extended JSON, as base64."""
     binary = label.get("mask") if isinstance(label, dict) else None
     content = binary.get("$binary") if isinstance(binary, dict) else None
     return text(content.get("base64")) if isinstance(content, dict) else None
 
 
 def _decode_array(encoded: str, name: str) -> Pixels:
-    """A NumPy file, deflated, in base64 -> uint8 (H, W); UserError when it isn't one."""
+    """A NumPy file, deflated, as base64 -> uint8 (H, W); UserError for anything else."""
     try:
         packed = zlib.decompressobj()
         data = packed.decompress(base64.b64decode(encoded, validate=True), _MAX_ARRAY_BYTES)

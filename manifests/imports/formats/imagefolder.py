@@ -1,7 +1,7 @@
 """Hugging Face imagefolder with masks -> trusted pairs: the rows of every metadata.parquet, metadata.csv and .jsonl.
 
-The column `file_name` names the image and `mask_file_name` the mask, both from the metadata's own directory. Where
-there are columns `license` and `attribution`, they are those of their picture.
+The column `file_name` names the image and `mask_file_name` the mask, both relative to the metadata's directory. The
+columns `license` and `attribution` are optional.
 """
 
 import csv
@@ -33,10 +33,10 @@ _COLUMNS = (IMAGE, MASK, "license", "attribution")
 def read_imagefolder(annotations: Path, images: Path | None, _category: str) -> list[TrustedPair]:
     """The rows of all metadata files below the directory `annotations`, by image; masks hold one category.
 
-    UserError naming all that is wrong: images and masks that are missing or lie outside, names listed twice.
+    UserError listing every problem: images and masks that are missing or lie outside, names listed twice.
     """
     if images is not None:
-        raise UserError("expected no --images with an imagefolder, found one; its metadata says where they are")
+        raise UserError("expected no --images with an imagefolder, found one; its metadata names them")
     if not annotations.is_dir():
         raise UserError(f"expected the directory of an imagefolder at {annotations}, found none; check the path")
     tree = Directory(annotations)
@@ -60,7 +60,7 @@ def read_imagefolder(annotations: Path, images: Path | None, _category: str) -> 
 
 
 def _pair(root: Path, folder: PurePosixPath, row: dict[str, Any], problems: Problems) -> TrustedPair | None:
-    """The pair of one row; None, and a problem named, when something is wrong with it."""
+    """The pair of one row; None, with a problem added, for a bad row."""
     image_name, mask_name = text(row[IMAGE]), text(row[MASK])
     if image_name is None or mask_name is None:
         problems.add("rows without an image or a mask", f"{folder}: {row[IMAGE]!r}, {row[MASK]!r}")
@@ -81,7 +81,7 @@ def _pair(root: Path, folder: PurePosixPath, row: dict[str, Any], problems: Prob
 
 
 def _rows(file: Path, data: bytes) -> Iterator[dict[str, Any]]:
-    """The rows of a metadata file, of which only _COLUMNS are wanted; UserError when it isn't one."""
+    """The rows of a metadata file, with _COLUMNS at least; UserError for a damaged or another file."""
     read = {".parquet": _parquet_rows, ".csv": _csv_rows, ".jsonl": _json_rows}[file.suffix]
     try:
         for row in read(data):

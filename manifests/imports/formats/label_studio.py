@@ -1,13 +1,12 @@
-"""Label Studio's JSON export -> trusted pairs: what a task's annotation marks with the label, united into one mask.
+"""Label Studio's JSON export -> trusted pairs: a task's regions of the label, united into one mask.
 
-Of a task's annotations the one marked as ground truth counts, else the one changed last. Cancelled ones never do: a
-task that has no other was skipped, and is left out whatever was predicted for it. A task without annotations has its
-last prediction. Tasks without a region of the label are left out: it isn't said that the annotator looked for one.
-What is left out is counted and named; so are masks whose annotators differ, and those made of rectangles or
-ellipses.
+The annotation marked as ground truth counts, else the one changed last. Cancelled ones never do: a task with no other
+was skipped, and is left out whatever its predictions. A task without annotations takes its last prediction. Tasks
+without a region of the label are left out: the annotator may not have looked for one. Tasks left out are counted and
+listed; so are masks whose annotators differ, and masks made of rectangles or ellipses.
 
-`image_rotation` is how far the view was turned while it was annotated. It changes no coordinate: Label Studio writes
-those of the image as it is (label-studio, `serialize` of its regions), and its own converter passes it over.
+`image_rotation` is the rotation of the view while annotating. It changes no coordinate: Label Studio writes those of
+the unrotated image (label-studio, `serialize` of its regions), and its own converter ignores it.
 """
 
 import logging
@@ -20,11 +19,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from manifests.errors import UserError, listed
+from manifests.errors import UserError, lines_on, listed
 from manifests.imports.drawn_person import person_reader
 from manifests.imports.error_list import Problems
 from manifests.imports.formats.label_studio_shapes import AREAS, Drawing, Kind, Region, Value, drawing_of, kind_of
-from manifests.imports.ground_truth import LeftOut, TrustedPair
+from manifests.imports.ground_truth import LeftOut, TrustedPair, left_out
 from manifests.imports.json_file import dicts, read_json, text
 from manifests.pixels.image_files import PICTURE_SUFFIXES, read_file, source_uri
 from manifests.pixels.metrics import mask_iou
@@ -42,7 +41,7 @@ _SKIPPED = "skipped tasks"
 
 @dataclass(slots=True)
 class _Reader:
-    """Takes one task at a time; keeps the pairs and, by kind, the names of what is wrong, left out or worth a note."""
+    """Takes one task at a time; keeps the pairs, the problems and, by kind, the names of images left out or noted."""
 
     root: Path
     category: str
@@ -53,7 +52,7 @@ class _Reader:
     labels: set[str] = field(default_factory=set)
 
     def take(self, task: Json, number: int) -> None:
-        """Make a pair of a task, or say why there is none."""
+        """Make a pair of a task, or add the reason why not."""
         name = _image_name(task["data"])
         if name is None:
             self.problems.add("tasks without an image", task.get("id", number))
@@ -74,19 +73,19 @@ class _Reader:
             self.problems.add("images listed twice", name)
         self._note(name, entries, drawing, are_annotations)
         mask_name = f"annotation of {name}"
-        an_empty_one_counts = not are_annotations and drawing.fault is None  # our own export's, of an image without one
+        may_be_empty = not are_annotations and drawing.fault is None  # `export label-studio` writes such predictions
         self.pairs[name] = TrustedPair(
             name=name,
             mask_name=mask_name,
             uri=source_uri(path),
             read_image=partial(read_file, path),
-            read_mask=drawing.mask if an_empty_one_counts else person_reader(drawing.mask, mask_name, drawing.fault),
+            read_mask=drawing.mask if may_be_empty else person_reader(drawing.mask, mask_name, drawing.fault),
             license=text(task["data"].get("license")),
             attribution=text(task["data"].get("attribution")),
         )
 
     def _labelled(self, regions: list[Region]) -> list[Region]:
-        """The regions of the image that have the label: their own, or another region's of the same id."""
+        """The shapes that have the label: their own, or that of another region with the same id."""
         labels_of: dict[str, set[str]] = defaultdict(set)
         named = [(str(region.get("id", f"#{number}")), region) for number, region in enumerate(regions)]
         for name, region in named:
@@ -97,7 +96,7 @@ class _Reader:
         return [region for name, region in shapes if wanted in {label.lower() for label in labels_of[name]}]
 
     def _drawing(self, regions: list[Region], name: str) -> Drawing | None:
-        """What the label's regions draw; None, and a line more, for those that can't be drawn."""
+        """The drawing of the label's regions; None, with a reason added, for those that can't be drawn."""
         areas = [region for region in regions if _kind(region) in AREAS]
         others = [region for region in regions if _kind(region) not in AREAS]
         if not areas or any(_kind(region) != "keypoint" for region in others):
@@ -129,7 +128,7 @@ class _Reader:
         return any(self._agreement(other, drawing) < AGREEMENT_IOU for other in others)
 
     def _agreement(self, other: Json, drawing: Drawing) -> float:
-        """The IoU of another annotation's mask; 0 where it has none that can be drawn."""
+        """The IoU with another annotation's mask; 0 when that one can't be drawn."""
         areas = [region for region in self._labelled(_regions(other)) if _kind(region) in AREAS]
         if not areas:
             return 0.0
@@ -142,11 +141,11 @@ class _Reader:
 
 
 def read_label_studio(annotations: Path, images: Path | None, category: str) -> list[TrustedPair | LeftOut]:
-    """The tasks that mark something with the label `category`, by their images' names; then a line for each kind left.
+    """The tasks with a region of the label `category`, by their images' names; then each kind left out.
 
     `annotations` is the JSON file, or a directory that holds it as tasks.json. `images` is the directory that Label
-    Studio serves files from, or the one its uploads lie in; by default the JSON's own. UserError naming all that is
-    wrong: images that are missing or lie outside, regions that are damaged or of another size.
+    Studio serves files from, or that of its uploads; by default the JSON's own. UserError listing every problem: images
+    that are missing or lie outside, regions that are damaged or of another size.
     """
     file = annotations / _TASKS if annotations.is_dir() else annotations
     root = images or file.parent
@@ -156,32 +155,31 @@ def read_label_studio(annotations: Path, images: Path | None, category: str) -> 
     for number, task in enumerate(_tasks(file), 1):
         reader.take(task, number)
     reader.problems.check(f"sound Label Studio tasks in {file}")
-    lines = [listed(what, names) for what, names in reader.left_out.items()]
     if not reader.pairs:
-        there = ", ".join(sorted(reader.labels)[:12]) or "none"
+        labels = ", ".join(sorted(reader.labels)[:12]) or "none"
         raise UserError(
-            f"expected tasks labelled {category} in {file}, found the labels {there} and {'; '.join(lines)}; "
-            "say --category NAME"
+            f"expected tasks labelled {category} in {file}, found the labels {labels} and "
+            f"{'; '.join(lines_on(reader.left_out))}; pass --category NAME"
         )
     for what, names in reader.notes.items():
         logger.warning("%s", listed(what, names))
-    return [*(reader.pairs[name] for name in sorted(reader.pairs)), *map(LeftOut, lines)]
+    return [*(reader.pairs[name] for name in sorted(reader.pairs)), *left_out(reader.left_out)]
 
 
 def _candidates(task: Json) -> tuple[list[Json], bool]:
-    """The entries that may count, the one that does last; whether they are annotations, not predictions.
+    """A task's usable entries, the one that counts last, and whether they are annotations, not predictions.
 
     A task whose annotations are all cancelled has none.
     """
     annotations = dicts(task.get("annotations"))
     if not annotations and not task.get("cancelled_annotations"):
         return dicts(task.get("predictions"))[-1:], False
-    alive = [entry for entry in annotations if not entry.get("was_cancelled") and not entry.get("skipped")]
-    return sorted(alive, key=lambda entry: (bool(entry.get("ground_truth")), _changed(entry))), True
+    usable = [entry for entry in annotations if not entry.get("was_cancelled") and not entry.get("skipped")]
+    return sorted(usable, key=lambda entry: (bool(entry.get("ground_truth")), _changed(entry))), True
 
 
 def _changed(entry: Json) -> datetime:
-    """When an annotation was changed last, or made; the beginning of time where that isn't known."""
+    """The time of an annotation's last change, else of its creation; datetime.min when unknown."""
     for stated in (entry.get("updated_at"), entry.get("created_at")):
         try:
             if isinstance(stated, int | float):  # seconds, in old exports
@@ -223,13 +221,13 @@ def _is_task(task: Any) -> bool:
 
 
 def _image_name(data: dict[str, Any]) -> str | None:
-    """The image's file name: of one served locally its path below the directory served, else the URL's last part."""
+    """The image's file name: for a locally served file its path below that directory, else the URL's last part."""
     for value in (data.get("image"), *data.values()):
         if not isinstance(value, str):
             continue
         url = urlsplit(value)
-        served = parse_qs(url.query).get("d") if url.path.endswith("/local-files/") else None
-        name = served[0] if served else PurePosixPath(unquote(url.path)).name
+        local_path = parse_qs(url.query).get("d") if url.path.endswith("/local-files/") else None
+        name = local_path[0] if local_path else PurePosixPath(unquote(url.path)).name
         if PurePosixPath(name).suffix.lower() in PICTURE_SUFFIXES:
             return name
     return None

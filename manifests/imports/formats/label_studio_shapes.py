@@ -1,9 +1,9 @@
-"""What the regions of a Label Studio annotation draw: `value` -> bool (H, W).
+"""Regions of a Label Studio annotation -> pixels: `value` -> bool (H, W).
 
-Brush strokes and bitmasks are read by their alpha, 128 and above is person; polygons, rectangles and ellipses are the
+Brush strokes and bitmasks are read by their alpha, 128 and above is person; polygons, rectangles and ellipses cover the
 pixels whose centre lies inside. Coordinates are in percent of the image. `rotation` turns clockwise, a rectangle about
-its own top left corner and an ellipse about its centre (label-studio, RectRegion and EllipseRegion; the SDK's
-`convert_annotation_to_yolo_obb` reads rectangles alike).
+its top left corner and an ellipse about its centre (label-studio, RectRegion and EllipseRegion; the SDK's
+`convert_annotation_to_yolo_obb` reads rectangles likewise).
 """
 
 import base64
@@ -33,7 +33,7 @@ Kind = Literal["brush stroke", "bitmask", "polygon", "rectangle", "ellipse", "ke
 AREAS: tuple[Kind, ...] = ("brush stroke", "bitmask", "polygon", "rectangle", "ellipse")
 
 _DATA_URL = "data:image/png;base64,"
-_KEYS: dict[Kind, tuple[str, ...]] = {  # in this order: what a region has tells its kind
+_KEYS: dict[Kind, tuple[str, ...]] = {  # the first kind whose keys a region has
     "brush stroke": ("rle",),
     "bitmask": ("imageDataURL",),
     "polygon": ("points",),
@@ -45,7 +45,7 @@ _KEYS: dict[Kind, tuple[str, ...]] = {  # in this order: what a region has tells
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """What regions of an image draw, and why one of them can't be a person (None where it can)."""
+    """An image's regions, each with what draws it and why it can't be a person (None when it can)."""
 
     height: int
     width: int
@@ -54,7 +54,7 @@ class Drawing:
 
     @property
     def fault(self) -> Fault | None:
-        """Why the whole can't be a person; None where one region can."""
+        """Why no region can be a person; None when one can."""
         return all_faulty(self.faults)
 
     def person(self) -> Mask:
@@ -65,33 +65,33 @@ class Drawing:
         return person
 
     def mask(self) -> Pixels:
-        """The same as uint8, 0 and 255."""
+        """The union, uint8 (height, width) of 0 and 255."""
         return self.person().astype(np.uint8) * np.uint8(PERSON)
 
 
 def kind_of(value: Value) -> Kind | None:
-    """The kind of a region; None for one that is no place in the image, a label or a choice say."""
+    """The kind of a region; None for one without a place in the image, such as a choice."""
     for kind, keys in _KEYS.items():
         if all(key in value for key in keys):
             return kind
-    a_shape = "vertices" in value or any(key.endswith("labels") and key != "labels" for key in value)
-    return "other shape" if a_shape else None
+    is_shape = "vertices" in value or any(key.endswith("labels") and key != "labels" for key in value)
+    return "other shape" if is_shape else None
 
 
 def drawing_of(regions: Sequence[Region]) -> Drawing:
-    """What regions of AREAS draw; ValueError when one is broken or they aren't of one image size."""
+    """The drawing of regions of AREAS; ValueError when one is broken or their image sizes differ."""
     sizes = {(region.get("original_height"), region.get("original_width")) for region in regions}
     height, width = sizes.pop()
     if sizes or type(height) is not int or type(width) is not int or min(height, width) < 1:
         raise ValueError("regions without one original_width and original_height")
     if height * width > MAX_MEGAPIXELS * 1_000_000:
         raise ValueError(f"{width}x{height}, more than {MAX_MEGAPIXELS} megapixels")
-    drawn = [_draw_of(region["value"], height, width) for region in regions]
-    return Drawing(height, width, [draw for draw, _ in drawn], [fault for _, fault in drawn])
+    parts = [_draw_of(region["value"], height, width) for region in regions]
+    return Drawing(height, width, [draw for draw, _ in parts], [fault for _, fault in parts])
 
 
 def _draw_of(value: Value, height: int, width: int) -> tuple[Draw, Fault | None]:
-    """What draws a region of AREAS, bool (height, width), and why it can't be a person; ValueError for a broken one."""
+    """What draws a region of AREAS as bool (height, width), and its fault; ValueError for a broken one."""
     match kind_of(value):
         case "brush stroke":
             rle = _bytes(value["rle"])
@@ -148,7 +148,7 @@ def _polygon(corners: list[float], height: int, width: int) -> Mask:
 
 
 def _rectangle(value: Value, height: int, width: int) -> list[tuple[float, float]]:
-    """The four corners, in percent; the sides turn in pixels, where angles are true."""
+    """The four corners, in percent; the sides are turned in pixels, where angles are true."""
     x, y, x_side, y_side, degrees = _numbers(value, "x", "y", "width", "height")
     cosine, sine, aspect = math.cos(math.radians(degrees)), math.sin(math.radians(degrees)), width / height
     along = x_side * cosine, x_side * sine * aspect
@@ -162,7 +162,7 @@ def _rectangle(value: Value, height: int, width: int) -> list[tuple[float, float
 
 
 def _ellipse(x: float, y: float, x_radius: float, y_radius: float, degrees: float, height: int, width: int) -> Mask:
-    """Centre and radii in pixels -> bool (height, width); only the box around it is looked at."""
+    """Centre and radii in pixels -> bool (height, width); only the box around it is computed."""
     person = np.zeros((height, width), bool)
     reach = max(x_radius, y_radius)
     if min(x_radius, y_radius) <= 0:
@@ -177,7 +177,7 @@ def _ellipse(x: float, y: float, x_radius: float, y_radius: float, degrees: floa
 
 
 def _numbers(value: Value, *keys: str) -> list[float]:
-    """The numbers of a shape and its rotation; ValueError when one isn't a usable number."""
+    """The numbers of a shape, then its rotation; ValueError for an unusable one."""
     numbers = [value[key] for key in keys] + [value.get("rotation") or 0]
     if not all(type(number) in (int, float) and abs(number) < 1e6 for number in numbers):  # NaN isn't below either
         raise ValueError("a shape whose place and size aren't numbers")

@@ -5,9 +5,9 @@
     DATASET/img/NAME.jpg
 
 Polygons are drawn as Supervisely draws them: the pixels of the corners and of the edges belong to the person, those of
-a hole's edges don't. Images without an object of the classes are left out, and counted: the project doesn't say whether
-anyone looked for one. An image whose objects draw no pixel is skipped by name.
-A directory or a zip. Facts: github.com/supervisely/developer-portal, "Supervisely annotation format".
+a hole's edges don't. Images without an object of the classes are left out and counted: the project doesn't state
+whether they were checked for one. An image whose objects draw no pixel is skipped by name.
+A directory or a zip. Source: github.com/supervisely/developer-portal, "Supervisely annotation format".
 """
 
 import base64
@@ -21,17 +21,17 @@ from typing import Any
 import cv2
 import numpy as np
 
-from manifests.errors import UserError, lines_on, listed
+from manifests.errors import UserError, lines_on
 from manifests.imports.archive import MAX_FILE_BYTES, Tree, open_tree
 from manifests.imports.drawn_person import outline_fault, person_reader
-from manifests.imports.ground_truth import LeftOut, TrustedPair
+from manifests.imports.ground_truth import LeftOut, TrustedPair, left_out
 from manifests.imports.safe_paths import composed
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.images import MAX_MEGAPIXELS
 from manifests.pixels.mask_values import mask_alpha
 from manifests.pixels.masks import PERSON, Mask
 
-Json = Any  # as the file gives it
+Json = Any  # parsed, unchecked
 
 _MAX_COORDINATE = 1e6
 
@@ -39,12 +39,12 @@ _MAX_COORDINATE = 1e6
 def read_supervisely(annotations: Path, images: Path | None, category: str) -> list[TrustedPair | LeftOut]:
     """The images that have an object of `category`, a class's title or several with commas between, by name.
 
-    `images` holds the pictures where the project came without: in the same folders, or all in one. UserError naming
-    all that is wrong with the files; an image whose objects can't be drawn is skipped.
+    `images` holds the images of a project without them: in the same folders, or all in one. UserError listing every
+    problem with the files; an image whose objects can't be drawn is skipped.
     """
     tree = open_tree(annotations)
-    pictures = open_tree(images) if images else tree
-    names = {composed(name): name for name in pictures.names}
+    image_tree = open_tree(images) if images else tree
+    names = {composed(name): name for name in image_tree.names}
     if "meta.json" not in tree.names:
         raise UserError(f"expected meta.json of a Supervisely project in {annotations}, found none; check the path")
     titles = _titles(_load(tree, "meta.json"), category, annotations)
@@ -69,18 +69,18 @@ def read_supervisely(annotations: Path, images: Path | None, category: str) -> l
         elif image in pairs:
             problems.setdefault("second annotations of an image", []).append(name)
         else:
-            pairs[image] = _pair(tree, name, pictures, image, titles)
+            pairs[image] = _pair(tree, name, image_tree, image, titles)
     if problems:
-        found = "; ".join(listed(what, wrong) for what, wrong in problems.items())
+        found = "; ".join(lines_on(problems))
         raise UserError(f"expected an image for each annotation of {annotations}, found {found}")
     if not pairs:
-        raise UserError(f"expected objects of {category} in {annotations}, found none; say --category NAME")
-    left_out = map(LeftOut, lines_on({f"annotations without an object of {category}": without}))
-    return [*(pairs[image] for image in sorted(pairs)), *left_out]
+        raise UserError(f"expected objects of {category} in {annotations}, found none; pass --category NAME")
+    unmarked = left_out({f"annotations without an object of {category}": without})
+    return [*(pairs[image] for image in sorted(pairs)), *unmarked]
 
 
 def draw_objects(annotation: Json, titles: frozenset[str]) -> Pixels:
-    """An annotation's objects of these classes -> uint8 (H, W) of 0 and 255; ValueError for what is no area in it."""
+    """An annotation's objects of these classes -> uint8 (H, W) of 0 and 255; ValueError for objects without an area."""
     height, width = _size(annotation)
     person = np.zeros((height, width), bool)
     for thing in _objects(annotation, titles):
@@ -96,9 +96,9 @@ def draw_objects(annotation: Json, titles: frozenset[str]) -> Pixels:
 
 
 def decode_bitmap(text: str) -> Mask:
-    """The text of a bitmap's `data` (base64 of zlib of a PNG) -> bool (H, W); ValueError when it isn't one.
+    """The text of a bitmap's `data` (base64 of zlib of a PNG) -> bool (H, W); ValueError for anything else.
 
-    Person is what isn't transparent, or in a PNG without transparency what isn't 0.
+    Person are pixels that aren't transparent, or, in a PNG without transparency, that aren't 0.
     """
     try:
         data = zlib.decompressobj().decompress(base64.b64decode(text, validate=True), MAX_FILE_BYTES)
@@ -133,7 +133,7 @@ def _polygon(points: Json, height: int, width: int) -> Mask:
 
 
 def _corners(points: Json) -> np.ndarray:
-    """[[x, y], ...] -> int32 (N, 2); ValueError when that is no polygon."""
+    """[[x, y], ...] -> int32 (N, 2); ValueError for anything else."""
     sound = isinstance(points, list) and len(points) >= 3
     if not sound or not all(isinstance(point, list) and len(point) == 2 for point in points):
         raise ValueError("a polygon that isn't one of 3 or more corners")
@@ -142,12 +142,12 @@ def _corners(points: Json) -> np.ndarray:
     return np.rint(np.array(points, np.float64)).astype(np.int32)
 
 
-def _pair(tree: Tree, name: str, pictures: Tree, image: str, titles: frozenset[str]) -> TrustedPair:
+def _pair(tree: Tree, name: str, image_tree: Tree, image: str, titles: frozenset[str]) -> TrustedPair:
     return TrustedPair(
         name=image,
         mask_name=name,
-        uri=pictures.uri(image),
-        read_image=partial(pictures.read, image),
+        uri=image_tree.uri(image),
+        read_image=partial(image_tree.read, image),
         read_mask=person_reader(partial(_read_mask, tree, name, titles), name),
     )
 
@@ -160,15 +160,15 @@ def _read_mask(tree: Tree, name: str, titles: frozenset[str]) -> Pixels:
 
 
 def _places(annotation: PurePosixPath) -> list[str]:
-    """Where the image of DATASET/ann/NAME.jpg.json may lie; old exports write NAME.json."""
+    """Possible names of the image of DATASET/ann/NAME.jpg.json; old exports write NAME.json."""
     dataset, name = annotation.parent.parent, annotation.stem
-    spelt = [name, *(f"{name}{suffix}" for suffix in (".jpg", ".jpeg", ".png", ".webp"))]
-    places = (place for file in spelt for place in (dataset / "img" / file, dataset / file, PurePosixPath(file)))
+    files = [name, *(f"{name}{suffix}" for suffix in (".jpg", ".jpeg", ".png", ".webp"))]
+    places = (place for file in files for place in (dataset / "img" / file, dataset / file, PurePosixPath(file)))
     return [place.as_posix() for place in places]
 
 
 def _titles(meta: Json, category: str, annotations: Path) -> frozenset[str]:
-    """The classes' titles that `category` names, in small letters; UserError when one of them isn't the project's."""
+    """The classes' titles that `category` names, in lower case; UserError for one that the project doesn't have."""
     classes = meta.get("classes")
     known = [str(each.get("title")) for each in classes if isinstance(each, dict)] if isinstance(classes, list) else []
     lower = {title.lower() for title in known}
@@ -177,7 +177,7 @@ def _titles(meta: Json, category: str, annotations: Path) -> frozenset[str]:
     if missing:
         raise UserError(
             f"expected the class {', '.join(missing)} in meta.json of {annotations}, found "
-            f"{', '.join(sorted(known)) or 'none'}; say --category NAME, or several with commas between"
+            f"{', '.join(sorted(known)) or 'none'}; pass --category NAME, or several with commas between"
         )
     return frozenset(title.lower() for title in wanted)
 
@@ -200,7 +200,7 @@ def _size(annotation: Json) -> tuple[int, int]:
 
 
 def _load(tree: Tree, name: str) -> Json:
-    """The JSON object of a file; UserError when there is none."""
+    """The JSON object of a file; UserError for anything else."""
     try:
         content = json.loads(tree.read(name))
     except (ValueError, RecursionError) as error:

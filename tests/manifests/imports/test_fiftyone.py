@@ -137,7 +137,7 @@ def test_the_mask_targets_say_which_value_is_person(dataset: Dataset) -> None:
     assert (first.name, first.license, first.uri) == ("data/p0.jpg", "CC0", str(dataset.root / "data/p0.jpg"))
     dataset.metadata["mask_targets"] = {"labels": {"9": "person"}}
     assert np.count_nonzero(dataset.read()[0].read_mask()) == 1
-    assert "found person; say --category NAME" in refusal(dataset.read, "cat")
+    assert "found person; pass --category NAME" in refusal(dataset.read, "cat")
 
 
 def test_without_mask_targets_the_values_are_as_they_are(dataset: Dataset, tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_samples_without_the_field_are_left_out(dataset: Dataset) -> None:
 
 def test_the_field_of_several_is_ground_truth_or_refused_by_name(dataset: Dataset) -> None:
     dataset.samples[0]["predictions"] = dataset.segmentation("masks/p0.png")
-    assert "found labels, predictions; export that field alone" in refusal(dataset.read)
+    assert "found labels, predictions; export only that field" in refusal(dataset.read)
     dataset.samples[0]["ground_truth"] = dataset.segmentation("masks/p0.png")
     assert [pair.name for pair in dataset.read()] == ["data/p0.jpg"]
     dataset.samples = [{"filepath": "data/p0.jpg"}]

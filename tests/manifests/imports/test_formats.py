@@ -7,6 +7,7 @@ import shutil
 import unicodedata
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -392,7 +393,7 @@ def test_a_file_that_is_no_coco_is_one_clear_line(coco: Coco, data: bytes, messa
 
 def test_a_category_that_isnt_there_is_refused_by_name(coco: Coco) -> None:
     assert "expected the category cat" in refusal(coco.read, "cat")
-    assert "found Person, dog; say --category NAME" in refusal(coco.read, "cat")
+    assert "found Person, dog; pass --category NAME" in refusal(coco.read, "cat")
     assert "found no file; check the path" in refusal(read_coco, coco.file.with_name("x.json"), coco.images, "person")
 
 
@@ -493,8 +494,9 @@ def test_class_names_give_the_labels_order(voc: Voc, names: str, palette: bool) 
 def test_a_label_that_no_mask_holds_is_refused(voc: Voc, tmp_path: Path) -> None:
     for seed in range(2):
         voc.put(f"SegmentationClass/p{seed}.png", png(np.where(asymmetric() > 0, 1, 0).astype(np.uint8)))
-    assert "expected the label person in the masks of" in refusal(voc.read)
-    assert "found it in none of 2; say --category NAME" in refusal(voc.read)
+    for inverted, what in ((False, "a person"), (True, "a background")):
+        message = refusal(partial(take, inverted=inverted), tmp_path, voc.read())
+        assert f"expected {what} in the masks, found none in any of 2" in message
     voc.put("SegmentationClass/p1.png", class_png(asymmetric(1) > 0))
     done = take(tmp_path, voc.read())
     assert done.rows_added == 2
@@ -613,9 +615,9 @@ def test_lists_that_are_missing_empty_or_no_utf8_are_one_clear_line(voc: Voc) ->
     [
         ("person\n", "expected lines such as person:192,128,128::"),
         ("person:1,2,300::\n", "expected lines such as person:192,128,128::"),
-        ("car:1,2,3::\n", "found car; say --category NAME"),
-        ("person:0,0,0::\n", "expected a colour that is person's alone"),
-        ("car:1,2,3::\nperson:1,2,3::\n", "expected a colour that is person's alone"),
+        ("car:1,2,3::\n", "found car; pass --category NAME"),
+        ("person:0,0,0::\n", "expected a colour of person's own"),
+        ("car:1,2,3::\nperson:1,2,3::\n", "expected a colour of person's own"),
     ],
 )
 def test_a_label_map_without_a_colour_for_person_is_refused(text: str, message: str) -> None:

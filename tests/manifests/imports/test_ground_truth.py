@@ -191,7 +191,7 @@ def test_a_directory_that_is_missing_or_empty_is_refused(three: Folder, tmp_path
 
 def test_a_second_import_of_the_same_pairs_is_refused_and_makes_no_version(three: Folder) -> None:
     three.take()
-    assert "expected pictures that v1 doesn't hold, found all 3 of them in it" in refusal(three.take)
+    assert "expected images that v1 doesn't hold, found all 3 of them in it" in refusal(three.take)
     assert three.store.versions() == [1]
 
 

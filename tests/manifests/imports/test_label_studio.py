@@ -109,7 +109,7 @@ class Tasks:
         return read_label_studio(self.file, None, category)
 
     def left_out(self) -> list[str]:
-        return [line.files for line in self.read_all() if isinstance(line, LeftOut)]
+        return [line.line for line in self.read_all() if isinstance(line, LeftOut)]
 
 
 @pytest.fixture
@@ -187,7 +187,7 @@ def test_tasks_without_the_label_are_left_out_and_a_label_nobody_used_is_refused
     assert tasks.left_out() == ["1 tasks without a region of person (images/p0.jpg)"]
     message = refusal(tasks.read, "cat")
     assert "found the labels Person and 2 tasks without a region of cat (images/p0.jpg, images/p1.jpg);" in message
-    assert message.endswith("say --category NAME")
+    assert message.endswith("pass --category NAME")
 
 
 def test_a_task_that_was_skipped_is_left_out_by_name_whatever_was_predicted(tasks: Tasks) -> None:

@@ -37,7 +37,7 @@ class Annotated:
 
     def left_out(self) -> list[str]:
         pairs = read_label_studio(self.file, None, "person")
-        return [line.files for line in pairs if isinstance(line, LeftOut)]
+        return [line.line for line in pairs if isinstance(line, LeftOut)]
 
 
 def region(value: dict[str, Any], kind: str, label: str = "person") -> dict[str, Any]:

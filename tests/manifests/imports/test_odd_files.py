@@ -176,7 +176,7 @@ def test_of_two_imports_of_the_same_pictures_at_once_one_finds_nothing_to_do(tmp
     ended = race(tmp_path, [folder, folder])
     assert sorted(code for code, _, _ in ended) == [0, 1]
     assert [error for code, _, error in ended if code == 1] == [
-        "error: expected pictures that v1 doesn't hold, found all 1 of them in it; nothing to import\n"
+        "error: expected images that v1 doesn't hold, found all 1 of them in it; nothing to import\n"
     ]
     assert verify(folder.store.open()) == []
     assert [name for _, _, files in os.walk(tmp_path / "data") for name in files if name.startswith(".tmp-")] == []

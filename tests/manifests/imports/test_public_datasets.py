@@ -178,7 +178,7 @@ def test_the_category_is_a_class_title_and_images_without_it_are_left_out(projec
     assert [pair.name for pair in project.read("dog")] == ["ds2/img/dog.jpg"]
     message = refusal(project.read, category="person, cat")
     assert "expected the class cat in meta.json" in message
-    assert "found Person_bmp, dog, person; say --category NAME" in message
+    assert "found Person_bmp, dog, person; pass --category NAME" in message
 
 
 def test_old_exports_name_annotations_by_the_stem_and_images_may_lie_elsewhere(
@@ -250,7 +250,7 @@ def test_files_that_are_no_project_are_one_clear_line(project: Supervisely) -> N
     project.put_json("ds1/ann/b.png.json", [1])
     assert "expected a JSON object in ds1/ann/b.png.json" in refusal(project.read)
     project.put_json("meta.json", {"classes": 5})
-    assert "found none; say --category NAME" in refusal(project.read)
+    assert "found none; pass --category NAME" in refusal(project.read)
     (project.root / "meta.json").unlink()
     assert "expected meta.json of a Supervisely project" in refusal(project.read)
 
@@ -303,7 +303,7 @@ def test_what_has_no_partner_is_told_and_the_rest_is_imported(easyportrait: Path
     assert [line.partition(": ")[0] for line in done.skipped] == [
         "1 images without a mask (images/train/0.jpg)",
         "1 masks without an image (annotations/val/1.png)",
-        "1 pictures that don't lie as images/train/NAME.jpg with annotations/train/NAME.png (images/odd.jpg)",
+        "1 files that don't lie as images/train/NAME.jpg with annotations/train/NAME.png (images/odd.jpg)",
         "1 hidden files (images/test/._2.jpg)",
     ]
 
@@ -385,13 +385,13 @@ def test_the_files_known_to_be_broken_and_names_without_a_partner_are_told(aiseg
         },
     )
     done = take(tmp_path, read_aisegment(aisegment, None, ""), encoding=ENCODINGS["aisegment"])
-    assert done.rows_added == 2
-    told = "\n".join(done.skipped)
-    assert "expected a picture with transparency, found mode L without in matting/" in told
-    assert "1 images without a mask (clip_img/1803151818/clip_00000001/1803151818-00000000.jpg)" in told
-    assert "1 masks without an image (matting/1803151818/matting_00000000/1803151818-00000009.png)" in told
-    assert "2 hidden files (" in told
-    assert "matting/1803201916/._matting_00000000" in told
+    assert (done.rows_added, done.unusable) == (2, 5)
+    lines = "\n".join(done.skipped)
+    assert "expected a picture with transparency, found mode L without in matting/" in lines
+    assert "1 images without a mask (clip_img/1803151818/clip_00000001/1803151818-00000000.jpg)" in lines
+    assert "1 masks without an image (matting/1803151818/matting_00000000/1803151818-00000009.png)" in lines
+    assert "2 hidden files (" in lines
+    assert "matting/1803201916/._matting_00000000" in lines
 
 
 def test_the_two_folders_may_be_given_apart_and_a_wrong_directory_says_so(aisegment: Path) -> None:

@@ -112,7 +112,7 @@ def saved(path: Path, image: Image.Image, *, orientation: int = 1, gps: bool = F
     ("name", "image", "options", "reason"),
     [
         ("a.jpg", picture(1), {"orientation": 6}, "turned by their EXIF"),
-        ("a.jpg", picture(1), {"gps": True}, "saying where they were taken"),
+        ("a.jpg", picture(1), {"gps": True}, "with their location in EXIF"),
         ("a.webp", picture(1), {}, "neither JPEG nor PNG"),
         ("a.jpg", picture(1).convert("CMYK"), {}, "not 8-bit colours or greys, or transparent"),
         ("a.png", picture(1).convert("RGBA"), {}, "not 8-bit colours or greys, or transparent"),
@@ -141,9 +141,7 @@ def test_those_stored_anew_are_counted_by_reason_and_the_rest_is_linked(folder: 
         image = picture(seed, 64, 48) if turned else picture(seed)
         saved(folder.images / f"{name}.jpg", image, orientation=6 if turned else 1, gps=not turned)
     done = folder.take(blob_mode=mode)
-    assert done.notes == [
-        "3 images stored as JPEG anew all the same: 2 saying where they were taken, 1 turned by their EXIF"
-    ]
+    assert done.notes == ["3 images stored as JPEG all the same: 2 with their location in EXIF, 1 turned by their EXIF"]
     linked = {
         Path(row["source_uri"]).stem for row in rows(done.manifest) if row["image_sha256"] == row["source_sha256"]
     }
@@ -276,7 +274,7 @@ def test_a_hard_link_to_another_file_system_is_refused_in_one_line(folder: Folde
     message = refusal(other.take, images=folder.images, masks=folder.masks, blob_mode="link")
     assert f"to take a hard link to {folder.images / 'p0.jpg'}, found that it can't" in message
     assert os.strerror(errno.EXDEV) in message
-    assert message.endswith("take --blobs copy or reference")
+    assert message.endswith("pass --blobs copy or reference")
     assert other.store.versions() == []
 
 

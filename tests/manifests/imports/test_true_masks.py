@@ -60,7 +60,7 @@ def test_a_mask_over_the_stored_image_is_turned_as_that_and_noted(folder: Folder
     save_turned(mask_image(person()), folder.masks / "p.png", orientation, tag=False)
     done = folder.take()
     assert np.array_equal(stored_person(folder)[0], person())
-    assert done.notes == ["1 masks turned as their images' EXIF says, which their sizes ask for (p.png)"]
+    assert done.notes == ["1 masks turned by their images' EXIF, as their sizes require (p.png)"]
 
 
 @pytest.mark.parametrize("orientation", [5, 6, 7, 8])
@@ -105,7 +105,7 @@ def test_masks_without_a_person_and_masks_of_nothing_else_are_named(folder: Fold
     folder.add("full", 3, values=(255, 255))
     assert folder.take().notes == [
         "1 masks show no person; look at these (empty.png)",
-        "1 masks show nothing but person; look at these (full.png)",
+        "1 masks show only person; look at these (full.png)",
     ]
 
 
@@ -148,8 +148,8 @@ def test_a_photograph_with_two_masks_is_named_and_the_first_counts(folder: Folde
     done = folder.take(inverted=False)
     assert (done.rows_added, done.duplicates, done.repeated) == (1, 0, 2)
     assert done.notes == [
-        "1 photographs came twice with two masks, of which the first counts (q.jpg is p.jpg)",
-        "1 photographs came twice with one mask (r.jpg is p.jpg)",
+        "1 images came twice with two masks, of which the first counts (q.jpg is p.jpg)",
+        "1 images came twice with one mask (r.jpg is p.jpg)",
     ]
     assert np.array_equal(stored_person(folder)[0], person())
 

@@ -1,4 +1,4 @@
-"""Masks that mark the background: noticed over a folder, refused until somebody says, and taken the other way round."""
+"""Masks that mark the background: detected over a folder, refused until stated, and inverted on request."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,13 +68,13 @@ def test_half_of_the_masks_is_enough_and_fewer_are_named() -> None:
     assert check_polarity([right, right, wrong], ["a", "b", "c"]) == ["c"]
     assert check_polarity([], []) == []
     message = refusal(check_polarity, masks=[right, wrong], names=["a", "b"])
-    assert "in 1 of 2, b say: they look inverted; take them the other way round with --inverted" in message
+    assert "in 1 of 2, such as b: they look inverted; pass --inverted to invert them" in message
 
 
 def test_a_folder_of_inverted_masks_is_refused_and_nothing_is_written(folder: Folder) -> None:
     for seed in range(3):
         add(folder, f"p{seed}", seed, PERSON - standing())
-    assert "background in the middle in 3 of 3, p0.png say" in refusal(folder.take)
+    assert "background in the middle in 3 of 3, such as p0.png" in refusal(folder.take)
     assert not folder.data_root.exists()
 
 
@@ -95,7 +95,7 @@ def test_a_few_that_look_inverted_are_taken_and_named(folder: Folder) -> None:
     for seed in range(3):
         add(folder, f"p{seed}", seed, standing())
     add(folder, "p3", 3, PERSON - standing())
-    assert folder.take().notes == ["1 masks look inverted and were taken as they are (p3.png)"]
+    assert folder.take().notes == ["1 masks look inverted and were taken unchanged (p3.png)"]
 
 
 @pytest.mark.parametrize(
