@@ -11,20 +11,20 @@ run/             workers, task runners, progress
 labelling/       one image -> samples; shards of them; one version
 sources/         where images come from: files, file systems, tars, lists of URLs
 faces/           detection (MTCNN), and the portrait ROI around a face
-teachers/        what proposes masks
+teachers/        networks and methods that propose masks
 doubt.py         how likely a reviewer rejects a mask
-ordered_map.py   work in threads, in order, never much of it at a time
+ordered_map.py   parallel map in threads: ordered results, bounded memory
 quarantine.py    the table of images that can't be used, each with its reason
 """
 
 import os
 
-# Nothing phones home: these must stand before the first import of prefect.
+# No telemetry; set before the first import of prefect.
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 # A busy laptop may take longer than Prefect's 20 s to start the server that a flow in this process needs.
 os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
 
-# oneDNN keeps a compiled kernel for each shape it has met, 1,024 by default; the face detector meets new shapes with
-# each picture, and the kernels would come to 200 MB. Read when torch first computes.
+# oneDNN caches one compiled kernel per input shape, 1,024 by default; the face detector brings new shapes with each
+# image, and the cache would grow to 200 MB. Read when torch first computes.
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")

@@ -1,12 +1,12 @@
 """Doubt: how likely a reviewer rejects a mask, in [0, 1]. It orders the review queue, most doubtful first.
 
-Logistic regression on what the mask says of itself: one model for masks that hold probabilities, one for masks of 0
-and 255 alone. Their numbers come from `python -m pipeline.fit_doubt`, where an oracle that knows the true mask stands
-in for the reviewer; docs/pipeline.md says on which masks they were fitted, and how good they are on others. Left out,
-since they added nothing there: disagreement beside unsure, pieces, the edge's own uncertainty. Where another network
-was asked as well, a third model weighs what the first one says against how far apart the two masks are.
+Logistic regression on features of the mask: one model for masks that hold probabilities, one for masks of 0 and 255
+alone. Their numbers come from `python -m pipeline.fit_doubt`, where an oracle that knows the true mask stands in for
+the reviewer; docs/pipeline.md names the masks they were fitted on and their quality on others. Left out, since they
+added nothing there: disagreement beside unsure, pieces, boundary uncertainty. With a second opinion, a third model
+combines the first one's doubt with the IoU of the two masks.
 
-What is too rare to be fitted is in doubt by rule: next to nobody, next to no background, a face outside the mask.
+Cases too rare to fit get doubt by rule: almost no person, almost no background, a face outside the mask.
 """
 
 import math
@@ -15,10 +15,10 @@ from dataclasses import dataclass
 
 from manifests.samples.sample import Scores
 
-ODD_FRACTION = (0.05, 0.95)  # of the picture; a person that covers less, or more, is hardly a portrait
-BAD_IOU = 0.9  # an oracle that knows the true mask rejects one of a lower person IoU
-FACE_FRACTION = 0.4  # of the box; a face that the mask covers less of is left out
-LEAST_UNSURE = 1e-3  # below it nothing is told apart
+ODD_FRACTION = (0.05, 0.95)  # person's share of the image; outside this range it is hardly a portrait
+BAD_IOU = 0.9  # the oracle rejects masks of a lower person IoU
+FACE_FRACTION = 0.4  # share of the face's box that the mask should cover
+LEAST_UNSURE = 1e-3  # lower values are clamped to it
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def doubt(
 ) -> float:
     """Doubt about a mask with these scores that covers `face_fraction` of the box of the face it was cut around.
 
-    `second_iou` is its person IoU with the mask of a network that had no part in making it, None where none was asked.
+    `second_iou` is its person IoU with the mask of a network that had no part in making it, None without one.
     """
     fitted = models[kind_of(scores)].prob(features(scores, disagreement))
     if second_iou is not None:
@@ -66,13 +66,13 @@ def kind_of(scores: Scores) -> str:
 
 
 def features(scores: Scores, disagreement: float | None) -> dict[str, float]:
-    """What the model of this kind of mask looks at, by name.
+    """Features of the model for this kind of mask, by name.
 
     unsure    log of (1 - confidence) / person_fraction: about the IoU that the probabilities expect to lose
-    averaged  1 where several opinions were averaged: that makes probabilities less sure than they need be
+    averaged  1 where several predictions were averaged, which lowers the confidence
     holes     log of 1 + holes
     border    person's share of the left, upper and right border
-    person    log-odds of the person's share of the picture
+    person    log-odds of the person's share of the image
     """
     low, high = ODD_FRACTION
     share = min(high, max(low, scores.person_fraction))
@@ -87,9 +87,9 @@ def features(scores: Scores, disagreement: float | None) -> dict[str, float]:
 
 
 def second_features(first: float, second_iou: float) -> dict[str, float]:
-    """What the model of a second opinion looks at.
+    """Features of the second-opinion model, by name.
 
-    first  log-odds of what the mask's own model says
+    first  log-odds of the doubt by the mask's own model
     apart  log of 1 - IoU of the two masks
     """
     sure = min(1.0 - LEAST_UNSURE, max(LEAST_UNSURE, first))
@@ -97,11 +97,11 @@ def second_features(first: float, second_iou: float) -> dict[str, float]:
 
 
 def odd_size(person_fraction: float) -> float:
-    """0 within ODD_FRACTION, from there to 1 for a mask without anybody, and for one without a background."""
+    """0 within ODD_FRACTION, rising to 1 for an empty mask and for one without background."""
     low, high = ODD_FRACTION
     return max(0.0, (low - person_fraction) / low, (person_fraction - high) / (1.0 - high))
 
 
 def face_left_out(face_fraction: float | None) -> float:
-    """0 from FACE_FRACTION on, 1 where the mask has nothing of the face; 0 where no face is known."""
+    """0 from FACE_FRACTION on, 1 where the mask covers nothing of the face; 0 without a known face."""
     return 0.0 if face_fraction is None else max(0.0, 1.0 - face_fraction / FACE_FRACTION)

@@ -1,6 +1,6 @@
 """The flows: generate-pseudo-labels, relabel-samples, publish-reviews, fit-student. Their logic needs no Prefect.
 
-Between tasks travel paths, counts and digests, never pixels or networks. One task is one shard of pictures.
+Tasks exchange paths, counts and digests, never pixels or networks. One task is one shard of images.
 """
 
 import subprocess
@@ -64,10 +64,10 @@ def generate_pseudo_labels(
     workers: int = DEFAULT_WORKERS,
     allow_private_addresses: bool = False,
 ) -> Generated:
-    """Make portraits with masks out of pictures, and a manifest version out of those.
+    """Make portraits with masks from source images and commit them as the next manifest version.
 
-    With `masks` they are cropped ground truth (case 1), without them the teacher's proposals (case 2). `runner` is
-    one of pipeline.run.runners; `workers` are the processes of a Dask or Ray cluster that is started for this run.
+    With `masks` these are cropped ground truth (case 1), without them the teacher's proposals (case 2). `runner` is
+    one of pipeline.run.runners; `workers` is the number of processes of a Dask or Ray cluster started for this run.
     """
     execution = Execution(runner, address, workers, shard_size)
     task_runner = make_runner(execution)
@@ -97,7 +97,7 @@ def relabel_samples(
     address: str | None = None,
     workers: int = DEFAULT_WORKERS,
 ) -> Relabelled:
-    """Let a teacher make new masks for the latest version's samples of one status; they are the next version's."""
+    """Make new masks for the latest version's samples of one status and commit them as the next version."""
     execution = Execution(runner, address, workers, shard_size)
     task_runner = make_runner(execution)
     store, data_root = Destination(manifests, data).open()
@@ -120,7 +120,7 @@ def publish_reviews(
     votes: int = 1,
     conflicts: Conflicts = "keep",
 ) -> str | None:
-    """Fold the decision log into the next manifest version; its path, None when there was nothing new."""
+    """Fold the decision log into the next manifest version; return its path, None without anything new."""
     store = ManifestStore(manifests)
     log = DecisionLog(database_url or sqlite_url(store.open().data_root))
     try:
@@ -141,32 +141,32 @@ def fit_student(
     device: str = "auto",
     manifests: str = "manifests",
 ) -> str:
-    """Fit a student on a version's accepted samples, by `python -m trainer.fit`; the path of its best checkpoint."""
+    """Fit a student on a version's accepted samples, by `python -m trainer.fit`; return its best checkpoint's path."""
     path = manifest or str(ManifestStore(manifests).open().path)
     options = {"--model": model, "--output": output, "--epochs": epochs, "--device": device}
-    given = [word for name, value in options.items() if value is not None for word in (name, str(value))]
-    return _last_line([sys.executable, "-m", "trainer.fit", "--manifest", path, *given])
+    arguments = [word for name, value in options.items() if value is not None for word in (name, str(value))]
+    return _last_line([sys.executable, "-m", "trainer.fit", "--manifest", path, *arguments])
 
 
 def _map_shards(
     task_runner: TaskRunner[Any], task_of_shard: Any, shards: Sequence[Sequence[Item]], job: Job[Item]
 ) -> Labelled:
-    """The shards' results, in order. `task_of_shard` is Any: Prefect's types allow for asynchronous tasks alone."""
+    """Label the shards; results in order. `task_of_shard` is Any: Prefect's types allow only asynchronous tasks."""
     titles = [f"shard {number}/{len(shards)}" for number in range(1, len(shards) + 1)]
     worker.interrupted.clear()
     with task_runner:
         try:
             futures = task_runner.map(task_of_shard, {"shard": shards, "title": titles, "job": unmapped(job)})
             return artifacts.watch(futures, [len(shard) for shard in shards])
-        except BaseException:  # Ctrl-C, or a cancelled run; the runner is about to wait for the shard at work
+        except BaseException:  # Ctrl-C, or a cancelled run: stop the shard that the runner would wait for
             worker.interrupted.set()
             raise
 
 
 def _changed(options: TeacherOptions) -> dict[str, object]:
-    """The options that are not as by default."""
-    usual = asdict(TeacherOptions())
-    return {name: value for name, value in asdict(options).items() if value != usual[name]}
+    """The options that differ from the defaults."""
+    defaults = asdict(TeacherOptions())
+    return {name: value for name, value in asdict(options).items() if value != defaults[name]}
 
 
 def _last_line(command: Sequence[str]) -> str:

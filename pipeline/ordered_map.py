@@ -1,4 +1,4 @@
-"""Work in threads, in order, with a bound on how much of it is under way: memory doesn't grow with the work."""
+"""Parallel map in order with a bounded number of items in flight: memory doesn't grow with the work."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -13,9 +13,9 @@ Result = TypeVar("Result")
 def ordered_map(
     executor: Executor, function: Callable[[Item], Result], items: Iterable[Item], *, ahead: int
 ) -> Generator[Result]:
-    """`function` of every item, in the items' order, `ahead` of them at work or waiting to be taken.
+    """Yield `function` of every item, in the items' order; up to `ahead` are in flight or wait to be taken.
 
-    `items` is read in the thread that takes the results. What has not begun is cancelled when the iterator is closed.
+    `items` is read in the thread that takes the results. Closing the iterator cancels work that has not begun.
     """
     waiting: deque[Future[Result]] = deque()
     try:
@@ -31,16 +31,16 @@ def ordered_map(
 
 
 def one_thread_an_item() -> None:
-    """For this process: items are worked on in parallel, and threads inside one would fight over the cores."""
+    """Limit this process to one thread per item: items run in parallel and would compete for the cores."""
     import cv2
-    import torch  # here: parsing a command's arguments does not wait for it
+    import torch  # imported here: parsing arguments doesn't wait for it
 
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
 
 
 def in_batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """`size` at a time, the last ones fewer."""
+    """Lists of `size` items; the last may be shorter."""
     remaining = iter(items)
     while batch := list(islice(remaining, size)):
         yield batch

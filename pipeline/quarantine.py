@@ -1,4 +1,4 @@
-"""The quarantine table: pictures that can't become a sample, each with its reason. The files stay where they are."""
+"""The quarantine table: images that can't be used, each with its reason. The files stay where they are."""
 
 import io
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ MASK_MISMATCH = "mask and image differ in size"
 ROW_MISMATCH = "image and manifest differ in size"
 BAD_MASK = "unreadable mask"
 
-# What is fetched or lies in another file: a bad URL, a host that doesn't answer, ...
+# Reasons of images that are fetched or lie in another file.
 BAD_URL = "bad URL"
 UNREACHABLE = "unreachable"
 TIMED_OUT = "timed out"
@@ -33,14 +33,14 @@ HTTP_ERROR = "HTTP error"
 TOO_MANY_REDIRECTS = "too many redirects"
 REFUSED_ADDRESS = "refused address"
 DISALLOWED = "disallowed by robots.txt"
-TOO_LARGE = "too large"  # in bytes; manifests.pixels.images says it of pixels
-NOT_AN_IMAGE = "not an image"  # by its content type; manifests.pixels.images says it of the bytes
+TOO_LARGE = "too large"  # in bytes; the same words of manifests.pixels.images count pixels
+NOT_AN_IMAGE = "not an image"  # by its content type; manifests.pixels.images looks at the bytes
 
 QuarantineRow = dict[str, str | None]
 
 
 class Unusable(Exception):
-    """A picture goes to quarantine; `reason` is the table's word for it."""
+    """An image that goes to quarantine; `reason` is its value in the table."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)
@@ -49,7 +49,7 @@ class Unusable(Exception):
 
 
 def write_quarantine(rows: Sequence[QuarantineRow], path: Path) -> None:
-    """Write the table as CSV, for people; whole or not at all."""
+    """Write the table as CSV, whole or not at all."""
     buffer = io.BytesIO()
     pa.csv.write_csv(pa.Table.from_pylist(list(rows), schema=SCHEMA), buffer)
     write_replace(path, buffer.getvalue())

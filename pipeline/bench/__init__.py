@@ -1,13 +1,13 @@
 """`python -m pipeline.bench`: the pipeline's rate on this machine, as ratios against named baselines.
 
-The baseline is the bare loop: decode an image, ask the teacher, in as many threads. The pipeline also finds faces,
-cuts portraits out, scores masks and writes blobs and rows. Both take turns on the same images, so that a busy moment
-of the machine hits both; the median counts. Images are `--images`, or variants of a portrait that scikit-image has.
+The baseline only decodes each image and runs the teacher, in as many threads. The pipeline also detects faces, crops
+portraits, scores masks and writes blobs and rows. Both take turns on the same images, so that other load hits both
+alike; the median is reported. Images are `--images`, or variants of a portrait from scikit-image.
 
 __main__.py   the arguments
-lines.py      seconds, and the lines that are printed
-memory.py     peak memory, in processes of their own
+lines.py      timing of a call, and a line of the report
+memory.py     peak memory, one process per count
 precision.py  the paper's network in fp32 and bf16
-rate.py       the pipeline against the bare loop
+rate.py       the pipeline against the baseline
 variants.py   one portrait at many sizes
 """

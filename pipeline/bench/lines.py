@@ -1,4 +1,4 @@
-"""What all benchmarks share: seconds of a call, and a line of the report."""
+"""Timing of a call, and a line of the report."""
 
 import time
 from collections.abc import Callable
@@ -9,7 +9,7 @@ Result = TypeVar("Result")
 
 
 def timed(work: Callable[P, Result], *arguments: P.args, **options: P.kwargs) -> tuple[float, Result]:
-    """Call `work`; seconds, and its result."""
+    """Call `work`; return the seconds and its result."""
     started = time.perf_counter()
     result = work(*arguments, **options)
     return time.perf_counter() - started, result

@@ -18,13 +18,13 @@ from pipeline.teachers import load_teacher
 
 
 def report_memory(pictures: list[Picture], counts: list[int], teacher: str, threads: int) -> None:
-    """Print the peak memory of a process of its own for each count; the images are repeated."""
-    print(f"peak memory of labelling with {teacher}, {len(pictures)} pictures in turn, {threads} threads")
+    """Print peak memory for each count of images, in a new process each; the images are repeated."""
+    print(f"peak memory of labelling with {teacher}, {len(pictures)} images in turn, {threads} threads")
     peaks = []
     for count in counts:
         with get_context("spawn").Pool(1) as pool:
             peaks.append(pool.apply(_peak_bytes, (list(islice(cycle(pictures), count)), teacher, threads)))
-        print_line(f"{count} pictures", peaks[-1] / 1e6, "MB", peaks[-1] / peaks[0])
+        print_line(f"{count} images", peaks[-1] / 1e6, "MB", peaks[-1] / peaks[0])
 
 
 def _peak_bytes(pictures: list[Picture], teacher: str, threads: int) -> int:

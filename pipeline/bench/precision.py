@@ -1,4 +1,4 @@
-"""The paper's network on one portrait, eager in fp32 against faster ways, with random weights."""
+"""Speed of the paper's network on one portrait: eager fp32 against faster settings, random weights."""
 
 import copy
 import statistics
@@ -17,7 +17,7 @@ from pipeline.teachers.smp_weights import PAPER_CONFIG
 
 
 def untrained_network() -> nn.Module:
-    """Build the paper's DeepLabv3+ with random weights: as slow as one that was fitted."""
+    """Build the paper's DeepLabv3+ with random weights, which run as fast as fitted ones."""
     torch.manual_seed(0)
     network: nn.Module = smp.DeepLabV3Plus(PAPER_CONFIG["encoder_name"], encoder_weights=None, classes=1)
     return network

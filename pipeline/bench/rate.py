@@ -1,4 +1,4 @@
-"""The pipeline against the bare loop: images per second."""
+"""The pipeline against the baseline: images per second."""
 
 import statistics
 import time
@@ -22,7 +22,7 @@ from pipeline.teachers import Portrait, Teacher
 from pipeline.teachers.network import NetworkTeacher, use_bf16
 from pipeline.teachers.options import DEFAULT_INPUT_PX
 
-ROUND = 8  # images of one turn for each thread
+ROUND = 8  # images per thread and turn
 
 
 def untrained_teacher() -> Teacher:
@@ -41,20 +41,18 @@ def untrained_teacher() -> Teacher:
 def report_rate(teacher: Teacher, pictures: list[Picture], directory: Path, seconds: float, threads: int) -> None:
     """Print images and masks per second, over turns of about `seconds` in all."""
     labeller = Labeller(LabelWork(Origins("bench")), default_detector(), teacher, BlobStore(directory / "data"))
-    bare, whole, masks = [], [], []  # seconds an image, twice, and masks an image
+    bare, whole, masks = [], [], []  # seconds per image of both, masks per image
     rounds = in_batches(pictures, ROUND * threads)
     _bare_loop(teacher, pictures[:threads], threads)  # warm-up
     end = time.perf_counter() + seconds
-    for some in rounds:
-        bare.append(timed(_bare_loop, teacher, some, threads)[0] / len(some))
-        took, counts = timed(_run_pipeline, labeller, some, threads)
-        whole.append(took / len(some))
-        masks.append(sum(counts) / len(some))
+    for batch in rounds:
+        bare.append(timed(_bare_loop, teacher, batch, threads)[0] / len(batch))
+        took, counts = timed(_run_pipeline, labeller, batch, threads)
+        whole.append(took / len(batch))
+        masks.append(sum(counts) / len(batch))
         if time.perf_counter() > end:
             break
-    print(
-        f"labelling with {teacher.name}, {teacher.settings}: {len(bare) * ROUND * threads} pictures, {threads} threads"
-    )
+    print(f"labelling with {teacher.name}, {teacher.settings}: {len(bare) * ROUND * threads} images, {threads} threads")
     baseline, ours, masks_each = (statistics.median(turns) for turns in (bare, whole, masks))
     print_line("decode -> teacher (baseline)", 1 / baseline, "images/s", 1.0)
     print_line("the pipeline", 1 / ours, "images/s", baseline / ours)
@@ -70,6 +68,6 @@ def _bare_loop(teacher: Teacher, pictures: Iterable[Picture], threads: int) -> N
 
 
 def _run_pipeline(labeller: Labeller[Picture], pictures: list[Picture], threads: int) -> list[int]:
-    """Label the images; how many masks each has."""
+    """Label the images; return the number of masks of each."""
     results = label_all(labeller, pictures, threads=threads)
     return [len(rows) if isinstance(rows, list) else 0 for rows in results]

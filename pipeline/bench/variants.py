@@ -1,4 +1,4 @@
-"""One portrait, NASA's of Eileen Collins, at many sizes; it ships with scikit-image."""
+"""One portrait at many sizes: Eileen Collins, NASA, shipped with scikit-image."""
 
 from pathlib import Path
 

@@ -4,6 +4,6 @@ Every teacher labels the portraits of a manifest's accepted rows as it would lab
 against theirs. A mask is bad when its person IoU is below BAD_IOU.
 
 __main__.py       the arguments
-table.py          one line a teacher
+table.py          one line per teacher
 teacher_score.py  a teacher's masks, measured
 """

@@ -33,14 +33,14 @@ def _parser() -> argparse.ArgumentParser:
         f"{BAD_IOU}; doubt AUC: area under the ROC curve of doubt for them.",
     )
     parser.add_argument("--manifest", required=True, help="a version's Parquet file")
-    parser.add_argument("--teacher", required=True, nargs="+", help="as in pipeline.generate, several")
+    parser.add_argument("--teacher", required=True, nargs="+", help="as in pipeline.generate; several allowed")
     parser.add_argument(
-        "--second-opinion", metavar="NETWORK", help="named as a teacher is: doubt is what it is after asking it"
+        "--second-opinion", metavar="NETWORK", help="specified like a teacher: report doubt with its second opinion"
     )
     add_teacher_options(parser)
-    parser.add_argument("--data", type=Path, help="data root; default: the one the manifest names")
+    parser.add_argument("--data", type=Path, help="data root; default: the manifest's")
     parser.add_argument("--split", choices=SPLITS, default="all", help="default: %(default)s")
-    parser.add_argument("--limit", type=int, help="the first N rows alone")
+    parser.add_argument("--limit", type=int, help="only the first N rows")
     parser.add_argument("--json", action="store_true", help="a JSON object after each line")
     return parser
 

@@ -1,4 +1,4 @@
-"""The table of `python -m pipeline.evaluate`: one line a teacher."""
+"""The table of `python -m pipeline.evaluate`: one line per teacher."""
 
 import json
 from collections.abc import Sequence

@@ -68,9 +68,9 @@ def measure(
     *,
     second: Teacher | None = None,
 ) -> list[TeacherScore]:
-    """Compare the teachers' masks of the rows' portraits with the rows' own; one score for each teacher.
+    """Compare the teachers' masks of the rows' portraits with the rows' own; one score per teacher.
 
-    `second` gives its opinion on each of their masks.
+    `second` gives a second opinion on each of their masks.
     """
 
     def one(row: AcceptedRow) -> tuple[list[tuple[Mask, Signs]], Mask]:

@@ -1,6 +1,6 @@
 """Faces, and the portrait ROI around one.
 
-face.py   face detection (MTCNN)
-mtcnn.py  the face detector MTCNN (Zhang et al. 2016) by facenet-pytorch; its weights ship in
+face.py   a face, the detector protocol, the limits on faces
+mtcnn.py  the face detector MTCNN
 roi.py    face -> portrait ROI, margins as named numbers
 """

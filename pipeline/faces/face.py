@@ -1,4 +1,4 @@
-"""Faces: what a detector finds in a picture, and which finds count."""
+"""Faces: what a detector returns for an image, and which of them count."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from manifests.pixels.masks import PERSON_LEVEL
 # Shorter side, in the source image's pixels whatever its size; below, MTCNN's third network (48x48) sees a blur.
 MIN_FACE_PX = 24
 MIN_FACE_PROB = 0.95  # at 0.90 bags and prints on shirts come through, at 0.99 faces in profile are lost
-MIN_FACE_IN_MASK_FRACTION = 0.5  # case 1: a face the mask leaves out is a passer-by nobody labelled, or a bad mask
+MIN_FACE_IN_MASK_FRACTION = 0.5  # case 1: a face outside the mask is an unlabelled passer-by, or a bad mask
 
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """A detected face: its box in pixels (brows to chin, not clamped to the picture) and the detector's probability."""
+    """A detected face: its box in pixels (brows to chin, not clamped to the image) and the detector's probability."""
 
     x: float
     y: float
@@ -39,7 +39,7 @@ class Face:
 
 
 class FaceDetector(Protocol):
-    """Finds faces; `name` goes into the digest that a shard is known by."""
+    """Finds faces; `name` is part of a shard's digest."""
 
     name: str
 

@@ -1,7 +1,7 @@
 """The face detector MTCNN (Zhang et al. 2016) by facenet-pytorch; its weights ship in the wheel.
 
-Small images are searched as they are. Large ones are shrunk first, and then looked at again in overlapping tiles of
-their own pixels for the faces that shrinking hid: the limit on a face's size is the same for every image.
+Small images are searched as they are. Large ones are searched shrunk, then in overlapping tiles at full resolution for
+the faces that shrinking hid: the limit on a face's size is the same for every image.
 """
 
 from collections.abc import Iterator
@@ -18,10 +18,10 @@ from manifests.pixels.geometry import Box, Pixels, crop
 from pipeline.faces.face import MIN_FACE_PROB, MIN_FACE_PX, Face, FaceDetector
 from pipeline.faces.roi import is_portrait
 
-DETECTION_SIDE_PX = 1280  # larger images are shrunk to this longer side first; tiles have it, too
-OVERLAP_FACES = 1.5  # of tiles, in the smallest faces that the shrunk image shows: smaller ones lie whole in one tile
-TILE_PYRAMID_FACTOR = 0.5  # between sizes that tiles are searched at; MTCNN's own is 0.709
-SAME_FACE_FRACTION = 0.5  # shared by two finds of one face, of the smaller one's area
+DETECTION_SIDE_PX = 1280  # longer side of a shrunk image, and of a tile
+OVERLAP_FACES = 1.5  # of tiles, in sizes of the smallest face that the shrunk image shows: smaller ones fit in one tile
+TILE_PYRAMID_FACTOR = 0.5  # between the scales at which a tile is searched; MTCNN's own is 0.709
+SAME_FACE_FRACTION = 0.5  # of the smaller box's area; a larger overlap means the same face
 
 
 class MTCNNDetector:
@@ -34,20 +34,20 @@ class MTCNNDetector:
         self._tile = _network(device, factor=TILE_PYRAMID_FACTOR)
 
     def detect(self, rgb: Pixels) -> list[Face]:
-        """Every face, largest first; beside one that makes the image a portrait already those of the shrunk image."""
+        """Faces, largest first; only those of the shrunk image where the largest makes it a portrait already."""
         scale = max(1.0, max(rgb.shape[:2]) / DETECTION_SIDE_PX)
         faces = _largest_first(_search(self._whole, _planes(_shrunk(rgb, scale)), scale))
         if scale == 1.0 or (faces and is_portrait(faces[0], Box.whole(rgb))):
             return faces
         tiles = _tiles(Box.whole(rgb), overlap_px=ceil(OVERLAP_FACES * MIN_FACE_PX * scale))
-        found = [face for tile in tiles for face in self._search_tile(rgb, tile)]
-        for face in sorted(found, key=lambda face: -face.prob):
+        tile_faces = [face for tile in tiles for face in self._search_tile(rgb, tile)]
+        for face in sorted(tile_faces, key=lambda face: -face.prob):
             if all(_shared_fraction(face, other) <= SAME_FACE_FRACTION for other in faces):
                 faces.append(face)
         return _largest_first(faces)
 
     def _search_tile(self, rgb: Pixels, tile: Box) -> list[Face]:
-        """The faces of one tile in the image's pixels, without those that the tile cuts."""
+        """Faces of one tile in the image's pixels, without those that the tile cuts."""
         height, width = rgb.shape[:2]
         faces = [
             Face(face.x + tile.x, face.y + tile.y, face.w, face.h, face.prob)
@@ -102,20 +102,20 @@ def _planes(rgb: Pixels) -> torch.Tensor:
 
 
 def _tiles(image: Box, *, overlap_px: int) -> Iterator[Box]:
-    """Boxes of DETECTION_SIDE_PX and the overlap at most that cover the image; neighbours share `overlap_px`."""
+    """Boxes that cover the image, of at most DETECTION_SIDE_PX + `overlap_px`, which neighbours share."""
     for (top, bottom), (left, right) in product(_spans(image.h, overlap_px), _spans(image.w, overlap_px)):
         yield Box(left, top, right - left, bottom - top)
 
 
 def _spans(length: int, overlap_px: int) -> list[tuple[int, int]]:
-    """Begins and ends of equal pieces."""
+    """Starts and ends of equal pieces."""
     count = max(1, ceil((length - overlap_px) / DETECTION_SIDE_PX))
     begins = [round(number * (length - overlap_px) / count) for number in range(count + 1)]
     return [(begin, min(length, end + overlap_px)) for begin, end in pairwise(begins)]
 
 
 def _shared_fraction(first: Face, second: Face) -> float:
-    """The area that both share, of the smaller one's."""
+    """Shared area as a fraction of the smaller box's."""
     width = min(first.x + first.w, second.x + second.w) - max(first.x, second.x)
     height = min(first.y + first.h, second.y + second.h) - max(first.y, second.y)
     smaller = min(first.w * first.h, second.w * second.h)

@@ -13,11 +13,11 @@ ABOVE_FACE_HEIGHTS = 0.9  # hair and hats reach 0.3-0.6 above the brows' box; th
 BELOW_FACE_HEIGHTS = 2.0  # neck, shoulders and the upper chest
 BESIDE_FACE_HEIGHTS = 1.95  # from the face's centre: shoulders are about 3 face heights wide, plus background
 
-PORTRAIT_AREA_FRACTION = 0.45  # the ROI fills this share of the picture: it is a portrait already
+PORTRAIT_AREA_FRACTION = 0.45  # an image of which the ROI fills this share is a portrait already
 
 
 def portrait_roi(face: Face, picture: Box) -> Box:
-    """The ROI around one face, in whole pixels, clamped to the picture."""
+    """The ROI around one face, in whole pixels, clamped to the image."""
     center_x, _ = face.center
     left = center_x - BESIDE_FACE_HEIGHTS * face.h
     top = face.y - ABOVE_FACE_HEIGHTS * face.h
@@ -28,16 +28,13 @@ def portrait_roi(face: Face, picture: Box) -> Box:
 
 
 def sample_rois(faces: list[Face], picture: Box) -> list[tuple[Box, Face]]:
-    """One ROI per face of a picture without mask; the whole picture, once, when it is a portrait already.
-
-    It is one when the largest face's ROI fills PORTRAIT_AREA_FRACTION of it. `faces` are largest first.
-    """
+    """One ROI per face of an image without mask; the whole image once if `is_portrait`. `faces` are largest first."""
     if faces and is_portrait(faces[0], picture):
         return [(picture, faces[0])]
     return [(portrait_roi(face, picture), face) for face in faces]
 
 
 def is_portrait(largest: Face, picture: Box) -> bool:
-    """Whether the ROI of the largest face fills PORTRAIT_AREA_FRACTION of the picture."""
+    """Whether the ROI of the largest face fills PORTRAIT_AREA_FRACTION of the image."""
     roi = portrait_roi(largest, picture)
     return roi.w * roi.h >= PORTRAIT_AREA_FRACTION * picture.w * picture.h

@@ -29,19 +29,23 @@ def main(arguments: Sequence[str]) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "python -m pipeline.fit_doubt",
-        description="Fit the numbers of doubt on trusted masks: print them, and how good they are on pictures that "
+        description="Fit the numbers of doubt on trusted masks: print them, and how good they are on images that "
         f"they were not fitted on. Looks saved: the share of masks that need no look if {FALSE_ACCEPTS:.0%} of those "
         "may be bad.",
     )
-    parser.add_argument("--manifest", type=Path, required=True, help="its train split is fitted on")
-    parser.add_argument("--on", type=Path, metavar="MANIFEST", help="measured on; default: the same, split test")
-    parser.add_argument("--teacher", required=True, nargs="+", help="as in pipeline.generate, several")
+    parser.add_argument("--manifest", type=Path, required=True, help="fit on its train split")
     parser.add_argument(
-        "--second-opinion", metavar="NETWORK", help="named as a teacher is: what it adds is fitted and measured too"
+        "--on", type=Path, metavar="MANIFEST", help="measure on its rows; default: the test split of --manifest"
+    )
+    parser.add_argument("--teacher", required=True, nargs="+", help="as in pipeline.generate; several allowed")
+    parser.add_argument(
+        "--second-opinion", metavar="NETWORK", help="specified like a teacher: fit and measure its gain, too"
     )
     add_teacher_options(parser)
-    parser.add_argument("--limit", type=int, help="the first N rows of each alone")
-    parser.add_argument("--output", type=Path, default=Path("doubt"), help=f"for {PLOT} (default: %(default)s)")
+    parser.add_argument("--limit", type=int, help="only the first N rows of each")
+    parser.add_argument(
+        "--output", type=Path, default=Path("doubt"), help=f"directory for {PLOT} (default: %(default)s)"
+    )
     return parser
 
 

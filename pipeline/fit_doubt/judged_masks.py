@@ -15,7 +15,7 @@ Flags = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class JudgedMasks:
-    """The inputs of each mask's doubt, the oracle's verdict on it, and whose it is."""
+    """The inputs of each mask's doubt, the oracle's verdict on it, and its teacher."""
 
     signs: list[Signs]
     bad: Flags
@@ -38,13 +38,13 @@ class JudgedMasks:
         return replace(self, signs=[replace(signs, second_iou=None) for signs in self.signs])
 
     def has_both_verdicts(self) -> bool:
-        """Whether there is anything to fit or to rank."""
+        """Whether there are good and bad masks to fit or rank."""
         return bool(0 < self.bad.sum() < len(self.bad))
 
     def doubts(self, models: Mapping[str, Model]) -> Floats:
         return np.array([signs.doubt(models) for signs in self.signs])
 
     def _select(self, wanted: Sequence[bool]) -> "JudgedMasks":
-        places = np.flatnonzero(wanted)
-        signs, teachers = [self.signs[place] for place in places], [self.teachers[place] for place in places]
-        return JudgedMasks(signs, self.bad[places], teachers)
+        indices = np.flatnonzero(wanted)
+        signs, teachers = [self.signs[index] for index in indices], [self.teachers[index] for index in indices]
+        return JudgedMasks(signs, self.bad[indices], teachers)

@@ -10,11 +10,11 @@ from sklearn.metrics import roc_auc_score, roc_curve
 from pipeline.doubt import WITH_PROBABILITIES, WITHOUT, Model
 from pipeline.fit_doubt.judged_masks import JudgedMasks
 
-BINS = 10  # of the calibration curve, with as many masks in each
+BINS = 10  # of the calibration curve, with equal numbers of masks
 
 
 def plot(masks: JudgedMasks, models: Mapping[str, Model]) -> bytes:
-    """Draw the ROC curve on the left, on the right how often masks of a doubt are rejected; PNG."""
+    """Draw the ROC curve (left) and how often masks of a doubt are rejected (right); return a PNG."""
     figure = Figure(figsize=(10, 4.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     for kind, style in {WITH_PROBABILITIES: "-", WITHOUT: "--"}.items():

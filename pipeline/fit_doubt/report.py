@@ -1,4 +1,4 @@
-"""How good models of doubt are, as text."""
+"""Quality of models of doubt, as a table."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ from pipeline.fit_doubt.looks_saved import looks_saved
 
 
 def report(masks: JudgedMasks, models: Mapping[str, Model]) -> str:
-    """Write a line for each teacher and one for all: masks, share of bad ones, mean doubt, AUC, looks saved."""
+    """Format a line for each teacher and one for all: masks, share of bad ones, mean doubt, AUC, looks saved."""
     lines = [f"{'teacher':<44}{'masks':>7}{'bad':>8}{'mean doubt':>12}{'AUC':>8}{'looks saved':>13}"]
     for name in [*dict.fromkeys(masks.teachers), ""]:
         some = masks.by(name) if name else masks

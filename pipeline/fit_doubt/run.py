@@ -1,4 +1,4 @@
-"""Label trusted portraits, fit doubt on some of them and measure it on others."""
+"""Label trusted portraits, fit doubt on the train rows, measure it on unseen ones."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -37,7 +37,9 @@ def fit_and_report(
     unseen_rows = _trusted_rows(on, "all" if measured_on else "test", limit)
     shared = {row.image_sha256 for row in fit_rows[1]} & {row.image_sha256 for row in unseen_rows[1]}
     if shared:
-        raise UserError(f"expected pictures in {on} that the model isn't fitted on, found {len(shared)} that it is")
+        raise UserError(
+            f"expected images in {on} outside the rows fitted on, found {len(shared)} in both; give another --on"
+        )
     fit_masks, unseen = (_judge(teachers, second, *rows) for rows in (fit_rows, unseen_rows))
     models = dict(MODELS)
     for kind in (WITH_PROBABILITIES, WITHOUT):

@@ -1,4 +1,4 @@
-"""`python -m pipeline.generate`: label source images and write the next manifest version; the Prefect flow, in process.
+"""`python -m pipeline.generate`: label source images and write the next manifest version, in this process.
 
 __main__.py  the arguments
 run.py       check the request, run the flow, print the version

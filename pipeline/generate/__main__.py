@@ -1,6 +1,6 @@
-"""`python -m pipeline.generate`: label pictures and write the next manifest version; the Prefect flow, in process.
+"""`python -m pipeline.generate`: label images and write the next manifest version; the Prefect flow, in this process.
 
-With --relabel it makes new masks for samples that the latest version holds already.
+With --relabel it makes new masks for samples of the latest version.
 """
 
 import argparse
@@ -24,7 +24,7 @@ SOURCE_IMAGE_OPTIONS = (
 def main(arguments: Sequence[str]) -> None:
     options = vars(_parse(arguments))
     _check_text(options)
-    from pipeline.generate.run import generate, relabel  # loads what reads sources
+    from pipeline.generate.run import generate, relabel  # loads the readers of sources
 
     status = options.pop("relabel")
     parameters = {name: value for name, value in options.items() if name not in TeacherOptions.__slots__}
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _check_text(parameters: dict[str, Any]) -> None:
-    """UserError for a path that is no UTF-8: Prefect and the manifest keep the parameters as text."""
+    """UserError for a path that is not UTF-8: Prefect and the manifest keep the parameters as text."""
     for name, value in parameters.items():
         try:
             str(value).encode()
@@ -62,9 +62,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m pipeline.generate", description=__doc__)
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--images", help="directory, glob or file; URL, tar or list of URLs")
-    what.add_argument("--relabel", choices=get_args(RelabelStatus), help="new masks, by --teacher, for the latest "
+    inputs = parser.add_mutually_exclusive_group(required=True)
+    inputs.add_argument("--images", help="directory, glob or file; URL, tar or list of URLs")
+    inputs.add_argument("--relabel", choices=get_args(RelabelStatus), help="new masks, by --teacher, for the latest "
         "version's samples of this status")  # fmt: skip
     add = parser.add_argument
     add("--masks", help="directory of ground-truth masks with the same stems: crop instead of label")
@@ -77,12 +77,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--person-label", type=int, help="the value that means person, in label masks")
     add("--grey-levels", action="store_true", help="the masks hold probabilities, 0 to 255")
     shard_size = number(int, 1, SHARD_SIZE_LIMIT, f"1 to {SHARD_SIZE_LIMIT}")
-    shard_size_help = "pictures labelled together; default: %(default)s"
+    shard_size_help = "images labelled together; default: %(default)s"
     add("--shard-size", type=shard_size, default=DEFAULT_SHARD_SIZE, help=shard_size_help)
     add("--manifests", default="manifests", help="directory of the versions; default: %(default)s")
     add("--data", help="data root; default: the directory data beside the manifests")
     add("--runner", choices=RUNNERS, default="thread", help="where shards are labelled; default: %(default)s")
-    add("--address", help="of a Dask scheduler or Ray cluster; default: one is started on this machine")
+    add("--address", help="of a Dask scheduler or Ray cluster; default: start one on this machine")
     add("--workers", type=int, default=DEFAULT_WORKERS, help="processes of such a cluster; default: %(default)s")
     add("--allow-private-addresses", action="store_true", help="fetch URLs of an intranet too")
     return parser

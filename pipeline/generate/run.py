@@ -1,4 +1,4 @@
-"""One run of a flow in this process: what is wrong with the request is reported before Prefect starts."""
+"""One run of a flow in this process; a wrong request is reported before Prefect starts."""
 
 import os
 import sys
@@ -14,12 +14,12 @@ from pipeline.labelling.relabel import Relabelled, find_samples
 from pipeline.sources import find_pictures
 from pipeline.teachers import load_teacher
 
-# Messages of Prefect's client when there is no server to talk to; it raises RuntimeError then, as for much else.
+# Messages of Prefect's client when there is no server to talk to; it raises RuntimeError for these, too.
 NO_SERVER = ("Failed to reach API", "Timed out while attempting to connect to ephemeral Prefect API server")
 
 
 def generate(parameters: Mapping[str, Any]) -> None:
-    """Run generate-pseudo-labels with these parameters, and print what it made."""
+    """Run generate-pseudo-labels with these parameters, and print the result."""
     find_pictures(parameters["images"], parameters["masks"])
     Destination(parameters["manifests"], parameters["data"]).open()
     if parameters["masks"]:
@@ -33,7 +33,7 @@ def generate(parameters: Mapping[str, Any]) -> None:
 
 
 def relabel(parameters: Mapping[str, Any]) -> None:
-    """Run relabel-samples with these parameters, and print what it made; UserError when there is no new mask."""
+    """Run relabel-samples with these parameters, and print the result; UserError without any new mask."""
     store, data_root = Destination(parameters["manifests"], parameters["data"]).open()
     samples = find_samples(store.open(), parameters["status"], data_root)
     teacher = load_teacher(parameters["teacher"], parameters["options"])
@@ -42,7 +42,7 @@ def relabel(parameters: Mapping[str, Any]) -> None:
     if relabelled.complaint:
         print(relabelled.complaint, file=sys.stderr)
     if relabelled.manifest is None:
-        raise UserError(f"expected new masks by {teacher.name}, found {relabelled}; take another --teacher")
+        raise UserError(f"expected new masks by {teacher.name}, found {relabelled}; choose another --teacher")
     print(relabelled)
     print(relabelled.manifest)
 
@@ -55,7 +55,7 @@ def means_no_server(error: Exception) -> bool:
 def _run_flow(name: Literal["generate_pseudo_labels", "relabel_samples"], parameters: Mapping[str, Any]) -> Any:
     """Run the flow in this process; UserError when Prefect's server can't be reached."""
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")  # run_command reports failures, in one line
-    from pipeline import flows  # loads prefect, which reads that when it is imported
+    from pipeline import flows  # loads prefect, which reads the level on import
 
     try:
         return getattr(flows, name)(**parameters)

@@ -1,4 +1,4 @@
-"""The last step of generating: finished shards -> one manifest version, and a table of what couldn't be used."""
+"""The last step of generating: finished shards -> one manifest version, and a table of unusable images."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from pipeline.quarantine import QuarantineRow, write_quarantine
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """What a run made: the version that holds its samples, and where the unusable pictures are listed, if any.
+    """Result of a run: the version with its samples, and the table of unusable images, if any.
 
     `left_out` counts samples that look like others in two splits; `notes` are lines on them and on small faces.
     """
@@ -29,22 +29,22 @@ class Generated:
     quarantine_table: str | None
 
     def __str__(self) -> str:
-        known = self.samples - self.samples_added - self.left_out
+        existing = self.samples - self.samples_added - self.left_out
         text = f"{self.samples} portrait(s)"
-        if known:
-            text += f", {known} of them in the dataset already, where they keep their masks"
+        if existing:
+            text += f", {existing} of them in the dataset already, where they keep their masks"
         text += "".join(f"; {note}" for note in self.notes)
         if self.quarantine_table:
-            text += f"; {self.quarantined} picture(s) can't be used, see {self.quarantine_table}"
+            text += f"; {self.quarantined} image(s) can't be used, see {self.quarantine_table}"
         return text
 
 
 def commit_shards(
     results: Sequence[ShardResult], store: ManifestStore, data_root: Path, *, parameters: Mapping[str, object]
 ) -> Generated:
-    """Commit the shards' samples as the next version; UserError when there is not one.
+    """Commit the shards' samples as the next version; UserError without any.
 
-    When the dataset holds them all already there is no new version: the latest one is the answer.
+    When the dataset holds them all already, the result is the latest version.
     """
     samples = sum(result.samples for result in results)
     quarantined = read_quarantine(results)
@@ -53,7 +53,7 @@ def commit_shards(
         reasons = ", ".join(sorted({str(row["reason"]) for row in quarantined}))
         raise UserError(
             f"expected at least one portrait from {parameters['images']}, found none in {len(quarantined)} "
-            f"picture(s) ({reasons}); {table} says why for each"
+            f"image(s) ({reasons}); see {table} for each reason"
         )
     added = AddedRows(None, [])
 
@@ -71,18 +71,18 @@ def commit_shards(
 
 
 def _small_faces(results: Sequence[ShardResult]) -> list[str]:
-    """A line on the faces that were too small to be cut out, if any."""
+    """A line on the faces that are too small for a portrait, if any."""
     rows = read_columns(results, ["source_uri", SMALL_FACES])
     counts = rows.group_by("source_uri").aggregate([(SMALL_FACES, "max")])[f"{SMALL_FACES}_max"].to_pylist()
-    pictures = sum(count > 0 for count in counts)
-    what = f"{sum(counts)} face(s) under {MIN_FACE_PX} px in {pictures} picture(s) are left out"
-    return [what] if pictures else []
+    images = sum(count > 0 for count in counts)
+    note = f"{sum(counts)} face(s) under {MIN_FACE_PX} px in {images} image(s) are left out"
+    return [note] if images else []
 
 
 def write_quarantine_table(
     quarantined: Sequence[QuarantineRow], results: Sequence[ShardResult], data_root: Path
 ) -> Path:
-    """Write the table under the data root. Its name comes from the shards, so a rerun writes the same file again."""
+    """Write the table under the data root, named by the shards: a rerun writes the same file."""
     path = data_root / "quarantine" / f"{run_digest(results)}.csv"
     write_quarantine(quarantined, path)
     return path

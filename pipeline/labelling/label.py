@@ -44,19 +44,19 @@ class LabelWork:
     schema: ClassVar[pa.Schema] = ROW_SCHEMA
 
     def digest(self, items: Sequence[Picture], *, teacher: Teacher | None, detector: str) -> str:
-        """Over names and bytes of images and masks, their metadata, and work_digest's settings."""
+        """Digest of names and bytes of images and masks, their metadata, and work_digest's settings."""
         files = [[picture.uri, picture.fingerprint(), _file_digest(picture.mask)] for picture in items]
         return work_digest(files, teacher=teacher, detector=detector, origins=asdict(self.origins))
 
     def candidates(self, item: Picture, rgb: Pixels, detector: FaceDetector) -> list[Candidate]:
-        """One for each face that passes; in case 1 with its mask."""
-        seen = detector.detect(rgb)
-        faces = large_enough(seen)
-        small_faces = len(seen) - len(faces)
+        """One candidate per accepted face; in case 1 with its mask."""
+        detected = detector.detect(rgb)
+        faces = large_enough(detected)
+        small_faces = len(detected) - len(faces)
         if not faces:
             limits = f"at least {MIN_FACE_PX} px and probability {MIN_FACE_PROB}"
-            found = f"{small_faces} smaller one(s)" if small_faces else "none"
-            raise Unusable(quarantine.NO_FACE, f"expected a face of {limits}, found {found}")
+            smaller = f"{small_faces} smaller one(s)" if small_faces else "none"
+            raise Unusable(quarantine.NO_FACE, f"expected a face of {limits}, found {smaller}")
         if item.mask is None:
             rois = sample_rois(faces, Box.whole(rgb))
             left_out = 0 if rois[0][0] == Box.whole(rgb) else small_faces
@@ -72,8 +72,8 @@ class LabelWork:
         return [replace(candidate, mask=crop(mask, candidate.roi), small_faces=small_faces) for candidate in cut]
 
     def row(self, item: Picture, sha256: str, candidate: Candidate, teacher: Teacher | None, blobs: BlobStore) -> Row:
-        """The whole row but for shards.DATASET_COLUMNS."""
-        assert candidate.mask is not None, "a candidate is stored after it was given a mask"
+        """The whole row except shards.DATASET_COLUMNS."""
+        assert candidate.mask is not None, "a candidate is stored with its mask"
         scores = score_mask(candidate.mask)
         return store_sample(
             blobs,
@@ -95,7 +95,7 @@ class LabelWork:
         return {"source_uri": item.uri, "reason": error.reason, "detail": error.detail, "source_sha256": sha256}
 
     def _read_mask(self, item: Picture, path: Path, rgb: Pixels) -> Pixels:
-        """The mask of the image's size; Unusable when it can't be read or is no scale of the image."""
+        """The mask of the image's size; Unusable when it can't be read or has another aspect ratio."""
         assert self.origins.encoding is not None, "case 1 needs the masks' encoding"
         shape = rgb.shape[:2]
         try:
@@ -125,5 +125,5 @@ def _center_inside(face: Face, roi: Box) -> bool:
 def _file_digest(path: Path | None) -> str | None:
     try:
         return sha256_hex(path.read_bytes()) if path else None
-    except OSError:  # `candidates` puts it into quarantine, with the reason
+    except OSError:  # `candidates` quarantines it, with the reason
         return None

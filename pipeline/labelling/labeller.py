@@ -1,4 +1,4 @@
-"""One item -> its rows, or the reason why it has none; in four steps, so that shards run them in parallel."""
+"""One item -> its rows, or the reason for none; in four steps, which shards run in parallel."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -33,8 +33,8 @@ class Prepared(Generic[Item]):
 class Labeller(Generic[Item]):
     """Turns items into rows; `teacher` is None where all items have masks. Safe to use from threads.
 
-    `read` waits for disk or network, `prepare` decodes, finds faces and cuts, `propose` asks the teacher, `store`
-    writes: an item passes them in that order, as a row for the quarantine table once something is wrong with it.
+    `read` waits for disk or network, `prepare` decodes, detects faces and crops, `propose` runs the teacher, `store`
+    writes. An item passes them in that order; an unusable one as its row of the quarantine table.
     """
 
     def __init__(self, work: Work[Item], detector: FaceDetector, teacher: Teacher | None, blobs: BlobStore) -> None:
@@ -45,7 +45,7 @@ class Labeller(Generic[Item]):
         self._blobs = blobs
 
     def label(self, item: Item) -> RowsOrQuarantine:
-        """All four steps of one item."""
+        """Run all four steps on one item."""
         return self.store(self.propose([self.prepare(self.read(item))])[0])
 
     def read(self, item: Item) -> Opened[Item] | QuarantineRow:
@@ -56,7 +56,7 @@ class Labeller(Generic[Item]):
             return self._work.quarantined(item, error, None)
 
     def prepare(self, opened: Opened[Item] | QuarantineRow) -> Prepared[Item] | QuarantineRow:
-        """Decode the image and cut its portraits out."""
+        """Decode the image and crop its portraits."""
         if not isinstance(opened, Opened):
             return opened
         sha256 = sha256_hex(opened.data)
@@ -67,7 +67,7 @@ class Labeller(Generic[Item]):
         return Prepared(opened.item, sha256, candidates)
 
     def propose(self, items: Sequence[Prepared[Item] | QuarantineRow]) -> list[Prepared[Item] | QuarantineRow]:
-        """Give each portrait that has no mask the teacher's."""
+        """Add the teacher's mask to each portrait without one."""
         candidates = [each for item in items if isinstance(item, Prepared) for each in item.candidates]
         portraits = [candidate.portrait for candidate in candidates if candidate.mask is None]
         assert self._teacher is not None or not portraits, "only portraits with masks need no teacher"
@@ -87,7 +87,7 @@ class Labeller(Generic[Item]):
         ]
 
     def store(self, item: Prepared[Item] | QuarantineRow) -> RowsOrQuarantine:
-        """Write the blobs of every portrait; their rows."""
+        """Write the blobs of every portrait; return the rows."""
         if not isinstance(item, Prepared):
             return item
         return [

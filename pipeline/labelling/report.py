@@ -1,7 +1,7 @@
-"""What a run made, for people: counts, a page of Markdown, and a contact sheet of masks. Nothing here knows Prefect.
+"""Report of a run: counts, a Markdown page, and a contact sheet of masks; independent of Prefect.
 
-The sheet holds people's faces. It is a file under the data root; the page embeds a small copy of it only when the
-caller says that the page stays on this machine.
+The sheet shows people's faces. It is a file under the data root; the page embeds a small copy of it only when it stays
+on this machine.
 """
 
 import base64
@@ -33,7 +33,7 @@ from pipeline.labelling.shards import ShardResult, read_columns, read_quarantine
 
 SHEET_SAMPLES = 24  # three rows: the most doubtful half, and a spread of the rest
 EMBEDDED_WIDTH_PX = 920  # half the sheet's width
-EMBEDDED_LIMIT_BYTES = 300_000  # of base64: Prefect keeps it in its database, and every look at the page loads it
+EMBEDDED_LIMIT_BYTES = 300_000  # of base64: Prefect keeps it in its database, and every view of the page loads it
 EMBEDDED_QUALITY = 75
 
 _SAMPLE_COLUMNS = ("sample_id", "teacher", "doubt", "image", "image_sha256", "mask", "mask_sha256")
@@ -41,7 +41,7 @@ _SAMPLE_COLUMNS = ("sample_id", "teacher", "doubt", "image", "image_sha256", "ma
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """The shards of a run, all finished: their results in order, the pictures in each, and how long that took."""
+    """The finished shards of a run: results in order, the number of images in each, and the time taken."""
 
     results: Sequence[ShardResult]
     pictures: Sequence[int]
@@ -50,7 +50,7 @@ class Labelled:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A finished run in numbers; a picture may hold several samples, one a face."""
+    """Numbers of a finished run; an image may hold several samples, one per face."""
 
     manifest: str
     teacher: str | None
@@ -58,8 +58,8 @@ class Summary:
     samples: int
     samples_added: int
     samples_left_out: int  # they look like others in two splits
-    statuses: Mapping[str, int]  # samples of this run, by what the version says of them
-    reasons: Mapping[str, int]  # pictures in quarantine
+    statuses: Mapping[str, int]  # samples of this run, by status in the version
+    reasons: Mapping[str, int]  # images in quarantine
     shards: int
     shards_resumed: int
     pictures_now: int  # in shards that no earlier run had finished
@@ -67,12 +67,12 @@ class Summary:
 
     @property
     def pictures_per_second(self) -> float | None:
-        """None when this run labelled nothing, so that there was nothing to measure."""
+        """None when this run labelled nothing."""
         return self.pictures_now / self.seconds if self.pictures_now and self.seconds > 0 else None
 
 
 def summarise(labelled: Labelled, generated: Generated) -> Summary:
-    """The numbers of a run whose version is written."""
+    """Collect the numbers of a run whose version is written."""
     samples = read_columns(labelled.results, ["sample_id", "teacher"])
     teachers = pc.unique(samples["teacher"]).drop_null().to_pylist()
     return Summary(
@@ -96,8 +96,8 @@ def summarise(labelled: Labelled, generated: Generated) -> Summary:
 def counts_table(summary: Summary) -> list[dict[str, Any]]:
     """The counts as rows of a table: `of`, `which`, `count`."""
     rows = [
-        ("pictures", "all", summary.pictures),
-        *(("pictures in quarantine", reason, count) for reason, count in summary.reasons.items()),
+        ("images", "all", summary.pictures),
+        *(("images in quarantine", reason, count) for reason, count in summary.reasons.items()),
         ("samples", "all", summary.samples),
         ("samples", "new in the dataset", summary.samples_added),
         ("samples", "left out: they look like others in two splits", summary.samples_left_out),
@@ -117,21 +117,15 @@ def chosen(doubts: Sequence[float], count: int = SHEET_SAMPLES) -> list[int]:
 
 
 def masks_sheet(results: Sequence[ShardResult], blobs: BlobStore) -> Pixels:
-    """RGB sheet of the `chosen` masks as this run made them, each with its doubt; BlobError where a blob is lost."""
+    """RGB sheet of the `chosen` masks as this run made them, each with its doubt; BlobError where a blob is missing."""
     samples = read_columns(results, _SAMPLE_COLUMNS)
     rows = samples.take(chosen(pc.fill_null(samples["doubt"], 0.0).to_pylist())).to_pylist()
-    pairs = [
-        (
-            _shrunk(read_image(blobs, row)),
-            _shrunk(read_mask(blobs, row)),
-        )
-        for row in rows
-    ]
+    pairs = [(_shrunk(read_image(blobs, row)), _shrunk(read_mask(blobs, row))) for row in rows]
     return contact_sheet(pairs, captions=[f"{row['doubt'] or 0.0:.2f}" for row in rows])
 
 
 def write_sheet(sheet: Pixels, results: Sequence[ShardResult], data_root: Path) -> Path:
-    """Write the sheet under the data root; its name comes from the shards, so a rerun writes the same file again."""
+    """Write the sheet under the data root, named by the shards: a rerun writes the same file."""
     path = data_root / "reports" / f"{run_digest(results)}.jpg"
     write_replace(path, encode_jpeg(sheet))
     return path.resolve()
@@ -148,7 +142,7 @@ def data_url(sheet: Pixels, limit_bytes: int = EMBEDDED_LIMIT_BYTES) -> str | No
 
 
 def stays_here(api_url: str | None) -> bool:
-    """Whether what this Prefect API is told stays on this machine; without a URL the flow starts a server here."""
+    """Whether this Prefect API is on this machine; without a URL the flow starts a local server."""
     if api_url is None:
         return True
     host = urlsplit(api_url).hostname or ""
@@ -159,46 +153,46 @@ def stays_here(api_url: str | None) -> bool:
 
 
 def page(summary: Summary, sheet: Path, embedded: str | None) -> str:
-    """The report as Markdown; `embedded` is the data URL of a small sheet, None where no picture may be shown."""
+    """The report as Markdown; `embedded` is the data URL of a small sheet, None where none may be shown."""
     rate = summary.pictures_per_second
-    speed = f"{rate:.3g} pictures per second" if rate else "nothing to measure, all shards were finished before"
+    speed = f"{rate:.3g} images per second" if rate else "nothing to measure, all shards were finished before"
     known = summary.samples - summary.samples_added - summary.samples_left_out
-    picture = f"![Contact sheet of masks]({embedded})" if embedded else "It is not embedded here: open the file."
-    return f"""# {summary.samples:,} portraits out of {summary.pictures:,} pictures
+    embedding = f"![Contact sheet of masks]({embedded})" if embedded else "It is not embedded here: open the file."
+    return f"""# {summary.samples:,} portraits from {summary.pictures:,} images
 
 - Version: {_code(summary.manifest)}; {summary.samples_added:,} portraits are new, {known:,} were in the dataset already
   and keep their masks there, {summary.samples_left_out:,} look like others in two splits and are left out
-- Teacher: {_code(summary.teacher) if summary.teacher else "none, the masks are given ones, cropped"}
+- Teacher: {_code(summary.teacher) if summary.teacher else "none: cropped ground-truth masks"}
 - Shards: {summary.shards:,}, of them {summary.shards_resumed:,} finished by an earlier run
-- Speed: {speed} ({summary.pictures_now:,} pictures labelled in {summary.seconds:,.0f} s)
+- Speed: {speed} ({summary.pictures_now:,} images labelled in {summary.seconds:,.0f} s)
 
 ## Portraits by status
 
 {_table("status", "portraits", summary.statuses)}
 
-## Pictures that can't be used
+## Images that can't be used
 
-{_table("reason", "pictures", summary.reasons) if summary.reasons else "None."}
+{_table("reason", "images", summary.reasons) if summary.reasons else "None."}
 
 ## Contact sheet
 
-**This picture holds people's faces**: whoever may not see the photographs may not see it.
+**This sheet shows people's faces**: show it only to people who may see the photographs.
 The {SHEET_SAMPLES // 2} masks most likely to be rejected, then a spread of the rest, each with its doubt:
 {_code(str(sheet))}
 
-{picture}
+{embedding}
 """
 
 
 def _statuses(sample_ids: pa.ChunkedArray, manifest: Manifest) -> dict[str, int]:
-    """How many of the samples have which status in the version, which holds them all."""
+    """Number of the samples by their status in the version, which holds them all."""
     version = manifest.read(["sample_id", "status"])
     status = version["status"].take(pc.index_in(sample_ids, value_set=version["sample_id"]))
     return {entry["values"]: entry["counts"] for entry in pc.value_counts(status).to_pylist()}
 
 
 def _shrunk(pixels: Pixels) -> Pixels:
-    """The picture at a tile's size if it is larger: two dozen large ones would fill the memory."""
+    """Shrink a larger image to a tile's size: two dozen large ones would fill the memory."""
     scale = TILE_PX / max(pixels.shape[:2])
     if scale >= 1:
         return pixels
@@ -212,7 +206,7 @@ def _table(name: str, number: str, counts: Mapping[str, int]) -> str:
 
 
 def _code(text: str) -> str:
-    """Somebody's path or name as a Markdown code span: nothing in it is markup."""
+    """A path or name as a Markdown code span: nothing in it is markup."""
     line = " ".join(text.split())
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", line)), default=0))
     return f"{fence} {line} {fence}" if "`" in line else f"{fence}{line}{fence}"

@@ -1,8 +1,8 @@
-"""Shards: a few hundred pictures labelled together, and remembered when they are finished.
+"""Shards: a few hundred images labelled together, and remembered when they are finished.
 
-A shard is known by a digest over its pictures' bytes, the teacher and all settings. Its result is one Parquet
-file of rows and one of quarantined pictures under `data/shards/<digest>/`; the rows are written last, so a shard
-with rows is finished and is never labelled again: the same input and settings give the same file names.
+A shard's name is a digest of its images' bytes, the teacher and all settings. Its result is one Parquet file of rows
+and one of quarantined images under `data/shards/<digest>/`; the rows are written last, so a shard with rows is
+finished and is never labelled again: the same input and settings give the same file names.
 """
 
 import json
@@ -32,10 +32,10 @@ from pipeline.ordered_map import in_batches, ordered_map
 from pipeline.quarantine import QuarantineRow
 from pipeline.teachers import Teacher, options, refine, tiles
 
-READERS = 16  # as many as pipeline.sources lets ask the network at a time; files as they came are small
+READERS = 16  # pipeline.sources allows as many requests at a time; encoded files are small
 
 SMALL_FACES = "small_faces"  # of a row's source image, left out for their size; no column of a manifest
-DATASET_COLUMNS = ("group_id", "split", "added_in")  # only the whole dataset can tell these
+DATASET_COLUMNS = ("group_id", "split", "added_in")  # known only from the whole dataset
 ROW_SCHEMA = pa.schema(
     [
         *(field for field in SCHEMA if field.name not in DATASET_COLUMNS),
@@ -50,7 +50,7 @@ _QUARANTINE = "quarantine.parquet"
 
 @dataclass(frozen=True, slots=True)
 class ShardResult:
-    """Where a finished shard lies, how much it holds, and whether it was finished before."""
+    """A finished shard: its directory, its counts, and whether an earlier run finished it."""
 
     directory: str
     samples: int
@@ -59,10 +59,10 @@ class ShardResult:
 
 
 def split_into_shards(items: Iterable[Item], shard_size: int) -> list[list[Item]]:
-    """Items in order, `shard_size` at a time or fewer.
+    """Split items in order into lists of at most `shard_size`.
 
-    Once a shard is half full its end is where an item's URI says so (content-defined chunking): an item that comes
-    or goes changes its own shard and those up to the next such end, not all that follow.
+    Once a shard is half full, a hash of each item's URI decides whether it ends there (content-defined chunking): an
+    added or removed item changes its own shard and those up to the next such end, not all that follow.
     """
     shards: list[list[Item]] = []
     full = True
@@ -76,7 +76,7 @@ def split_into_shards(items: Iterable[Item], shard_size: int) -> list[list[Item]
 
 
 def work_digest(work: Sequence[object], *, teacher: Teacher | None, detector: str, **others: object) -> str:
-    """32 hex digits over what is worked on, and over teacher, detector, this program's version and its numbers."""
+    """32 hex digits of the work, teacher, detector, this program's version and its numbers."""
     settings = {
         "teacher": [teacher.name, teacher.settings] if teacher else None,
         "detector": detector,
@@ -88,7 +88,7 @@ def work_digest(work: Sequence[object], *, teacher: Teacher | None, detector: st
 
 
 def labelling_rules() -> dict[str, object]:
-    """Collect the numbers that decide what becomes of an image, by the names that digests know them by.
+    """Collect the numbers that decide what becomes of an image, by their names in digests.
 
     A changed value makes new shards. A name stays when its module or constant is renamed, or finished shards are lost.
     """
@@ -135,10 +135,10 @@ def process_shard(
     stopped: Callable[[], bool] = lambda: False,
     advance: Callable[[], None] = lambda: None,
 ) -> ShardResult:
-    """Label the items into `directory`, or find that it was done; rows of `schema` come in the items' order.
+    """Label the items into `directory` unless it is finished; rows of `schema` come in the items' order.
 
-    `advance()` is called after each picture. CancelledError soon after `stopped()` turns true: Ctrl-C reaches only the
-    main thread, not the one this runs in.
+    `advance()` is called after each image. CancelledError soon after `stopped()` turns true: Ctrl-C reaches only the
+    main thread, not this one.
     """
     if _finished(directory, items):
         return _result(directory, resumed=True)
@@ -160,10 +160,10 @@ def process_shard(
 
 
 def label_all(labeller: Labeller[Item], items: Iterable[Item], *, threads: int) -> Generator[RowsOrQuarantine]:
-    """The outcome of every item, in order; a few pictures a thread are in memory at any time.
+    """Label every item, in order; a few images per thread are in memory at a time.
 
-    READERS wait for disks and networks, `threads` work. A teacher that wants one portrait at a time works in those,
-    too; one that wants more has a thread of its own, which feeds the device.
+    READERS threads wait for disks and networks, `threads` compute. A teacher of batch size 1 runs in those, too; one
+    of a larger batch size has its own thread, which feeds the device.
     """
     with (
         ThreadPoolExecutor(READERS) as readers,
@@ -199,22 +199,22 @@ def read_columns(results: Sequence[ShardResult], columns: Sequence[str]) -> pa.T
 
 
 def run_digest(results: Sequence[ShardResult]) -> str:
-    """12 hex digits over a run's shards: what is named after them is written over by a rerun."""
+    """12 hex digits of a run's shards: a rerun overwrites the files named by them."""
     return sha256_hex("".join(Path(result.directory).name for result in results).encode())[:12]
 
 
 def read_quarantine(results: Sequence[ShardResult]) -> list[QuarantineRow]:
-    """The quarantined pictures of finished shards, in order."""
+    """The quarantined images of finished shards, in order."""
     return [row for result in results for row in pq.read_table(Path(result.directory) / _QUARANTINE).to_pylist()]
 
 
 def _ends_a_shard(item: WorkItem, shard_size: int) -> bool:
-    """So often that a shard is three quarters full or so."""
+    """Whether the item may end a shard: often enough that shards are about three quarters full."""
     return int(sha256_hex(item.uri.encode())[:8], 16) % max(1, shard_size // 4) == 0
 
 
 def _finished(directory: Path, items: Sequence[WorkItem]) -> bool:
-    """Whether the shard was labelled, and no file that couldn't be read then can be read now."""
+    """Whether the shard is labelled, and no file that was unreadable then is readable now."""
     if not (directory / _ROWS).is_file():
         return False
     table = pq.read_table(directory / _QUARANTINE).to_pylist()

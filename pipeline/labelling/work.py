@@ -1,4 +1,4 @@
-"""A unit of work: items -> rows of one schema, under a digest. `label` and `relabel` are the two that exist."""
+"""Protocol of a unit of work: items -> rows of one schema, under a digest; `label` and `relabel` implement it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,17 +19,17 @@ RowsOrQuarantine = list[Row] | QuarantineRow
 
 
 class WorkItem(Protocol):
-    """What a shard is made of: a source image, or a sample. A value: it travels to other processes."""
+    """An item of a shard: a source image or a sample. Picklable, for other processes."""
 
     @property
     def uri(self) -> str:
         """Its name in the quarantine table; no other item has it."""
 
     def read(self) -> bytes:
-        """The image's bytes; Unusable says why there are none."""
+        """Read the image's bytes; Unusable, with the reason, when it can't."""
 
     def fingerprint(self) -> str | None:
-        """What changes when its bytes do; None where they can't be read now, and may be later."""
+        """A key that changes with its bytes; None while they can't be read."""
 
 
 Item = TypeVar("Item", bound=WorkItem)
@@ -38,9 +38,9 @@ AnyItem = TypeVar("AnyItem", bound=WorkItem, contravariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A portrait cut out of an image: around which face, where, and its mask once there is one.
+    """A portrait cropped from an image: its ROI, its face, and its mask once there is one.
 
-    `small_faces` counts those of the whole image that are too small to be cut out.
+    `small_faces` counts the whole image's faces that are too small for a portrait.
     """
 
     portrait: Portrait
@@ -51,7 +51,7 @@ class Candidate:
     small_faces: int = 0
 
     def doubt_columns(self, mask: Pixels, scores: Scores) -> dict[str, float | None]:
-        """The manifest's columns on its mask (H, W) beside the mask's own scores."""
+        """The manifest's columns of its mask (H, W) besides the mask's own scores."""
         face_fraction = person_share(mask, self.face.seen_from(self.roi))
         return {
             "face_fraction": face_fraction,
@@ -61,20 +61,20 @@ class Candidate:
 
 
 class Work(Protocol[AnyItem]):
-    """What an operation does with one of its items. A value: it travels to other processes."""
+    """An operation on items. Picklable, for other processes."""
 
     @property
     def schema(self) -> pa.Schema:
         """The columns of its rows."""
 
     def digest(self, items: Sequence[AnyItem], *, teacher: Teacher | None, detector: str) -> str:
-        """32 hex digits over all that decides the items' rows."""
+        """32 hex digits of everything that decides the items' rows."""
 
     def candidates(self, item: AnyItem, rgb: Pixels, detector: FaceDetector) -> list[Candidate]:
-        """The portraits in the item's image, RGB (H, W, 3); Unusable says why there are none."""
+        """The portraits in the item's image, RGB (H, W, 3); Unusable, with the reason, without any."""
 
     def row(self, item: AnyItem, sha256: str, candidate: Candidate, teacher: Teacher | None, blobs: BlobStore) -> Row:
-        """Write a candidate's blobs; its row. `sha256` is that of the item's bytes."""
+        """Write a candidate's blobs and return its row. `sha256` is the digest of the item's bytes."""
 
     def quarantined(self, item: AnyItem, error: UnusableImage | Unusable, sha256: str | None) -> QuarantineRow:
         """The item's row in the quarantine table."""

@@ -1,7 +1,7 @@
-"""A run: workers, task runners, and its progress for people.
+"""A run: workers, task runners, progress.
 
-artifacts.py     how far a run is and what it made, on Prefect's pages
-progress_bar.py  the same in a terminal: one bar for the whole run
+artifacts.py     progress, counts and report on Prefect's pages
+progress_bar.py  one bar for the whole run, on a terminal
 runners.py       where shards are labelled: this process, a Dask or a Ray cluster
 worker.py        what a worker does with one shard
 """

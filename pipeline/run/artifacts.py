@@ -1,7 +1,7 @@
-"""What Prefect's pages show of a run: how far it is, its counts, and a report. Nothing is decided here.
+"""A run on Prefect's pages: its progress, its counts, and a report.
 
-Three artifacts, whose newest version is under their key on the page Artifacts. They are news, not results: when one
-can't be made, or the server doesn't take it, the log says so and the run goes on.
+Three artifacts, whose newest version is under their key on the page Artifacts. When one can't be made or stored, a
+warning is logged and the run goes on.
 """
 
 import time
@@ -45,7 +45,7 @@ REPORT = "generate-report"
 
 
 def watch(futures: Sequence[PrefectFuture[ShardResult]], pictures: Sequence[int]) -> Labelled:
-    """Wait for the shards, in whatever order they finish, and show how far they are; `pictures` says how many in each.
+    """Wait for the shards, in any order, and show progress; `pictures` is the number of images in each.
 
     The first shard that fails raises its error.
     """
@@ -54,29 +54,29 @@ def watch(futures: Sequence[PrefectFuture[ShardResult]], pictures: Sequence[int]
     results: dict[PrefectFuture[ShardResult], ShardResult] = {}
     total = sum(pictures)
     with progress_bar.shown(total):
-        progress = _start_progress(f"0 of {len(futures)} shards, 0 of {total} pictures")
+        progress = _start_progress(f"0 of {len(futures)} shards, 0 of {total} images")
         for future in as_completed(list(futures)):
             results[future] = future.result()
             finished = sum(sizes[done] for done in results)
             progress_bar.reach(finished)
-            text = f"{len(results)} of {len(futures)} shards, {finished} of {total} pictures"
+            text = f"{len(results)} of {len(futures)} shards, {finished} of {total} images"
             _show_progress(progress, 100 * finished / total, text)
     return Labelled([results[future] for future in futures], pictures, time.monotonic() - started)
 
 
 def show_report(labelled: Labelled, generated: Generated, data_root: Path) -> None:
-    """The counts as a table, and the report with its contact sheet, whose file is under the data root."""
-    with _news():
+    """Show the counts as a table, and the report with its contact sheet, a file under the data root."""
+    with _warning_on_failure():
         summary = summarise(labelled, generated)
         sheet = masks_sheet(labelled.results, BlobStore(data_root))
         path = write_sheet(sheet, labelled.results, data_root)
         embedded = data_url(sheet) if stays_here(PREFECT_API_URL.value()) else None
-        create_table_artifact(counts_table(summary), key=COUNTS, description=f"What is in {summary.manifest}")
-        create_markdown_artifact(page(summary, path, embedded), key=REPORT, description="The run that is finished")
+        create_table_artifact(counts_table(summary), key=COUNTS, description=f"Counts of {summary.manifest}")
+        create_markdown_artifact(page(summary, path, embedded), key=REPORT, description="Report of the finished run")
 
 
 def _start_progress(text: str) -> UUID | None:
-    with _news():
+    with _warning_on_failure():
         started: Any = create_progress_artifact(0.0, key=PROGRESS, description=text)  # typed as if it may be awaited
         return UUID(str(started))
     return None
@@ -84,12 +84,12 @@ def _start_progress(text: str) -> UUID | None:
 
 def _show_progress(artifact: UUID | None, percent: float, text: str) -> None:
     if artifact is not None:
-        with _news():
+        with _warning_on_failure():
             update_progress_artifact(artifact, percent, description=text)
 
 
 @contextmanager
-def _news() -> Iterator[None]:
+def _warning_on_failure() -> Iterator[None]:
     try:
         yield
     except (httpx.HTTPError, ObjectNotFound, UserError, OSError) as error:  # no server, no artifact, no blob, no space

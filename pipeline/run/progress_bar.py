@@ -1,7 +1,7 @@
-"""The one bar of a whole run, on a terminal: pictures labelled, over all, whichever runner labels them.
+"""The progress bar of a whole run, on a terminal: images labelled, under any task runner.
 
-Threads of this process advance it with each picture. A cluster's workers can't reach it, and `advance` does nothing
-there: their pictures count once the flow hears that the shard is finished, and calls `reach`.
+Threads of this process advance it with each image. A cluster's workers can't reach it, and `advance` does nothing
+there: their images count when the flow sees the shard finished and calls `reach`.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _bar: Bar | None = None
 
 @contextmanager
 def shown(pictures: int) -> Iterator[None]:
-    """While this lasts there is a bar up to `pictures`; nothing shows where standard error is no terminal."""
+    """Show a bar up to `pictures` images in this context; nothing where stderr is no terminal."""
     global _bar
     with progress_bar("labelling", total=pictures) as bar:
         _bar = bar
@@ -27,14 +27,14 @@ def shown(pictures: int) -> Iterator[None]:
 
 
 def advance() -> None:
-    """One more picture is labelled."""
+    """Count one more labelled image."""
     with _lock:
         if _bar is not None:
             _bar.update(1)
 
 
 def reach(pictures: int) -> None:
-    """Finished shards hold so many pictures: show no fewer."""
+    """Show at least as many images as finished shards hold."""
     with _lock:
         if _bar is not None and pictures > _bar.n:
             _bar.update(pictures - _bar.n)

@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 CORES = os.cpu_count() or 1
 DEFAULT_WORKERS = CORES
-DEFAULT_SHARD_SIZE = 512  # pictures; a Prefect task costs about 12 ms, a shard minutes
+DEFAULT_SHARD_SIZE = 512  # images; a Prefect task costs about 12 ms, a shard minutes
 SHARD_SIZE_LIMIT = 1024  # more would lose too much work to a crash
-LOOPBACK = "127.0.0.1"  # of a cluster that is started here: nobody else may submit work to it
+LOOPBACK = "127.0.0.1"  # of a cluster started here: other machines can't submit work to it
 
 
 @dataclass(frozen=True, slots=True)
 class Execution:
     """Where shards are labelled, and how large they are. `runner` is one of RUNNERS.
 
-    `address` is that of a Dask or Ray cluster, None for one of `workers` processes that starts with the run.
+    `address` is that of a Dask or Ray cluster, None to start one of `workers` processes with the run.
     """
 
     runner: str
@@ -32,10 +32,10 @@ class Execution:
 
 
 def thread_runner(address: str | None, workers: int) -> "TaskRunner[Any]":
-    """One shard at a time, in this process: its pictures are labelled in parallel already."""
+    """One shard at a time, in this process: its images are labelled in parallel already."""
     if address:
         raise UserError(f"expected --address with --runner dask or ray alone, found {address!r} with thread")
-    from prefect.task_runners import ThreadPoolTaskRunner  # what Prefect logs is settled before it is imported
+    from prefect.task_runners import ThreadPoolTaskRunner  # its log level is set before the first import
 
     return ThreadPoolTaskRunner[Any](max_workers=1)
 
@@ -57,7 +57,7 @@ def dask_runner(address: str | None, workers: int) -> "TaskRunner[Any]":
 
 def ray_runner(address: str | None, workers: int) -> "TaskRunner[Any]":
     """The Ray cluster at `address`, `10.0.0.1:6379` say; without one, `workers` processes."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing phones home
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # no telemetry
     runner = _import("prefect_ray", "ray").RayTaskRunner
     if address:
         return runner(address=address)
@@ -81,7 +81,7 @@ def make_runner(execution: Execution) -> "TaskRunner[Any]":
 
 
 def threads_per_shard(execution: Execution) -> int | None:
-    """Threads of a shard: a share of this machine's cores in a cluster that is started on it, else None: all cores."""
+    """Threads of a shard: a share of this machine's cores in a cluster started on it, else None: all cores."""
     return None if execution.runner == "thread" or execution.address else max(1, CORES // execution.workers)
 
 

@@ -1,4 +1,4 @@
-"""What a worker does with one shard, wherever it runs: this process, or one of a Dask or Ray cluster."""
+"""Labelling of one shard in a worker: this process, or one of a Dask or Ray cluster."""
 
 import threading
 from collections.abc import Sequence
@@ -20,14 +20,14 @@ from pipeline.ordered_map import one_thread_an_item
 from pipeline.run import progress_bar
 from pipeline.teachers import TeacherOptions, load_teacher
 
-GPU_SLOT = "gpu"  # a Prefect concurrency limit of this name, where there is one, says how many shards may use GPUs
+GPU_SLOT = "gpu"  # an optional Prefect concurrency limit of this name: how many shards may use GPUs at once
 
-interrupted = threading.Event()  # the flow in this process was, and the thread that labels a shard should stop
+interrupted = threading.Event()  # set with the flow in this process: the thread that labels a shard stops
 
 
 @dataclass(frozen=True, slots=True)
 class Job(Generic[Item]):
-    """What all shards of a run have in common; `teacher` is None in case 1, `threads` None for one a core."""
+    """Settings shared by all shards of a run; `teacher` is None in case 1, `threads` None for one per core."""
 
     work: Work[Item]
     teacher: str | None
@@ -55,5 +55,5 @@ def run_shard(shard: Sequence[Item], title: str, *, job: Job[Item]) -> ShardResu
 
 
 def gpu_slot() -> AbstractContextManager[None]:
-    """One slot of the Prefect concurrency limit GPU_SLOT; free where there is no such limit."""
+    """One slot of the Prefect concurrency limit GPU_SLOT; no wait without such a limit."""
     return concurrency(GPU_SLOT, occupy=1)

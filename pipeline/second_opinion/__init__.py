@@ -1,10 +1,10 @@
-"""`python -m pipeline.second_opinion`: another network looks at what waits for review; where it differs, doubt grows.
+"""`python -m pipeline.second_opinion`: another network predicts the pending masks; where they differ, doubt grows.
 
-The review queue is ordered by doubt. A network that had no part in a mask, the student fitted on what was accepted so
-far for one, draws its own; how far apart the two are changes the mask's doubt (pipeline/doubt.py), in the next version.
-Masks stay as they are. Asked again, of the same or of another network, doubt is made anew from the mask's own scores.
+The review queue is ordered by doubt. A network that had no part in a mask, such as the student fitted on the samples
+accepted so far, predicts its own; the IoU of the two changes the mask's doubt (pipeline/doubt.py) in the next version.
+Masks stay as they are. Every run, of the same or of another network, computes doubt from the mask's own scores.
 
 __main__.py  the arguments
 opinions.py  pending masks -> opinions -> the next version
-run.py       ask, commit, print
+run.py       predict, commit, print
 """

@@ -18,8 +18,8 @@ def main(arguments: Sequence[str]) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "python -m pipeline.second_opinion",
-        description="Ask another network, the student say, about the masks that wait for review: those it would draw "
-        "otherwise come first in the queue of the next version.",
+        description="Compare the masks that wait for review with another network's, such as the student's: those that "
+        "differ come first in the queue of the next version.",
     )
     parser.add_argument("--network", required=True, help="as --teacher of pipeline.generate: onnx:student.onnx, say")
     add_teacher_options(parser)

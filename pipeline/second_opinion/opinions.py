@@ -1,4 +1,4 @@
-"""Another network's opinions on masks that wait for review, and the doubt that they leave."""
+"""Another network's opinions on masks that wait for review, and the doubt that follows."""
 
 import os
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ _OPINIONS = pa.schema([SCHEMA.field(name) for name in ("sample_id", "mask_sha256
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """One mask's person IoU with the other network's, and the doubt about it now."""
+    """One mask's person IoU with the other network's, and its new doubt."""
 
     sample_id: str
     mask_sha256: str
@@ -51,7 +51,7 @@ class Unread:
 
 
 def pending_rows(manifest: Manifest, network: Teacher) -> list[Row]:
-    """Read the pending rows, as _COLUMNS; UserError when there are none, or when `network` made all their masks."""
+    """Read the pending rows, as _COLUMNS; UserError without any, or when `network` made all their masks."""
     table = manifest.read(_COLUMNS)
     rows: list[Row] = table.filter(pc.equal(table["status"], "pending")).to_pylist()
     if not rows:
@@ -65,7 +65,7 @@ def pending_rows(manifest: Manifest, network: Teacher) -> list[Row]:
 
 
 def ask(network: Teacher, rows: Sequence[Row], blobs: BlobStore) -> list[Opinion | Unread]:
-    """Ask for the network's opinion on each row's mask, in the rows' order."""
+    """Compare each row's mask with the network's, in the rows' order."""
 
     def one(row: Row) -> Opinion | Unread:
         try:
@@ -95,7 +95,7 @@ def commit_opinions(store: ManifestStore, opinions: Sequence[Opinion], *, networ
     new = pa.Table.from_pylist(rows, schema=_OPINIONS).combine_chunks()
 
     def change(dataset: pa.Table | None, _version: int) -> pa.Table | None:
-        assert dataset is not None, "versions are never taken away"
+        assert dataset is not None, "versions are never deleted"
         matched = new.take(pc.index_in(dataset["sample_id"], value_set=new["sample_id"]))
         same_mask = pc.fill_null(pc.equal(dataset["mask_sha256"], matched["mask_sha256"]), False)
         due = pc.and_(same_mask, pc.equal(dataset["status"], "pending"))

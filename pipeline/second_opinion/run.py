@@ -1,4 +1,4 @@
-"""Ask a network about the masks that wait, commit its opinions, print what changed."""
+"""Compare pending masks with a network's, commit the opinions, print the change."""
 
 import logging
 import sys
@@ -16,7 +16,7 @@ SURE_OF_REJECTION = 0.5  # threshold of the printed count
 
 
 def ask_and_commit(destination: Destination, spec: str, options: TeacherOptions) -> None:
-    """Write the version with the doubt that the network `spec` leaves; UserError when no mask can be read."""
+    """Write the version with the doubt after the opinions of the network `spec`; UserError when no mask can be read."""
     store, data_root = destination.open()
     network = load_teacher(spec, options)
     waiting = pending_rows(store.open(), network)
@@ -26,11 +26,11 @@ def ask_and_commit(destination: Destination, spec: str, options: TeacherOptions)
     opinions = [answer for answer in answers if isinstance(answer, Opinion)]
     for answer in answers:
         if isinstance(answer, Unread):
-            logger.warning("left as it is: sample %s: %s", answer.sample_id, answer.reason)
+            logger.warning("skipped sample %s: %s", answer.sample_id, answer.reason)
     if not opinions:
         raise UserError(f"expected to read at least one of {len(waiting)} pending masks, found none; see above")
     manifest = commit_opinions(store, opinions, network=network)
     before = sum((row["doubt"] or 0.0) >= SURE_OF_REJECTION for row in waiting)
     after = sum(opinion.doubt >= SURE_OF_REJECTION for opinion in opinions)
-    print(f"{len(opinions)} mask(s) compared; doubt of {SURE_OF_REJECTION} and more: {after}, before it {before}")
+    print(f"{len(opinions)} mask(s) compared; doubt of {SURE_OF_REJECTION} or more: {after}, before {before}")
     print((manifest or store.open()).path)

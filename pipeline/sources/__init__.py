@@ -1,4 +1,4 @@
-"""Where pictures come from: what `--images` may be -> pictures that say how they are read and by what they are known.
+"""Where images come from: `--images` -> source images that can be read and fingerprinted.
 
 limits.py           the named limits of fetching and reading
 local.py            a file
@@ -6,7 +6,7 @@ remote.py           a file in a file system that fsspec knows (s3://, gs://, ...
 resolve.py          `--images` -> source images
 source_image.py     one source image: its place, its mask (case 1)
 source_metadata.py  metadata shared by all images of a source
-tars.py             a member of a tar shard in webdataset's layout, read where it lies
+tars.py             a member of a tar shard in webdataset's layout, read in place
 urls.py             URLs without the credentials in them
 web/                lists of URLs
 """

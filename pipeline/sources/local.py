@@ -1,4 +1,4 @@
-"""A picture that is a file of this machine."""
+"""A source image that is a local file."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from pipeline.quarantine import UNREADABLE, Unusable
 
 @dataclass(frozen=True, slots=True)
 class LocalFile:
-    """A file, known by its bytes."""
+    """A file, identified by its bytes."""
 
     path: Path
 
@@ -20,14 +20,14 @@ class LocalFile:
         return source_uri(self.path)
 
     def read(self) -> bytes:
-        """The file's bytes; Unusable says why there are none."""
+        """Read the file's bytes; Unusable, with the reason, when it can't."""
         try:
             return regular_bytes(self.path)
         except OSError as error:
             raise Unusable(UNREADABLE, error.strerror or str(error)) from error
 
     def fingerprint(self) -> str | None:
-        """The bytes' digest; None where they can't be read now."""
+        """The bytes' digest; None while they can't be read."""
         try:
             return sha256_hex(regular_bytes(self.path))
         except OSError:

@@ -1,7 +1,7 @@
 """Files in a file system that fsspec knows: s3://, gs://, memory://, ...
 
-How one logs in is the file system's own affair (its environment variables, its configuration, fsspec's); a URL with
-a password in it is refused before anything sees it.
+Credentials come from the file system's own configuration (environment variables, files, fsspec's); a URL with a
+password in it is refused first.
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ from pipeline.quarantine import TOO_LARGE, UNREADABLE, Unusable
 from pipeline.sources.limits import MAX_PICTURE_BYTES
 from pipeline.sources.urls import redacted
 
-# What to install for a protocol, where the package isn't named like it.
+# The package to install for a protocol that isn't named like it.
 PACKAGES = {
     "abfs": "adlfs",
     "az": "adlfs",
@@ -32,8 +32,8 @@ PACKAGES = {
     "webdav": "webdav4",
 }
 
-# What a file system's `info` may say of a file's state, the best first. A listing and a look at the one file agree on
-# these; fsspec's own `ukey` hashes all that is said, and they don't agree on that (s3fs).
+# Fields of a file system's `info` that tell a file's state, best first. A listing and a look-up of the file agree on
+# these; fsspec's own `ukey` hashes all fields, on which they don't agree (s3fs).
 STATE_FIELDS = (
     "ETag",
     "etag",
@@ -52,7 +52,7 @@ GLOB_CHARACTERS = "*?["
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """A file, known by what its file system says of it (ETag, size, time); it isn't read for that."""
+    """A file, identified by its file system's metadata (ETag, size, time) without being read."""
 
     url: str
 
@@ -62,40 +62,40 @@ class RemoteFile:
         return self.url
 
     def read(self) -> bytes:
-        """The file's bytes; Unusable says why there are none."""
+        """Read the file's bytes; Unusable, with the reason, when it can't."""
         try:
             fs, path = open_file_system(self.url)
             size_bytes = fs.info(path).get("size") or 0
             if size_bytes <= MAX_PICTURE_BYTES:
                 return bytes(fs.cat_file(path))
         except Exception as error:  # file systems raise what their libraries do: OSError, ClientError, HTTPError, ...
-            raise Unusable(UNREADABLE, told(error)) from error
+            raise Unusable(UNREADABLE, describe_error(error)) from error
         raise Unusable(TOO_LARGE, f"expected at most {MAX_PICTURE_BYTES} bytes, found {size_bytes}")
 
     def fingerprint(self) -> str | None:
-        """The file system's own key for this state of the file; None where there is none now."""
+        """The file system's own key for this state of the file; None while there is none."""
         return remote_key(self.url)
 
 
 def list_remote_pictures(url: str) -> list[RemoteFile]:
-    """The pictures below a directory (hidden ones left out), those a glob matches, or the one file; in order of name.
+    """List the images below a directory (without hidden ones), those a glob matches, or the one file; in order of name.
 
-    UserError when the file system can't be reached, there is nothing, or no file has a picture's suffix.
+    UserError when the file system can't be reached, there is nothing, or no file has an image's suffix.
     """
-    found = list_remote(url)
-    if found == [url]:  # one file, whatever its suffix
+    urls = list_remote(url)
+    if urls == [url]:  # one file, whatever its suffix
         return [RemoteFile(url)]
-    pictures = [RemoteFile(file) for file in found if PurePosixPath(file).suffix.lower() in PICTURE_SUFFIXES]
+    pictures = [RemoteFile(file) for file in urls if PurePosixPath(file).suffix.lower() in PICTURE_SUFFIXES]
     if not pictures:
         raise UserError(
-            f"expected pictures ({', '.join(sorted(PICTURE_SUFFIXES))}) in {url}, found none; "
+            f"expected images ({', '.join(sorted(PICTURE_SUFFIXES))}) in {url}, found none; "
             "give the directory that holds them"
         )
     return pictures
 
 
 def list_remote(url: str) -> list[str]:
-    """The URLs of the file at `url`, of those below it, or of those it matches as a glob; hidden ones left out."""
+    """List the URLs of the file at `url`, of those below it, or of those it matches as a glob; without hidden ones."""
     fs, path = open_file_system(url)
     try:
         fs.invalidate_cache()
@@ -107,14 +107,16 @@ def list_remote(url: str) -> list[str]:
             files = [name for name, info in fs.glob(path, detail=True).items() if info["type"] == "file"]
             return _urls(files, fs, url, _fixed_part(path))
     except Exception as error:  # see above
-        raise UserError(f"expected to list {url}, {told(error)}; check the URL, and what lets you in") from error
+        raise UserError(
+            f"expected to list {url}, {describe_error(error)}; check the URL and your credentials"
+        ) from error
     raise UserError(f"expected files at {url}, found nothing there; check the URL")
 
 
 def open_file_system(url: str) -> tuple[Any, str]:
     """fsspec's file system and the path in it; UserError names the package that is missing."""
     protocol = url.partition("://")[0]
-    if "::" in url:  # also in a file's name, which fsspec would take for another file system's
+    if "::" in url:  # in a file's name, too, where fsspec would see another file system
         raise UserError(f"expected a plain URL, found the chained {url}; give the directory or file itself")
     try:
         return url_to_fs(url)
@@ -122,11 +124,11 @@ def open_file_system(url: str) -> tuple[Any, str]:
         package = PACKAGES.get(protocol, protocol)
         raise UserError(f"expected the package for {protocol}:// URLs, found none; pip install {package}") from error
     except Exception as error:
-        raise UserError(f"expected a file system for {url}, {told(error)}; check the URL") from error
+        raise UserError(f"expected a file system for {url}, {describe_error(error)}; check the URL") from error
 
 
 def read_bytes(images: str) -> bytes:
-    """A file of this machine or of another file system; UserError when it can't be read."""
+    """Read a local file or one of another file system; UserError when it can't be read."""
     try:
         if "://" not in images:
             return Path(images).expanduser().read_bytes()
@@ -135,11 +137,11 @@ def read_bytes(images: str) -> bytes:
     except UserError:
         raise
     except Exception as error:  # see above
-        raise UserError(f"expected a file at {images}, {told(error)}; check the path") from error
+        raise UserError(f"expected a file at {images}, {describe_error(error)}; check the path") from error
 
 
 def remote_key(url: str) -> str | None:
-    """What changes when the file does, from the file system alone; None where it can't tell now."""
+    """A key that changes with the file, from the file system's metadata; None while there is none."""
     try:
         fs, path = open_file_system(url)
         info = fs.info(path)
@@ -149,8 +151,8 @@ def remote_key(url: str) -> str | None:
         return None
 
 
-def told(error: Exception) -> str:
-    """An error of somebody else's library, in one line and without credentials."""
+def describe_error(error: Exception) -> str:
+    """Describe a third-party library's error in one line, without credentials."""
     text = redacted(" ".join(str(error).split()))
     return f"found {type(error).__name__}: {text}" if text else f"found {type(error).__name__}"
 
@@ -162,7 +164,7 @@ def _urls(paths: Iterable[str], fs: Any, url: str, root: str) -> list[str]:
 
 
 def _with_protocol(path: str, fs: Any, url: str) -> str:
-    """`path` as a URL like the one that was given: that names the host too where paths don't (sftp://host/path)."""
+    """`path` as a URL like `url`, which also names the host where paths don't (sftp://host/path)."""
     _, root = url_to_fs(url)
     if not root.strip("/"):
         return (url if url.endswith("/") else f"{url}/") + path.lstrip("/")

@@ -1,4 +1,4 @@
-"""What `--images` (or a flow's `images`) stands for -> its pictures, and the name of their source."""
+"""`--images` (or a flow's `images`) -> source images, and the name of their source."""
 
 import re
 from pathlib import Path, PurePosixPath
@@ -18,15 +18,15 @@ from pipeline.sources.web.url_list import LIST_SUFFIXES, WebAddress, list_web_pi
 
 Kind = Literal["files", "file system", "tars", "web list", "web address"]
 
-SUBDIRECTORIES_OF_DATASETS = ("images", "img", "input")  # that say nothing of the dataset; its name is the parent's
+SUBDIRECTORIES_OF_DATASETS = ("images", "img", "input")  # generic names; the dataset's name is the parent's
 
 _FIRST_OF_SEVERAL = re.compile(r"[{*?\[]")  # where a range of numbers or a glob begins
 
 
 def find_pictures(images: str, masks: str | None = None, *, allow_private_addresses: bool = False) -> list[Picture]:
-    """Every picture of `images`, in order of name (a list's in its own); nothing is fetched from the web.
+    """List every source image of `images`, in order of name (a list's in its own); nothing is fetched from the web.
 
-    UserError when there is none, a mask has no partner, or a URL holds a password.
+    UserError without any, when a mask has no partner, or when a URL holds a password.
     """
     images = _without_file_protocol(images)
     kind = _kind(images)
@@ -47,25 +47,25 @@ def find_pictures(images: str, masks: str | None = None, *, allow_private_addres
     if kind == "file system":
         return [Picture(file) for file in list_remote_pictures(images)]
     listing = list_files(Path(images).expanduser())
-    return [Picture(path) for path in [*listing.files, *listing.closed]]  # closed ones go to quarantine by name
+    return [Picture(path) for path in [*listing.files, *listing.closed]]  # closed ones go to quarantine
 
 
 def without_blobs(pictures: list[Picture], data_root: Path) -> list[Picture]:
-    """The pictures that are no blobs of this dataset, for where it lies among the photographs it was made from.
+    """Drop the images that are blobs of this dataset, which may lie among the photographs it was made from.
 
     UserError when nothing remains.
     """
     blobs = (data_root / "blobs").resolve()
     remaining = [picture for picture in pictures if not _is_in(picture, blobs)]
     if not remaining:
-        raise UserError(f"expected source images, found only the dataset's own samples in {blobs}; give other pictures")
+        raise UserError(f"expected source images, found only the dataset's own samples in {blobs}; give other images")
     return remaining
 
 
 def default_source(images: str) -> str:
-    """The dataset's name when none was given.
+    """Default name of the dataset.
 
-    The directory's, or its parent's when that is just `images`; a tar's or list's own; a lone web address's host.
+    The directory's, or its parent's when that is just `images`; a tar's or list's own; a single URL's host.
     """
     images = _without_file_protocol(images)
     kind = _kind(images)
@@ -97,7 +97,7 @@ def _kind(images: str) -> Kind:
 
 
 def _pairs(images: str, kind: Kind, masks: str) -> list[Picture]:
-    """Case 1."""
+    """Pairs of image and mask, case 1."""
     if kind != "files" or "://" in masks:
         remote = without_credentials(masks if kind == "files" else images)
         raise UserError(f"expected directories of this machine beside masks, found {remote}; copy them here first")
@@ -107,12 +107,12 @@ def _pairs(images: str, kind: Kind, masks: str) -> list[Picture]:
 
 def _web_picture(url: str, rules: FetchRules) -> Picture:
     if is_tar(url) or url.lower().endswith(LIST_SUFFIXES):
-        raise UserError(f"expected a tar or a list that can be sought in, found {url}; download it first")
+        raise UserError(f"expected a seekable tar or list, found {url}; download it first")
     return Picture(WebAddress(url, rules))
 
 
 def _without_file_protocol(images: str) -> str:
-    """file:///photos and local:///photos as the path that they are."""
+    """Turn file:///photos and local:///photos into their path."""
     return str(url_to_fs(images)[1]) if images.startswith(("file://", "local://")) else images
 
 
@@ -121,6 +121,6 @@ def _is_in(picture: Picture, directory: Path) -> bool:
 
 
 def _names_files(url: str) -> bool:
-    """Whether a URL names a file, or a glob, by how it looks."""
+    """Whether a URL looks like one of a file or a glob."""
     name = PurePosixPath(url).name
     return bool(_FIRST_OF_SEVERAL.search(name)) or name.lower().endswith((*PICTURE_SUFFIXES, *LIST_SUFFIXES, ".tar"))

@@ -1,4 +1,4 @@
-"""One picture of a source: where it lies, its mask in case 1, and what is stated of it alone."""
+"""One source image: its place, its mask in case 1, and its own license and attribution."""
 
 import json
 from dataclasses import dataclass
@@ -10,22 +10,22 @@ from pipeline.sources.local import LocalFile
 
 
 class Place(Protocol):
-    """Where a picture lies that is no file of this machine. A value: it travels to other processes."""
+    """Place of a source image other than a local file. Picklable, for other processes."""
 
     @property
     def uri(self) -> str:
         """The manifest's `source_uri`, without credentials."""
 
     def read(self) -> bytes:
-        """The picture's bytes; Unusable says why there are none."""
+        """Read the image's bytes; Unusable, with the reason, when it can't."""
 
     def fingerprint(self) -> str | None:
-        """What changes when the picture's bytes do; None where it can't be read now, and may be later."""
+        """A key that changes with the image's bytes; None while it can't be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A source image and, in case 1, its mask's file. `license` and `attribution` go before those of its source."""
+    """A source image and, in case 1, its mask's file. `license` and `attribution` override its source's."""
 
     image: Path | Place
     mask: Path | None = None
@@ -43,12 +43,12 @@ class Picture:
         return self.place.uri
 
     def read(self) -> bytes:
-        """The picture's bytes; Unusable says why there are none."""
+        """Read the image's bytes; Unusable, with the reason, when it can't."""
         return self.place.read()
 
     def fingerprint(self) -> str | None:
-        """What changes when the picture's bytes do, or what is stated of it; None where it can't be read now."""
-        known = self.place.fingerprint()
-        if known is None or (self.license is None and self.attribution is None):
-            return known
-        return sha256_hex(json.dumps([known, self.license, self.attribution]).encode())
+        """A key that changes with the image's bytes, license or attribution; None while it can't be read."""
+        key = self.place.fingerprint()
+        if key is None or (self.license is None and self.attribution is None):
+            return key
+        return sha256_hex(json.dumps([key, self.license, self.attribution]).encode())

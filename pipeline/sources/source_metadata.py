@@ -1,4 +1,4 @@
-"""What is said of every picture of a source, and how its masks were written."""
+"""Metadata shared by all images of a source, and the encoding of its masks."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from pipeline.sources.source_image import Picture
 
 @dataclass(frozen=True, slots=True)
 class Origins:
-    """What is said of every picture of a source, and how its masks were written (case 1)."""
+    """Metadata shared by all images of a source, and the encoding of its masks (case 1)."""
 
     source: str
     license: str | None = None
@@ -20,7 +20,7 @@ class Origins:
     encoding: MaskEncoding | None = None
 
     def source_of(self, picture: Picture, sha256: str) -> Source:
-        """What the manifest says of a picture with these bytes: its own statements, else those of the source."""
+        """The manifest's metadata of an image with these bytes: its own, else its source's."""
         return Source(
             name=self.source,
             uri=picture.uri,
@@ -33,9 +33,9 @@ class Origins:
 def find_mask_encoding(
     pictures: list[Picture], person_label: int | None = None, *, grey_levels: bool = False
 ) -> MaskEncoding | None:
-    """How the pictures' masks are written, from the values in all of them; None when there are no masks.
+    """Find the masks' encoding from the values in all of them; None without masks.
 
-    A mask that can't be read is left to the labeller, which puts its picture into quarantine.
+    Masks that can't be read are skipped: the labeller quarantines their images.
     """
     masks = [picture.mask for picture in pictures if picture.mask is not None]
     if not masks:

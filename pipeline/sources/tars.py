@@ -1,4 +1,4 @@
-"""Pictures in tar shards of webdataset's layout, read where they lie: nothing is unpacked, nothing is scanned twice.
+"""Images in tar shards of webdataset's layout, read in place: nothing is unpacked, nothing is scanned twice.
 
 A shard is listed once, header by header; a member is then read by its offset alone. `000001.json` beside
 `000001.jpg` may state `license`, `attribution` and `url`.
@@ -20,21 +20,21 @@ from manifests.pixels.image_files import PICTURE_SUFFIXES, source_uri
 from manifests.progress import progress
 from pipeline.quarantine import TOO_LARGE, UNREADABLE, Unusable
 from pipeline.sources.limits import MAX_PICTURE_BYTES, MAX_STATEMENT_BYTES, MAX_TAR_HEADER_BYTES, MAX_TARS
-from pipeline.sources.remote import list_remote, open_file_system, remote_key, told
+from pipeline.sources.remote import describe_error, list_remote, open_file_system, remote_key
 from pipeline.sources.source_image import Picture
 from pipeline.sources.urls import without_credentials
 
 COMPRESSED_SUFFIXES = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst")
 
 _RANGE = re.compile(r"\{([0-9]{1,9})\.\.([0-9]{1,9})\}")
-_INDEXES_KEPT = 4096  # one run lists its pictures twice: before Prefect starts, and in the flow
+_INDEXES_KEPT = 4096  # one run lists its images twice: before Prefect starts, and in the flow
 
-TarPath = Path | str  # a file of this machine, or a URL
+TarPath = Path | str  # a local file, or a URL
 
 
 @dataclass(frozen=True, slots=True)
 class TarMember:
-    """A file inside a tar, where its bytes lie."""
+    """A file inside a tar, by the position of its bytes."""
 
     tar: TarPath
     name: str
@@ -47,7 +47,7 @@ class TarMember:
         return f"{_shown(self.tar)}!/{self.name}"
 
     def read(self) -> bytes:
-        """The member's bytes; Unusable says why there are none."""
+        """Read the member's bytes; Unusable, with the reason, when it can't."""
         if self.size_bytes > MAX_PICTURE_BYTES:
             raise Unusable(TOO_LARGE, f"expected at most {MAX_PICTURE_BYTES} bytes, found {self.size_bytes}")
         try:
@@ -55,13 +55,13 @@ class TarMember:
         except OSError as error:
             raise Unusable(UNREADABLE, error.strerror or str(error)) from error
         except Exception as error:  # file systems raise what their libraries do
-            raise Unusable(UNREADABLE, told(error)) from error
+            raise Unusable(UNREADABLE, describe_error(error)) from error
         if len(data) != self.size_bytes:
             raise Unusable(UNREADABLE, f"expected {self.size_bytes} bytes, found {len(data)}: the tar has changed")
         return data
 
     def fingerprint(self) -> str | None:
-        """The bytes' digest where the tar is a file of this machine, else the tar's own state and the place in it."""
+        """The bytes' digest in a local tar, else the remote tar's state and the position in it."""
         if isinstance(self.tar, str):
             key = remote_key(self.tar)
             return key and f"{key}:{self.offset}:{self.size_bytes}"
@@ -77,30 +77,30 @@ def is_tar(images: str) -> bool:
 
 
 def list_tar_pictures(images: str) -> list[Picture]:
-    """The pictures in a tar, a range `{000..009}` or a glob of them, in order; UserError names a tar that's no good."""
+    """List the images in a tar, a range `{000..009}` or a glob of them, in order; UserError names a bad tar."""
     if images.lower().endswith(COMPRESSED_SUFFIXES):
         raise UserError(f"expected a tar without compression, found {images}; unpack it to .tar")
     pictures: list[Picture] = []
     for tar in progress(_find_tars(images), "reading tars"):
         pictures.extend(_pictures_in(tar, _state(tar)))
     if not pictures:
-        raise UserError(f"expected pictures ({', '.join(sorted(PICTURE_SUFFIXES))}) in {images}, found none")
+        raise UserError(f"expected images ({', '.join(sorted(PICTURE_SUFFIXES))}) in {images}, found none")
     return pictures
 
 
 def expand_ranges(text: str) -> list[str]:
-    """`a-{08..10}.tar` -> a-08.tar, a-09.tar, a-10.tar; UserError for a range that runs backwards or has no end."""
-    found = _RANGE.search(text)
-    if found is None:
+    """`a-{08..10}.tar` -> a-08.tar, a-09.tar, a-10.tar; UserError for a range that runs backwards or is too long."""
+    match = _RANGE.search(text)
+    if match is None:
         return [text]
-    first, last = (int(number) for number in found.groups())
+    first, last = (int(number) for number in match.groups())
     if not first <= last < first + MAX_TARS:
-        raise UserError(f"expected a range of 1 to {MAX_TARS} numbers, found {found[0]}")
-    rest = expand_ranges(text[found.end() :])
+        raise UserError(f"expected a range of 1 to {MAX_TARS} numbers, found {match[0]}")
+    rest = expand_ranges(text[match.end() :])
     if (last - first + 1) * len(rest) > MAX_TARS:
         raise UserError(f"expected at most {MAX_TARS} tars, found {(last - first + 1) * len(rest)} in {text}")
-    width = len(found[1])
-    return [f"{text[: found.start()]}{number:0{width}}{end}" for number in range(first, last + 1) for end in rest]
+    width = len(match[1])
+    return [f"{text[: match.start()]}{number:0{width}}{end}" for number in range(first, last + 1) for end in rest]
 
 
 def _find_tars(images: str) -> list[TarPath]:
@@ -121,7 +121,7 @@ def _local_tars(path: Path) -> list[Path]:
 
 
 def _state(tar: TarPath) -> str | None:
-    """What changes when the tar does, without reading it."""
+    """A key that changes with the tar, without reading it."""
     if isinstance(tar, str):
         return remote_key(tar)
     status = tar.stat()
@@ -130,7 +130,7 @@ def _state(tar: TarPath) -> str | None:
 
 @lru_cache(maxsize=_INDEXES_KEPT)
 def _pictures_in(tar: TarPath, state: str | None) -> tuple[Picture, ...]:
-    """The pictures of one tar in this `state`, each with what its .json states."""
+    """The images of one tar in this `state`, each with the metadata of its .json."""
     try:
         with _open(tar) as file:
             members = {member.name: member for member in _members(file)}  # of two with one name the later one counts
@@ -139,7 +139,9 @@ def _pictures_in(tar: TarPath, state: str | None) -> tuple[Picture, ...]:
     except UserError:
         raise
     except Exception as error:  # on damaged bytes tarfile raises anything, and file systems do
-        raise UserError(f"expected a whole tar without compression at {_shown(tar)}, {told(error)}") from error
+        raise UserError(
+            f"expected a whole tar without compression at {_shown(tar)}, {describe_error(error)}"
+        ) from error
     return tuple(
         Picture(TarMember(tar, _text(name), member.offset_data, member.size), None, *stated.get(_key(name), ()))
         for name, member in members.items()
@@ -150,8 +152,8 @@ def _pictures_in(tar: TarPath, state: str | None) -> tuple[Picture, ...]:
 def _members(file: IO[bytes]) -> Iterator[tarfile.TarInfo]:
     """The tar's ordinary files; TarError when it is damaged or breaks off.
 
-    tarfile takes a damaged header for the archive's end, so what stands there is looked at; and by a negative size
-    it would go round in circles.
+    tarfile takes a damaged header for the archive's end, so the block there is checked; a negative size would make it
+    loop.
     """
     with tarfile.open(fileobj=cast(IO[bytes], _ShortReads(file)), mode="r:") as archive:
         for member in archive:
@@ -165,23 +167,24 @@ def _members(file: IO[bytes]) -> Iterator[tarfile.TarInfo]:
 
 
 def _statement(file: IO[bytes], tar: TarPath, member: tarfile.TarInfo) -> tuple[str | None, str | None]:
-    """License and attribution out of a .json member; where it names no attribution, its url serves as one."""
+    """Read license and attribution from a .json member; without an attribution, its url serves as one."""
     position = f"{_shown(tar)}!/{_text(member.name)}"
     if member.size > MAX_STATEMENT_BYTES:
         raise UserError(f"expected at most {MAX_STATEMENT_BYTES} bytes in {position}, found {member.size}")
     file.seek(member.offset_data)
     try:
-        said = json.loads(file.read(member.size))
+        metadata = json.loads(file.read(member.size))
     except (ValueError, RecursionError) as error:
-        raise UserError(f"expected JSON in {position}, {told(error)}; mend the tar") from error
-    if not isinstance(said, dict):
-        raise UserError(f"expected a JSON object in {position}, found {type(said).__name__}; mend the tar")
-    url = _plain(said.get("url"))
-    return _plain(said.get("license")), _plain(said.get("attribution")) or (without_credentials(url) if url else None)
+        raise UserError(f"expected JSON in {position}, {describe_error(error)}; mend the tar") from error
+    if not isinstance(metadata, dict):
+        raise UserError(f"expected a JSON object in {position}, found {type(metadata).__name__}; mend the tar")
+    url = _plain(metadata.get("url"))
+    attribution = _plain(metadata.get("attribution")) or (without_credentials(url) if url else None)
+    return _plain(metadata.get("license")), attribution
 
 
 def _plain(value: Any) -> str | None:
-    """A JSON value as text; None for nothing."""
+    """A JSON value as text; None for null and empty."""
     if value is None or value == "":
         return None
     text = value if isinstance(value, str) else json.dumps(value)
@@ -209,7 +212,7 @@ def _shown(tar: TarPath) -> str:
 
 
 def _key(name: str) -> str:
-    """What members of one sample share: the path up to the first dot of the file's name."""
+    """Key shared by the members of one sample: the path up to the first dot of the file's name."""
     directory, slash, file = name.rpartition("/")
     return directory + slash + file.partition(".")[0]
 
@@ -219,7 +222,7 @@ def _suffix(name: str) -> str:
 
 
 def _text(name: str) -> str:
-    """A member's name as text; bytes that are no UTF-8 are written as \\xNN."""
+    """A member's name as text; bytes that are not UTF-8 are written as \\xNN."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 

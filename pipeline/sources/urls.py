@@ -4,7 +4,7 @@ import re
 
 import httpx
 
-# Parameters that let whoever has them in: presigned URLs of S3, Google and Azure, and the usual names of tokens.
+# Parameters that grant access: of presigned URLs of S3, Google and Azure, and common names of tokens.
 SECRET_PARAMETERS = frozenset(
     {
         "access_token",
@@ -42,7 +42,7 @@ def parse_web_url(url: str) -> httpx.URL | None:
 
 
 def host_of(url: httpx.URL) -> str:
-    """The host as it is asked for: ASCII, where httpx's own `host` refuses some names that exist."""
+    """The host in ASCII; httpx's own `host` refuses some names that exist."""
     return url.raw_host.decode("ascii")
 
 
@@ -51,7 +51,7 @@ def without_credentials(url: str) -> str:
     try:
         httpx.URL(url)
         userinfo = _USERINFO
-    except (httpx.InvalidURL, ValueError):  # a password with a slash in it, say: nobody can tell where it ends
+    except (httpx.InvalidURL, ValueError):  # a password with a slash in it, say: its end is unknown
         userinfo = _UP_TO_LAST_AT
     address, _, query = userinfo.sub(r"\1", url.partition("#")[0]).partition("?")
     kept = [part for part in query.split("&") if part.partition("=")[0].lower() not in SECRET_PARAMETERS]
@@ -59,12 +59,12 @@ def without_credentials(url: str) -> str:
 
 
 def redacted(text: str) -> str:
-    """Somebody else's message without the credentials of the URLs in it."""
+    """A third-party message without the credentials of the URLs in it."""
     return _SECRET_IN_TEXT.sub(r"\1...", _PASSWORD_IN_TEXT.sub(r"\1", text))
 
 
 def holds_secret(url: str) -> bool:
-    """Whether the URL holds a password or a secret parameter; a user's name alone is none."""
+    """Whether the URL holds a password or a secret parameter; a user name alone is not one."""
     bare = url.partition("#")[0]
     userinfo = _USERINFO.search(bare)
     names = {part.partition("=")[0].lower() for part in bare.partition("?")[2].split("&")}

@@ -1,15 +1,15 @@
-"""Teachers: what proposes a mask for a portrait without one. `load_teacher` finds one by name or path.
+"""Teachers propose masks for portraits without one. `load_teacher` loads one by name or path.
 
-ensemble.py             the mean of several, and of mirrored pictures
-grabcut.py              the classical one: no weights
+ensemble.py             the mean of several, and of mirrored images
+grabcut.py              GrabCut, without weights
 network.py              torch networks: batches, precision, memory
-onnx_file.py            somebody's ONNX file
-options.py              what a user may choose
-refine.py               edges drawn again from the picture's colours
-smp_weights.py          their weights: segmentation-models-pytorch, the paper's DeepLabv3+ among them
-teacher.py              what a teacher is: portraits -> person probabilities
-tiles.py                very large pictures
-torchvision_weights.py  their weights: torchvision
+onnx_file.py            a third-party ONNX file
+options.py              command-line options
+refine.py               edges refined by the image's colours
+smp_weights.py          segmentation-models-pytorch's networks, with the paper's DeepLabv3+
+teacher.py              the protocol: portraits -> person probabilities
+tiles.py                very large images
+torchvision_weights.py  torchvision's networks
 """
 
 import dataclasses
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 
 __all__ = ["DEFAULT_TEACHER", "TEACHERS", "Portrait", "Prediction", "Teacher", "TeacherOptions", "load_teacher"]
 
-STARTER_PATH = Path(__file__).parents[1] / "starter"  # its card says what it is
+STARTER_PATH = Path(__file__).parents[1] / "starter"  # documented by its model card
 STARTER_INPUT_PX = (320, 384)
 DEFAULT_TEACHER = "starter"  # comes with the package
 ONNX_PREFIX = "onnx:"
-HUB_PREFIX = "hub:"  # asked for by name: a mistyped path is not sent anywhere
+HUB_PREFIX = "hub:"  # explicit: a mistyped path is not sent anywhere
 
 Load = Callable[[TeacherOptions], list[Teacher]]  # one for each input size
 
@@ -47,7 +47,7 @@ def _grabcut(options: TeacherOptions) -> list[Teacher]:
 
 
 def _starter(options: TeacherOptions) -> list[Teacher]:
-    """Four looks, two sizes and their mirrors: half a point of miou; a single one where the user gives --input-px."""
+    """Mean of two sizes and their mirrors, half a point of miou better than one size; --input-px replaces it."""
     if options.input_px:
         return _smp(STARTER_PATH, options)
     members = _smp(STARTER_PATH, dataclasses.replace(options, input_px=STARTER_INPUT_PX))
@@ -57,7 +57,7 @@ def _starter(options: TeacherOptions) -> list[Teacher]:
 def _deeplabv3plus(options: TeacherOptions) -> list[Teacher]:
     raise UserError(
         "expected weights for the teacher deeplabv3plus, found none: pass a save_pretrained directory or a "
-        ".safetensors file as --teacher PATH, or take --teacher starter, which comes with its weights"
+        ".safetensors file as --teacher PATH, or use --teacher starter, which comes with its weights"
     )
 
 
@@ -83,10 +83,10 @@ TEACHERS: dict[str, Load] = {
 
 @lru_cache(maxsize=2)
 def load_teacher(spec: str, options: TeacherOptions = TeacherOptions()) -> Teacher:  # noqa: B008 - it is frozen
-    """The teacher that `spec` names; one per process. UserError when there is none, or it has no such options.
+    """Load the teacher that `spec` names, once per process. UserError without one, or for options it doesn't have.
 
     A name of TEACHERS, a `save_pretrained` directory or `.safetensors` file, `onnx:FILE`, `hub:OWNER/NAME`; or
-    several of them with + between: their mean.
+    several of them joined by +, whose mean it is.
     """
     members = [teacher for part in _parts(spec) for teacher in _load_one(part, options)]
     if options.flip:
@@ -102,7 +102,7 @@ def load_teacher(spec: str, options: TeacherOptions = TeacherOptions()) -> Teach
 
 
 def _parts(spec: str) -> list[str]:
-    """The members' specs: `a+b` is two, but a path that has a plus in it is one."""
+    """The members' specs: `a+b` is two, but an existing path with a plus is one."""
     return [spec] if Path(spec.removeprefix(ONNX_PREFIX)).exists() else spec.split("+")
 
 
@@ -136,7 +136,7 @@ def _smp(path: Path, options: TeacherOptions) -> list[Teacher]:
         if loaded.classes > 2:
             raise UserError(
                 f"expected --person-class with the {loaded.classes} classes of {path}, found none; "
-                f"say which of 0 to {loaded.classes - 1} is person"
+                f"give the one of 0 to {loaded.classes - 1} that is person"
             )
         person_class = loaded.classes - 1
     if not 0 <= person_class < loaded.classes:
@@ -152,7 +152,7 @@ def _of_sizes(
     *,
     fitted_px: int = DEFAULT_INPUT_PX,
 ) -> list[Teacher]:
-    """One teacher for each input size; they share the network."""
+    """One teacher per input size; they share the network."""
     from pipeline.teachers.network import NetworkTeacher, use_bf16
 
     device = _pick_device(options.device)
@@ -171,7 +171,7 @@ def _of_sizes(
 
 
 def _pick_device(name: str) -> "torch.device":
-    """UserError when this machine has none such."""
+    """Resolve --device; UserError when this machine doesn't have it."""
     import torch
 
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0

@@ -1,4 +1,4 @@
-"""Several opinions on one picture, averaged: teachers, input sizes, the picture and its mirror image."""
+"""Mean of several predictions of one image: teachers, input sizes, the image and its mirror image."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,12 +21,12 @@ class Ensemble:
         self._members = members
 
     def predict(self, portraits: Sequence[Portrait]) -> list[Prediction]:
-        opinions = zip(*(member.predict(portraits) for member in self._members), strict=True)
-        return [_mean([prediction.prob for prediction in of_one]) for of_one in opinions]
+        predictions = zip(*(member.predict(portraits) for member in self._members), strict=True)
+        return [_mean([prediction.prob for prediction in of_one]) for of_one in predictions]
 
 
 class Mirrored:
-    """A teacher that sees every picture mirrored; its answer is mirrored back."""
+    """A teacher that sees every image mirrored; its prediction is mirrored back."""
 
     def __init__(self, teacher: Teacher) -> None:
         self.name = teacher.name
@@ -36,7 +36,7 @@ class Mirrored:
 
     def predict(self, portraits: Sequence[Portrait]) -> list[Prediction]:
         predictions = self._teacher.predict([_mirrored(portrait) for portrait in portraits])
-        return [replace(found, prob=np.ascontiguousarray(found.prob[:, ::-1])) for found in predictions]
+        return [replace(each, prob=np.ascontiguousarray(each.prob[:, ::-1])) for each in predictions]
 
 
 def _mean(probs: Sequence[Prob]) -> Prediction:

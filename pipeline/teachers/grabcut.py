@@ -1,6 +1,6 @@
 """GrabCut (Rother et al. 2004) seeded by the face: a classical segmenter that needs no weights.
 
-A person hangs below the face: the face and a strip of neck and chest are certainly person, a head and shoulders
+A person extends below the face: the face and a strip of neck and chest are certainly person, a head and shoulders
 shape probably, what lies beside and above the head certainly not. OpenCV's GrabCut then fits colours to both.
 """
 
@@ -17,9 +17,9 @@ from pipeline.teachers.teacher import Portrait, Prediction, Prob
 
 WORK_SIDE_PX = 256  # longer side at which GrabCut runs; larger brings detail it can't use and costs the square
 ITERATIONS = 5
-SPECK_PX = 5  # at WORK_SIDE_PX: what is thinner is the background's texture rather than hair
+SPECK_PX = 5  # at WORK_SIDE_PX: thinner parts are the background's texture rather than hair
 MIN_SEED_PX = 16  # of person and of background: GrabCut fits five colour clusters to each
-UNUSED_RECT = (0, 0, 1, 1)  # with GC_INIT_WITH_MASK the seeds say it all
+UNUSED_RECT = (0, 0, 1, 1)  # unused with GC_INIT_WITH_MASK
 SEED = 0  # of OpenCV's generator: GrabCut starts its colour clusters at random
 
 # In face heights, from the face's centre; tuned on face crops of full-body photographs and on portraits.
@@ -44,7 +44,7 @@ class GrabCut:
         self.name = f"grabcut@{_settings_digest()[:12]}"
 
     def predict(self, portraits: Sequence[Portrait]) -> list[Prediction]:
-        """Without a face nothing says where the person is: the answer is all 0."""
+        """Predict masks; all 0 without a face, since nothing locates the person."""
         return [Prediction(self._prob(portrait.rgb, portrait.faces)) for portrait in portraits]
 
     def _prob(self, rgb: Pixels, faces: list[Face]) -> Prob:
@@ -67,7 +67,7 @@ def cut_between(rgb: Pixels, *, surely_person: Mask, surely_not: Mask, probably:
 
 
 def _settings_digest() -> str:
-    """What decides the masks: every number above, and OpenCV's version."""
+    """Digest of every number above and OpenCV's version, which decide the masks."""
     settings = {name: value for name, value in globals().items() if name.isupper()}
     return sha256_hex(f"{cv2.__version__} {sorted(settings.items())}".encode())
 
@@ -84,7 +84,7 @@ def _cut(rgb: Pixels, seeds: Pixels) -> Pixels:
 
 
 def _hanging_together(person: Pixels, certain: Mask) -> Prob:
-    """Without the islands that no certain pixel belongs to, and without specks and threads; 0 or 1 (H, W)."""
+    """Remove specks, threads, and islands without a certain pixel; 0 or 1 (H, W)."""
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (SPECK_PX, SPECK_PX))
     smooth = cv2.morphologyEx(cv2.morphologyEx(person, cv2.MORPH_CLOSE, kernel), cv2.MORPH_OPEN, kernel)
     _, islands = cv2.connectedComponents(smooth)
@@ -93,7 +93,7 @@ def _hanging_together(person: Pixels, certain: Mask) -> Prob:
 
 
 def _seeds(size: tuple[int, int], faces: list[Face]) -> Pixels:
-    """GrabCut's labels (H, W) for a picture of `size` (W, H): what each face certainly and probably implies."""
+    """GrabCut's labels (H, W) for an image of `size` (W, H): what each face certainly and probably implies."""
     width, height = size
     labels = np.full((height, width), cv2.GC_PR_BGD, np.uint8)
     highest = min(faces, key=lambda face: face.y)

@@ -15,7 +15,7 @@ from pipeline.teachers.teacher import Portrait, Prediction
 
 logger = logging.getLogger(__name__)
 
-# RGB in [0, 1]; what ImageNet encoders, SE-ResNeXt-50 too, and torchvision's networks were fitted with
+# RGB in [0, 1]; of ImageNet encoders, SE-ResNeXt-50 included, and of torchvision's networks
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 STRIDE_PX = 32  # sides of the network's input are multiples of this
@@ -24,8 +24,8 @@ STRIDE_PX = 32  # sides of the network's input are multiples of this
 class NetworkTeacher:
     """A network (N, 3, H, W) -> logits (N, C, H, W): sigmoid where C is 1, else softmax and the person's class.
 
-    The picture's longer side is brought to `input_px`, its aspect kept to a multiple of STRIDE_PX. UserError when
-    not even one picture fits into memory.
+    The image's longer side is resized to `input_px`, its aspect kept to a multiple of STRIDE_PX. UserError when not
+    even one image fits into memory.
     """
 
     def __init__(
@@ -55,14 +55,14 @@ class NetworkTeacher:
         by_size: dict[tuple[int, int], list[int]] = {}
         for index, portrait in enumerate(portraits):
             by_size.setdefault(network_size(portrait.rgb, self._input_px), []).append(index)
-        found: dict[int, Prediction] = {}
+        predictions: dict[int, Prediction] = {}
         for size, indices in by_size.items():
             inputs = torch.cat([self._input(portraits[index].rgb, size) for index in indices])
             for index, prob in zip(indices, self._person_probs(inputs), strict=True):
                 height, width = portraits[index].rgb.shape[:2]
                 full = F.interpolate(prob[None, None], (height, width), mode="bilinear").clamp(0.0, 1.0)
-                found[index] = Prediction(full[0, 0].cpu().numpy())
-        return [found[index] for index in range(len(portraits))]
+                predictions[index] = Prediction(full[0, 0].cpu().numpy())
+        return [predictions[index] for index in range(len(portraits))]
 
     def _input(self, rgb: Pixels, size: tuple[int, int]) -> Tensor:
         """RGB (H, W, 3) -> (1, 3, h, w) as the network expects it."""
@@ -71,7 +71,7 @@ class NetworkTeacher:
         return ((batch - self._mean) / self._std).contiguous(memory_format=torch.channels_last)
 
     def _person_probs(self, inputs: Tensor) -> Tensor:
-        """(N, 3, h, w) -> (N, h, w), as many at once as fit into memory."""
+        """(N, 3, h, w) -> (N, h, w), as many at a time as fit into memory."""
         parts: list[Tensor] = []
         while (done := sum(map(len, parts))) < len(inputs):
             some = inputs[done : done + self.batch_size]
@@ -91,16 +91,16 @@ class NetworkTeacher:
             return logits[:, 0].sigmoid()
         return logits.softmax(1)[:, self._person_class]
 
-    def _halve(self, found: int) -> None:
-        if found == 1:
+    def _halve(self, batch_size: int) -> None:
+        if batch_size == 1:
             raise UserError(
-                f"expected memory for a picture of {self._input_px} px, found too little; "
+                f"expected memory for an image of {self._input_px} px, found too little; "
                 "give a smaller --input-px, or another --device"
             )
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
-        self.batch_size = found // 2
-        logger.warning("out of memory with %d images at once; going on with %d", found, self.batch_size)
+        self.batch_size = batch_size // 2
+        logger.warning("out of memory with %d images at once; continuing with %d", batch_size, self.batch_size)
 
 
 def network_size(rgb: Pixels, input_px: int) -> tuple[int, int]:
@@ -111,7 +111,7 @@ def network_size(rgb: Pixels, input_px: int) -> tuple[int, int]:
 
 
 def use_bf16(precision: str, device: torch.device) -> bool:
-    """Whether `precision` (auto, fp32, bf16) means bf16 on that device: by itself only where it is fast."""
+    """Whether `precision` (auto, fp32, bf16) means bf16 on that device; auto does only where it is fast."""
     if precision != "auto":
         return precision == "bf16"
     if device.type == "cuda":

@@ -1,4 +1,4 @@
-"""A teacher in an ONNX file, run on the CPU; manifests.pixels.onnx_segmenter says what the JSON beside it must hold."""
+"""A teacher in an ONNX file, run on the CPU; manifests.pixels.onnx_segmenter documents the JSON beside it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ from pipeline.teachers.teacher import Portrait, Prediction
 
 
 class OnnxTeacher:
-    """Pictures are squeezed to the network's own input size; one thread a picture."""
+    """Images are resized to the network's own input size, whatever their aspect; one thread per image."""
 
     batch_size = 1
 

@@ -1,4 +1,4 @@
-"""The mask's edge, drawn again from the picture's own colours: a guided filter, or GrabCut within the doubtful band."""
+"""A mask's edge, refined by the image's colours: a guided filter, or GrabCut within the doubtful band."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -18,9 +18,9 @@ BAND_PROBS = (0.05, 0.95)  # GrabCut decides what lies between
 
 
 def guided(rgb: Pixels, prob: Prob) -> Prob:
-    """RGB (H, W, 3), probability (H, W) -> probability (H, W) that follows the picture's edges.
+    """RGB (H, W, 3), probability (H, W) -> probability (H, W) that follows the image's edges.
 
-    The guided filter, He et al. 2013, with the grey picture as guide: within every window the probability is a linear
+    The guided filter, He et al. 2013, with the grey image as guide: within every window the probability is a linear
     function of the grey level.
     """
     guide = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY) / 255.0, np.float32)
@@ -38,7 +38,7 @@ def guided(rgb: Pixels, prob: Prob) -> Prob:
 
 
 def grabcut(rgb: Pixels, prob: Prob) -> Prob:
-    """RGB (H, W, 3), probability (H, W) -> the same, and 0 or 1 where it was neither surely person nor surely not."""
+    """RGB (H, W, 3), probability (H, W) -> the same, but 0 or 1 within BAND_PROBS."""
     low, high = BAND_PROBS
     person = cut_between(rgb, surely_person=prob >= high, surely_not=prob <= low, probably=prob >= 0.5)
     doubtful = (prob > low) & (prob < high)
@@ -59,5 +59,5 @@ class Refined:
         self._refine = REFINEMENTS[refinement]
 
     def predict(self, portraits: Sequence[Portrait]) -> list[Prediction]:
-        found = zip(portraits, self._teacher.predict(portraits), strict=True)
-        return [replace(rough, prob=self._refine(portrait.rgb, rough.prob)) for portrait, rough in found]
+        pairs = zip(portraits, self._teacher.predict(portraits), strict=True)
+        return [replace(rough, prob=self._refine(portrait.rgb, rough.prob)) for portrait, rough in pairs]

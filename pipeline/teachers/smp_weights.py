@@ -19,12 +19,12 @@ from manifests.errors import UserError
 from manifests.files.blobs import sha256_hex
 from pipeline.teachers.options import DEFAULT_INPUT_PX, MAX_INPUT_PX, MIN_INPUT_PX
 
-INPUT_PX = "_input_px"  # in config.json: what trainer.fit adds to smp's own keys; smp skips it
+INPUT_PX = "_input_px"  # in config.json: trainer.fit adds it to smp's own keys; smp ignores it
 PAPER_CONFIG = {"_model_class": "DeepLabV3Plus", "encoder_name": "se_resnext50_32x4d"}
 FILES = ("config.json", "model.safetensors")  # of a save_pretrained directory
 
-_TENSORS_NAMED = 3  # of those missing or left over
-_REASON_LETTERS = 200  # smp's own words can be a list of 500 encoders
+_TENSORS_NAMED = 3  # of those that differ
+_REASON_LETTERS = 200  # smp's message can list 500 encoders
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +34,11 @@ class SmpWeights:
     network: nn.Module
     name: str
     classes: int
-    input_px: int  # longer side of the pictures it was fitted on, where its config says so
+    input_px: int  # longer side of the images it was fitted on, else DEFAULT_INPUT_PX
 
 
 def load_smp(path: Path) -> SmpWeights:
-    """From a `save_pretrained` directory or a `.safetensors` file; UserError when it doesn't fit."""
+    """Load a `save_pretrained` directory or a `.safetensors` file; UserError when it doesn't fit."""
     weights_path = path / "model.safetensors" if path.is_dir() else path
     config = _read_config(weights_path.parent / "config.json")
     try:
@@ -62,7 +62,7 @@ def load_smp(path: Path) -> SmpWeights:
 
 
 def fetch_from_hub(repository: str) -> Path:
-    """The `save_pretrained` directory of a hub id `owner/name`; UserError when it can't be had."""
+    """Fetch the `save_pretrained` directory of a hub id `owner/name`; UserError when it can't."""
     from huggingface_hub import snapshot_download  # takes a second to import
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
@@ -92,23 +92,23 @@ def _read_config(path: Path) -> dict[str, Any]:
 def _build(
     architecture: str, config: dict[str, Any], classes: int, weights: dict[str, Tensor], path: Path
 ) -> nn.Module:
-    known = smp.MODEL_ARCHITECTURES_MAPPING
-    if architecture.lower() not in known:
-        raise UserError(f"expected a network out of {', '.join(known)} in {path.parent}, found {architecture}")
+    architectures = smp.MODEL_ARCHITECTURES_MAPPING
+    if architecture.lower() not in architectures:
+        raise UserError(f"expected a network out of {', '.join(architectures)} in {path.parent}, found {architecture}")
     if config.get("in_channels", 3) != 3:
         raise UserError(f"expected a teacher that takes 3 channels (RGB) in {path}, found {config['in_channels']}")
     settings = {name: value for name, value in config.items() if not name.startswith("_")}
-    # logits and nothing else come out: what makes them probabilities is the teacher's
+    # logits only: the teacher turns them into probabilities
     settings |= {"encoder_weights": None, "classes": classes, "activation": None, "aux_params": None}
     try:
-        network: nn.Module = known[architecture.lower()](**settings)
+        network: nn.Module = architectures[architecture.lower()](**settings)
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         reason = str(error)[:_REASON_LETTERS]
         raise UserError(f"expected the settings of a {architecture} beside {path}, found: {reason}") from error
     expected = network.state_dict()
     wrong = [
         *(f"{name} is missing" for name in expected.keys() - weights.keys()),
-        *(f"{name} is left over" for name in weights.keys() - expected.keys()),
+        *(f"{name} is not expected" for name in weights.keys() - expected.keys()),
         *(
             f"{name} has shape {tuple(weights[name].shape)}, not {tuple(expected[name].shape)}"
             for name in expected.keys() & weights.keys()

@@ -1,4 +1,4 @@
-"""What a teacher is: portraits with the faces in them -> a person probability for every pixel of each."""
+"""The protocol of teachers: portraits with the faces in them -> a person probability per pixel."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Portrait:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """Person probability (H, W) in [0, 1]; where several opinions were averaged, how far they disagree, in [0, 1]."""
+    """Person probability (H, W) in [0, 1]; for a mean of several, their disagreement in [0, 1]."""
 
     prob: Prob
     disagreement: float | None = None
@@ -32,8 +32,8 @@ class Prediction:
 class Teacher(Protocol):
     """Proposes masks. Safe to use from threads.
 
-    `name` is `kind@12 hex digits` of what it knows: weights, or settings. `settings` is all else that decides its
-    output. `batch_size` portraits at a time suit it best.
+    `name` is `kind@12 hex digits` of its weights or settings. `settings` is everything else that decides its output.
+    `batch_size` is its best number of portraits at a time.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Very large pictures: a teacher that looks at them in overlapping tiles sees their edges at full sharpness."""
+"""Very large images: a teacher sees their edges at full resolution in overlapping tiles."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,10 +12,10 @@ OVERLAP_FRACTION = 0.25  # of a tile's side, at least, on each side that has a n
 
 
 class Tiled:
-    """The mean of what a teacher says of the whole picture and of its tiles; of the whole alone where it is one tile.
+    """The mean of a teacher's predictions of the whole image and of its tiles; of the whole only where it is one tile.
 
-    A tile knows only its own surroundings, the whole picture knows what is a person: hence both. Where tiles
-    overlap, each counts the more the nearer its middle is.
+    A tile shows only its own surroundings, the whole image shows what is a person: hence both. Where tiles overlap,
+    their weights rise towards their middles.
     """
 
     def __init__(self, teacher: Teacher, tile_px: int) -> None:
@@ -28,8 +28,8 @@ class Tiled:
     def predict(self, portraits: Sequence[Portrait]) -> list[Prediction]:
         whole = self._teacher.predict(portraits)
         return [
-            found if max(portrait.rgb.shape[:2]) <= self._tile_px else self._with_tiles(portrait, found)
-            for portrait, found in zip(portraits, whole, strict=True)
+            each if max(portrait.rgb.shape[:2]) <= self._tile_px else self._with_tiles(portrait, each)
+            for portrait, each in zip(portraits, whole, strict=True)
         ]
 
     def _with_tiles(self, portrait: Portrait, whole: Prediction) -> Prediction:
@@ -38,15 +38,15 @@ class Tiled:
         for start in range(0, len(boxes), self.batch_size):
             some = boxes[start : start + self.batch_size]
             tiles = [_part(portrait, box) for box in some]
-            for box, found in zip(some, self._teacher.predict(tiles), strict=True):
+            for box, part in zip(some, self._teacher.predict(tiles), strict=True):
                 weight = _tent(box.h)[:, None] * _tent(box.w)[None, :]
-                total[box.y : box.bottom, box.x : box.right] += weight * found.prob
+                total[box.y : box.bottom, box.x : box.right] += weight * part.prob
                 weights[box.y : box.bottom, box.x : box.right] += weight
         return replace(whole, prob=np.asarray((whole.prob + total / weights) / 2, np.float32))
 
 
 def tile_boxes(height: int, width: int, tile_px: int) -> list[Box]:
-    """Boxes of at most `tile_px` a side that cover the picture evenly, overlapping by OVERLAP_FRACTION at least."""
+    """Boxes of at most `tile_px` a side that cover the image evenly, overlapping by OVERLAP_FRACTION at least."""
     return [
         Box(x, y, min(tile_px, width), min(tile_px, height))
         for y in _starts(height, tile_px)

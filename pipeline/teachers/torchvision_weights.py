@@ -1,4 +1,4 @@
-"""torchvision's own segmenters, fitted on COCO's pictures with PASCAL VOC's 21 classes; fetched on first use."""
+"""torchvision's own segmenters, fitted on COCO's images with PASCAL VOC's 21 classes; fetched on first use."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,14 +35,14 @@ class TorchvisionWeights:
 
 
 def load_torchvision(name: str) -> TorchvisionWeights:
-    """One of NETWORKS; UserError when its weights are neither on this machine nor to be fetched."""
+    """Load one of NETWORKS; UserError when its weights are not on this machine and can't be fetched."""
     build, weights = NETWORKS[name]
     try:
         state = weights.get_state_dict(progress=False, check_hash=True)
     except OSError as error:  # of downloads: no network, no such address
         raise UserError(
             f"expected to fetch the weights of {name} from {weights.url}, found no way to them ({error}); fetch that "
-            f"file where there is internet and put it into {torch.hub.get_dir()}/checkpoints, or take another --teacher"
+            f"file where there is internet and put it into {torch.hub.get_dir()}/checkpoints, or use another --teacher"
         ) from error
     has_auxiliary = any(key.startswith("aux_classifier.") for key in state)
     network = build(weights=None, weights_backbone=None, num_classes=VOC_CLASSES, aux_loss=has_auxiliary)
@@ -51,7 +51,7 @@ def load_torchvision(name: str) -> TorchvisionWeights:
 
 
 class LogitsAlone(nn.Module):
-    """torchvision's networks answer with a dict; this is its `out`: (N, 3, H, W) -> (N, 21, H, W)."""
+    """The `out` of the dict that torchvision's networks return: (N, 3, H, W) -> (N, 21, H, W)."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -63,5 +63,5 @@ class LogitsAlone(nn.Module):
 
 
 def _digest(state: dict[str, Tensor]) -> str:
-    """Of the weights themselves: their file is a pickle, whose bytes vary with the program that wrote it."""
+    """Digest of the weights themselves: their file is a pickle, whose bytes vary with the program that wrote it."""
     return sha256_hex(b"".join(name.encode() + state[name].numpy().tobytes() for name in sorted(state)))

@@ -73,5 +73,5 @@ def test_the_command_prints_the_numbers_and_draws_both_curves(
     assert said.splitlines()[-1] == str(tmp_path / "out/doubt.png")
     with Image.open(tmp_path / "out/doubt.png") as drawn:
         assert drawn.size == (1200, 552)
-    with pytest.raises(UserError, match="that the model isn't fitted on, found"):
+    with pytest.raises(UserError, match="outside the rows fitted on, found"):
         main([*words, "--on", str(manifest.path)])

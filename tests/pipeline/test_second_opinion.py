@@ -52,7 +52,7 @@ def test_the_mask_of_somebody_else_comes_first_in_the_queue(
     wrong = store.open().read(["sample_id"])["sample_id"][0].as_py()
     ask(store)
     said = capsys.readouterr()
-    assert said.out.splitlines()[0] == f"{WAITING} mask(s) compared; doubt of 0.5 and more: 2, before it 0"
+    assert said.out.splitlines()[0] == f"{WAITING} mask(s) compared; doubt of 0.5 or more: 2, before 0"
     assert said.out.splitlines()[-1] == str(store.path(3))
     found = doubts(store)
     assert max(found, key=lambda sample_id: found[sample_id]) == wrong
@@ -106,7 +106,7 @@ def test_a_damaged_picture_is_named_and_the_rest_goes_on(
     row = store.open().read(["sample_id", "image"]).to_pylist()[3]
     (store.data_root() / row["image"]).write_bytes(b"no picture")
     ask(store)
-    assert f"left as it is: sample {row['sample_id']}: expected" in caplog.text
+    assert f"skipped sample {row['sample_id']}: expected" in caplog.text
     assert capsys.readouterr().out.startswith(f"{WAITING - 1} mask(s) compared")
     assert doubts(store)[row["sample_id"]] == pytest.approx(0.1)
 

@@ -414,7 +414,7 @@ def test_compressed_tars_are_refused(name: str) -> None:
 
 def test_a_tar_without_pictures_is_one_line(tmp_path: Path) -> None:
     tar = write_tar(tmp_path / "a.tar", {"a.txt": b"x"})
-    with pytest.raises(UserError, match=r"^expected pictures .* in .*a\.tar, found none"):
+    with pytest.raises(UserError, match=r"^expected images .* in .*a\.tar, found none"):
         find_pictures(str(tar))
 
 

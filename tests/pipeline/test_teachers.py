@@ -187,14 +187,14 @@ def test_a_batch_too_large_for_memory_is_halved_and_that_is_said(
     found = teacher.predict([Portrait(np.asarray(astronaut.resize((64, 64))), [])] * 9)
     assert len(found) == 9
     assert teacher.batch_size == 2
-    assert caplog.messages == [f"out of memory with {n} images at once; going on with {n // 2}" for n in (8, 4)]
+    assert caplog.messages == [f"out of memory with {n} images at once; continuing with {n // 2}" for n in (8, 4)]
 
 
 def test_one_picture_too_large_for_memory_is_a_clear_line(astronaut: Image.Image) -> None:
     teacher = NetworkTeacher(
         TwoAtMost(room_for=0), name="x", person_class=0, input_px=64, device=torch.device("cpu"), batch_size=4
     )
-    with pytest.raises(UserError, match="expected memory for a picture of 64 px"):
+    with pytest.raises(UserError, match="expected memory for an image of 64 px"):
         teacher.predict([Portrait(np.asarray(astronaut), [])])
 
 
@@ -336,7 +336,7 @@ def test_unknown_teacher_lists_the_known_ones() -> None:
 
 
 def test_deeplab_without_weights_says_how_to_go_on() -> None:
-    with pytest.raises(UserError, match=r"--teacher PATH, or take --teacher starter"):
+    with pytest.raises(UserError, match=r"--teacher PATH, or use --teacher starter"):
         load_teacher("deeplabv3plus")
 
 
@@ -367,7 +367,7 @@ def three_classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_of_three_classes_the_person_must_be_named(three_classes: Path) -> None:
-    with pytest.raises(UserError, match=r"expected --person-class with the 3 classes .* say which of 0 to 2"):
+    with pytest.raises(UserError, match=r"expected --person-class with the 3 classes .* give the one of 0 to 2 that"):
         load_teacher(str(three_classes))
 
 

@@ -106,13 +106,13 @@ def test_a_run_leaves_its_progress_counts_and_report(
     assert shards > 1
     assert found["generate-progress"]["data"] == 100
     assert found["generate-progress"]["description"] == (
-        f"{shards} of {shards} shards, {pictures} of {pictures} pictures"
+        f"{shards} of {shards} shards, {pictures} of {pictures} images"
     )
 
     rows = counts(found)
-    assert rows["pictures", "all"] == pictures
+    assert rows["images", "all"] == pictures
     assert rows["samples by status", "pending"] == USABLE
-    assert rows["pictures in quarantine", "no face"] == list(EXPECTED_REASON.values()).count("no face")
+    assert rows["images in quarantine", "no face"] == list(EXPECTED_REASON.values()).count("no face")
     assert rows["shards", "resumed: finished by an earlier run"] == 0
 
     text = found["generate-report"]["data"]

@@ -1,7 +1,7 @@
 """Which addresses may be connected to, checked on the connection itself.
 
-A name is resolved once and the connection goes to an address that was checked, so a name that resolves to another
-address a moment later gains nothing. TLS and the Host header still see the name.
+A name is resolved once and the connection goes to an address that was checked, so resolving to another address a
+moment later has no effect. TLS and the Host header still use the name.
 """
 
 import ipaddress
@@ -21,7 +21,7 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: an IPv4 address in i
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is one of the open internet: not private, loopback, link-local, multicast, reserved, ..."""
+    """Whether an IP address is on the public internet: not private, loopback, link-local, multicast, reserved, ..."""
     ip = _innermost(ipaddress.ip_address(address))
     special = ip.is_private or ip.is_loopback or ip.is_link_local or ip.is_multicast or ip.is_reserved
     site_local = isinstance(ip, ipaddress.IPv6Address) and ip.is_site_local
@@ -29,17 +29,17 @@ def is_public(address: str) -> bool:
 
 
 def resolve(host: str, port: int) -> list[str]:
-    """The host's addresses, as the system tells them and in the time it takes. FetchFailure when it has none."""
+    """Resolve the host by the system's resolver, without a time limit of our own; FetchFailure without any address."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         passing = isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN
         raise FetchFailure(UNREACHABLE, f"expected an address of {host}, found: {error}", passing=passing) from error
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+    return list(dict.fromkeys(str(address[0]) for *_, address in entries))
 
 
 class CheckedBackend(httpcore.NetworkBackend):
-    """Connections to checked addresses alone, which end at `deadline` by `clock` whatever the other side does."""
+    """Connections to checked addresses only, which end at `deadline` by `clock` in any case."""
 
     def __init__(
         self, *, allow_private_addresses: bool, deadline: float, clock: Callable[[], float], resolve: Resolve = resolve
@@ -57,13 +57,13 @@ class CheckedBackend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        """A connection to the first permitted address of `host` that takes one; FetchFailure when none is permitted."""
+        """Connect to the first permitted address of `host` that accepts; FetchFailure when none is permitted."""
         failure: Exception | None = None
         for address in self._permitted(host, port):
-            left = _left(self._deadline, self._clock)
+            seconds_left = _seconds_left(self._deadline, self._clock)
             try:
                 stream = httpcore.SyncBackend().connect_tcp(
-                    address, port, min(left, timeout or left), local_address, socket_options
+                    address, port, min(seconds_left, timeout or seconds_left), local_address, socket_options
                 )
                 return _EndingStream(stream, self._deadline, self._clock)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
@@ -72,19 +72,19 @@ class CheckedBackend(httpcore.NetworkBackend):
         raise failure
 
     def _permitted(self, host: str, port: int) -> list[str]:
-        found = self._resolve(host, port)
-        permitted = [address for address in found if self._allow_private_addresses or is_public(address)]
+        addresses = self._resolve(host, port)
+        permitted = [address for address in addresses if self._allow_private_addresses or is_public(address)]
         if not permitted:
             raise FetchFailure(
                 REFUSED_ADDRESS,
-                f"expected a public address, found {host} at {', '.join(found) or 'none'}; "
+                f"expected a public address, found {host} at {', '.join(addresses) or 'none'}; "
                 "--allow-private-addresses lets it pass",
             )
         return permitted
 
 
 class _EndingStream(httpcore.NetworkStream):
-    """A stream that ends at a deadline, also when the other side sends a byte now and then."""
+    """A stream that ends at a deadline, even when the other side keeps sending."""
 
     def __init__(self, stream: httpcore.NetworkStream, deadline: float, clock: Callable[[], float]) -> None:
         self._stream = stream
@@ -105,7 +105,7 @@ class _EndingStream(httpcore.NetworkStream):
     ) -> httpcore.NetworkStream:
         try:
             stream = self._stream.start_tls(ssl_context, server_hostname, self._at_most(timeout))
-        except BaseException:  # nobody else closes it
+        except BaseException:  # no other code closes it
             self._stream.close()
             raise
         return _EndingStream(stream, self._deadline, self._clock)
@@ -114,15 +114,15 @@ class _EndingStream(httpcore.NetworkStream):
         return self._stream.get_extra_info(info)
 
     def _at_most(self, timeout: float | None) -> float:
-        left = _left(self._deadline, self._clock)
-        return left if timeout is None else min(left, timeout)
+        seconds_left = _seconds_left(self._deadline, self._clock)
+        return seconds_left if timeout is None else min(seconds_left, timeout)
 
 
-def _left(deadline: float, clock: Callable[[], float]) -> float:
-    left = deadline - clock()
-    if left <= 0:
-        raise httpcore.ReadTimeout("the time for this picture is over")
-    return left
+def _seconds_left(deadline: float, clock: Callable[[], float]) -> float:
+    seconds_left = deadline - clock()
+    if seconds_left <= 0:
+        raise httpcore.ReadTimeout("the time for this image is over")
+    return seconds_left
 
 
 def _innermost(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

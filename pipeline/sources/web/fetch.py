@@ -1,4 +1,4 @@
-"""One URL -> the bytes behind it, or the reason why there are none: politely, and never without end."""
+"""One URL -> the bytes behind it, or the reason for none: politely and within limits."""
 
 import random
 import ssl
@@ -19,7 +19,7 @@ from pipeline.sources.web.robots import Robots
 
 
 class Fetcher:
-    """Fetches URLs for all threads of a process. Clock, sleep, chance and name service come in from outside."""
+    """Fetches URLs for all threads of a process. Clock, sleep, jitter and resolver are injected."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Fetcher:
         self._robots = Robots(self._fetch_robots, clock)
 
     def fetch(self, url: str) -> bytes:
-        """The bytes behind `url`, at most `rules.max_bytes`; Unusable says why there are none."""
+        """Fetch the bytes behind `url`, at most `rules.max_bytes`; Unusable, with the reason, when it can't."""
         parsed = parse_web_url(url)
         if parsed is None:
             raise Unusable(BAD_URL, "expected http://host/path or https://host/path")
@@ -52,7 +52,7 @@ class Fetcher:
         return self._try_again(lambda: self._follow(url, read_body, check=lambda _: None))
 
     def _try_again(self, fetch_once: Callable[[], bytes]) -> bytes:
-        """What `fetch_once` gives; where it fails for a moment only, it is asked again, a few times."""
+        """Call `fetch_once`, again a few times while its failure may pass."""
         attempt = 1
         while True:
             try:
@@ -65,7 +65,7 @@ class Fetcher:
             attempt += 1
 
     def _follow(self, url: httpx.URL, read_body: ReadBody, *, check: Callable[[httpx.URL], None]) -> bytes:
-        """What `url` gives, or what it redirects to, each after a `check`. Waiting for a slot costs no time."""
+        """Get `url` or what it redirects to, each after a `check`. Waiting for a slot doesn't count as time."""
         seconds_left = self._rules.total_timeout_seconds
         for _ in range(self._rules.max_redirects + 1):
             check(url)
@@ -77,4 +77,4 @@ class Fetcher:
                 return answer
             url = answer
         limit = self._rules.max_redirects
-        raise FetchFailure(TOO_MANY_REDIRECTS, f"expected a picture after {limit} redirects at most, found another one")
+        raise FetchFailure(TOO_MANY_REDIRECTS, f"expected an image after at most {limit} redirects, found another one")

@@ -1,4 +1,4 @@
-"""How many requests run at a time: in all, and to one host. One of these per process."""
+"""Limits on concurrent requests: overall, and per host."""
 
 import threading
 from collections import Counter
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 
 class HostSlots:
-    """Hands out slots to threads; a host without requests leaves nothing behind."""
+    """Slots for the threads of a process; a host without requests takes no memory."""
 
     def __init__(self, *, per_host: int, overall: int) -> None:
         self._per_host = per_host
@@ -17,7 +17,7 @@ class HostSlots:
 
     @contextmanager
     def slot(self, host: str) -> Iterator[None]:
-        """Wait for a free slot and hold it. Never wait for a second one inside: threads would wait for each other."""
+        """Wait for a free slot and hold it. Taking a second one inside could deadlock."""
         with self._changed:
             self._changed.wait_for(lambda: self._is_free(host))
             self._running[host] += 1

@@ -1,7 +1,7 @@
-"""One GET request on a connection of its own -> the answer's body, or where it redirects to, or why neither.
+"""One GET request on its own connection -> the response's body, or its redirect target, or the failure.
 
-What one answer leaves behind can't reach the next, and the deadline holds for all of it. Proxies are not used: behind
-one nobody can tell which address is connected to.
+Responses share no state, and the deadline covers the whole request. Proxies are not used: they hide the address that is
+connected to.
 """
 
 import base64
@@ -25,7 +25,7 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 TOO_MANY_REQUESTS = 429
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
-# Types that no server gives a picture. All others pass: the bytes decide.
+# Types that are never an image's. All others pass: the bytes decide.
 OTHER_MAIN_TYPES = frozenset({"audio", "font", "video"})
 OTHER_TYPES = frozenset({"application/json", "application/pdf", "application/xhtml+xml", "text/html"})
 
@@ -34,7 +34,7 @@ ReadBody = Callable[[httpcore.Response], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Requester:
-    """Makes requests under `rules`; what the network and the clock are comes in from outside."""
+    """Makes requests under `rules`; clock, resolver and TLS context are injected."""
 
     rules: FetchRules
     clock: Callable[[], float]
@@ -42,19 +42,19 @@ class Requester:
     ssl_context: ssl.SSLContext | None = None
 
     def get(self, url: httpx.URL, read_body: ReadBody, *, deadline: float) -> bytes | httpx.URL:
-        """The body as `read_body` takes it, or the URL that the answer redirects to. FetchFailure says why neither."""
+        """Return the body as `read_body` reads it, or the URL it redirects to; FetchFailure for neither."""
         shown = without_credentials(str(url))
         try:
             return self._get(url, read_body, deadline)
         except httpcore.TimeoutException as error:
-            detail = f"expected an answer from {shown} in time, {_told(error)}"
+            detail = f"expected an answer from {shown} in time, {_found(error)}"
             raise FetchFailure(TIMED_OUT, detail, passing=True) from error
-        except httpcore.ConnectError as error:  # refused, or no TLS that can be trusted: it will be again
-            raise FetchFailure(UNREACHABLE, f"expected a connection to {host_of(url)}, {_told(error)}") from error
+        except httpcore.ConnectError as error:  # refused, or no trusted TLS: a retry fails, too
+            raise FetchFailure(UNREACHABLE, f"expected a connection to {host_of(url)}, {_found(error)}") from error
         except (httpcore.NetworkError, httpcore.ProtocolError) as error:
             passing = not isinstance(error, httpcore.LocalProtocolError)
             raise FetchFailure(
-                UNREACHABLE, f"expected an answer from {shown}, {_told(error)}", passing=passing
+                UNREACHABLE, f"expected an answer from {shown}, {_found(error)}", passing=passing
             ) from error
 
     def _get(self, url: httpx.URL, read_body: ReadBody, deadline: float) -> bytes | httpx.URL:
@@ -84,11 +84,11 @@ class Requester:
 
 
 def read_picture(response: httpcore.Response, max_bytes: int) -> bytes:
-    """The whole body; FetchFailure when it is something else by its type, or longer than `max_bytes`."""
+    """Read the whole body; FetchFailure when its type is no image's, or it is longer than `max_bytes`."""
     headers = httpx.Headers(response.headers)
     content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type in OTHER_TYPES or content_type.partition("/")[0] in OTHER_MAIN_TYPES:
-        raise FetchFailure(NOT_AN_IMAGE, f"expected a picture, found content type {content_type}")
+        raise FetchFailure(NOT_AN_IMAGE, f"expected an image, found content type {content_type}")
     length = headers.get("content-length", "")
     if length.isdecimal() and int(length) > max_bytes:
         raise FetchFailure(TOO_LARGE, f"expected at most {max_bytes} bytes, found {length} announced")
@@ -101,7 +101,7 @@ def read_picture(response: httpcore.Response, max_bytes: int) -> bytes:
 
 
 def read_beginning(response: httpcore.Response, max_bytes: int) -> bytes:
-    """The body's first `max_bytes` bytes; the rest is not read."""
+    """Read the body's first `max_bytes` bytes only."""
     body = bytearray()
     for piece in response.iter_stream():
         body += piece
@@ -116,12 +116,12 @@ def _default_ssl_context() -> ssl.SSLContext:
 
 
 def _headers(url: httpx.URL) -> dict[bytes | str, bytes | str]:
-    """Of a request; user and password go to the host whose URL holds them and nowhere else."""
+    """Headers of a request; user and password go only to the host whose URL holds them."""
     headers: dict[bytes | str, bytes | str] = {
         "Host": url.netloc.decode("ascii"),
         "User-Agent": USER_AGENT,
         "Accept": "image/*, */*;q=0.1",
-        "Accept-Encoding": "identity",  # a picture is compressed already, and nothing can swell while it is unpacked
+        "Accept-Encoding": "identity",  # images are compressed already, and no response can expand
         "Connection": "close",
     }
     if url.userinfo:
@@ -152,5 +152,5 @@ def _check_status(response: httpcore.Response) -> None:
     )
 
 
-def _told(error: Exception) -> str:
+def _found(error: Exception) -> str:
     return f"found {error or type(error).__name__}"

@@ -8,7 +8,7 @@ from pipeline.sources.limits import FetchRules
 
 
 class FetchFailure(Unusable):
-    """A URL that gave no picture. `passing`: it may in a moment; `status` is HTTP's, where there was an answer."""
+    """A URL that gave no image. `passing`: a retry may succeed; `status` is HTTP's, if there was a response."""
 
     def __init__(
         self,
@@ -26,7 +26,7 @@ class FetchFailure(Unusable):
 
 
 def wait_seconds(failure: FetchFailure, attempt: int, rules: FetchRules, jitter: float) -> float | None:
-    """How long to wait after try number `attempt` (from 1); None: no further try. `jitter` is in [0, 1]."""
+    """Seconds to wait after try number `attempt` (from 1); None: no further try. `jitter` is in [0, 1]."""
     retry_after = failure.retry_after_seconds or 0.0
     if not failure.passing or attempt >= rules.attempts or retry_after > rules.max_retry_after_seconds:
         return None
@@ -34,9 +34,9 @@ def wait_seconds(failure: FetchFailure, attempt: int, rules: FetchRules, jitter:
 
 
 def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
-    """What the answer's Retry-After asks for; None where it says nothing, or nothing that can be understood.
+    """Seconds of the response's Retry-After; None where it is missing or invalid.
 
-    A date is counted from the answer's own, so the two machines' clocks may differ.
+    A date counts from the response's own, so the two machines' clocks may differ.
     """
     text = headers.get("retry-after", "").strip()
     if text.isascii() and text.isdecimal():

@@ -1,4 +1,4 @@
-"""What a host's robots.txt allows (RFC 9309, read by Protego), asked once a day and shared by all threads."""
+"""What a host's robots.txt allows (RFC 9309, read by Protego), fetched once a day and shared by all threads."""
 
 import threading
 from collections.abc import Callable
@@ -14,13 +14,13 @@ from pipeline.sources.limits import ROBOTS_HOSTS, ROBOTS_MAX_AGE_SECONDS, ROBOTS
 from pipeline.sources.urls import host_of
 from pipeline.sources.web.retries import FetchFailure
 
-ROBOTS_NAME = "maskfoundry"  # what a robots.txt calls this program
+ROBOTS_NAME = "maskfoundry"  # this program's name in a robots.txt
 USER_AGENT = f"{ROBOTS_NAME}/{__version__} (collects pictures for portrait segmentation; obeys robots.txt)"
 
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """A host's rules, or (reason, detail) why its pictures can't be had; and until when that stands."""
+    """A host's rules, or (reason, detail) why its images can't be fetched; valid until `expires`."""
 
     rules: Protego | None
     problem: tuple[str, str] | None
@@ -28,7 +28,7 @@ class _Answer:
 
 
 class Robots:
-    """Robots.txt of every host, got with `fetch` (which raises FetchFailure). Safe to use from threads."""
+    """Robots.txt of every host, loaded with `fetch` (which raises FetchFailure). Safe to use from threads."""
 
     def __init__(self, fetch: Callable[[httpx.URL], bytes], clock: Callable[[], float]) -> None:
         self._fetch = fetch
@@ -37,15 +37,15 @@ class Robots:
         self._lock = threading.Lock()
 
     def check(self, url: httpx.URL) -> None:
-        """Unusable when the host keeps this program out of `url`, or its rules can't be had."""
+        """Raise Unusable when the host's rules disallow `url` or can't be fetched."""
         answer = self._answer(url.copy_with(raw_path=b"/robots.txt", fragment=None))
         if answer.problem is not None:
             raise Unusable(*answer.problem)
         if answer.rules is not None and not answer.rules.can_fetch(str(url), ROBOTS_NAME):
-            raise Unusable(DISALLOWED, f"{host_of(url)} keeps {ROBOTS_NAME} out of {url.path}")
+            raise Unusable(DISALLOWED, f"robots.txt of {host_of(url)} disallows {url.path} for {ROBOTS_NAME}")
 
     def _answer(self, url: httpx.URL) -> _Answer:
-        """The host's answer; of several threads that ask at once one fetches it and the others wait."""
+        """The host's answer; of several threads at once, one fetches it and the others wait."""
         host = f"{url.scheme}://{host_of(url)}:{url.port}"
         with self._lock:
             promise = self._answers.get(host)
@@ -71,7 +71,7 @@ class Robots:
     def _keep(self, promise: Future[_Answer], url: httpx.URL) -> None:
         try:
             promise.set_result(self._load(url))
-        except BaseException as error:  # nobody may wait for ever
+        except BaseException as error:  # or the other threads wait for ever
             promise.set_exception(error)
             raise
 
@@ -80,9 +80,9 @@ class Robots:
             rules = _parse(self._fetch(url))
         except FetchFailure as failure:
             status = failure.status or 0
-            if 400 <= status < 500 and status != 429:  # there are no rules (RFC 9309, 2.3.1.3)
+            if 400 <= status < 500 and status != 429:  # no rules (RFC 9309, 2.3.1.3)
                 return _Answer(None, None, self._clock() + ROBOTS_MAX_AGE_SECONDS)
-            # Rules that can't be had forbid everything (RFC 9309, 2.3.1.4); a host that isn't there has no pictures.
+            # Rules that can't be fetched forbid everything (RFC 9309, 2.3.1.4); an unreachable host keeps its reason.
             reason = DISALLOWED if status else failure.reason
             detail = f"robots.txt of {host_of(url)}: {failure.detail}"
             return _Answer(None, (reason, detail), self._clock() + ROBOTS_RETRY_SECONDS)
@@ -90,5 +90,5 @@ class Robots:
 
 
 def _parse(data: bytes) -> Protego:
-    """The rules in a robots.txt; lines that are none, a crawl delay of "²" say, leave the others as they are."""
+    """Parse a robots.txt; invalid lines, a crawl delay of "²" say, don't affect the others."""
     return Protego.parse(data.decode("utf-8-sig", "replace"))

@@ -1,4 +1,4 @@
-"""A list of URLs (.txt, .csv, .parquet) -> pictures of the web, which are fetched when they are read."""
+"""A list of URLs (.txt, .csv, .parquet) -> source images that are fetched when they are read."""
 
 import csv
 import io
@@ -29,7 +29,7 @@ _fetchers_lock = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class WebAddress:
-    """What a URL leads to. It is known by that URL: nothing is fetched to tell whether it has changed."""
+    """An image behind a URL, identified by the URL: nothing is fetched to detect changes."""
 
     url: str
     rules: FetchRules
@@ -40,20 +40,20 @@ class WebAddress:
         return without_credentials(self.url)
 
     def read(self) -> bytes:
-        """The bytes, fetched; Unusable says why there are none."""
+        """Fetch the bytes; Unusable, with the reason, when it can't."""
         with _fetchers_lock:
             fetcher = _fetcher(self.rules)
         return fetcher.fetch(self.url)
 
     def fingerprint(self) -> str:
-        """The URL, without credentials: signed anew, it is the same picture."""
+        """The URL, without credentials: with a new signature it is the same image."""
         return self.uri
 
 
 def list_web_pictures(images: str, rules: FetchRules) -> list[Picture]:
-    """The pictures of the list at `images`, in its order, each URL once; UserError when it can't be read or is empty.
+    """List the images of the list at `images`, in its order, each URL once; UserError when it is unreadable or empty.
 
-    A line that is no URL is a picture too: it goes to quarantine like one that can't be fetched.
+    A line that is no URL is included: it goes to quarantine like one that can't be fetched.
     """
     data = read_bytes(images)
     read = {".txt": _text_rows, ".csv": _csv_rows, ".parquet": _parquet_rows}[PurePosixPath(images).suffix.lower()]
@@ -64,7 +64,7 @@ def list_web_pictures(images: str, rules: FetchRules) -> list[Picture]:
             address = WebAddress(url, rules)
             pictures[url] = Picture(address, None, _stated(row, "license"), _stated(row, "attribution"))
     if not pictures:
-        raise UserError(f"expected URLs in {images}, found none; give one a line, or in a column named url")
+        raise UserError(f"expected URLs in {images}, found none; give one per line, or in a column named url")
     return list(pictures.values())
 
 
@@ -101,9 +101,9 @@ def _parquet_rows(data: bytes, images: str) -> Iterator[ListRow]:
         raise UserError(f"expected a Parquet file at {images}, found {error}; write it again") from error
 
 
-def _columns(found: Iterable[str], images: str) -> dict[str, str]:
-    """Of url, license and attribution those that there are -> as they are written here."""
-    by_name = {name.strip().lower(): name for name in found}
+def _columns(names: Iterable[str], images: str) -> dict[str, str]:
+    """Map url, license and attribution, where present, to their names in the list."""
+    by_name = {name.strip().lower(): name for name in names}
     if "url" not in by_name:
         raise UserError(f"expected a column url in {images}, found {', '.join(by_name) or 'none'}; name it so")
     return {column: by_name[column] for column in COLUMNS if column in by_name}

@@ -59,7 +59,7 @@ def test_small_faces_beside_large_ones_are_counted(pictures: list[Picture], tmp_
     results = labelled(pictures, tmp_path, LARGE, SMALL, TINY)
     store = ManifestStore(tmp_path / "manifests")
     generated = commit_shards(results, store, tmp_path / "data", parameters={"images": "."})
-    assert str(generated) == "2 portrait(s); 4 face(s) under 24 px in 2 picture(s) are left out"
+    assert str(generated) == "2 portrait(s); 4 face(s) under 24 px in 2 image(s) are left out"
     assert "small_faces" not in store.open().read().column_names
 
 

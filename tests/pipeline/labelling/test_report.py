@@ -100,15 +100,15 @@ def test_statuses_are_the_versions(finished: tuple[Labelled, Generated, Path], t
 
 def test_the_table_says_what_is_counted_in_each_row(summary: Summary) -> None:
     rows = {(row["of"], row["which"]): row["count"] for row in counts_table(summary)}
-    assert rows["pictures", "all"] == 10
-    assert rows["pictures in quarantine", "no face"] == REASONS.count("no face")
+    assert rows["images", "all"] == 10
+    assert rows["images in quarantine", "no face"] == REASONS.count("no face")
     assert rows["samples by status", "pending"] == 4
     assert rows["shards", "resumed: finished by an earlier run"] == 1
 
 
 def test_the_page_names_version_teacher_speed_and_sheet(summary: Summary) -> None:
     text = page(summary, SHEET, None)
-    for expected in (summary.manifest, str(summary.teacher), "2.5 pictures per second", str(SHEET), *REASONS):
+    for expected in (summary.manifest, str(summary.teacher), "2.5 images per second", str(SHEET), *REASONS):
         assert expected in text
     assert "people's faces" in text
 
