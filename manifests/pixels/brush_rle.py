@@ -1,10 +1,9 @@
-"""Run-length encoding as Label Studio's brush writes it: bool (H, W) <-> bytes. Not COCO's (rle.py).
+"""Label Studio's run-length encoding of a brush mask: bool (H, W) <-> bytes. Not COCO's (rle.py).
 
-The bytes are a bit stream of the picture's RGBA values, row after row (the format of thi.ng's rle-pack, which the
-brush is made with). 32 bits hold the number of values, 5 the bits of a value less 1, and 4 times 4 the bits of each
-of the four kinds of run length, less 1. Then records: 1 bit says whether one value is repeated, 2 bits name the kind
-of length, the length less 1 follows, and last the repeated value or, where none is repeated, that many values. The
-mask is the alpha channel: what the brush covers.
+The bytes are a bit stream of the image's RGBA values, row after row (the format of thi.ng's rle-pack, which the brush
+uses). 32 bits hold the number of values, 5 the bits of a value less 1, and 4 times 4 the bits of each of the four kinds
+of run length, less 1. Then records: 1 bit states whether one value repeats, 2 bits the kind of length, then the length
+less 1, and last the repeated value or, without repetition, that many values. The mask is the alpha channel.
 """
 
 import numpy as np
@@ -15,7 +14,7 @@ from manifests.pixels.masks import PERSON, PERSON_LEVEL, Mask
 
 CHANNELS = 4
 VALUE_BITS = 8
-LENGTH_BITS = (3, 4, 8, 16)  # of the four kinds of run, as Label Studio's own code writes them
+LENGTH_BITS = (3, 4, 8, 16)  # of the four kinds of run, the same as Label Studio's
 
 _COUNT_BITS, _VALUE_SIZE_BITS, _LENGTH_SIZE_BITS, _KIND_BITS = 32, 5, 4, 2
 _WINDOW_BYTES = 8  # a number of 32 bits, wherever in a byte it begins, lies within
@@ -29,7 +28,7 @@ def encode_brush(person: Mask) -> bytes:
     lengths, values = _split(np.diff(ends, prepend=0) * CHANNELS, flat[ends - 1])
     kinds = np.searchsorted(1 << np.array(LENGTH_BITS), lengths)
     length_bits = np.array(LENGTH_BITS)[kinds]
-    codes = (4 + kinds) << length_bits | (lengths - 1)  # 4: the bit before the kind, which says that a value repeats
+    codes = (4 + kinds) << length_bits | (lengths - 1)  # 4: the bit before the kind, set when a value repeats
     records = _bits(codes << VALUE_BITS | values * PERSON, 1 + _KIND_BITS + length_bits + VALUE_BITS)
     sizes = "".join(f"{bits - 1:04b}" for bits in LENGTH_BITS)
     header = f"{flat.size * CHANNELS:032b}{VALUE_BITS - 1:05b}{sizes}"
@@ -59,20 +58,20 @@ def decode_brush(rle: bytes, height: int, width: int) -> Mask:
 
 
 class _BitReader:
-    """Numbers out of a bit stream, highest bit first; ValueError where it ends too early."""
+    """Reads numbers from a bit stream, highest bit first; ValueError when it ends too early."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._position = 0  # in bits
 
     def read(self, bits: int) -> int:
-        """The number that the next `bits` bits are, 32 of them at most."""
+        """The number in the next `bits` bits, 32 at most."""
         first, skipped = divmod(self._advance(bits), 8)
         window = self._data[first : first + _WINDOW_BYTES].ljust(_WINDOW_BYTES, b"\0")
         return int.from_bytes(window) >> (8 * _WINDOW_BYTES - skipped - bits) & ((1 << bits) - 1)
 
     def read_bytes(self, count: int) -> Pixels:
-        """The next `count` bytes, which may begin within one."""
+        """The next `count` bytes, at any bit."""
         start = self._advance(8 * count)
         bits = np.unpackbits(np.frombuffer(self._data[start // 8 : start // 8 + count + 1], np.uint8))
         return np.packbits(bits[start % 8 : start % 8 + 8 * count])
@@ -86,7 +85,7 @@ class _BitReader:
 
 
 def _split(lengths: npt.NDArray[np.int64], values: Mask) -> tuple[npt.NDArray[np.int64], Mask]:
-    """Runs no longer than a record holds: a longer one starts with full records."""
+    """Split runs that are longer than a record holds: full records come first."""
     records = -(-lengths // _LONGEST_RUN)
     split = np.full(records.sum(), _LONGEST_RUN)
     split[np.cumsum(records) - 1] = lengths - (records - 1) * _LONGEST_RUN
@@ -94,6 +93,6 @@ def _split(lengths: npt.NDArray[np.int64], values: Mask) -> tuple[npt.NDArray[np
 
 
 def _bits(codes: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64]) -> Pixels:
-    """The lowest `sizes` bits of each code, one after another: uint8 (N,) of 0 and 1."""
+    """Concatenate the lowest `sizes` bits of each code: uint8 (N,) of 0 and 1."""
     bits = np.unpackbits(codes.astype(">u4")[:, None].view(np.uint8), axis=1)  # (N,) -> (N, 32)
     return bits[np.arange(bits.shape[1]) >= bits.shape[1] - sizes[:, None]]

@@ -1,4 +1,4 @@
-"""Boxes in pixels, and the two moves between a source image and its ROI: `crop` and its inverse `paste`.
+"""Boxes in pixels, and the crop of an ROI.
 
 Boxes are half-open, `x, y, w, h`: column x is inside, column x + w is not.
 """
@@ -41,7 +41,7 @@ class Box:
         return self.x >= outer.x and self.y >= outer.y and self.right <= outer.right and self.bottom <= outer.bottom
 
     def clamped(self, outer: "Box") -> "Box":
-        """The part of this box that lies in `outer`; ValueError when nothing does."""
+        """The part of this box inside `outer`; ValueError when it is empty."""
         left, top = max(self.x, outer.x), max(self.y, outer.y)
         right, bottom = min(self.right, outer.right), min(self.bottom, outer.bottom)
         return Box(left, top, right - left, bottom - top)
@@ -52,10 +52,6 @@ class Box:
 
 def crop(pixels: Pixels, roi: Box) -> Pixels:
     """(H, W, ...) -> (roi.h, roi.w, ...), a copy; ValueError when the ROI leaves the image."""
-    _check_inside(pixels, roi)
-    return pixels[roi.y : roi.bottom, roi.x : roi.right].copy()
-
-
-def _check_inside(pixels: Pixels, roi: Box) -> None:
     if not roi.inside(Box.whole(pixels)):
         raise ValueError(f"expected an ROI inside {pixels.shape[1]}x{pixels.shape[0]} (W x H), found {roi}")
+    return pixels[roi.y : roi.bottom, roi.x : roi.right].copy()

@@ -21,7 +21,7 @@ from manifests.pixels.images import decode_image
 
 logger = logging.getLogger(__name__)
 
-# Those of formats that need another package (JPEG XL) are listed too: such files go to quarantine, not overlooked.
+# Including formats that need another package (JPEG XL): such files go to quarantine instead of being overlooked.
 PICTURE_SUFFIXES = frozenset(
     {
         *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff"),
@@ -29,17 +29,17 @@ PICTURE_SUFFIXES = frozenset(
     }
 )
 
-_SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,7}")  # of a file's kind; `.1` and `. Smith` are parts of a name
-_START_BYTES = 4096  # of which 16 tell an image; the rest is the longest path
+_SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,7}")  # of a file type; `.1` and `. Smith` are parts of a name
+_START_BYTES = 4096  # 16 identify an image; 4096 are the longest path
 _NO_FILE = "a pipe or device, no file"
 _LEADS_NOWHERE = "a link that leads nowhere"
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The image files that a path stands for, sorted; and what can't be opened and may hide more, with the reason.
+    """The image files that a path stands for, sorted; `closed` are entries that can't be opened, with the reason.
 
-    A link that leads nowhere is among the files when its name is an image's: who reads it reports it.
+    A broken link with an image's name is among the files: its reader reports it.
     """
 
     files: list[Path] = field(default_factory=list)
@@ -49,24 +49,24 @@ class Listing:
 def list_files(path: Path, suffixes: Collection[str] = PICTURE_SUFFIXES) -> Listing:
     """The image files below a directory (without hidden ones), those that a glob matches, or the one file.
 
-    Links to folders are followed. A file without a suffix counts when it begins as an image does; `suffixes` are
-    those of other files where images aren't all that is looked for. UserError when `path` isn't there or holds none.
+    Links to folders are followed. A file without a suffix counts when its first bytes are an image's. `suffixes` may
+    name other files as well, such as videos. UserError when `path` is missing or holds none.
     """
     if path.is_file():
         return Listing([path])
     if "*" in path.name and path.parent.is_dir():
         return _listing(sorted(path.parent.glob(path.name)), {}, path, suffixes)
     if not path.is_dir():
-        raise UserError(f"expected a directory of pictures at {path}, found nothing there; check the path")
+        raise UserError(f"expected a directory of images at {path}, found nothing there; check the path")
     walk = walk_files(path)
     return _listing(walk.files, walk.closed, path, suffixes)
 
 
 def list_pictures(path: Path, suffixes: Collection[str] = PICTURE_SUFFIXES) -> list[Path]:
-    """The files of `list_files`; what can't be opened is logged as one warning."""
+    """The files of `list_files`; logs one warning on entries that can't be opened."""
     listing = list_files(path, suffixes)
     if listing.closed:
-        logger.warning("left out %s", _named(listing.closed))
+        logger.warning("left out %s", _closed_line(listing.closed))
     return listing.files
 
 
@@ -80,7 +80,7 @@ def usable_pictures(paths: Iterable[Path]) -> Iterator[tuple[Path, Pixels]]:
 
 
 def read_file(path: Path) -> bytes:
-    """The bytes of an image's file; UserError, with the system's reason, when they can't be read."""
+    """The bytes of an image file; UserError, with the system's reason, when they can't be read."""
     try:
         return regular_bytes(path)
     except OSError as error:
@@ -90,7 +90,7 @@ def read_file(path: Path) -> bytes:
 def regular_bytes(path: Path) -> bytes:
     """The bytes of a file; OSError when they can't be read, and for a pipe or device, which may never end."""
     mode = path.stat().st_mode
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # opening a folder gives a reason of its own
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # reading a folder raises its own OSError
         raise OSError(errno.EINVAL, _NO_FILE, str(path))
     return path.read_bytes()
 
@@ -99,38 +99,37 @@ def save_image(rgb: Pixels, path: Path) -> None:
     """Write RGB uint8 (H, W, 3) in the format of the suffix, whole or not at all; UserError for another suffix."""
     format_name = Image.registered_extensions().get(path.suffix.lower())
     if format_name not in Image.SAVE:
-        raise UserError(f"expected a picture's name such as sheet.png, found {path}")
+        raise UserError(f"expected an image's name such as sheet.png, found {path}")
     buffer = io.BytesIO()
     Image.fromarray(rgb).save(buffer, format_name)
     write_replace(path, buffer.getvalue())
 
 
 def source_uri(path: Path) -> str:
-    """The path as the manifest's `source_uri`: absolute, and text; bytes that are no UTF-8 are written as \\xNN."""
+    """The path as the manifest's `source_uri`: absolute, and text; bytes that aren't UTF-8 are written as \\xNN."""
     return os.fsencode(path.absolute()).decode("utf-8", "backslashreplace")
 
 
 def _listing(entries: Iterable[Path], closed: dict[Path, str], path: Path, suffixes: Collection[str]) -> Listing:
-    """Sort out the images; UserError when there is none, naming what can't be opened."""
+    """Select the images; UserError, listing entries that can't be opened, when there is none."""
     listing = Listing(closed=dict(closed))
     for entry in entries:
-        kind = entry.suffix.lower()
-        has_suffix = _SUFFIX.fullmatch(kind) is not None
-        if kind in suffixes:
+        suffix = entry.suffix.lower()
+        if suffix in suffixes:
             _add(entry, listing)
-        elif not has_suffix:
+        elif not _SUFFIX.fullmatch(suffix):
             _add_by_its_bytes(entry, listing)
     if not listing.files:
-        hidden = f" and {_named(listing.closed)}" if listing.closed else ""
+        unopened = f" and {_closed_line(listing.closed)}" if listing.closed else ""
         raise UserError(
-            f"expected pictures ({', '.join(sorted(suffixes))}) in {path}, found none{hidden}; "
-            "give the directory that holds them"
+            f"expected images ({', '.join(sorted(suffixes))}) in {path}, found none{unopened}; "
+            "pass the directory that holds them"
         )
     return listing
 
 
 def _add(entry: Path, listing: Listing) -> None:
-    """Take a file with an image's suffix, and a link that can't be followed; a pipe, say, is no file."""
+    """Add a file with an image's suffix, or a link that can't be followed; pipes and devices are closed entries."""
     try:
         if stat.S_ISREG(entry.stat().st_mode):
             listing.files.append(entry)
@@ -141,7 +140,7 @@ def _add(entry: Path, listing: Listing) -> None:
 
 
 def _add_by_its_bytes(entry: Path, listing: Listing) -> None:
-    """Take a file without a suffix when it begins as an image does."""
+    """Add a file without a suffix when its first bytes are an image's."""
     try:
         if not stat.S_ISREG(entry.stat().st_mode):
             return
@@ -156,11 +155,11 @@ def _add_by_its_bytes(entry: Path, listing: Listing) -> None:
 
 
 def _is_link_as_text(entry: Path, text: bytes) -> bool:
-    """Whether a file's text is the path of something there: what git and unzip write where links can't be made."""
+    """Whether a file's text is an existing path: git and unzip write that when they can't create a link."""
     if not text or len(text) == _START_BYTES or b"\n" in text or b"\0" in text:
         return False
     return (entry.parent / os.fsdecode(text)).exists()
 
 
-def _named(closed: Mapping[Path, str]) -> str:
+def _closed_line(closed: Mapping[Path, str]) -> str:
     return listed("that can't be opened", [f"{path}: {reason}" for path, reason in closed.items()])

@@ -1,37 +1,34 @@
-"""Formats that Pillow reads by another package: HEIC and HEIF by pillow-heif, JPEG XL by pillow-jxl-plugin.
+"""Formats that Pillow reads with another package: HEIC and HEIF with pillow-heif, JPEG XL with pillow-jxl-plugin.
 
-`register` makes them known to Pillow; a package is loaded when the first of its files is opened. Where it isn't
-installed, such a file raises MissingReader, which names it.
+`register` registers them with Pillow; a package is loaded when the first of its files is opened. Without the package
+such a file raises MissingReader, which names it.
 """
 
 import importlib
-from collections.abc import Callable
 from typing import IO, Any
 
 from PIL import Image, ImageFile
 
-HEIF, JPEG_XL = "HEIF", "JXL"  # as the packages call them
+HEIF, JPEG_XL = "HEIF", "JXL"  # the packages' names for them
 
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
 _JPEG_XL_STARTS = (b"\xff\x0a", b"\x00\x00\x00\x0cJXL \r\n\x87\n")
 _STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\x00", b"MM\x00*", *_JPEG_XL_STARTS)
 
-Opener = Callable[[IO[bytes], "str | bytes"], ImageFile.ImageFile]
-
 
 class MissingReader(Exception):
-    """An image of a format whose package isn't installed; the text names it."""
+    """An image of a format whose package isn't installed; the text names the package."""
 
 
 def register() -> None:
     """Let Pillow open HEIF and JPEG XL; a second call changes nothing."""
-    Image.register_open(HEIF, _open_heif, _is_heif)  # also in place of pillow-heif's own, which others register
+    Image.register_open(HEIF, _open_heif, _is_heif)  # also replaces pillow-heif's own, which others register
     if JPEG_XL not in Image.OPEN:
         Image.register_open(JPEG_XL, _open_jpeg_xl, _is_jpeg_xl)
 
 
 def looks_like_image(start: bytes) -> bool:
-    """Whether a file begins, in its first 16 bytes or more, as an image of a known format does."""
+    """Whether a file's first bytes (16 or more) are those of an image of a known format."""
     if start[4:8] == b"ftyp":
         return start[8:12] in (*_HEIF_BRANDS, b"avif", b"avis")
     is_webp = start[:4] == b"RIFF" and start[8:12] == b"WEBP"
@@ -54,23 +51,23 @@ def _open_heif(file: IO[bytes], name: str | bytes) -> ImageFile.ImageFile:
 
 
 def _open_jpeg_xl(file: IO[bytes], name: str | bytes) -> ImageFile.ImageFile:
-    _package("pillow_jxl", "JPEG XL", "pillow-jxl-plugin")  # it puts its own reader in this one's place
+    _package("pillow_jxl", "JPEG XL", "pillow-jxl-plugin")  # it replaces this reader by its own
     if Image.OPEN[JPEG_XL][0] is _open_jpeg_xl:
         raise MissingReader("expected a pillow_jxl that reads JPEG XL, found another; pip install pillow-jxl-plugin")
     return _opened(Image.OPEN[JPEG_XL][0], file, name)
 
 
-def _package(module: str, found: str, package: str) -> Any:
+def _package(module: str, image_format: str, package: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
         raise MissingReader(
-            f"expected JPEG, PNG, WebP or the like, found {found}; pip install {package}, or convert it"
+            f"expected JPEG, PNG, WebP or the like, found {image_format}; pip install {package}, or convert it"
         ) from error
 
 
 def _opened(opener: Any, file: IO[bytes], name: str | bytes) -> ImageFile.ImageFile:
-    """The image; OSError when it is damaged, as Pillow takes a SyntaxError for a file of another format."""
+    """Open the image; OSError when it is damaged: Pillow would try other formats after a SyntaxError."""
     try:
         image: ImageFile.ImageFile = opener(file, name)
     except Exception as error:  # the packages raise ValueError, SyntaxError, RuntimeError, ...

@@ -1,8 +1,7 @@
 """Bytes -> RGB uint8 (H, W, 3), upright, or `UnusableImage` with a reason; and RGB -> JPEG.
 
-Colour order and range are settled here once: grey, palette, CMYK and 16-bit pictures become 8-bit RGB, EXIF
-rotation and colour profile are applied, transparency is laid over white. The JPEG written back has no metadata
-(no GPS).
+Colour order and range are settled here once: grey, palette, CMYK and 16-bit images become 8-bit RGB, EXIF rotation and
+colour profile are applied, transparency is composited over white. The JPEG has no metadata (no GPS).
 """
 
 import io
@@ -19,20 +18,20 @@ from manifests.errors import UserError
 from manifests.pixels import image_formats
 from manifests.pixels.geometry import Pixels
 
-MIN_SIDE_PX = 32  # SINet's smallest input; a head on less is a few pixels
+MIN_SIDE_PX = 32  # SINet's smallest input
 MAX_MEGAPIXELS = 100  # a phone's largest photograph; 300 MB decoded. Checked before decoding.
 JPEG_QUALITY = 95  # with 4:4:4 chroma: edges of hair keep their colour
 
-# What Pillow may try. EPS is left out on purpose: Pillow starts Ghostscript for it.
+# Formats that Pillow may try. Not EPS: Pillow starts Ghostscript for it.
 PICTURE_FORMATS = (
     *("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "PPM"),
     *(image_formats.HEIF, image_formats.JPEG_XL),
 )
 image_formats.register()
 
-FULL_SCALES = (255, 1023, 4095, 16383, 65535)  # the whites of 8, 10, 12, 14 and 16 bits, which files of 16 bits hold
+FULL_SCALES = (255, 1023, 4095, 16383, 65535)  # the whites of 8, 10, 12, 14 and 16 bits, all stored in 16-bit files
 
-UPRIGHT = {  # EXIF orientation -> what turns the picture upright
+UPRIGHT = {  # EXIF orientation -> the transpose that turns the image upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -47,7 +46,7 @@ Reason = Literal["empty file", "not an image", "truncated", "animated", "too sma
 
 
 class UnusableImage(UserError):
-    """A file that can't become a sample; `reason` is the quarantine table's word for it."""
+    """A file that can't become a sample; `reason` is the value in the quarantine table."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
@@ -58,7 +57,7 @@ class UnusableImage(UserError):
 def decode_image(data: bytes) -> Pixels:
     """Bytes of a still image -> RGB uint8 (H, W, 3), EXIF rotation applied; raises UnusableImage."""
     if not data:
-        raise UnusableImage("empty file", "expected a picture, found 0 bytes")
+        raise UnusableImage("empty file", "expected an image, found 0 bytes")
     try:
         with opened(data) as image:
             _check_usable(image)
@@ -73,14 +72,14 @@ def decode_image(data: bytes) -> Pixels:
     except Image.DecompressionBombError as error:
         raise UnusableImage("too large", str(error)) from error
     except Exception as error:  # on damaged bytes Pillow's decoders raise anything: OSError, IndexError, TypeError, ...
-        raise UnusableImage("truncated", f"the picture breaks off or is damaged ({error})") from error
+        raise UnusableImage("truncated", f"the image is cut off or damaged ({error})") from error
 
 
 @contextmanager
 def opened(data: bytes) -> Iterator[Image.Image]:
-    """Open an image file for as long as the block lasts, its pixels not yet decoded; whatever Pillow raises."""
+    """Open an image file for the block, without decoding its pixels; raises what Pillow raises."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of damaged metadata: what counts is whether there are pixels
+        warnings.simplefilter("ignore")  # about damaged metadata: the pixels may be sound
         yield Image.open(io.BytesIO(data), formats=PICTURE_FORMATS)
 
 
@@ -99,11 +98,11 @@ def _check_usable(image: Image.Image) -> None:
         raise UnusableImage("too small", f"expected at least {MIN_SIDE_PX} px a side, found {width}x{height}")
     frames = frames_of(image)
     if frames > 1:
-        raise UnusableImage("animated", f"expected one still picture, found {frames} frames")
+        raise UnusableImage("animated", f"expected one still image, found {frames} frames")
 
 
 def frames_of(image: Image.Image) -> int:
-    """How many pages or frames an opened file has."""
+    """The number of pages or frames of an opened file."""
     if image.format == "MPO":  # a JPEG with a second view or a preview behind it
         return 1
     return getattr(image, "n_frames", 1)
@@ -116,17 +115,17 @@ def upright(image: Image.Image) -> Image.Image:
 
 
 def exif_orientation(data: bytes) -> int:
-    """Read the EXIF orientation of an image file, 2 to 8; 1 where it has none that turns it."""
+    """Read the EXIF orientation of an image file, 2 to 8; 1 for an upright image, and without a readable one."""
     try:
         with opened(data) as image:
             orientation = _orientation(image)
-    except Exception:  # Pillow raises anything on damaged bytes; who decodes the pixels reports it
+    except Exception:  # Pillow raises anything on damaged bytes; decoding the pixels reports it
         return 1
     return orientation if orientation in UPRIGHT else 1
 
 
 def white_of(most: int) -> int | None:
-    """The white of the least range that values up to `most` fit into; None beyond 16 bits."""
+    """The white of the smallest range that holds values up to `most`; None beyond 16 bits."""
     return next((white for white in FULL_SCALES if white >= most), None)
 
 
@@ -153,13 +152,13 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _from_wide(wide: npt.NDArray[np.int32]) -> Pixels:
-    """Grey levels of 10 to 16 bits -> 8 bits, by the white of the range that they use."""
+    """Grey levels of 10 to 16 bits -> 8 bits, divided by the white of their range."""
     white = white_of(int(wide.max())) or FULL_SCALES[-1]
     return np.clip(np.rint(wide * (255 / white)), 0, 255).astype(np.uint8)
 
 
 def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """The image in sRGB when its colour profile is another one, such as Display P3; else unchanged."""
+    """Convert an image with another colour profile, such as Display P3, to sRGB; else return it unchanged."""
     if not profile or image.mode not in ("RGB", "CMYK", "L"):
         return image
     try:

@@ -1,4 +1,4 @@
-"""What the stored values of a dataset's masks mean: 0/1, 0/255, grey levels, or labels of which one is person."""
+"""The meaning of the stored values of a dataset's masks: 0/1, 0/255, grey levels, or labels of which one is person."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -12,14 +12,14 @@ from manifests.pixels.geometry import Pixels
 from manifests.pixels.masks import PERSON, PERSON_LEVEL
 
 MAX_LABELS = 32  # a label above this beside 0 and 255 is the grey of a trimap
-NEAR = 32  # levels from 0 or 255 within which JPEG's noise around a mask stays
-MIN_EXTREME_SHARE = 0.5  # of a soft mask's pixels that are nearly 0 or 255; a photograph has fewer
-MAX_FLAT_SHARE = 0.8  # of the pixels between that equal their neighbour; areas of a label map are flat
+NEAR = 32  # levels from 0 or 255: JPEG's noise around a mask stays within
+MIN_EXTREME_SHARE = 0.5  # of a soft mask's pixels, within NEAR of 0 or 255; a photograph has fewer
+MAX_FLAT_SHARE = 0.8  # of the other pixels, equal to their neighbour; areas of a label map are flat
 
 
 @dataclass(frozen=True, slots=True)
 class MaskEncoding:
-    """The encoding of a dataset's masks: which values occur, and which are person; `inverted`: all the others."""
+    """The encoding of a dataset's masks: which values occur, and which are person; `inverted`: the others are."""
 
     kind: Literal["0/1", "0/255", "grey levels", "labels"]
     person_label: int | None = None
@@ -46,10 +46,10 @@ class MaskEncoding:
 
 @dataclass(slots=True)
 class MaskStatistics:
-    """The values of a dataset's masks, by what tells encodings apart."""
+    """Counts of the values of a dataset's masks that distinguish the encodings."""
 
     counts: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(256, np.int64))
-    between: int = 0  # pixels that are neither nearly 0 nor nearly 255
+    between: int = 0  # pixels that aren't within NEAR of 0 or 255
     flat: int = 0  # of these, pixels that equal their right neighbour
     zero_one: list[str] = field(default_factory=list)  # names of masks that hold 1, and 0 at most beside it
     zero_255: list[str] = field(default_factory=list)
@@ -74,7 +74,7 @@ class MaskStatistics:
         return [int(value) for value in np.flatnonzero(self.counts)]
 
     def look_soft(self) -> bool:
-        """Whether the values are grey levels: white and black, and what a soft edge or a codec puts between."""
+        """Whether the values are grey levels: black, white, and values between from a soft edge or a codec."""
         values = self.values
         whitish = [value for value in values if value >= 255 - NEAR]
         if values[0] > NEAR or len(whitish) < 2:  # labels beside a void of 255 have nothing else near it
@@ -86,10 +86,10 @@ class MaskStatistics:
 def find_encoding(
     statistics: MaskStatistics, person_label: int | None = None, *, grey_levels: bool = False
 ) -> MaskEncoding:
-    """Find the encoding that explains all the values seen in a dataset's masks.
+    """Find the encoding that explains all values of a dataset's masks.
 
-    `person_label` states the label that means person, and makes label maps of masks that could be either;
-    `grey_levels` states that the values are probabilities. UserError when the values leave the person open.
+    `person_label` states the label that means person: the masks are then label maps. `grey_levels` states that the
+    values are probabilities. UserError when the person is ambiguous.
     """
     values = set(statistics.values)
     if person_label is not None and grey_levels:
@@ -112,7 +112,7 @@ def find_encoding(
         return MaskEncoding("labels", labels.pop())  # 0, 1, 255 may mix 0/1 with 0/255; 0, 128, 255 is a trimap
     raise UserError(
         f"expected masks of 0/1, 0/255, grey levels or one label, found the values {_list(values)}; "
-        "say which one is person with --person-label N, or --grey-levels when they are probabilities of 0 to 255"
+        "state which one is person with --person-label N, or --grey-levels for probabilities of 0 to 255"
     )
 
 

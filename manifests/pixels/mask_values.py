@@ -1,8 +1,8 @@
-"""A mask's file as others write it -> its stored values uint8 (H, W): what a viewer that is colour-true shows, upright.
+"""A third-party mask file -> its stored values uint8 (H, W): those that a colour-true viewer shows, upright.
 
-Read as an image is: EXIF orientation applied, one page or frame only. Transparency that holds the mask is the mask;
-grey palettes are looked up, colour palettes stay class indices; 16 bits and floating point become 8 bits. What could
-mean two things is refused by name. `MaskStatistics` (mask_encoding.py) says what the values of a dataset mean.
+The EXIF orientation is applied; one page or frame only. Transparency that holds the mask is the mask; grey palettes are
+looked up, colour palettes stay class indices; 16 bits and floating point become 8 bits. Ambiguous files are refused by
+name. `find_encoding` (mask_encoding.py) finds the meaning of a dataset's values.
 """
 
 from pathlib import Path
@@ -26,14 +26,14 @@ from manifests.pixels.images import (
 )
 from manifests.pixels.masks import same_aspect
 
-CHANNEL_NOISE = 2  # levels by which the channels of a grey picture may differ after JPEG or WebP
-FULL_FRACTION = 0.9  # of a range's white that a mask of 10, 12 or 14 bits reaches, or its range is open
+CHANNEL_NOISE = 2  # levels by which the channels of a grey image may differ after JPEG or WebP
+FULL_FRACTION = 0.9  # of a range's white: a mask of 10, 12 or 14 bits must reach it, else its range is ambiguous
 
-_BMP_BITS = 28  # where a BMP's header says how many bits a pixel has
+_BMP_BITS = 28  # offset of the bits per pixel in a BMP's header
 
 
 def read_mask_values(path: Path) -> Pixels:
-    """Read a mask file as `mask_values` does; UserError naming the file."""
+    """Read a mask file with `mask_values`; UserError names the file."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -53,13 +53,13 @@ def mask_values(data: bytes, name: str) -> Pixels:
 def mask_alpha(data: bytes, name: str, *, required: bool = True) -> Pixels:
     """Read the opacity of a cut-out person, uint8 (H, W), 255 = person.
 
-    Of an image without transparency the stored values, unless transparency is `required`: then UserError, with `name`.
+    An image without transparency yields its stored values, or UserError, with `name`, if transparency is `required`.
     """
     image = open_mask(data, name)
     if image.has_transparency_data:
         return np.asarray(image.convert("RGBA").getchannel("A"))
     if required:
-        raise UserError(f"expected a picture with transparency, found mode {image.mode} without in {name}")
+        raise UserError(f"expected an image with transparency, found mode {image.mode} without in {name}")
     return mask_values(data, name)
 
 
@@ -81,9 +81,9 @@ def open_mask(data: bytes, name: str) -> Image.Image:
 
 
 def turned_as_image(values: Pixels, image: bytes, shape: tuple[int, int]) -> Pixels:
-    """Turn values (h, w) as the EXIF of their image's file turns that to `shape` (H, W), where sizes ask for it.
+    """Turn values (h, w) by the EXIF orientation of their image's file, if only that fits the `shape` (H, W).
 
-    Such a mask was drawn over the image as it is stored. Values whose size fits as they are stay as they are.
+    Such a mask was drawn over the stored image instead of the upright one. Other values are returned unchanged.
     """
     if same_aspect(values.shape, shape) or not same_aspect(values.shape, shape[::-1]):
         return values
@@ -94,7 +94,7 @@ def turned_as_image(values: Pixels, image: bytes, shape: tuple[int, int]) -> Pix
 
 
 def _values(image: Image.Image) -> Pixels:
-    """Stored values of an upright image; ValueError with the mode, or what else leaves them open."""
+    """Stored values of an upright image; ValueError with the mode, or another reason why they are ambiguous."""
     if image.mode == "P" and not _shows_greys(image):
         return np.asarray(image)  # class indices
     if image.mode == "F":
@@ -116,7 +116,7 @@ def _values(image: Image.Image) -> Pixels:
 
 
 def _shows_greys(image: Image.Image) -> bool:
-    """Whether a palette holds grey levels and not the colours of classes: no entry has a colour, or all have one."""
+    """Whether a palette holds grey levels, not class colours: all entries are grey, or the used ones share a colour."""
     colours = np.asarray(image.getpalette("RGB")).reshape(-1, 3)
     if _grey(colours) is not None:
         return True
@@ -125,21 +125,21 @@ def _shows_greys(image: Image.Image) -> bool:
 
 
 def _grey(rgb: Pixels) -> Pixels | None:
-    """(..., 3) -> (...), where the channels are equal but for a codec's noise; else None."""
+    """(..., 3) -> (...) if the channels are equal within CHANNEL_NOISE; else None."""
     noise = rgb.max(axis=-1).astype(np.int16) - rgb.min(axis=-1)
     return rgb[..., 1] if noise.max() <= CHANNEL_NOISE else None
 
 
 def _grey_or_alpha(rgba: Pixels) -> Pixels:
-    """(H, W, 4) -> the values (H, W), which lie in the colours or in the transparency."""
+    """(H, W, 4) -> the values (H, W), from the colours or from the transparency."""
     alpha, grey = rgba[..., 3], _grey(rgba[..., :3])
     if (alpha == 255).all() and grey is not None:
         return grey
     visible = alpha > 0
     if grey is not None and np.array_equal(visible, grey > 0) and (alpha[visible] == 255).all():
-        return grey  # its black is transparent, which changes nothing
-    shown = rgba[visible, :3]
-    if not len(shown) or (shown == shown[0]).all():
+        return grey  # only its black is transparent
+    colours = rgba[visible, :3]
+    if not len(colours) or (colours == colours[0]).all():
         return _drawn_in_alpha(alpha, rgba[..., :3])
     if grey is not None and np.abs(grey.astype(np.int16) - alpha).max() <= CHANNEL_NOISE:
         return alpha  # white, multiplied by its opacity
@@ -147,7 +147,7 @@ def _grey_or_alpha(rgba: Pixels) -> Pixels:
 
 
 def _drawn_in_alpha(alpha: Pixels, rgb: Pixels) -> Pixels:
-    """Return the opacity of one colour; ValueError where what is hidden has colours, or one opacity covers all."""
+    """The opacity of one colour; ValueError when invisible pixels have colours, or one opacity covers all."""
     if not alpha.any() and (rgb != rgb[0, 0]).any():
         raise ValueError("no visible pixel, and colours that vary; save the mask without transparency")
     if alpha.any() and (alpha == alpha[0, 0]).all() and alpha[0, 0] < 255:
@@ -164,7 +164,7 @@ def _from_unit_interval(values: npt.NDArray[np.float32]) -> Pixels:
 
 
 def _from_wide(values: npt.NDArray[np.int32]) -> Pixels:
-    """Labels stay; grey levels are divided by the white of the range they use."""
+    """16-bit labels stay; grey levels are divided by the white of their range."""
     least, most = int(values.min()), int(values.max())
     if least >= 0 and most <= FULL_SCALES[0]:
         return values.astype(np.uint8)

@@ -1,6 +1,6 @@
 """The mask: 8-bit single-channel PNG of the sample's size; 0..255 = person probability, >= 128 is person.
 
-`encode_mask` and `decode_mask` are its codec. mask_values.py and mask_encoding.py read what others call a mask.
+`encode_mask` and `decode_mask` are its codec. mask_values.py and mask_encoding.py read third-party masks.
 """
 
 import io
@@ -15,7 +15,7 @@ from manifests.pixels.geometry import Pixels
 from manifests.pixels.images import MIN_SIDE_PX, opened
 
 PERSON_LEVEL = 128  # DESIGN: >= 128 is person
-PERSON_PROB = 0.5  # the same, of probabilities: it rounds to 128 of 255
+PERSON_PROB = 0.5  # the same as a probability: it rounds to 128 of 255
 PERSON = 255
 BOUNDARY_KERNEL_PX = 15  # SINet, section 4: the boundary is dilation minus erosion with a 15x15 square
 
@@ -55,7 +55,7 @@ def boundary_band(person: Mask, kernel_px: int = BOUNDARY_KERNEL_PX) -> Mask:
 
 
 def same_aspect(shape: tuple[int, int], other: tuple[int, int]) -> bool:
-    """Whether sizes (H, W) and (H, W) are one image at two scales, but for a side's rounding to whole pixels."""
+    """Whether two sizes (H, W) are one image at two scales, with a side rounded to whole pixels."""
     (height, width), (full_height, full_width) = sorted((shape, other), key=lambda size: size[0] * size[1])
     if min(height, width) < MIN_SIDE_PX:
         return False

@@ -1,4 +1,4 @@
-"""The three metrics of DESIGN, from masks bool (H, W) at the mask's own size.
+"""The project's three metrics, from masks bool (H, W) at the mask's own size.
 
 `miou`                  mean of person and background IoU over all pixels of the dataset
 `person_iou_per_image`  person IoU, averaged over images (what the SINet authors' code calls mIOU)
@@ -31,7 +31,7 @@ class Metrics:
 
 @dataclass(slots=True)
 class MetricsAccumulator:
-    """Takes one image at a time and keeps a few numbers of each."""
+    """Accumulates a few numbers per image."""
 
     NAMES: ClassVar = ("miou", "person_iou_per_image", "boundary_f1")
 
@@ -40,7 +40,7 @@ class MetricsAccumulator:
     boundary_f1s: list[float] = field(default_factory=list)
 
     def add(self, predicted: Mask, truth: Mask) -> None:
-        """Both bool (H, W), true = person; ValueError when they differ in size."""
+        """Add an image's masks, bool (H, W), true = person; ValueError when they differ in size."""
         if predicted.shape != truth.shape:
             raise ValueError(f"expected a prediction of the mask's size {truth.shape}, found {predicted.shape}")
         counts = confusion_matrix(predicted, truth)
@@ -49,7 +49,7 @@ class MetricsAccumulator:
         self.boundary_f1s.append(boundary_f1(predicted, truth))
 
     def result(self) -> Metrics:
-        """ValueError when no image was added: the mean of nothing is not a number."""
+        """The metrics of all images; ValueError without an image."""
         if not self.person_ious:
             raise ValueError("expected at least one image, found none")
         confusion = np.sum(self.confusions, axis=0)
@@ -63,12 +63,12 @@ class MetricsAccumulator:
     def intervals(self, *, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, Interval]:
         """95 % percentile bootstrap intervals of the three metrics, over the images."""
         n = len(self.person_ious)
-        drawn = np.random.default_rng(seed).integers(0, n, (resamples, n))
-        confusions = np.stack(self.confusions)[drawn].sum(axis=1)  # (resamples, 2, 2)
+        draws = np.random.default_rng(seed).integers(0, n, (resamples, n))
+        confusions = np.stack(self.confusions)[draws].sum(axis=1)  # (resamples, 2, 2)
         values = {
             "miou": (iou(confusions, 0) + iou(confusions, 1)) / 2,
-            "person_iou_per_image": np.array(self.person_ious)[drawn].mean(axis=1),
-            "boundary_f1": np.array(self.boundary_f1s)[drawn].mean(axis=1),
+            "person_iou_per_image": np.array(self.person_ious)[draws].mean(axis=1),
+            "boundary_f1": np.array(self.boundary_f1s)[draws].mean(axis=1),
         }
         return {name: percentile_interval(values[name]) for name in self.NAMES}
 
@@ -101,7 +101,7 @@ def boundary_f1(predicted: Mask, truth: Mask, kernel_px: int = BOUNDARY_KERNEL_P
     """Person F1 inside the true mask's boundary band; precision and recall are 1 where their denominator is 0."""
     band = boundary_band(truth, kernel_px)
     counts = confusion_matrix(predicted[band], truth[band])
-    hits, called, there = counts[1, 1], counts[:, 1].sum(), counts[1].sum()
-    precision = hits / called if called else 1.0
-    recall = hits / there if there else 1.0
-    return float(2 * precision * recall / (precision + recall)) if hits or not (called or there) else 0.0
+    hits, positives, actual = counts[1, 1], counts[:, 1].sum(), counts[1].sum()
+    precision = hits / positives if positives else 1.0
+    recall = hits / actual if actual else 1.0
+    return float(2 * precision * recall / (precision + recall)) if hits or not (positives or actual) else 0.0

@@ -1,4 +1,4 @@
-"""What an ONNX file's input and output mean, as JSON: in NAME.json beside NAME.onnx, or in the file's own metadata.
+"""An ONNX file's input and output, described as JSON: in NAME.json beside NAME.onnx, or in the file's own metadata.
 
     {"input":  {"height": 256, "width": 256, "layout": "nhwc", "colour_order": "rgb", "mean": [0, 0, 0],
                 "std": [255, 255, 255]},
@@ -31,14 +31,14 @@ class OnnxInput:
     std: list[float]
 
     def batch_shape(self) -> tuple[int, ...]:
-        """The shape of one image as the network takes it."""
+        """The network's input shape for one image."""
         size = self.height, self.width
         return (1, 3, *size) if self.layout == "nchw" else (1, *size, 3)
 
 
 @dataclass(frozen=True, slots=True)
 class OnnxOutput:
-    """`name` is None where the network has one output."""
+    """`name` may be None for a network with one output."""
 
     kind: Kind
     layout: Layout
@@ -55,52 +55,46 @@ def read_description(path: Path) -> tuple[OnnxInput, OnnxOutput]:
 
 
 def parse_description(text: str | bytes, path: Path) -> tuple[OnnxInput, OnnxOutput]:
-    """As `read_description`, of the JSON object read from `path`."""
+    """Parse the JSON text read from `path`; UserError lists all its problems."""
     try:
-        stated = json.loads(text)
+        description = json.loads(text)
     except ValueError as error:
         raise UserError(f"expected JSON in {path}, found: {error}") from error
-    problems = _problems(stated)
+    problems = _problems(description)
     if problems:
         raise UserError(f"expected a description of input and output in {path}, found: {'; '.join(problems)}")
-    return OnnxInput(**stated["input"]), OnnxOutput(**stated["output"])
+    return OnnxInput(**description["input"]), OnnxOutput(**description["output"])
 
 
-def _problems(stated: object) -> list[str]:
-    """The problems of the parsed JSON; empty when there are none."""
-    if not isinstance(stated, dict) or not all(isinstance(stated.get(part), dict) for part in ("input", "output")):
+def _problems(description: object) -> list[str]:
+    parts = ("input", "output")
+    if not isinstance(description, dict) or not all(isinstance(description.get(part), dict) for part in parts):
         return ["no objects called input and output"]
     problems = []
     for part, kind in (("input", OnnxInput), ("output", OnnxOutput)):
         known = {field.name for field in fields(kind)}
         needed = {field.name for field in fields(kind) if field.default is MISSING}
-        found = stated[part].keys()
-        problems += [f"{part}.{name} is missing" for name in sorted(needed - found)]
-        problems += [f"{part}.{name} is unknown" for name in sorted(found - known)]
-    return problems or [*_problems_of_words(stated), *_problems_of_numbers(stated)]
+        names = description[part].keys()
+        problems += [f"{part}.{name} is missing" for name in sorted(needed - names)]
+        problems += [f"{part}.{name} is unknown" for name in sorted(names - known)]
+    return problems or _problems_of_values(description["input"], description["output"])
 
 
-def _problems_of_words(stated: dict[str, Any]) -> list[str]:
-    taken, given = stated["input"], stated["output"]
+def _problems_of_values(inputs: dict[str, Any], output: dict[str, Any]) -> list[str]:
     words = (
-        ("input.layout", taken["layout"], get_args(Layout)),
-        ("output.layout", given["layout"], get_args(Layout)),
-        ("output.kind", given["kind"], get_args(Kind)),
-        ("input.colour_order", taken["colour_order"], ("rgb", "bgr")),
+        ("input.layout", inputs["layout"], get_args(Layout)),
+        ("output.layout", output["layout"], get_args(Layout)),
+        ("output.kind", output["kind"], get_args(Kind)),
+        ("input.colour_order", inputs["colour_order"], ("rgb", "bgr")),
     )
     problems = [f"{name} is none of {', '.join(known)}" for name, word, known in words if word not in known]
-    if not isinstance(given.get("name"), str | None):
-        problems.append("output.name is no text")
-    return problems
-
-
-def _problems_of_numbers(stated: dict[str, Any]) -> list[str]:
-    taken, given = stated["input"], stated["output"]
-    counts = (taken["height"], taken["width"], given["person_channel"] + 1 if _whole(given["person_channel"]) else 0)
-    problems = []
+    if not isinstance(output.get("name"), str | None):
+        problems.append("output.name is not a text")
+    channel = output["person_channel"]
+    counts = inputs["height"], inputs["width"], channel + 1 if _whole(channel) else 0
     if not all(_whole(count) and count > 0 for count in counts):
-        problems.append("height, width or person_channel is no whole number")
-    if not all(_three_numbers(taken[name]) for name in ("mean", "std")) or 0 in taken["std"]:
+        problems.append("height, width or person_channel is not a whole number")
+    if not all(_three_numbers(inputs[name]) for name in ("mean", "std")) or 0 in inputs["std"]:
         problems.append("mean and std are not three numbers each, the std above 0")
     return problems
 

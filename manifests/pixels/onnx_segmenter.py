@@ -1,11 +1,10 @@
-"""A person segmenter in an ONNX file; manifests.pixels.onnx_description says how its input and output are described.
+"""A person segmenter in an ONNX file, with a description of its input and output (onnx_description.py).
 
-A file needs a JSON file of the same stem beside it. What `python -m trainer.export` writes needs none: it carries the
-same JSON in its own metadata, under `description`. Rooms that don't import each other meet in such files: the pipeline
-takes them as teachers, the trainer measures them as rivals.
+The description is a JSON file of the same stem beside it, or, in files that `python -m trainer.export` writes, an entry
+`description` of the file's metadata. The pipeline uses such files as teachers, the trainer compares with them.
 
 A description that the network contradicts is refused when the file is opened: its signature is compared, and it runs
-once on a made image.
+once on a synthetic image.
 """
 
 from pathlib import Path
@@ -19,7 +18,7 @@ import onnxruntime
 from manifests.errors import UserError
 from manifests.files.blobs import sha256_hex
 from manifests.pixels.geometry import Pixels
-from manifests.pixels.onnx_description import OnnxInput, OnnxOutput, parse_description, read_description
+from manifests.pixels.onnx_description import OnnxOutput, parse_description, read_description
 
 Prob = npt.NDArray[np.float32]
 Array = npt.NDArray[Any]
@@ -32,50 +31,50 @@ INPUT_TYPES = {
     "tensor(double)": np.float64,
     UINT8: np.uint8,
 }
-ERRORS_ALONE = 3  # ONNX Runtime's severity; it warns of every initialiser that is an input, hundreds of lines
+ERRORS_ALONE = 3  # ONNX Runtime's severity; its warnings on initialisers that are inputs take hundreds of lines
 
 RANGE_SLACK_PROB = 0.01  # float16 and int8 networks overshoot 0 and 1 by rounding
-MAX_STRIDE = 64  # of the input's pixels to the output's; usual networks have 1 to 32
-SIDES_RATIO = 1.25  # by which height and width may be scaled unlike, for sides that the stride doesn't divide
+MAX_STRIDE = 64  # input pixels per output pixel; usual networks have 1 to 32
+SIDES_RATIO = 1.25  # between the scales of height and width, for sides that the stride doesn't divide
 
 
 class OnnxSegmenter:
     """A network that ONNX Runtime runs on the CPU; UserError when the file or its description is unusable.
 
-    `threads` are those of one image, 0 for as many as there are cores. `digest`, 64 hex digits, is of the file and
-    its description: of all that decides the probabilities. Safe to use from threads.
+    `threads` per image, 0 for one per core. `digest`, 64 hex digits, covers the file and its description, so all that
+    decides the probabilities. Safe to use from threads.
     """
 
     def __init__(self, path: Path, *, threads: int = 0) -> None:
         self._session = open_session(path, threads=threads)
         beside = path.with_suffix(".json")
         own = self._session.get_modelmeta().custom_metadata_map.get(DESCRIPTION)
-        described = own is not None and not beside.is_file()
-        self.input, self.output = parse_description(own, path) if described else read_description(path)
-        self._path, self._says = path, "its own description" if described else beside.name
+        is_inside = own is not None and not beside.is_file()
+        self.input, self.output = parse_description(own, path) if is_inside else read_description(path)
+        self._path, self._description = path, "its own description" if is_inside else beside.name
         self._input_name, self._input_type = self._find_input()
         self._output_name = self._find_output()
         self._try_out()
-        self.digest = sha256_hex(path.read_bytes() + (b"" if described else beside.read_bytes()))
+        self.digest = sha256_hex(path.read_bytes() + (b"" if is_inside else beside.read_bytes()))
 
     def person_prob(self, rgb: Pixels) -> Prob:
         """RGB uint8 (H, W, 3) -> person probability float32 (H, W) in [0, 1].
 
-        UserError when the network gives values that are no probabilities.
+        UserError when the network's values aren't probabilities.
         """
         prob = person_prob_of(self._channels(self.run(self._batch(rgb))), self.output)
-        low, high = float(prob.min()), float(prob.max())  # NaN where one value is
+        low, high = float(prob.min()), float(prob.max())  # NaN when one value is
         if not (low >= -RANGE_SLACK_PROB and high <= 1 + RANGE_SLACK_PROB):
-            remedy = "; if these are logits, say so in output.kind" if np.isfinite(low + high) else ""
+            remedy = "; for logits set output.kind" if np.isfinite(low + high) else ""
             raise self._contradicts("probabilities in 0..1", f"values from {low:g} to {high:g}{remedy}")
         return stretch(prob.clip(0, 1), *rgb.shape[:2])
 
     def run(self, batch: Array) -> Array:
-        """The network itself: its input -> the described output."""
+        """Run the network: its input -> the described output."""
         return np.asarray(self._session.run([self._output_name], {self._input_name: np.ascontiguousarray(batch)})[0])
 
     def _batch(self, rgb: Pixels) -> Array:
-        """RGB uint8 (H, W, 3) -> the network's input, a batch of 1 of its own type."""
+        """RGB uint8 (H, W, 3) -> the network's input, a batch of 1."""
         squeezed = squeeze(rgb, self.input.height, self.input.width)
         ordered = squeezed if self.input.colour_order == "rgb" else squeezed[..., ::-1]
         if self._input_type != UINT8:
@@ -96,43 +95,43 @@ class OnnxSegmenter:
             scaled = f"an output {wanted} with the aspect of {self.input.height}x{self.input.width}"
             raise self._contradicts(scaled, f"one of {raw.shape}")
         if self.output.person_channel >= count:
-            found = f"{count} channel(s); count them from 0 and set output.person_channel"
+            found = f"{count} channel(s); set output.person_channel, counted from 0"
             raise self._contradicts(f"a channel {self.output.person_channel}", found)
         return channels.astype(np.float32)
 
     def _find_input(self) -> tuple[str, str]:
-        """The name and type of the only input; UserError when it isn't what the description says."""
+        """The name and type of the only input; UserError when the description differs."""
         inputs = self._session.get_inputs()
         if len(inputs) != 1:
             names = ", ".join(each.name for each in inputs) or "none"
             raise UserError(f"expected a network with one input, an image, found inputs {names} in {self._path}")
-        [taken], stated = inputs, self.input.batch_shape()
-        if len(taken.shape) != 4 or any(
-            isinstance(n, int) and n != m for n, m in zip(taken.shape, stated, strict=True)
+        [only], described = inputs, self.input.batch_shape()
+        if len(only.shape) != 4 or any(
+            isinstance(n, int) and n != m for n, m in zip(only.shape, described, strict=True)
         ):
-            raise self._contradicts(f"a network that takes {stated}", f"one that takes {tuple(taken.shape)}")
-        if taken.type not in INPUT_TYPES:
+            raise self._contradicts(f"a network that takes {described}", f"one that takes {tuple(only.shape)}")
+        if only.type not in INPUT_TYPES:
             known = ", ".join(INPUT_TYPES)
-            raise UserError(f"expected a network that takes one of {known}, found {taken.type} in {self._path}")
-        if taken.type == UINT8 and (any(self.input.mean) or set(self.input.std) != {1}):
-            raise UserError(f"expected mean 0 and std 1 for {self._path}, which takes pixels as they are, found others")
-        return taken.name, taken.type
+            raise UserError(f"expected a network that takes one of {known}, found {only.type} in {self._path}")
+        if only.type == UINT8 and (any(self.input.mean) or set(self.input.std) != {1}):
+            raise UserError(f"expected mean 0 and std 1 for {self._path}, which takes unscaled pixels, found others")
+        return only.name, only.type
 
     def _find_output(self) -> str:
-        """The name of the described output; UserError when it is not clear which one that is."""
+        """The name of the described output; UserError when it is missing or ambiguous."""
         names: list[str] = [each.name for each in self._session.get_outputs()]
         if self.output.name is None and len(names) == 1:
             return names[0]
         if self.output.name is None:
-            remedy = f'say which one is the mask with "name" under "output" in {self._says}'
+            remedy = f'name the one that is the mask with "name" under "output" in {self._description}'
             raise UserError(f"expected one output, found {', '.join(names)} in {self._path}; {remedy}")
         if self.output.name not in names:
             raise self._contradicts(f"an output called {self.output.name}", ", ".join(names))
         return self.output.name
 
     def _try_out(self) -> None:
-        """Run on a made image; UserError when the output contradicts the description."""
-        rgb = _made_image(self.input)
+        """Run on a synthetic image; UserError when the output contradicts the description."""
+        rgb = _synthetic_image(self.input.height, self.input.width)
         batch = self._batch(rgb)
         try:
             raw = self.run(batch)
@@ -140,15 +139,15 @@ class OnnxSegmenter:
             reason = str(error).splitlines()[0]
             raise self._contradicts(f"a network that runs on {batch.shape}", f"the error {reason!r}") from error
         if self.output.kind == "logits" and _like_probabilities(self._channels(raw)):
-            raise self._contradicts("logits", "values in 0..1 as probabilities are; say so in output.kind")
+            raise self._contradicts("logits", "values in 0..1, like probabilities; set output.kind")
         self.person_prob(rgb)
 
     def _contradicts(self, expected: str, found: str) -> UserError:
-        return UserError(f"expected {expected}, as {self._says} says, found {found} in {self._path}")
+        return UserError(f"expected {expected}, as {self._description} says, found {found} in {self._path}")
 
 
 def open_session(path: Path, *, threads: int = 0) -> onnxruntime.InferenceSession:
-    """On the CPU; UserError when there is no such file or ONNX Runtime can't run it."""
+    """Open a session on the CPU; UserError when the file is missing or ONNX Runtime can't run it."""
     if not path.is_file():
         raise UserError(f"expected an ONNX file at {path}, found none")
     options = onnxruntime.SessionOptions()
@@ -162,7 +161,7 @@ def open_session(path: Path, *, threads: int = 0) -> onnxruntime.InferenceSessio
 
 
 def squeeze(rgb: Pixels, height: int, width: int) -> Pixels:
-    """uint8 (H, W, 3) -> uint8 (height, width, 3), its aspect not kept; area averages where it shrinks."""
+    """uint8 (H, W, 3) -> uint8 (height, width, 3), any aspect; area averages when it shrinks."""
     shrinks = rgb.shape[0] >= height and rgb.shape[1] >= width
     interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(rgb, (width, height), interpolation=interpolation), np.uint8)
@@ -174,30 +173,30 @@ def stretch(prob: Prob, height: int, width: int) -> Prob:
 
 
 def person_prob_of(channels: npt.NDArray[np.float32], output: OnnxOutput) -> Prob:
-    """(C, H, W) -> (H, W): of logits the sigmoid or softmax, of probabilities the person's channel as it is."""
+    """(C, H, W) -> (H, W): the sigmoid or softmax of logits, or the person's channel of probabilities."""
     person = channels[output.person_channel]
     if output.kind == "probability":
         return np.asarray(person)
     others = np.delete(channels, output.person_channel, axis=0)
-    with np.errstate(over="ignore", invalid="ignore"):  # far logits are 0 or 1; what is no number stays none
+    with np.errstate(over="ignore", invalid="ignore"):  # extreme logits are 0 or 1; NaN stays NaN
         against = np.logaddexp.reduce(others, axis=0) if len(others) else np.float32(0)
         return np.asarray(1 / (1 + np.exp(against - person)), np.float32)
 
 
-def _made_image(taken: OnnxInput) -> Pixels:
+def _synthetic_image(height: int, width: int) -> Pixels:
     """RGB uint8 (height, width, 3): noise above, a ramp from black to white below."""
-    rgb = np.random.default_rng(0).integers(0, 256, (taken.height, taken.width, 3), np.uint8)
-    rgb[taken.height // 2 :] = np.linspace(0, 255, taken.width).astype(np.uint8)[:, None]
+    rgb = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    rgb[height // 2 :] = np.linspace(0, 255, width).astype(np.uint8)[:, None]
     return rgb
 
 
 def _is_scaled(vertically: float, horizontally: float) -> bool:
-    """Whether output and input have the same aspect, at a stride that networks have."""
+    """Whether output and input have the same aspect, within SIDES_RATIO, at a stride up to MAX_STRIDE."""
     smaller, larger = sorted((vertically, horizontally))
     return smaller * MAX_STRIDE >= 1 and larger <= SIDES_RATIO * smaller
 
 
 def _like_probabilities(channels: npt.NDArray[np.float32]) -> bool:
-    """Whether all values lie in [0, 1] and, of several channels, sum to 1."""
+    """Whether all values lie in [0, 1] and several channels sum to 1."""
     inside = bool(((channels >= 0) & (channels <= 1)).all())
     return inside and (len(channels) == 1 or bool(np.allclose(channels.sum(axis=0), 1, atol=RANGE_SLACK_PROB)))

@@ -1,4 +1,4 @@
-"""Run-length encoding as COCO writes it: bool (H, W) <-> counts <-> the compressed string of pycocotools.
+"""COCO's run-length encoding of a mask: bool (H, W) <-> counts <-> the compressed string of pycocotools.
 
 Counts are the lengths of runs down the columns (column after column), beginning with background: a mask whose
 first pixel is person begins with a run of 0. The string writes each count in groups of 5 bits, from the fourth
@@ -18,7 +18,7 @@ _FIRST_CHARACTER = 48  # "0" stands for the group 0
 _GROUP_BITS = 5
 _MORE = 0x20  # another group of this number follows
 _SIGN = 0x10  # in a number's last group: it is negative
-_MAX_GROUPS = 8  # 40 bits: more than any picture has pixels
+_MAX_GROUPS = 8  # 40 bits: more than any image has pixels
 
 
 def encode_rle(person: Mask) -> Counts:
@@ -47,7 +47,7 @@ def check_rle(counts: Sequence[int] | Counts, height: int, width: int) -> None:
 
 
 def compress_counts(counts: Sequence[int] | Counts) -> str:
-    """Counts -> the string pycocotools writes."""
+    """Counts -> the string of pycocotools."""
     runs = np.asarray(counts, np.int64)
     deltas = runs.copy()
     deltas[3:] -= runs[1:-2]
@@ -55,7 +55,7 @@ def compress_counts(counts: Sequence[int] | Counts) -> str:
 
 
 def decompress_counts(text: str) -> Counts:
-    """The string -> counts; ValueError when it isn't such a string."""
+    """The string of pycocotools -> counts; ValueError for any other text."""
     try:
         groups = np.frombuffer(text.encode("ascii"), np.uint8).astype(np.int64) - _FIRST_CHARACTER
     except UnicodeEncodeError as error:
@@ -66,7 +66,7 @@ def decompress_counts(text: str) -> Counts:
     first = np.concatenate([[0], last[:-1] + 1])
     lengths = last - first + 1
     if lengths.max() > _MAX_GROUPS:
-        raise ValueError("expected compressed run lengths, found a number that no picture has")
+        raise ValueError("expected compressed run lengths, found a number that no image has")
     places = np.arange(len(groups)) - np.repeat(first, lengths)
     values = np.add.reduceat((groups & (_MORE - 1)) << (_GROUP_BITS * places), first)
     values -= np.where(groups[last] & _SIGN, 1 << (_GROUP_BITS * lengths), 0)

@@ -66,7 +66,7 @@ def test_no_face_anywhere_is_one_line(tmp_path: Path, prefect_server: Environmen
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (["--images", "nowhere"], 1, "error: expected a directory of pictures at nowhere, found nothing there"),
+        (["--images", "nowhere"], 1, "error: expected a directory of images at nowhere, found nothing there"),
         (["--images", "empty"], 1, "error: expected pictures"),
         (
             ["--images", "some", "--teacher", "grabcup"],

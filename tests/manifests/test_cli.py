@@ -301,7 +301,7 @@ def test_skipped_pairs_are_named_on_standard_error(tmp_path: Path, run: Run) -> 
     (tmp_path / "images/p0.jpg").write_bytes(b"")
     ended = run("import", "--images", "images", "--masks", "masks", "--source", "studio", cwd=tmp_path)
     assert (ended.code, ended.last_line) == (0, "manifests/v1.parquet")
-    assert ended.err == "skipped p0.jpg: empty file: expected a picture, found 0 bytes\n"
+    assert ended.err == "skipped p0.jpg: empty file: expected an image, found 0 bytes\n"
     assert "1 samples added, 0 in the dataset already, 1 unusable pairs skipped" in ended.out
 
 
@@ -326,7 +326,7 @@ def test_a_second_import_goes_into_the_data_root_of_the_dataset(tmp_path: Path, 
         (("show", "latest"), "expected a version such as 3, v3 or a path, found 'latest'"),
         (("show", "v²"), "expected a version such as 3"),
         (("show", ""), "expected a version such as 3"),
-        (("show", "--sheet", "sheet.nonsense"), "expected a picture's name such as sheet.png, found sheet.nonsense"),
+        (("show", "--sheet", "sheet.nonsense"), "expected an image's name such as sheet.png, found sheet.nonsense"),
         (("verify", "--data", "elsewhere"), "to be sound, found 4 problem(s)"),
         (("show", "--sheet", "s.png", "--data", "elsewhere"), "restore it or pass the right --data"),
         (("import", "--images", "none", "--masks", "none", "--source", "x"), "found nothing there; check the path"),

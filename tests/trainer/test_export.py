@@ -206,7 +206,7 @@ def test_a_description_beside_the_file_outweighs_its_own(exported: Path, tmp_pat
     np.testing.assert_allclose(swapped, OnnxSegmenter(exported / "starter.onnx").person_prob(rgb), atol=1e-6)
     stated["input"] = {**plain, "std": [255, 255, 255]}
     path.with_suffix(".json").write_text(json.dumps(stated))
-    with pytest.raises(UserError, match=r"expected mean 0 and std 1 for .*, which takes pixels as they are"):
+    with pytest.raises(UserError, match=r"expected mean 0 and std 1 for .*, which takes unscaled pixels"):
         OnnxSegmenter(path)
 
 

@@ -119,7 +119,7 @@ def test_grey_levels_are_kept(folder: Folder) -> None:
 def test_several_labels_are_refused_and_nothing_is_written(folder: Folder) -> None:
     folder.add("p", 1, values=(0, 7))
     folder.add("q", 2, values=(0, 15))
-    assert "found the values 0, 7, 15; say which one is person with --person-label N" in refusal(folder.take)
+    assert "found the values 0, 7, 15; state which one is person with --person-label N" in refusal(folder.take)
     assert folder.store.versions() == []
     assert not folder.data_root.exists()
 
@@ -183,7 +183,7 @@ def test_nothing_usable_is_refused(folder: Folder) -> None:
 def test_a_directory_that_is_missing_or_empty_is_refused(three: Folder, tmp_path: Path) -> None:
     assert "found nothing there; check the path" in refusal(three.take, images=tmp_path / "none")
     (tmp_path / "empty").mkdir()
-    assert "found none; give the directory that holds them" in refusal(three.take, masks=tmp_path / "empty")
+    assert "found none; pass the directory that holds them" in refusal(three.take, masks=tmp_path / "empty")
 
 
 # Again

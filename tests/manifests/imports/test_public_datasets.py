@@ -387,7 +387,7 @@ def test_the_files_known_to_be_broken_and_names_without_a_partner_are_told(aiseg
     done = take(tmp_path, read_aisegment(aisegment, None, ""), encoding=ENCODINGS["aisegment"])
     assert (done.rows_added, done.unusable) == (2, 5)
     lines = "\n".join(done.skipped)
-    assert "expected a picture with transparency, found mode L without in matting/" in lines
+    assert "expected an image with transparency, found mode L without in matting/" in lines
     assert "1 images without a mask (clip_img/1803151818/clip_00000001/1803151818-00000000.jpg)" in lines
     assert "1 masks without an image (matting/1803151818/matting_00000000/1803151818-00000009.png)" in lines
     assert "2 hidden files (" in lines
@@ -435,7 +435,7 @@ def test_a_label_above_1_is_named_and_person_label_1_makes_it_background(eg1800:
     values = asymmetric(1) // 255
     values[0, :3] = 2
     put(eg1800, {"Labels/00001.png": png(values)})
-    with pytest.raises(UserError, match=r"found the values 0, 1, 2; say which one is person with --person-label N"):
+    with pytest.raises(UserError, match=r"found the values 0, 1, 2; state which one is person with --person-label N"):
         import_list(tmp_path, "eg1800", "--annotations", str(eg1800))
     done = import_list(tmp_path, "eg1800", "--annotations", str(eg1800), "--person-label", "1")
     assert np.array_equal(masks_by_stem(done.manifest)["00001"], np.where(values == 1, 255, 0))

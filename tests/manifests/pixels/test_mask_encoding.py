@@ -75,7 +75,7 @@ def test_labels_that_leave_the_person_open_are_asked_about(values: list[int]) ->
 
 def test_a_photograph_is_no_mask() -> None:
     photograph = np.random.default_rng(0).normal(120, 60, (100, 100)).clip(0, 255)
-    with pytest.raises(UserError, match="say which one is person"):
+    with pytest.raises(UserError, match="state which one is person"):
         find_encoding(seen(photograph))
 
 

@@ -116,7 +116,7 @@ def test_of_several_outputs_the_description_names_one(tmp_path: Path):
         OnnxSegmenter(made_network(tmp_path / "a.onnx", nodes, outputs, output=NCHW))
     with pytest.raises(UserError, match=r"expected an output called alpha, as a.json says, found foreground, red"):
         OnnxSegmenter(made_network(tmp_path / "a.onnx", nodes, outputs, output={**NCHW, "name": "alpha"}))
-    with pytest.raises(UserError, match=r"output.name is no text"):
+    with pytest.raises(UserError, match=r"output.name is not a text"):
         OnnxSegmenter(made_network(tmp_path / "a.onnx", nodes, outputs, output={**NCHW, "name": 1}))
     assert_finds_red(OnnxSegmenter(made_network(tmp_path / "a.onnx", nodes, outputs, output={**NCHW, "name": "red"})))
     assert_finds_red(OnnxSegmenter(made_network(tmp_path / "b.onnx", RED, ["red"], output={**NCHW, "name": "red"})))
@@ -182,7 +182,7 @@ def test_probabilities_called_logits_are_refused(tmp_path: Path, nodes: list[onn
     last = nodes[-1].output[0]
     path = made_network(tmp_path / "a.onnx", nodes, [last], output={**NCHW, "kind": "logits"})
     with pytest.raises(
-        UserError, match=r"expected logits, as a.json says, found values in 0\.\.1 as probabilities are"
+        UserError, match=r"expected logits, as a.json says, found values in 0\.\.1, like probabilities"
     ):
         OnnxSegmenter(path)
 

@@ -234,7 +234,7 @@ def test_the_command_prints_tables_and_the_path_of_the_sheet(
     assert capsys.readouterr().out.splitlines()[-1] == "sheets/changes.png"
     with Image.open("sheets/changes.png") as sheet:
         assert sheet.size == (2 * 230 + 6, 230 + 6)
-    with pytest.raises(UserError, match=r"expected a picture's name such as sheet.png, found x.nonsense"):
+    with pytest.raises(UserError, match=r"expected an image's name such as sheet.png, found x.nonsense"):
         main(["diff", "1", "2", "--sheet", "x.nonsense"])
     with pytest.raises(UserError, match="found no file; manifests holds v1, v2"):
         main(["diff", "1", "9"])

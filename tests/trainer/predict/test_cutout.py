@@ -404,7 +404,7 @@ def test_one_bad_picture_is_one_line(
     with pytest.raises(SystemExit, match="1"):
         run_command(predict.main)
     assert capfd.readouterr().err.splitlines() == [
-        f"error: expected a usable picture, found {tmp_path / 'a.jpg'}: empty file: expected a picture, found 0 bytes"
+        f"error: expected a usable picture, found {tmp_path / 'a.jpg'}: empty file: expected an image, found 0 bytes"
     ]
 
 
