@@ -16,9 +16,9 @@
     bench/             `python -m trainer.bench`
     import_weights.py  `python -m trainer.import_weights`
 
-`trainer` imports `manifests` and neither prefect nor gradio; demo/page.py alone imports gradio, when the demo starts.
+`trainer` imports `manifests` and neither prefect nor gradio; only demo/page.py imports gradio, when the demo starts.
 """
 
 import os
 
-os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported: nothing here phones home
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # no telemetry; read when gradio is imported

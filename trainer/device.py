@@ -6,7 +6,7 @@ from manifests.errors import UserError
 
 
 def pick_device(name: str) -> torch.device:
-    """The device called `name` (auto, cpu, cuda, cuda:1); UserError when this machine has none such."""
+    """The device called `name` (auto, cpu, cuda, cuda:1); UserError when this machine doesn't have it."""
     has_cuda = torch.cuda.is_available()
     if name == "auto":
         return torch.device("cuda" if has_cuda else "cpu")

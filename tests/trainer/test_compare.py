@@ -175,12 +175,12 @@ def test_a_failing_arm_is_told_marked_and_leaves_the_others(finished: Finished, 
     said = capsys.readouterr()
     assert re.fullmatch(
         r"no such source, seed 0 failed with exit status 1: error: expected --weight for sources out of ellipses, "
-        r"found selfies; \S+/no-such-source/seed0.log says more\n",
+        r"found selfies; see \S+/no-such-source/seed0.log\n",
         said.err,
     )
     page = (finished.output / "table.md").read_text()
     assert re.search(r"\| no such source \(failed: seed 0\) +(\| - +){6}\|", page)
-    assert "with one seed no spread over seeds is known" in page
+    assert "one seed gives no spread over seeds" in page
     assert said.out.splitlines()[-1] == str(finished.output / "table.md")
 
 
@@ -235,7 +235,7 @@ def test_a_lost_seed_is_marked_and_its_arm_compared_over_the_others(
         r"\| same \(failed: seed 1\) \| .* \| 0\.5500 +\| \+0\.00 \[\+0\.00, \+0\.00\] +\|$", page, re.MULTILINE
     )
     assert "Seeds 0, 1; 5 of 6 runs finished, 1 failed; 2.5 minutes of fitting in all." in page
-    assert "2 of the pictures also chose the best epochs" in page
+    assert "2 of the images also selected the best epochs" in page
     assert re.search(r"7 or \d\d training rows", page)
 
 

@@ -26,10 +26,10 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         help="training, exported networks in each runtime, or where their time goes (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
-        "--rival", type=Path, nargs="+", default=[], metavar="ONNX", help="somebody's network, for --part latency"
+        "--rival", type=Path, nargs="+", default=[], metavar="ONNX", help="third-party networks, for --part latency"
     )
-    parser.add_argument("--seconds", type=float, default=60.0, help="about how long (default: %(default)s)")
-    parser.add_argument("--threads", type=int, help="of training (default: as many as torch takes)")
+    parser.add_argument("--seconds", type=float, default=60.0, help="approximate duration (default: %(default)s)")
+    parser.add_argument("--threads", type=int, help="threads of training (default: torch's)")
     parser.add_argument(
         "--compile", action=argparse.BooleanOptionalAction, default=True, help="torch.compile (default: yes)"
     )

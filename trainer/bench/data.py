@@ -1,4 +1,4 @@
-"""Made-up samples for the benchmark, and the way SINet's authors load and augment them, one by one."""
+"""Synthetic samples for the benchmark, and SINet's authors' loading and augmentation, one by one."""
 
 import random
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from manifests.store.training_rows import AcceptedRow
 from trainer.fit.options import SIZE_PX
 
 SAMPLES = 96
-WIDTH, HEIGHT = 480, 640  # a portrait from a telephone, made small
+WIDTH, HEIGHT = 480, 640  # a phone's portrait, reduced
 
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """Made-up samples in the blob store at `root`."""
+    """Synthetic samples in the blob store at `root`."""
 
     root: Path
     rows: list[AcceptedRow]
@@ -34,13 +34,13 @@ class Data:
 
 
 def made_up_data(root: Path) -> Data:
-    """SAMPLES samples in the blob store at `root`."""
+    """Write SAMPLES synthetic samples into the blob store at `root`."""
     blobs = BlobStore(root)
     return Data(root, [_made_up_sample(blobs, seed) for seed in range(SAMPLES)])
 
 
 def authors_augmentation(rgb: Pixels, mask: Pixels, rng: random.Random) -> tuple[Pixels, Pixels]:
-    """RGB (H, W, 3), mask (H, W) -> both at SIZE_PX: PortraitNet's set on one picture, with OpenCV and Pillow."""
+    """RGB (H, W, 3), mask (H, W) -> both at SIZE_PX: PortraitNet's augmentation of an image, by OpenCV and Pillow."""
     height, width = mask.shape
     scale = rng.uniform(0.5, 1.5) * (SIZE_PX / (width - 1) + SIZE_PX / (height - 1)) / 2
     pivot = width / 2 + rng.uniform(-56, 56), height / 2 + rng.uniform(-56, 56)
@@ -52,15 +52,15 @@ def authors_augmentation(rgb: Pixels, mask: Pixels, rng: random.Random) -> tuple
     if rng.random() < 0.5:
         rgb, mask = rgb[:, ::-1], mask[:, ::-1]
     if rng.random() < 0.5:
-        picture = Image.fromarray(np.ascontiguousarray(rgb))
+        pil_image = Image.fromarray(np.ascontiguousarray(rgb))
         for enhancer, low, high in (
             (ImageEnhance.Color, 4, 16),
             (ImageEnhance.Brightness, 4, 16),
             (ImageEnhance.Contrast, 6, 14),
             (ImageEnhance.Sharpness, 8, 12),
         ):
-            picture = enhancer(picture).enhance(rng.randint(low, high) / 10)
-        rgb = np.asarray(picture)
+            pil_image = enhancer(pil_image).enhance(rng.randint(low, high) / 10)
+        rgb = np.asarray(pil_image)
     if rng.random() < 0.5:
         kind, side_px = rng.random(), rng.choice((3, 5))
         if kind < 0.3:

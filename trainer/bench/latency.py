@@ -1,11 +1,11 @@
-"""`python -m trainer.bench --part latency`: one picture through each network in each runtime that runs here.
+"""`python -m trainer.bench --part latency`: one image through each network in each runtime that runs here.
 
-SINet's starter weights stand beside networks that a user would pick instead, exported by the same code: LR-ASPP with
-MobileNetV3-small (torchvision) and a U-Net with MobileNetV2 (segmentation-models-pytorch), both with random weights,
-which take as long as any. A `--rival` is somebody's ONNX file. What is timed is the network alone, uint8
-or floats in, probabilities out; resizing the picture is the same for all. The candidates take turns.
+SINet's starter weights are compared with alternatives, exported by the same code: LR-ASPP with MobileNetV3-small
+(torchvision) and a U-Net with MobileNetV2 (segmentation-models-pytorch), both with random weights, which take as long
+as any. A `--rival` is a third-party ONNX file. Only the network is timed, uint8 or floats in, probabilities out;
+resizing the image is the same for all. The candidates take turns.
 
-`--part profile` sums up by kind of operation where SINet's time goes in ONNX Runtime and OpenVINO.
+`--part profile` sums SINet's time in ONNX Runtime and OpenVINO by kind of operation.
 """
 
 import json
@@ -52,7 +52,7 @@ PROFILED_RUNS = 50
 
 @dataclass(frozen=True, slots=True)
 class Entrant:
-    """A network at one size: its eager form, its files, and what they weigh."""
+    """A network at one size: its eager module, its exported files, its multiply-accumulates."""
 
     name: str
     side_px: int
@@ -63,20 +63,20 @@ class Entrant:
     macs: int
 
     def candidates(self, threads: int) -> dict[str, Candidate]:
-        """A run on noise in each runtime, all opened with that many threads."""
+        """One run on noise in each runtime, opened with that many threads."""
         pixels = np.random.default_rng(0).integers(0, 256, (1, 3, self.side_px, self.side_px), np.uint8)
         tensor, eager = torch.from_numpy(pixels), self.eager
         in_onnxruntime = OnnxSegmenter(self.onnx, threads=threads)
         in_openvino = OpenvinoFile(self.openvino, threads=threads)
-        found: dict[str, Candidate] = {
+        candidates: dict[str, Candidate] = {
             "PyTorch, eager": torch.inference_mode()(lambda: eager(tensor)),
             "ONNX Runtime": lambda: in_onnxruntime.run(pixels),
             "OpenVINO": lambda: in_openvino.run(pixels),
         }
         if self.ncnn is not None:
             in_ncnn = NcnnFile(self.ncnn, threads=threads)
-            found["ncnn"] = lambda: in_ncnn.run(pixels)
-        return found
+            candidates["ncnn"] = lambda: in_ncnn.run(pixels)
+        return candidates
 
 
 class TimedCheckpoint(nn.Module):
@@ -114,13 +114,13 @@ def profile() -> None:
         entrant = _entrant(SINET, SIDES_PX[0], Path(directory))
         pixels = np.zeros((1, 3, entrant.side_px, entrant.side_px), np.uint8)
         graph = entrant.onnx.with_name("graph.onnx")
-        for title, found in (
+        for title, times in (
             ("ONNX Runtime, with PRelu", _onnxruntime_profile(graph, pixels)),
             ("ONNX Runtime, as exported", _onnxruntime_profile(entrant.onnx, pixels)),
             ("OpenVINO", _openvino_profile(entrant.openvino, pixels)),
         ):
-            print(f"\n{title}: {sum(ms for _, ms in found.values()):.2f} ms in operations")
-            for kind, (count, ms) in sorted(found.items(), key=lambda entry: -entry[1][1]):
+            print(f"\n{title}: {sum(ms for _, ms in times.values()):.2f} ms in operations")
+            for kind, (count, ms) in sorted(times.items(), key=lambda entry: -entry[1][1]):
                 print(f"  {kind:<40}{count:>4}{ms:>9.3f} ms")
 
 
@@ -158,17 +158,17 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
 
 
 def _entrant(name: str, side_px: int, directory: Path) -> Entrant:
-    """Exported into a folder of its own."""
+    """Export a network into its own folder."""
     torch.manual_seed(0)
     network = NETWORKS[name]().eval()
     home = directory / f"{name.replace(' ', '-')}-{side_px}"
     home.mkdir()
     metadata = Metadata(side_px, name, "0" * 64, name, 0, "0" * 64, "not stated", "0")
-    taken = imagenet(side_px)
+    preprocessing = imagenet(side_px)
     if name == SINET:
         deployed = deployable(load_checkpoint(STARTER_PATH))
     else:
-        mean, std = torch.tensor(taken.mean), torch.tensor(taken.std)
+        mean, std = torch.tensor(preprocessing.mean), torch.tensor(preprocessing.std)
         deployed = Deployable(freeze(LogitDifference(network)), mean, std, reverse_colours=False).eval()
     graph, openvino = home / "graph.onnx", home / "network.xml"
     ncnn: Path | None = home / "network.ncnn.param"
@@ -184,13 +184,13 @@ def _entrant(name: str, side_px: int, directory: Path) -> Entrant:
 
 
 def _rival(path: Path, threads: int) -> Candidate:
-    """One run on noise of the file's own input, free sides of which are taken as 1."""
+    """One run on noise at the file's input size, free sides as 1."""
     session = open_session(path, threads=threads)
-    taken = session.get_inputs()[0]
-    shape = [side if isinstance(side, int) else 1 for side in taken.shape]
+    tensor = session.get_inputs()[0]
+    shape = [side if isinstance(side, int) else 1 for side in tensor.shape]
     noise = np.random.default_rng(0).random(shape, np.float32)
-    image = (noise * 255).astype(np.uint8) if taken.type == UINT8 else noise
-    return lambda: session.run(None, {taken.name: image})
+    image = (noise * 255).astype(np.uint8) if tensor.type == UINT8 else noise
+    return lambda: session.run(None, {tensor.name: image})
 
 
 def _weight(entrant: Entrant) -> str:
@@ -198,7 +198,7 @@ def _weight(entrant: Entrant) -> str:
 
 
 def _print_table(title: str, medians: dict[str, float]) -> None:
-    """The first is the baseline."""
+    """Print times in ms; the first is the baseline."""
     print(f"\n{title}")
     baseline = next(iter(medians.values()))
     for name, median in medians.items():
@@ -216,7 +216,7 @@ def _macs_of(node: NodeProto, shapes: dict[str, list[int]]) -> int:
 
 
 def _onnxruntime_profile(path: Path, pixels: np.ndarray) -> dict[str, tuple[int, float]]:
-    """Kind -> how many, and median ms of a run in all of them."""
+    """Kind -> number of operations, and the sum of their median ms."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.enable_profiling = 1, True
     options.profile_file_prefix = str(path.with_suffix(""))
@@ -246,9 +246,9 @@ def _openvino_profile(path: Path, pixels: np.ndarray) -> dict[str, tuple[int, fl
 
 
 def _by_kind(durations: dict[tuple[str, str], list[float]]) -> dict[str, tuple[int, float]]:
-    """(kind, operation) -> ms of each run; becomes kind -> how many operations, and the sum of their medians."""
-    found: dict[str, tuple[int, float]] = {}
+    """(kind, operation) -> ms of each run becomes kind -> number of operations, and the sum of their medians."""
+    kinds: dict[str, tuple[int, float]] = {}
     for (kind, _), times in durations.items():
-        count, ms = found.get(kind, (0, 0.0))
-        found[kind] = count + 1, ms + float(np.median(times))
-    return found
+        count, ms = kinds.get(kind, (0, 0.0))
+        kinds[kind] = count + 1, ms + float(np.median(times))
+    return kinds

@@ -1,4 +1,4 @@
-"""Candidates in a process of their own, as they have one in use; functions of an importable module, for `spawn`."""
+"""Candidates in a process of their own, as in use; functions of an importable module, for `spawn`."""
 
 import resource
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ PEAK_BYTES = "peak bytes"
 def in_own_process(
     build: Callable[..., dict[str, Candidate]], *choices: object
 ) -> Iterator[tuple[dict[str, Candidate], Callable[[], int]]]:
-    """The candidates that `build(*choices)` makes in a new process, and what gives that process's peak memory."""
+    """Candidates of `build(*choices)` in a new process, and a function that returns its peak memory in bytes."""
     context = get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, build, choices), daemon=True)
@@ -32,7 +32,7 @@ def in_own_process(
         names = ours.recv()
         yield {name: partial(ask, name) for name in names}, partial(ask, PEAK_BYTES)
     finally:
-        ours.close()  # which is what ends the process
+        ours.close()  # ends the process
         process.join()
 
 
@@ -42,7 +42,7 @@ def _serve(connection: Connection, build: Callable[..., dict[str, Candidate]], c
     while True:
         try:
             name = connection.recv()
-        except EOFError:  # nobody asks any more
+        except EOFError:  # the other end is closed
             return
         if name == PEAK_BYTES:
             connection.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)

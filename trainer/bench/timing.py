@@ -1,4 +1,4 @@
-"""Medians of calls that take turns, so that a busy moment of the machine hits them all."""
+"""Medians of calls that take turns, so that other load affects them all alike."""
 
 import statistics
 import time
@@ -8,7 +8,7 @@ Candidate = Callable[[], object]
 
 
 def interleaved_medians(candidates: dict[str, Candidate], *, seconds: float) -> dict[str, float]:
-    """Median seconds of one call to each; rounds go on until `seconds` are over, three at least."""
+    """Median seconds of one call to each, over rounds for `seconds`, at least three."""
     for candidate in candidates.values():
         candidate()  # warm-up
     times: dict[str, list[float]] = {name: [] for name in candidates}

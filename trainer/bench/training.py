@@ -1,10 +1,10 @@
 """SINet's speed on this machine's CPU, in inference and in training, as ratios against named baselines.
 
-The candidates take turns, round after round, so that a busy moment of the machine hits them all; the median
-counts. Training is measured three ways: as SINet's authors do it (eager, fp32, up-sampling by interpolation, every
-picture decoded and augmented by itself with OpenCV and Pillow), as trainer.fit does it, and as trainer.fit would
-on tensors that are in memory already. The authors' way and ours have a process each, as they would have in use.
-Where the preset's first epochs see smaller pictures, its rate is that of the whole schedule, and both parts are shown.
+The candidates take turns, so that other load affects them all alike; the median is reported. Training is measured in
+three ways: as SINet's authors do it (eager, fp32, up-sampling by interpolation, each image decoded and augmented by
+itself with OpenCV and Pillow), as trainer.fit does it, and as trainer.fit would on tensors in memory. The authors' way
+and ours have a process each, as in use. Where the preset's first epochs use smaller images, its rate is that of the
+whole schedule, and both parts are printed.
 """
 
 import random
@@ -48,7 +48,7 @@ BARE = "the same without augmentation"
 
 
 def measure(*, seconds: float, threads: int | None, compile_network: bool) -> None:
-    """Inference as it is in training, and training three ways."""
+    """Print the rates of inference, and of training three ways."""
     threads = threads or torch.get_num_threads()
     generator = torch.Generator().manual_seed(0)
     torch.set_num_threads(1)
@@ -77,13 +77,13 @@ def inference_candidates(generator: Generator) -> dict[str, Candidate]:
 
 
 def authors_candidates(recipe: Recipe, data: Data, threads: int) -> dict[str, Candidate]:
-    """One step, files and all."""
+    """One training step, file reading included."""
     torch.set_num_threads(threads)
     return {AUTHORS: _authors_way(recipe, data)}
 
 
 def fit_candidates(recipe: Recipe, data: Data, threads: int, compile_network: bool) -> dict[str, Candidate]:
-    """One step of each with pictures of each side, from the cache as from the second epoch on."""
+    """One training step of each way and image side, from the cache as from the second epoch on."""
     keep_freed_memory()
     torch.set_num_threads(threads)
     generator = torch.Generator().manual_seed(0)
@@ -93,7 +93,7 @@ def fit_candidates(recipe: Recipe, data: Data, threads: int, compile_network: bo
     shape = recipe.batch_size, 3, SIZE_PX, SIZE_PX
     images = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
     labels = samples.labels[: recipe.batch_size].clone()
-    dealt = (batch for _ in cycle([None]) for batch in batches(samples, recipe.batch_size, generator))
+    cached = (batch for _ in cycle([None]) for batch in batches(samples, recipe.batch_size, generator))
     stage = stages(network, recipe)[1]
 
     def fit(batch: Callable[[], tuple[Tensor, Tensor]], step: Step) -> Candidate:
@@ -107,7 +107,7 @@ def fit_candidates(recipe: Recipe, data: Data, threads: int, compile_network: bo
         step = _step(network, stage, recipe, side_px, compile_network=compile_network)
         small_images, small_labels = images[..., :side_px, :side_px].float(), labels[..., :side_px, :side_px] / 255
         return {
-            _named(FIT, side_px): fit(lambda: augmenter(*next(dealt), side_px=side_px), step),
+            _named(FIT, side_px): fit(lambda: augmenter(*next(cached), side_px=side_px), step),
             _named(SYNTHETIC, side_px): fit(lambda: augmenter(images, labels, side_px=side_px), step),
             _named(BARE, side_px): fit(lambda: (small_images, small_labels), step),
         }
@@ -116,14 +116,14 @@ def fit_candidates(recipe: Recipe, data: Data, threads: int, compile_network: bo
 
 
 def side_shares(recipe: Recipe) -> dict[int, float]:
-    """Side of the pictures in px -> share of the recipe's epochs that see them so large, in the epochs' order."""
+    """Image side in px -> share of the recipe's epochs at that side, in the epochs' order."""
     stage = stages(create_model("sinet"), recipe)[1]
     epochs = Counter(side_px_of(recipe, stage, epoch, SIZE_PX) for epoch in range(1, stage.epochs + 1))
     return {side_px: count / stage.epochs for side_px, count in epochs.items()}
 
 
 def over_schedule(medians: dict[str, float], recipe: Recipe) -> dict[str, float]:
-    """The baseline's median, and of each of our ways the mean over the recipe's epochs."""
+    """The baseline's median, and the mean of each of our ways over the recipe's epochs."""
     shares = side_shares(recipe)
     ways = {
         way: sum(share * medians[_named(way, side_px)] for side_px, share in shares.items())
@@ -133,7 +133,7 @@ def over_schedule(medians: dict[str, float], recipe: Recipe) -> dict[str, float]
 
 
 def report(title: str, medians: dict[str, float], unit: str, convert: Callable[[float], float]) -> None:
-    """One line each; the first is the baseline."""
+    """Print one line each; the first is the baseline."""
     print(title)
     baseline = next(iter(medians.values()))
     for name, median in medians.items():
@@ -141,7 +141,7 @@ def report(title: str, medians: dict[str, float], unit: str, convert: Callable[[
 
 
 def _authors_way(recipe: Recipe, data: Data) -> Candidate:
-    """Eager, fp32, contiguous; a pool of threads, as many as torch has, decodes and augments picture by picture."""
+    """Eager, fp32, contiguous; a pool of threads, as many as torch has, decodes and augments image by image."""
     network = create_model("sinet").train()
     replace_modules(
         network, lambda m: nn.UpsamplingBilinear2d(scale_factor=m.factor) if isinstance(m, BilinearUpsample) else m
@@ -165,7 +165,7 @@ def _authors_way(recipe: Recipe, data: Data) -> Candidate:
 
 
 def _step(network: nn.Module, stage: Stage, recipe: Recipe, side_px: int, *, compile_network: bool) -> Step:
-    """What trainer.fit trains with, on pictures of that side."""
+    """A training step as trainer.fit's, on images of that side."""
     kernel_px = odd_px(stage.kernel_px * side_px / SIZE_PX)
     loss_of = objective(network, recipe, weights=EVEN, kernel_px=kernel_px)
     if compile_network:

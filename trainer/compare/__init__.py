@@ -2,10 +2,10 @@
 
 __main__.py           the command line
 arms.py               `--arm NAME=OPTIONS`
-bootstrap.py          differences of two arms, with intervals over pictures and seeds
+bootstrap.py          differences of two arms, with intervals over images and seeds
 experiment.py         the runs one after the other, and the tables
-per_image_metrics.py  the figures of every picture, and the metrics of any draw of them
+per_image_metrics.py  per-image figures, and the metrics of any draw of images
 report.py             tables and plot
-result.py             what a comparison is about and has found
+result.py             the arms of a comparison and their figures
 run.py                one arm with one seed: fitted, measured
 """

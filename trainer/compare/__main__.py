@@ -25,27 +25,29 @@ def main(arguments: Sequence[str]) -> None:
 def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[Arm]]:
     parser = argparse.ArgumentParser(
         "python -m trainer.compare",
-        description="Fit arms that differ in their options with several seeds, and say by how much they differ.",
+        description="Fit arms that differ in their options with several seeds, and report their differences.",
     )
     add = parser.add_argument
     add("--manifest", type=Path, required=True, help="manifests/v<N>.parquet, to fit on")
-    add("--on", type=Path, required=True, metavar="MANIFEST", help="to measure on: no picture of it is trained on")
+    add(
+        "--on", type=Path, required=True, metavar="MANIFEST", help="to measure on; none of its images may be trained on"
+    )
     add("--split", choices=SPLITS, default="all", help="which rows of --on (default: %(default)s)")
     add("--data", type=Path, help="data root of --on (default: the one it records)")
     add("--output", type=Path, required=True, help="directory of runs and tables")
     add("--seeds", type=not_negative, nargs="+", default=[0, 1, 2], help="(default: 0 1 2)")
     add("--fit", default="", metavar="OPTIONS", help="options of trainer.fit for every arm, one quoted word")
     arm = (
-        "an arm, its own options of trainer.fit, --manifest among them, after those of --fit; the first one is the "
-        "base of all differences"
+        "an arm: its own options of trainer.fit, after those of --fit, --manifest included; the first arm is the base "
+        "of all differences"
     )
     add("--arm", action="append", default=[], metavar="NAME=OPTIONS", help=f"{arm}; repeatable")
-    add("--rotations", type=not_negative_float, nargs="+", default=[], metavar="DEGREES", help="as 25 45 75 90")
+    add("--rotations", type=not_negative_float, nargs="+", default=[], metavar="DEGREES", help="e.g. 25 45 75 90")
     options = parser.parse_args(_joined(arguments))
     if len(options.arm) < 2:
-        parser.error("expected at least two of --arm, the first is the base")
+        parser.error("expected at least two of --arm, the base first")
     if len(set(options.seeds)) < len(options.seeds):
-        parser.error("expected seeds that differ")
+        parser.error("expected different --seeds")
     options.rotations = sorted({degrees for degrees in options.rotations if degrees})
     try:
         return options, read_arms(options.arm, options.fit)
@@ -60,5 +62,5 @@ def _joined(arguments: Sequence[str]) -> list[str]:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # takes its run along
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # ends its run, too
     run_command(main)

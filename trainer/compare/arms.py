@@ -15,12 +15,12 @@ RESERVED = ("output", "seed")  # the comparison sets them for each run
 
 
 class WrongArms(ValueError):
-    """Its text has one line for each arm that is wrong."""
+    """One line per wrong arm."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One side of a comparison. `own` is what its user typed, `words` all its options of trainer.fit."""
+    """One side of a comparison. `own` is the user's text, `words` are all its options of trainer.fit."""
 
     name: str
     own: str
@@ -29,18 +29,18 @@ class Arm:
 
     @property
     def manifest(self) -> Path | None:
-        """Its own; None: the comparison's."""
+        """Its own manifest; None: the comparison's."""
         manifest: Path | None = self.options.manifest
         return manifest
 
     @property
     def slug(self) -> str:
-        """Its name as that of a directory."""
+        """Its name as a directory's name."""
         return _slug(self.name)
 
 
 def read_arms(texts: Sequence[str], shared: str) -> list[Arm]:
-    """NAME=OPTIONS, each with the `shared` options before its own; WrongArms lists all problems."""
+    """Parse NAME=OPTIONS, with the `shared` options before each arm's own; WrongArms lists all problems."""
     common, _, problem = _checked("--fit", [], shared)
     if problem:
         raise WrongArms(problem)
@@ -55,14 +55,14 @@ def read_arms(texts: Sequence[str], shared: str) -> list[Arm]:
         else:
             arms.append(Arm(name.strip(), own.strip(), tuple(words), options))
     counts = Counter(_slug(text.partition("=")[0]) for text in texts)
-    problems += [f"--arm: expected names that differ, found {slug!r} twice" for slug, n in counts.items() if n > 1]
+    problems += [f"--arm: expected different names, found {slug!r} twice" for slug, n in counts.items() if n > 1]
     if problems:
         raise WrongArms("\n".join(problems))
     return arms
 
 
 class _ArmParser(ArgumentParser):
-    """Options of trainer.fit, where an error is a WrongArms and no exit."""
+    """Options of trainer.fit; an error raises WrongArms instead of exiting."""
 
     def __init__(self) -> None:
         super().__init__(add_help=False)
@@ -75,7 +75,7 @@ class _ArmParser(ArgumentParser):
 
 
 def _checked(where: str, common: Sequence[str], text: str) -> tuple[list[str], Namespace | None, str]:
-    """All words, the options they stand for, and the problem with them."""
+    """Parse `common` and `text`: all words, their options, and the problem, empty without one."""
     try:
         words = [*common, *shlex.split(text)]
     except ValueError as error:
@@ -89,7 +89,7 @@ def _checked(where: str, common: Sequence[str], text: str) -> tuple[list[str], N
     if options.help:
         return words, None, f"{where}: expected options of a run, found --help"
     reserved = [f"--{name}" for name in RESERVED if getattr(options, name) is not None]
-    problem = f"{where}: {' and '.join(reserved)} can't be given, the comparison does that" if reserved else ""
+    problem = f"{where}: {' and '.join(reserved)} can't be given: the comparison sets them" if reserved else ""
     return words, options, problem
 
 

@@ -1,7 +1,7 @@
 """The runs of a comparison, one after the other, and its tables -> OUTPUT/table.md, table.csv and table.png.
 
 Every arm is fitted with every seed, by trainer.fit in a process of its own, and measured on a manifest that no arm is
-trained on. The same call again goes on where it was stopped; finished runs are neither fitted nor measured twice.
+trained on. The same command resumes; finished runs are neither fitted nor measured twice.
 """
 
 import sys
@@ -31,7 +31,7 @@ def compare_arms(
     seeds: Sequence[int],
     rotations: Sequence[float],
 ) -> None:
-    """Fit and measure what isn't finished yet; UserError when an image is trained on and measured, or a run fails."""
+    """Fit and measure what isn't finished yet; UserError for an image both trained on and measured, or a failed run."""
     own = {arm.name: Manifest.open(arm.manifest) for arm in arms if arm.manifest}
     rows = require_rows(on, split)
     chose_best: set[str] = set()
@@ -41,7 +41,7 @@ def compare_arms(
         chose_best.update(shared_pictures(manifest, "val", on, split))
     comparison = Comparison(train, on, split, len(rows), len(chose_best), arms, fit, seeds, own=own)
     for arm in arms:
-        pick_device(arm.options.device)  # before the first run and not after it
+        pick_device(arm.options.device)  # fails before the first run
     with only_one(output) as lock:
         page = _run_all(comparison, rotations, output, lock)
     print(f"\n{page}\n{output / TABLE}", flush=True)
@@ -54,14 +54,14 @@ def compare_arms(
 
 
 def _run_all(comparison: Comparison, rotations: Sequence[float], output: Path, lock: int) -> str:
-    """Seeds outside, arms inside: what is written when it is stopped holds whole rounds. Returns table.md's text."""
+    """Run all arms seed by seed, so that an interrupted table holds whole rounds; return table.md's text."""
     page = ""
     rows = require_rows(comparison.on, comparison.split)
-    left, took = len(comparison.arms) * len(comparison.seeds), []
+    runs_left, fit_seconds = len(comparison.arms) * len(comparison.seeds), []
     for seed in comparison.seeds:
         for arm in comparison.arms:
             run = SeedRun(arm, seed, output, comparison.trained_on(arm))
-            started, left = time.perf_counter(), left - 1
+            started, runs_left = time.perf_counter(), runs_left - 1
             try:
                 fitted = run.fit(lock)
             except RunFailed as error:
@@ -72,8 +72,8 @@ def _run_all(comparison: Comparison, rotations: Sequence[float], output: Path, l
                 comparison.add(arm, seed, degrees, run.figures(comparison.on, comparison.split, rows, degrees))
             comparison.seconds[arm.name, seed] = run.seconds()
             if fitted:
-                took.append(time.perf_counter() - started)
-            print(f"{_figures_line(comparison, arm, seed)}; {_remaining(left, took)}", flush=True)
+                fit_seconds.append(time.perf_counter() - started)
+            print(f"{_figures_line(comparison, arm, seed)}; {_remaining(runs_left, fit_seconds)}", flush=True)
         page = write_comparison(output, comparison)
     return page
 
@@ -82,19 +82,19 @@ def _refuse_leaks(train: Manifest, on: Manifest, split: SplitOrAll) -> None:
     shared = shared_pictures(train, "train", on, split)
     if shared:
         raise UserError(
-            f"expected pictures that are not trained on in split {split} of {on.path}, found {len(shared)} of them "
+            f"expected images that are not trained on in split {split} of {on.path}, found {len(shared)} of them "
             f"among the accepted train rows of {train.path}, the first is sample {shared[0]}; "
             "give another --on or --split val"
         )
 
 
 def _figures_line(comparison: Comparison, arm: Arm, seed: int) -> str:
-    found = comparison.figures[arm.name, 0.0][seed].metrics()
-    listed = "  ".join(f"{name} {found[name][0]:.4f}" for name in MetricsAccumulator.NAMES)
+    metrics = comparison.figures[arm.name, 0.0][seed].metrics()
+    listed = "  ".join(f"{name} {metrics[name][0]:.4f}" for name in MetricsAccumulator.NAMES)
     return f"{arm.name}, seed {seed}: {listed}  {comparison.seconds[arm.name, seed] / 60:.1f} min"
 
 
-def _remaining(runs: int, took: Sequence[float]) -> str:
-    """`took` are the seconds of the runs fitted now."""
-    about = f", about {runs * sum(took) / len(took) / 60:.0f} min" if took and runs else ""
+def _remaining(runs: int, fit_seconds: Sequence[float]) -> str:
+    """`fit_seconds` are those of the runs fitted now."""
+    about = f", about {runs * sum(fit_seconds) / len(fit_seconds) / 60:.0f} min" if fit_seconds and runs else ""
     return f"{runs} runs left{about}"

@@ -1,4 +1,4 @@
-"""One network's figures of every picture, as arrays, and the three metrics of any draw of those pictures."""
+"""One network's per-image figures, as arrays, and the three metrics of any draw of those images."""
 
 import io
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ Counts = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class PerImage:
-    """Of N pictures: pixel counts (N, 2, 2) indexed [truth, predicted], person IoU (N,), boundary F1 (N,)."""
+    """Figures of N images: pixel counts (N, 2, 2) indexed [truth, predicted], person IoU (N,), boundary F1 (N,)."""
 
     confusions: Counts
     person_ious: Numbers
@@ -32,7 +32,7 @@ class PerImage:
         return len(self.person_ious)
 
     def metrics(self, counts: Counts | None = None) -> dict[str, Numbers]:
-        """Three arrays (R,) for R draws, from how often each takes each picture (R, N); default: each picture once."""
+        """Three arrays (R,) for R draws, from how often each takes each image (R, N); default: each image once."""
         counts = np.ones((1, len(self)), np.int64) if counts is None else counts
         pixels = (counts @ self.confusions.reshape(-1, 4)).reshape(-1, 2, 2)  # (R, truth, predicted)
         drawn = counts.sum(axis=1)

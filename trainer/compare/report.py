@@ -1,4 +1,4 @@
-"""A comparison for people and programs: table.md, table.csv, and table.png with the differences and their intervals."""
+"""The files of a comparison: table.md, table.csv, and table.png with the differences and their intervals."""
 
 import csv
 import io
@@ -37,26 +37,28 @@ def write_comparison(output: Path, comparison: Comparison) -> str:
 
 
 def comparison_page(comparison: Comparison, tables: Mapping[float, Sequence[ArmResult]]) -> str:
-    """Markdown that reads well in a terminal: what was compared, and a table for each rotation."""
+    """Markdown that is readable in a terminal: what was compared, and a table for each rotation."""
     listed = [
-        f"## {f'Turned within +-{degrees:g} degrees' if degrees else 'As the pictures are'}\n\n{_table(lines)}\n"
+        f"## {f'Turned within +-{degrees:g} degrees' if degrees else 'As the images are'}\n\n{_table(lines)}\n"
         for degrees, lines in tables.items()
     ]
-    arms = "\n".join(f"- {arm.name}: {f'`{arm.own}`' if arm.own else 'nothing of its own'}" for arm in comparison.arms)
+    arms = "\n".join(
+        f"- {arm.name}: {f'`{arm.own}`' if arm.own else 'no options of its own'}" for arm in comparison.arms
+    )
     own = f"## Options of the arms\n\nAll: {f'`{comparison.fit}`' if comparison.fit else 'none'}\n\n{arms}\n"
     return "\n".join([f"# Comparison with {comparison.arms[0].name}\n", *_header(comparison), "", *listed, own])
 
 
 def comparison_csv(comparison: Comparison, tables: Mapping[float, Sequence[ArmResult]]) -> str:
-    """A line for each rotation, arm and metric; empty where something is unknown."""
+    """One line per rotation, arm and metric; unknown values are empty."""
     text = io.StringIO()
     table = csv.DictWriter(text, CSV_COLUMNS, restval="", lineterminator="\n")
     table.writeheader()
     for degrees, lines in tables.items():
         for line in lines:
-            known = {"rotation_degrees": f"{degrees:g}", "arm": line.arm.name, "options": line.arm.own}
-            known["seeds"] = " ".join(map(str, line.seeds))
-            table.writerows({**known, "metric": name, **_csv_values(line, name)} for name in NAMES)
+            columns = {"rotation_degrees": f"{degrees:g}", "arm": line.arm.name, "options": line.arm.own}
+            columns["seeds"] = " ".join(map(str, line.seeds))
+            table.writerows({**columns, "metric": name, **_csv_values(line, name)} for name in NAMES)
     return text.getvalue()
 
 
@@ -91,11 +93,11 @@ def _header(comparison: Comparison) -> list[str]:
     rows = " or ".join(f"{count:,}" for count in comparison.training_rows)
     seeds, runs = sorted({seed for _, seed in comparison.seconds}), len(comparison.arms) * len(comparison.seeds)
     minutes = sum(comparison.seconds.values()) / 60
-    over = "pictures and seeds" if len(seeds) > 1 else "the pictures alone: with one seed no spread over seeds is known"
+    over = "images and seeds" if len(seeds) > 1 else "the images only: one seed gives no spread over seeds"
     lines = [
         f"- Fitted on {fitted_on}: {rows} training rows.",
         f"- Measured on {on.path}, version {on.version}, digest {on.digest[:12]}, split {comparison.split}: "
-        f"{comparison.pictures:,} pictures.",
+        f"{comparison.pictures:,} images.",
         f"- Seeds {', '.join(map(str, seeds)) or 'none'}; {len(comparison.seconds)} of {runs} runs finished, "
         f"{len(comparison.failed)} failed; {minutes:.1f} minutes of fitting in all.",
         "- Mean +- standard deviation over seeds; difference in points (1/100) with a 95 % interval over",
@@ -103,7 +105,7 @@ def _header(comparison: Comparison) -> list[str]:
     ]
     if comparison.chose_best:
         lines.append(
-            f"- {comparison.chose_best:,} of the pictures also chose the best epochs, which flatters all arms."
+            f"- {comparison.chose_best:,} of the images also selected the best epochs, which favours all arms."
         )
     return lines
 

@@ -1,4 +1,4 @@
-"""What a comparison is about and what it has found so far."""
+"""The arms of a comparison, and their figures so far."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,9 +26,9 @@ class ArmResult:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """`on` is measured, `chose_best` of its pictures are in a val split that best epochs were chosen on."""
+    """`on` is measured; `chose_best` of its images are in a val split that selected best epochs."""
 
-    train: Manifest  # of arms without one of their own
+    train: Manifest  # of arms without their own
     on: Manifest
     split: SplitOrAll
     pictures: int
@@ -36,10 +36,10 @@ class Comparison:
     arms: list[Arm]
     fit: str  # the options of every arm
     seeds: Sequence[int]
-    own: Mapping[str, Manifest] = field(default_factory=dict)  # what arms with their own train on, by name
+    own: Mapping[str, Manifest] = field(default_factory=dict)  # of arms with their own, by name
     figures: dict[tuple[str, float], dict[int, PerImage]] = field(default_factory=dict)  # by arm and rotation, by seed
     seconds: dict[tuple[str, int], float] = field(default_factory=dict)  # of fitting, by arm and seed
-    failed: dict[tuple[str, int], str] = field(default_factory=dict)  # what went wrong, by arm and seed
+    failed: dict[tuple[str, int], str] = field(default_factory=dict)  # the error, by arm and seed
 
     def trained_on(self, arm: Arm) -> Manifest:
         return self.own.get(arm.name, self.train)
@@ -49,29 +49,29 @@ class Comparison:
 
     @property
     def rotations(self) -> list[float]:
-        """Those measured; 0 is as the pictures are."""
+        """Rotations measured; 0 is as the images are."""
         return sorted({degrees for _, degrees in self.figures})
 
     @property
     def training_rows(self) -> list[int]:
-        """How many its arms train on, each number once; they differ where --limit or --manifest does."""
+        """Numbers of rows that the arms train on, without repeats; --limit and --manifest change them."""
         accepted = {arm.name: len(accepted_rows(self.trained_on(arm), "train")) for arm in self.arms}
         return sorted({min(accepted[arm.name], arm.options.limit or accepted[arm.name]) for arm in self.arms})
 
     def lines(self, degrees: float) -> list[ArmResult]:
-        """One for each arm, the base first."""
+        """One result per arm, the base first."""
         base = self.figures.get((self.arms[0].name, degrees), {})
         lines = []
         for arm in self.arms:
             runs = self.figures.get((arm.name, degrees), {})
-            found = differences(runs, base) if arm is not self.arms[0] else {}
+            to_base = differences(runs, base) if arm is not self.arms[0] else {}
             failed = [seed for name, seed in self.failed if name == arm.name]
-            lines.append(ArmResult(arm, sorted(runs), failed, spreads(list(runs.values())) if runs else {}, found))
+            lines.append(ArmResult(arm, sorted(runs), failed, spreads(list(runs.values())) if runs else {}, to_base))
         return lines
 
 
 def shared_pictures(one: Manifest, one_split: SplitOrAll, other: Manifest, other_split: SplitOrAll) -> list[str]:
-    """Sample ids of accepted rows of `other` that `one` holds too, by sample id or by the image's digest."""
+    """Sample ids of accepted rows of `other` that `one` also holds, by sample id or by the image's digest."""
     ours, theirs = _accepted(one, one_split), _accepted(other, other_split)
     same = pc.or_(
         pc.is_in(theirs["sample_id"], ours["sample_id"]), pc.is_in(theirs["image_sha256"], ours["image_sha256"])

@@ -1,7 +1,7 @@
 """One run of a comparison: one arm fitted with one seed by trainer.fit, in a process of its own, then measured.
 
-OUTPUT/ARM/seed<N> is the run's directory; its words go to seed<N>.log, what is known of it to seed<N>.json. The
-figures of its pictures lie in OUTPUT/ARM/figures, by checkpoint, manifest, split and rotation.
+OUTPUT/ARM/seed<N> is the run's directory; its output goes to seed<N>.log, its record to seed<N>.json. Its per-image
+figures are in OUTPUT/ARM/figures, by checkpoint, manifest, split and rotation.
 """
 
 import fcntl
@@ -32,11 +32,11 @@ logger = logging.getLogger(__name__)
 
 LOCK = ".lock"
 FIGURES = "figures"
-FIGURES_VERSION = 1  # raise it when a metric or the way pictures are predicted changes
+FIGURES_VERSION = 1  # raise it when a metric or the prediction changes
 
 
 class RunFailed(Exception):
-    """In few words, with the last line that trainer.fit said."""
+    """A failed fit, with the last line of trainer.fit's output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,42 +61,42 @@ class SeedRun:
         return self.directory.with_suffix(".json")
 
     def seconds(self) -> float:
-        """Of all attempts to fit it."""
-        return float(self._known().get("seconds", 0.0))
+        """Seconds of all attempts to fit it."""
+        return float(self._read_record().get("seconds", 0.0))
 
     def fit(self, lock: int) -> bool:
-        """Fit it, or return False when that is done already. RunFailed says why it was not to be.
+        """Fit it; False when it is fitted already. RunFailed, with the reason, when it fails.
 
         `lock` is a file descriptor that the fitting process keeps open.
         """
         done = {"words": list(self.arm.words), "manifest": self.manifest.digest}
         before = self.seconds()
-        if self._known() == {**done, "checkpoint": self._checkpoint(), "seconds": before}:
+        if self._read_record() == {**done, "checkpoint": self._checkpoint(), "seconds": before}:
             return False
         started = time.perf_counter()
         state: dict[str, Any] = {}
         try:
             status, last_line = self._run_process(lock)
             if status:
-                raise RunFailed(f"failed with exit status {status}: {last_line}; {self.log} says more")
+                raise RunFailed(f"failed with exit status {status}: {last_line}; see {self.log}")
             state = {**done, "checkpoint": self._checkpoint()}
-        finally:  # also when it is interrupted
+        finally:  # after an interruption, too
             seconds = before + time.perf_counter() - started
             write_replace(self.record, json.dumps({**state, "seconds": seconds}).encode())
         return True
 
     def figures(self, on: Manifest, split: SplitOrAll, rows: Sequence[AcceptedRow], degrees: float) -> PerImage:
-        """Of its best checkpoint on every row, read again if they are known."""
+        """Per-image figures of its best checkpoint on every row, from their file if there is one."""
         facts = [FIGURES_VERSION, self._checkpoint(), on.digest, split, degrees]
         path = self.directory.parent / FIGURES / f"{sha256_hex(json.dumps(facts).encode())}.npz"
         if not path.is_file():
             predictor = open_predictor(self.directory / BEST, pick_device(self.arm.options.device))
-            outcome = measure(predictor, rows, BlobStore(on.data_root), rotation_degrees=degrees)
-            PerImage.of(outcome.total).write(path)
+            result = measure(predictor, rows, BlobStore(on.data_root), rotation_degrees=degrees)
+            PerImage.of(result.total).write(path)
         return PerImage.read(path)
 
     def _run_process(self, lock: int) -> tuple[int, str]:
-        """Exit status, last line of what it said."""
+        """Run trainer.fit; return the exit status and the last line of output."""
         command = [sys.executable, "-m", "trainer.fit", *self.arm.words]
         command += ["--manifest", str(self.manifest.path), "--output", str(self.directory), "--seed", str(self.seed)]
         self.log.parent.mkdir(parents=True, exist_ok=True)
@@ -107,10 +107,10 @@ class SeedRun:
             ).returncode
             log.seek(start)
             lines = log.read().decode(errors="replace").split("\n")
-        return status, next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+        return status, next((line.strip() for line in reversed(lines) if line.strip()), "no output")
 
-    def _known(self) -> dict[str, Any]:
-        """What its record says; without a checkpoint as long as it is unfinished."""
+    def _read_record(self) -> dict[str, Any]:
+        """Read its record; without a checkpoint while it is unfinished."""
         return json.loads(self.record.read_text()) if self.record.is_file() else {}
 
     def _checkpoint(self) -> str | None:
@@ -120,9 +120,9 @@ class SeedRun:
 
 @contextmanager
 def only_one(output: Path) -> Iterator[int]:
-    """Wait until nobody else works in `output`. The lock is held as long as this or a fitting process is alive.
+    """Lock `output`, waiting for any other comparison. The lock lasts as long as this or a fitting process.
 
-    So a comparison that was killed may leave its last run to finish, and the next one doesn't fit that beside it.
+    So a killed comparison may leave its last run to finish, and the next comparison doesn't fit it at the same time.
     """
     output.mkdir(parents=True, exist_ok=True)
     with (output / LOCK).open("w") as lock:

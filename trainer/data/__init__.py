@@ -2,9 +2,9 @@
 
 augmentation.py          batched, seeded changes of images and labels
 augmentation_presets.py  numbers of an augmentation, by name
-backgrounds.py           pictures without people
-cache.py                 the same in memory-mapped files, decoded once
-compositing.py           people before other backgrounds, and backgrounds alone
+backgrounds.py           images without people
+cache.py                 decoded samples in memory-mapped files
+compositing.py           people on other backgrounds, and backgrounds alone
 preprocessing.py         RGB pixels -> what a network expects; kept with every checkpoint
 rank_slice.py            a process's rows of every batch
 samples.py               a manifest's accepted rows -> decoded samples

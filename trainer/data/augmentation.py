@@ -1,9 +1,9 @@
 """Random changes of a training batch, on the batch as tensors, so they run where the network runs.
 
-The order is PortraitNet's, which SINet took over: warp, flip, colour, blur, noise. What is linear is applied as
-one linear step: rotation, scale and flip are one affine grid, colour, brightness and contrast one matrix.
-All random numbers come from the generator that is passed in; they are drawn on the CPU, so that a seed means
-the same on every device, and for the whole batch, so that several processes change their shares of it alike.
+The order is PortraitNet's, which SINet adopted: warp, flip, colour, blur, noise. Linear changes are merged: rotation,
+scale and flip are one affine grid, colour, brightness and contrast one matrix. All random numbers come from the
+generator that is passed in; they are drawn on the CPU, so that a seed means the same on every device, and for the whole
+batch, so that several processes change their shares of it alike.
 """
 
 import dataclasses
@@ -18,10 +18,10 @@ from torch import Generator, Tensor
 from trainer.data.augmentation_presets import Augmentation, Range
 from trainer.data.rank_slice import WHOLE, RankSlice
 
-BORDER_GREY = 128.0  # the authors' colour for what a warp uncovers; its label is background
+BORDER_GREY = 128.0  # the authors' colour of uncovered pixels, whose label is background
 _LUMA = 0.299, 0.587, 0.114  # of RGB, ITU-R 601, as Pillow's grey
 _PILLOW_SMOOTH = ((1, 1, 1), (1, 5, 1), (1, 1, 1))  # over 13: what Pillow's Sharpness blends with
-GAUSSIAN_SHARE, MEDIAN_SHARE = 0.3, 0.3  # of the blurred pictures; the rest get a box
+GAUSSIAN_SHARE, MEDIAN_SHARE = 0.3, 0.3  # of the blurred images; the rest get a box
 _GAUSSIAN_3 = 0.0, 1 / 4, 1 / 2, 1 / 4, 0.0  # OpenCV's, for a sigma of 0
 _GAUSSIAN_5 = 1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16
 _NOISE_BANK = 2**21  # normal numbers an epoch draws its noise from, at random offsets
@@ -29,7 +29,7 @@ _NOISE_BANK = 2**21  # normal numbers an epoch draws its noise from, at random o
 
 @dataclass(frozen=True, slots=True)
 class AugmentationParameters:
-    """What is done to each of n pictures, drawn before any pixel is looked at; every tensor has n rows."""
+    """Random changes of n images, drawn before any pixel is read; every tensor has n rows."""
 
     affine: Tensor  # (n, 2, 3), from output to input coordinates in [-1, 1]
     coloured: Tensor  # bool: gets the four changes of colour
@@ -45,12 +45,12 @@ class AugmentationParameters:
     noise_start: Tensor  # int64, in the bank
 
     def of(self, rows: slice) -> "AugmentationParameters":
-        """Those of some rows."""
+        """Select rows."""
         return AugmentationParameters(*(getattr(self, entry.name)[rows] for entry in dataclasses.fields(self)))
 
 
 class Augmenter:
-    """Augment batches, one after the other, with the random numbers of `generator`."""
+    """Augments batches with the random numbers of `generator`."""
 
     def __init__(self, augmentation: Augmentation, generator: Generator, device: torch.device) -> None:
         self.augmentation = augmentation
@@ -62,7 +62,7 @@ class Augmenter:
     ) -> tuple[Tensor, Tensor]:
         """RGB uint8 (N, 3, S, S), person uint8 (N, S, S) -> both float, 0..255 and [0, 1], of `side_px` (default: S).
 
-        They are the share's rows of a batch: numbers are drawn for all of it, and used for these.
+        They are the share's rows of a batch; random numbers are drawn for the whole batch.
         """
         n = len(images) * share.count
         changes = self.draw(n, values_per_image=images[0].numel()).of(share.rows(n))
@@ -73,7 +73,7 @@ class Augmenter:
         return self._add_noise(images, changes), labels
 
     def draw(self, n: int, *, values_per_image: int) -> AugmentationParameters:
-        """The numbers of one batch. Their order decides what a seed means."""
+        """Draw the numbers of one batch. Their order defines a seed's results."""
         settings = self.augmentation
         affine = self._affine(n)
         coloured = self._chosen(n, settings.colour_prob)
@@ -113,7 +113,7 @@ class Augmenter:
         return torch.cat([flipped, shift], dim=2)
 
     def _add_noise(self, images: Tensor, changes: AugmentationParameters) -> Tensor:
-        """White noise from the bank, each picture's from its own place there, with its own strength."""
+        """Add white noise from the bank, at each image's own offset and strength."""
         length = images[0].numel()
         for i in changes.noisy.nonzero()[:, 0].tolist():
             noise = self._noise[changes.noise_start[i] :][:length]
@@ -162,7 +162,7 @@ def _recolour(images: Tensor, changes: AugmentationParameters) -> Tensor:
 
 
 def _sharpen(images: Tensor, changes: AugmentationParameters) -> Tensor:
-    """Pillow's Sharpness: towards or away from a smoothed picture."""
+    """Pillow's Sharpness: towards or away from a smoothed image."""
     chosen = (changes.coloured & (changes.sharpness != 1)).nonzero()[:, 0]
     smooth = torch.tensor(_PILLOW_SMOOTH) / 13
     middle = torch.zeros(3, 3)
@@ -198,7 +198,7 @@ def _replace(images: Tensor, rows: Tensor, change: Callable[[Tensor], Tensor]) -
 
 
 def _convolve(images: Tensor, kernels: Tensor) -> Tensor:
-    """(N, C, S, S), one kernel a picture (N, K, K) -> (N, C, S, S), the border repeated outwards."""
+    """(N, C, S, S), one kernel per image (N, K, K) -> (N, C, S, S), the border repeated outwards."""
     n, channels, _, width = images.shape
     side_px = kernels.shape[-1]
     padded = F.pad(images, [side_px // 2] * 4, mode="replicate")
@@ -225,9 +225,9 @@ def _median(images: Tensor, side_px: int) -> Tensor:
 
 
 def _middle(values: list[Tensor]) -> Tensor:
-    """The elementwise median of an odd number of tensors, by forgetting the least and the greatest.
+    """The elementwise median of an odd number of tensors, by dropping the least and the greatest.
 
-    Of half of them plus two neither extreme can be the median: both go, the next one comes in.
+    Neither extreme of half of them plus two can be the median: both are dropped, and the next one comes in.
     """
     half = len(values) // 2 + 2
     kept, waiting = values[:half], values[half:]

@@ -1,4 +1,4 @@
-"""How far training batches are changed: the numbers, by name. Loads no torch."""
+"""Augmentation presets: named numbers. Loads no torch."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
-    """How far a batch is changed. A `_prob` is the share of images that get the change."""
+    """Strengths of an augmentation. A `_prob` is the share of images that get the change."""
 
     rotation_degrees: float = 0.0  # U(-r, r)
     scale: Range = (1.0, 1.0)
@@ -19,7 +19,7 @@ class Augmentation:
     brightness: Range = (1.0, 1.0)
     contrast: Range = (1.0, 1.0)
     sharpness: Range = (1.0, 1.0)
-    grey_prob: float = 0.0  # black and white, whatever its colour was
+    grey_prob: float = 0.0  # turned black and white
     blur_prob: float = 0.0  # of those 30 % Gaussian, 30 % median, 40 % box; 3 or 5 px
     noise_prob: float = 0.0
     noise_sigma: float = 0.0  # of U(0, sigma), on the 0..255 scale

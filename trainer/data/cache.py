@@ -1,8 +1,8 @@
 """Decoded samples in memory-mapped files: only a dataset's first epoch at a size reads a JPEG.
 
 `DIRECTORY/<key>/` holds images, labels and true masks as plain uint8 and an index. The key is a digest of the
-rows' own digests and the size, so every run on the same pixels shares it. What is read stays in the operating
-system's page cache as long as it fits; the process itself doesn't grow. Deleting the directory costs a decoding.
+rows' own digests and the size, so every run on the same pixels shares it. Pages stay in the operating system's
+page cache as long as they fit; the process itself doesn't grow. After a deletion the samples are decoded again.
 """
 
 import dataclasses
@@ -34,7 +34,7 @@ IMAGES, LABELS, MASKS, INDEX = "images.u8", "labels.u8", "masks.u8", "index.json
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """Which of the rows are there (all, unless bad ones were skipped), and their masks' heights and widths."""
+    """The rows in the cache (all, unless bad ones were skipped), and their masks' heights and widths."""
 
     rows: list[int]
     heights: list[int]
@@ -49,13 +49,13 @@ def cached_samples(
     *,
     skip_bad: bool = False,
 ) -> Samples:
-    """Samples mapped from `directory`, decoded into it first where they are not there yet.
+    """Samples mapped from `directory`, decoded into it first if missing.
 
     The errors are those of `data.decoded`; a half-written cache is never seen.
     """
     home = directory / _key(rows, preprocessing)
     index = _read_index(home)
-    if index is None or (len(index.rows) < len(rows) and not skip_bad):  # those left out must be complained of
+    if index is None or (len(index.rows) < len(rows) and not skip_bad):  # skipped rows must raise their errors
         index = _write(home, rows, blobs, preprocessing, skip_bad=skip_bad)
     if rows and not index.rows:
         raise UserError(f"expected a readable sample among {len(rows)} rows, found none; see the lines above")
@@ -63,7 +63,7 @@ def cached_samples(
 
 
 def cache_directory(data_root: Path) -> Path:
-    """Where decoded pixels of blobs in `data_root` are kept: below it, or of a URL in the user's own cache."""
+    """Directory of decoded pixels of blobs in `data_root`: below it, or for a URL in the user's own cache."""
     if not is_remote(data_root):
         return data_root / CACHE
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
@@ -102,7 +102,7 @@ def _write(
                 index.heights.append(true_mask.height)
                 index.widths.append(true_mask.width)
         (temporary / INDEX).write_text(json.dumps(dataclasses.asdict(index)))
-        shutil.rmtree(home, ignore_errors=True)  # one with rows left out, or of a killed clean-up
+        shutil.rmtree(home, ignore_errors=True)  # one with rows skipped, or of a killed clean-up
         temporary.rename(home)
     except OSError:
         if not (home / INDEX).is_file():  # if it is there, another run wrote the same samples first
@@ -123,8 +123,8 @@ def _open(home: Path, index: Index, rows: Sequence[AcceptedRow], size: int) -> S
 
 
 def map_bytes(path: Path, length: int) -> Tensor:
-    """uint8 (length,), read from the file when touched; writing to it would change the copy in memory alone."""
-    found = path.stat().st_size
-    if found != length:
-        raise UserError(f"expected {length} bytes in {path}, found {found}; delete {path.parent} and start again")
+    """uint8 (length,), read from the file on access; writes would change only the copy in memory."""
+    size_bytes = path.stat().st_size
+    if size_bytes != length:
+        raise UserError(f"expected {length} bytes in {path}, found {size_bytes}; delete {path.parent} and start again")
     return torch.from_file(str(path), shared=False, size=length, dtype=torch.uint8) if length else torch.empty(0).byte()

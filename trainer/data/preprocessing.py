@@ -1,7 +1,7 @@
-"""RGB pixels -> what a network expects. Stored with every checkpoint, so that nobody has to guess it later.
+"""RGB pixels -> a network's input. Stored with every checkpoint.
 
-A picture is squeezed to a square of `size_px` (its aspect is not kept), put in the network's colour order and
-scaled: `((x - mean) / std) / divisor` on the 0..255 scale.
+An image is resized to a square of `size_px` (its aspect is not kept), put in the network's colour order and scaled:
+ `((x - mean) / std) / divisor` on the 0..255 scale.
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ class Preprocessing:
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> "Preprocessing":
-        """The inverse of `dataclasses.asdict` after a trip through JSON, which knows no tuples."""
+        """The inverse of `dataclasses.asdict` after JSON, which has no tuples."""
         return cls(**{**fields, "mean": tuple(fields["mean"]), "std": tuple(fields["std"])})
 
     def resize(self, pixels: Pixels) -> Pixels:
@@ -50,13 +50,13 @@ class Preprocessing:
 def imagenet(size_px: int) -> Preprocessing:
     """RGB with ImageNet's constants: what is fitted here, and what pretrained encoders expect.
 
-    They don't depend on the dataset, so models fitted on different manifests can stand in for each other.
+    They don't depend on the dataset, so models fitted on different manifests are interchangeable.
     """
     return Preprocessing(size_px, mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375))
 
 
 def sinet_authors(size_px: int = 224) -> Preprocessing:
-    """BGR for the authors' SINet.pth, from their demo. The further division by 255 belongs to it."""
+    """BGR for the authors' SINet.pth, from their demo, with its further division by 255."""
     return Preprocessing(
         size_px,
         mean=(107.304565, 115.69884, 132.35703),

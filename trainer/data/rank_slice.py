@@ -1,4 +1,4 @@
-"""A process's share of every batch: where several processes train together, each takes its own rows of it."""
+"""A process's share of every batch: of several processes, each trains on its own rows."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ WHOLE = RankSlice()
 
 
 def check_shares(batch_size: int, processes: int) -> None:
-    """UserError when a batch can't be dealt out evenly."""
+    """UserError when a batch can't be split evenly."""
     if batch_size % processes:
         raise UserError(
             f"expected batches of a multiple of {processes} images, one share for each process, found {batch_size}; "

@@ -1,7 +1,7 @@
 """A manifest's accepted rows -> decoded samples.
 
-Each picture is decoded once, resized to the network's square and kept as uint8, 200 kB a sample at 224 px: in
-memory here, in a file by cache.py. True masks are kept at their own size, one bit a pixel, for the metrics.
+Each image is decoded once, resized to the network's square and kept as uint8, 200 kB per sample at 224 px: in memory
+here, in a file by cache.py. True masks are kept at their own size, one bit per pixel, for the metrics.
 """
 
 import logging
@@ -34,7 +34,7 @@ _CHUNK = 64  # rows decoded at a time
 
 @dataclass(frozen=True, slots=True)
 class TrueMask:
-    """A mask at its own size, one bit a pixel."""
+    """A mask at its own size, one bit per pixel."""
 
     bits: npt.NDArray[np.uint8]
     height: int
@@ -50,7 +50,7 @@ class TrueMask:
 class Samples:
     """N decoded samples: images uint8 (N, 3, S, S) RGB, labels uint8 (N, S, S), 255 = person, N true masks, N rows.
 
-    `teacher_labels`, like labels, are what teachers say; the target holds `teacher_share` of them (distillation.py).
+    `teacher_labels` are the teachers', shaped like labels; `teacher_share` of them is mixed in (distillation.py).
     """
 
     images: Tensor
@@ -64,7 +64,7 @@ class Samples:
         return len(self.rows)
 
     def targets(self, chosen: Tensor) -> Tensor:
-        """Labels of the chosen samples, int64 (B,) -> uint8 (B, S, S), mixed with what teachers say of them."""
+        """Labels of the chosen samples, int64 (B,) -> uint8 (B, S, S), mixed with the teachers' labels."""
         labels = self.labels[chosen]
         if self.teacher_labels is None:
             return labels
@@ -81,7 +81,7 @@ def decoded(
     """
     with ThreadPoolExecutor() as threads:
         indices = progress(range(len(rows)), "decoding", total=len(rows))
-        while chunk := list(islice(indices, _CHUNK)):  # of a bounded size: decoded pictures are large
+        while chunk := list(islice(indices, _CHUNK)):  # of a bounded size: decoded images are large
             attempts = threads.map(lambda i: _attempt(rows[i], blobs, preprocessing), chunk)
             for i, attempt in zip(chunk, attempts, strict=True):
                 if not isinstance(attempt, UserError):
@@ -102,14 +102,14 @@ def batches(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """One epoch in random order: images (B, 3, S, S), labels (B, S, S), or a share of each batch's rows.
 
-    A short last batch is left out: its gradient would be the noisiest of the epoch, and the next epoch deals
-    anew. A set smaller than one batch is one batch. With `source_weights` each place of the epoch is dealt anew,
-    a row of weight 2 twice as often as one of weight 1, which is what a source without a weight has.
+    A short last batch is skipped: its gradient would be the noisiest of the epoch, and the next epoch shuffles
+    again. A set smaller than one batch is one batch. With `source_weights` rows are drawn with replacement, one of
+    weight 2 twice as often as one of weight 1, the default.
     """
     order = _order(samples, generator, source_weights or {})
     for start in range(0, steps_per_epoch(samples, batch_size) * batch_size, batch_size):
-        dealt = order[start : start + batch_size]
-        chosen = dealt[share.rows(len(dealt))]
+        batch = order[start : start + batch_size]
+        chosen = batch[share.rows(len(batch))]
         yield samples.images[chosen], samples.targets(chosen)
 
 

@@ -1,4 +1,4 @@
-"""`python -m trainer.demo`: a page that shows what several networks make of a picture, side by side."""
+"""`python -m trainer.demo`: a page that compares several networks' masks of an image, side by side."""
 
 import argparse
 from collections.abc import Sequence

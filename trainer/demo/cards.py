@@ -1,4 +1,4 @@
-"""One picture, several networks: overlay, cut-out, person share and milliseconds of each, as HTML without any file."""
+"""One image, several networks: overlay, cut-out, person share and milliseconds of each, as HTML without any file."""
 
 import base64
 import io
@@ -21,8 +21,8 @@ from trainer.inference.predictors import Predictor, open_predictor
 from trainer.weights.checkpoint_files import name_of
 from trainer.weights.starting_weights import checkpoint_file
 
-SHOWN_SIDE_PX = 1024  # of the pictures on the page; the networks get the whole one
-TINT = (224, 33, 138)  # on few photographs, and told apart from skin by the colour-blind
+SHOWN_SIDE_PX = 1024  # of the images on the page; the networks get the full size
+TINT = (224, 33, 138)  # rare in photographs, and distinct from skin for the colour-blind
 JPEG_QUALITY = 88
 WEBP_QUALITY = 88
 
@@ -31,7 +31,7 @@ _TEMPLATES = Environment(loader=PackageLoader("trainer.demo"), autoescape=True, 
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """A network under the name it is shown with; `size_bytes` of its file."""
+    """A network, its name on the page, and the size of its file."""
 
     name: str
     size_bytes: int
@@ -40,8 +40,8 @@ class Contestant:
 
 @dataclass(frozen=True, slots=True)
 class DemoCard:
-    """`mask` is uint8 of the shown size, `person_fraction` of the whole picture; `milliseconds` are all from pixels to
-    probabilities of the picture's own size."""
+    """`mask` is uint8 of the displayed size, `person_fraction` of the whole image; `milliseconds` are from pixels to
+    probabilities at the image's own size."""
 
     mask: Pixels
     person_fraction: float
@@ -49,7 +49,7 @@ class DemoCard:
 
 
 def open_contestants(paths: Sequence[Path], device: torch.device) -> list[Contestant]:
-    """Each opened and run once, since the first run is slower than all others; UserError says what is wrong."""
+    """Open each network and run it once, since the first run is the slowest; UserError when one can't be opened."""
     names = [name_of(path) for path in paths]
     shared = {name for name in names if names.count(name) > 1}
     contestants = []
@@ -62,7 +62,7 @@ def open_contestants(paths: Sequence[Path], device: torch.device) -> list[Contes
 
 
 def judge(predictor: Predictor, rgb: Pixels, clock: Callable[[], float] = time.perf_counter) -> DemoCard:
-    """RGB uint8 (H, W, 3) -> what the network makes of it."""
+    """RGB uint8 (H, W, 3) -> the network's card."""
     start = clock()
     prob = predictor.person_prob(rgb)
     seconds = clock() - start
@@ -71,7 +71,7 @@ def judge(predictor: Predictor, rgb: Pixels, clock: Callable[[], float] = time.p
 
 
 def results_html(rgb: Pixels, contestants: Sequence[Contestant]) -> str:
-    """A card for each network. Images are data: URLs, so nothing of them is written to a disk or kept."""
+    """One card per network. Images are data: URLs, so they are never written to disk or kept."""
     photo = _shown(rgb)
     return _TEMPLATES.get_template("cards.html").render(
         height=rgb.shape[0],
@@ -86,7 +86,7 @@ def error_html(error: UserError) -> str:
 
 
 def _values(photo: Pixels, one: Contestant, card: DemoCard) -> dict[str, object]:
-    """What the template shows of one network."""
+    """Template values of one network."""
     return {
         "name": one.name,
         "size_bytes": one.size_bytes,
@@ -98,7 +98,7 @@ def _values(photo: Pixels, one: Contestant, card: DemoCard) -> dict[str, object]
 
 
 def _shown(pixels: Pixels) -> Pixels:
-    """uint8 (H, W) or (H, W, 3), shrunk to the size that the page shows."""
+    """uint8 (H, W) or (H, W, 3), shrunk to the page's size."""
     height, width = pixels.shape[:2]
     scale = SHOWN_SIDE_PX / max(height, width)
     if scale >= 1:

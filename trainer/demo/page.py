@@ -1,4 +1,4 @@
-"""The page of `python -m trainer.demo`. The one module of trainer that imports gradio, and it takes seconds."""
+"""The page of `python -m trainer.demo`. The only module of trainer that imports gradio, which takes seconds."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,14 +11,13 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from manifests.errors import UserError
-from manifests.pixels.geometry import Pixels
 from manifests.pixels.images import decode_image
 from trainer.demo.cards import Contestant, error_html, results_html
 
 STYLE = Path(__file__).parent / "demo.css"
 OPACITY_PERCENT = 55
-MAX_UPLOAD = "64mb"  # a phone's largest photograph is a quarter of it
-CLEAN_UP_SECONDS = (30, 60)  # how often, and from which age on; for uploads that never reached `compare`
+MAX_UPLOAD = "64mb"  # four times a phone's largest photograph
+CLEAN_UP_SECONDS = (30, 60)  # how often, and from which age on; for uploads that never reached `compare_upload`
 TITLE = "Person segmentation, side by side"
 
 _SYSTEM_FONTS = ["system-ui", "sans-serif"]  # Gradio's own fonts would come over the network
@@ -31,7 +30,7 @@ _POLICY = (
 
 
 def demo_app(contestants: Sequence[Contestant], host_names: Sequence[str]) -> ASGIApp:
-    """The whole app; it answers under `host_names` alone ("*" for any), so that no other site's name leads here."""
+    """The application; it answers only under `host_names` ("*" for any), against DNS rebinding."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     gr.mount_gradio_app(
         app,
@@ -51,14 +50,14 @@ def demo_app(contestants: Sequence[Contestant], host_names: Sequence[str]) -> AS
 
 
 def demo_blocks(contestants: Sequence[Contestant]) -> gr.Blocks:
-    """A picture in, a card for each network out."""
+    """The page: an image in, one card per network out."""
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=CLEAN_UP_SECONDS) as blocks:
-        gr.HTML(f"<h1>{TITLE}</h1><p>Pictures stay on the machine that this page comes from, and are not kept.</p>")
+        gr.HTML(f"<h1>{TITLE}</h1><p>Images stay on this page's server and are not kept.</p>")
         with gr.Row():
             with gr.Column(scale=1, min_width=280):
                 picture = gr.Image(
-                    label="Picture", sources=["upload", "webcam", "clipboard"], type="filepath", image_mode=None,
-                    buttons=[], height=280, elem_id="picture", alt_text="The picture that was brought",
+                    label="Image", sources=["upload", "webcam", "clipboard"], type="filepath", image_mode=None,
+                    buttons=[], height=280, elem_id="picture", alt_text="The image to segment",
                 )  # fmt: skip
                 example = gr.Button("Try an example", elem_id="example")
                 opacity = gr.Slider(0, 100, OPACITY_PERCENT, step=1, label="Overlay opacity, %", elem_id="opacity")
@@ -66,30 +65,27 @@ def demo_blocks(contestants: Sequence[Contestant]) -> gr.Blocks:
                 results = gr.HTML("", elem_id="results")
         picture.input(lambda path: compare_upload(path, contestants), picture, results, api_visibility="private")
         example.click(
-            lambda: (None, compare(data.astronaut(), contestants)), None, [picture, results], api_visibility="private"
-        )
+            lambda: (None, results_html(data.astronaut(), contestants)), None, [picture, results],
+            api_visibility="private",
+        )  # fmt: skip
         opacity.input(None, opacity, None, js=_SET_OPACITY, api_visibility="private")
     return blocks
 
 
 def compare_upload(path: str | None, contestants: Sequence[Contestant]) -> str:
-    """The cards of an uploaded picture, whose file is deleted as soon as it has been read; nothing without one."""
+    """The cards of an uploaded image, whose file is deleted once it is read; empty without one."""
     if path is None:
         return ""
     encoded = Path(path).read_bytes()
     Path(path).unlink()
     try:
-        return compare(decode_image(encoded), contestants)
+        return results_html(decode_image(encoded), contestants)
     except UserError as error:
         return error_html(error)
 
 
-def compare(rgb: Pixels, contestants: Sequence[Contestant]) -> str:
-    return results_html(rgb, contestants)
-
-
 class _OwnRequestsOnly:
-    """Tells browsers that the page may ask nobody but this server."""
+    """Sends a policy that restricts the page to requests to this server."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

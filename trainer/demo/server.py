@@ -1,4 +1,4 @@
-"""The demo's server: networks opened, the page mounted, uploads in a directory that goes when it stops."""
+"""The demo's server: opens the networks, serves the page, deletes its uploads when it stops."""
 
 import logging
 import os
@@ -19,7 +19,7 @@ def serve_demo(checkpoints: Sequence[Path], host: str, port: int, device_name: s
     """Serve until it is stopped; UserError when the address is taken or a network can't be opened."""
     listener = listen(host, port)
     contestants = open_contestants(checkpoints, pick_device(device_name))
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # as Ctrl+C: the directory of uploads goes too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # as Ctrl+C: deletes the uploads, too
     with tempfile.TemporaryDirectory(prefix="maskfoundry-demo-") as uploads:
         os.environ["GRADIO_TEMP_DIR"] = uploads  # read when gradio is imported, and later
         from manifests.web.serving import serve
@@ -33,5 +33,5 @@ def serve_demo(checkpoints: Sequence[Path], host: str, port: int, device_name: s
 
 
 def _host_names(host: str) -> list[str]:
-    """Under which browsers may ask for the page: any where it is meant for other machines."""
+    """Host names the page answers under: any where it is meant for other machines."""
     return ["localhost", "127.0.0.1", "[::1]"] if is_loopback(host) else ["*"]

@@ -2,5 +2,5 @@
 
 __main__.py    the command line
 evaluation.py  metrics of checkpoints on a manifest's accepted rows
-negatives.py   what a network finds where nobody is
+negatives.py   false_person_share, on images without people
 """

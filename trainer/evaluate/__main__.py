@@ -43,13 +43,13 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--manifest", type=place, required=True, help="manifests/v<N>.parquet, or URL")
     parser.add_argument("--split", choices=SPLITS, default="val", help="which rows (default: %(default)s)")
-    parser.add_argument("--rotations", type=float, nargs="+", default=[], metavar="DEGREES", help="as 25 45 75 90")
+    parser.add_argument("--rotations", type=float, nargs="+", default=[], metavar="DEGREES", help="e.g. 25 45 75 90")
     parser.add_argument(
         "--person-free", nargs="?", const="", metavar="DIR",
-        help="false_person_share, too: the share of pixels called person in pictures without people, those in DIR or "
-        "(default) pieces of the measured ones that show nobody",
+        help="false_person_share, too: the share of person pixels in images without people, those in DIR or (default) "
+        "person-free pieces of the measured ones",
     )  # fmt: skip
-    parser.add_argument("--output", type=Path, help="directory for a sheet of the worst 40 pictures")
+    parser.add_argument("--output", type=Path, help="directory for a sheet of the worst 40 images")
     parser.add_argument("--data", type=place, help="data root (default: the one the manifest records)")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print one JSON object per checkpoint, last")

@@ -41,21 +41,21 @@ from trainer.evaluate.negatives import (
 from trainer.inference.predictors import Predictor, open_predictor, person_prob, resize_prob
 
 BATCH_SIZE = 16
-WORST = 40  # pictures on the sheet of --output
+WORST = 40  # images on the sheet of --output
 SHEET = "worst.png"
 ROTATION_SEED = 0
 CUT_OUT = ""  # person-free pieces of the measured images
 
 
 def evaluate(model: nn.Module, samples: Samples, preprocessing: Preprocessing, *, device: torch.device) -> Metrics:
-    """Metrics of `model`, which is on `device`, over decoded samples: what trainer.fit looks at between epochs."""
+    """Metrics of `model`, which is on `device`, over decoded samples: trainer.fit's validation."""
     return accumulate(model, samples, preprocessing, device=device).result()
 
 
 def accumulate(
     model: nn.Module, samples: Samples, preprocessing: Preprocessing, *, device: torch.device
 ) -> MetricsAccumulator:
-    """As `evaluate`, with the figures of each picture, in the order of `samples`."""
+    """As `evaluate`, with per-image figures, in the order of `samples`."""
     accumulator = MetricsAccumulator()
     model.eval()
     for start in range(0, len(samples), BATCH_SIZE):
@@ -69,7 +69,7 @@ def accumulate(
 
 @dataclass(slots=True)
 class EvaluationResult:
-    """What one predictor reached, in all and per source, and its worst pictures."""
+    """Metrics of one predictor, in total and per source, and its worst images."""
 
     total: MetricsAccumulator = field(default_factory=MetricsAccumulator)
     sources: dict[str, MetricsAccumulator] = field(default_factory=dict)
@@ -88,9 +88,9 @@ class EvaluationResult:
 def measure(
     predictor: Predictor, rows: Sequence[AcceptedRow], blobs: BlobStore, *, rotation_degrees: float = 0.0
 ) -> EvaluationResult:
-    """Predict every row. With a rotation each picture and its mask are turned by an angle in +- that, its own.
+    """Predict every row. With a rotation each image and its mask are turned by their own angle within +- that.
 
-    The angles follow from the pictures' digests: they are the same for every predictor, and those of two rotations
+    The angles derive from the images' digests: they are the same for every predictor, and those of two rotations
     differ by a factor only.
     """
     result = EvaluationResult()
@@ -121,7 +121,7 @@ def evaluate_files(
     sheets: Path | None = None,
     as_json: bool = False,
 ) -> None:
-    """Print a table of all checkpoints, JSON after it if wanted, and write sheets of the worst images into `sheets`.
+    """Print a table of all checkpoints, then JSON on request, and write sheets of the worst images into `sheets`.
 
     `person_free` is a folder of images without people, CUT_OUT for pieces of the manifest's own, or None for neither.
     """
@@ -151,11 +151,11 @@ def evaluate_files(
             print(json.dumps(total))
 
 
-def _person_free(wanted: str | None, rows: Sequence[AcceptedRow], blobs: BlobStore) -> list[Pixels]:
-    """Pictures without people: none wanted, those in a folder, or cut out of the rows' own."""
-    if wanted is None:
+def _person_free(choice: str | None, rows: Sequence[AcceptedRow], blobs: BlobStore) -> list[Pixels]:
+    """Images without people: none, those in a folder, or pieces of the rows' own."""
+    if choice is None:
         return []
-    return pieces_without_people(rows, blobs) if wanted == CUT_OUT else pictures_without_people(Path(wanted))
+    return pieces_without_people(rows, blobs) if choice == CUT_OUT else pictures_without_people(Path(choice))
 
 
 def _pictures(rows: Sequence[AcceptedRow], blobs: BlobStore) -> Iterator[tuple[AcceptedRow, Pixels, Mask]]:
@@ -167,12 +167,12 @@ def _pictures(rows: Sequence[AcceptedRow], blobs: BlobStore) -> Iterator[tuple[A
 
 
 def _unit_number(row: AcceptedRow) -> float:
-    """In [-1, 1], from the picture's digest."""
+    """In [-1, 1], from the image's digest."""
     return float(np.random.default_rng([ROTATION_SEED, zlib.crc32(row.image_sha256.encode())]).uniform(-1, 1))
 
 
 def _print_result(name: str, result: EvaluationResult) -> None:
-    """In all, and by source where there are several."""
+    """Print the total, and by source where there are several."""
     _print_row(name, result.total)
     if len(result.sources) > 1:
         for source, accumulator in sorted(result.sources.items()):
@@ -182,16 +182,16 @@ def _print_result(name: str, result: EvaluationResult) -> None:
 def _print_false_person_share(predictor: Predictor, empty: Sequence[Pixels]) -> float:
     shares = false_person_shares(predictor, empty)
     mean = float(shares.mean())
-    shown = _with_interval(mean, mean_interval(shares))
-    print(f"{'  where nobody is: false_person_share':<44}{len(empty):>6}{shown:>26}", flush=True)
+    text = _with_interval(mean, mean_interval(shares))
+    print(f"{'  without people: false_person_share':<44}{len(empty):>6}{text:>26}", flush=True)
     return mean
 
 
 def _print_row(name: str, accumulator: MetricsAccumulator) -> None:
     metrics = dataclasses.asdict(accumulator.result())
     intervals = accumulator.intervals()
-    shown = "".join(f"{_with_interval(metrics[name], intervals[name]):>26}" for name in MetricsAccumulator.NAMES)
-    print(f"{name[-43:]:<44}{metrics['n']:>6}{shown}", flush=True)
+    text = "".join(f"{_with_interval(metrics[name], intervals[name]):>26}" for name in MetricsAccumulator.NAMES)
+    print(f"{name[-43:]:<44}{metrics['n']:>6}{text}", flush=True)
 
 
 def _with_interval(value: float, interval: Interval) -> str:
@@ -199,7 +199,7 @@ def _with_interval(value: float, interval: Interval) -> str:
 
 
 def _save_sheet(worst: list[tuple[float, int, Pixels, Mask]], path: Path) -> Path:
-    """The worst first."""
+    """Save the sheet, the worst image first."""
     ordered = sorted(worst, key=lambda entry: -entry[0])
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet = contact_sheet(

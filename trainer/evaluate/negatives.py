@@ -1,6 +1,6 @@
-"""What a network finds where nobody is: the share of pixels it calls person, in pictures that show none.
+"""false_person_share: the share of pixels that a network marks as person, in images without people.
 
-Networks fitted on portraits alone were never shown that there may be no person.
+Networks fitted on portraits alone have never seen such an image.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,36 +25,36 @@ Shares = npt.NDArray[np.float64]
 
 
 def pieces_without_people(rows: Sequence[AcceptedRow], blobs: BlobStore) -> list[Pixels]:
-    """RGB, of every photograph the largest square that its mask leaves free, where it is large enough."""
-    found = []
+    """RGB, the largest square of every photograph outside its mask, where it is large enough."""
+    pieces = []
     for row in progress(rows, "cutting out backgrounds", total=len(rows)):
         person = read_mask(blobs, row) >= PERSON_LEVEL
         piece = free_piece(read_image(blobs, row), person)
         if piece is not None:
-            found.append(piece.copy())  # without the rest of its photograph
-    if not found:
+            pieces.append(piece.copy())  # without the rest of its photograph
+    if not pieces:
         raise UserError(
             f"expected photographs with a square of {MIN_SIDE_FRACTION:.0%} of their side without a person, found "
-            f"none in {len(rows)}; give --person-free a folder of pictures without people"
+            f"none in {len(rows)}; give --person-free a folder of images without people"
         )
-    return found
+    return pieces
 
 
 def pictures_without_people(directory: Path) -> list[Pixels]:
-    """RGB, of a folder; each file that is no usable picture is said on standard error and left out."""
-    found = [rgb for _, rgb in usable_pictures(list_pictures(directory))]
-    if not found:
-        raise UserError(f"expected a usable picture in {directory}, found none; see the lines above")
-    return found
+    """RGB, the images of a folder; unusable files are reported on stderr and skipped."""
+    images = [rgb for _, rgb in usable_pictures(list_pictures(directory))]
+    if not images:
+        raise UserError(f"expected a usable image in {directory}, found none; see the lines above")
+    return images
 
 
 def false_person_shares(predictor: Predictor, pictures: Sequence[Pixels]) -> Shares:
-    """Of each picture the share of its pixels that is called person, (N,)."""
-    found: Iterator[float] = (
+    """Share of each image's pixels marked as person, (N,)."""
+    shares: Iterator[float] = (
         float((predictor.person_prob(rgb) >= PERSON_PROB).mean())
-        for rgb in progress(pictures, "looking for nobody", total=len(pictures))
+        for rgb in progress(pictures, "measuring images without people", total=len(pictures))
     )
-    return np.fromiter(found, np.float64, len(pictures))
+    return np.fromiter(shares, np.float64, len(pictures))
 
 
 def mean_interval(shares: Shares, *, seed: int = 0) -> Interval:

@@ -8,10 +8,10 @@
     half.py             NAME-fp16.onnx
     ncnn_network.py     NAME.ncnn.param, NAME.ncnn.bin, NAME.ncnn.json
     onnx_graph.py       the module as an ONNX graph
-    onnx_prelu.py       NAME.onnx: that graph, its PReLUs as ONNX Runtime likes them
+    onnx_prelu.py       NAME.onnx: that graph, its PReLUs rewritten for ONNX Runtime
     openvino_model.py   NAME.xml and NAME.bin
     parity.py           an export against its checkpoint, on photographs
-    photographs.py      a manifest's pictures, to compare on and to calibrate with
+    photographs.py      a manifest's images, to compare on and to calibrate with
     quantise.py         NAME-int8.onnx
     report.py           report.json and report.md
     sinet_inference.py  SINet with fewer operations, the same function

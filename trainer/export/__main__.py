@@ -52,10 +52,10 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument("--to", nargs="+", choices=TARGETS, required=True, help="formats, one or more")
     parser.add_argument("--output", type=Path, required=True, help="a new folder, or one of an earlier export")
-    parser.add_argument("--name", help="of the files (default: the run's)")
+    parser.add_argument("--name", help="name of the files (default: the run's)")
     parser.add_argument(
         "--precision", nargs="+", choices=PRECISIONS, default=["fp32"],
-        help="of the ONNX files; int8 needs --manifest (default: fp32)",
+        help="precisions of the ONNX files; int8 needs --manifest (default: fp32)",
     )  # fmt: skip
     parser.add_argument("--size", type=positive, metavar="PX", help="side of the input (default: the checkpoint's)")
     parser.add_argument(
@@ -66,7 +66,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         "--compare", type=positive, default=COMPARED, metavar="N", help="how many of them (default: %(default)s)"
     )
     parser.add_argument("--data", type=Path, help="data root (default: the one the manifest records)")
-    parser.add_argument("--licence", help=f"of the weights, for the metadata (default: {LICENCE_NOT_STATED})")
+    parser.add_argument("--licence", help=f"licence of the weights, for the metadata (default: {LICENCE_NOT_STATED})")
     return parser.parse_args(arguments)
 
 

@@ -28,7 +28,7 @@ from trainer.inference.runtimes.packages import require
 from trainer.weights.checkpoint import Checkpoint, load_checkpoint
 from trainer.weights.checkpoint_files import licence_of, name_of
 
-PACKAGES = {  # of each target, what it is converted with
+PACKAGES = {  # that convert to each target
     "onnx": ("onnxscript",),
     "openvino": ("onnxscript", "openvino"),
     "ncnn": ("pnnx", "ncnn"),
@@ -52,15 +52,15 @@ class ExportJob:
         return self.directory / f"{self.metadata.checkpoint}{ending}"
 
     def onnx(self) -> Path:
-        """The ONNX graph from which others are made; it isn't published."""
+        """The unpublished ONNX graph from which other files are made."""
         path = self.directory / "graph.onnx"
         if not path.exists():
             write_onnx(self.network, path, self.metadata, dynamic_multiple_px=self.dynamic_multiple_px)
         return path
 
     def add(self, runtime: str, precision: str, *paths: Path) -> None:
-        found = [file for path in paths for file in ([path] if path.is_file() else sorted(path.rglob("*")))]
-        size_bytes = sum(file.stat().st_size for file in found if file.is_file())
+        files = [file for path in paths for file in ([path] if path.is_file() else sorted(path.rglob("*")))]
+        size_bytes = sum(file.stat().st_size for file in files if file.is_file())
         self.exports.append(Exported(runtime, precision, [path.name for path in paths], size_bytes))
 
 
@@ -115,7 +115,7 @@ def export_checkpoint(
     data_root: Path | None = None,
     compared: int = 100,
 ) -> None:
-    """Convert the checkpoint at `path` into `output`, compare the exports with it on a manifest's photographs, report.
+    """Convert the checkpoint at `path` into `output`, compare the exports with it on photographs, and report.
 
     UserError when a package is missing, `output` holds other files, or a conversion fails; nothing is published then.
     """
@@ -145,35 +145,33 @@ def export_checkpoint(
 
 
 def measured(job: ExportJob, checkpoint: Checkpoint) -> Report:
-    """The report on what lies in the job's directory: parity where a runtime runs here, else what its checker reads."""
-    cpu, taken = torch.device("cpu"), job.photographs.compared if job.photographs else []
-    torch.set_num_threads(1)  # threads that wait for each other take minutes where others use the cores, too
+    """Report on the job's exports: parity where their runtime runs here, else what their checker reads."""
+    cpu, photographs = torch.device("cpu"), job.photographs.compared if job.photographs else []
+    torch.set_num_threads(1)  # on busy cores, threads that wait for each other take minutes
     preprocessing = replace(checkpoint.info.preprocessing, size_px=job.metadata.input_px)
     reference = NetworkPredictor(checkpoint.model, preprocessing, cpu, checkpoint.weights_sha256)
-    expected = probabilities(reference, taken)
+    expected = probabilities(reference, photographs)
     exports = []
     for export in job.exports:
         path = job.directory / export.files[0]
         if export.runtime == "coreml":
             exports.append(replace(export, checked=check_coreml(path, job.metadata)))
             continue
-        predictor = open_predictor(
-            path, cpu, threads=1
-        )  # whatever can't be opened is found here, without photographs too
-        parity = compare(probabilities(predictor, taken), expected, taken) if taken else None
+        predictor = open_predictor(path, cpu, threads=1)  # fails for an unusable file, without photographs too
+        parity = compare(probabilities(predictor, photographs), expected, photographs) if photographs else None
         exports.append(replace(export, parity=parity))
     return Report(
         job.metadata,
         _versions(job.exports),
         exports,
         job.photographs.manifest if job.photographs else None,
-        len(taken),
-        compare(expected, expected, taken) if taken else None,
+        len(photographs),
+        compare(expected, expected, photographs) if photographs else None,
     )
 
 
 def publish(job: ExportJob, output: Path) -> None:
-    """Move the exports and the report into `output`, in the place of an earlier export's."""
+    """Move the exports and the report into `output`, replacing an earlier export's."""
     names = [name for export in job.exports for name in export.files]
     for name in (*names, REPORT_JSON, REPORT_MD):
         target = output / name
@@ -199,7 +197,7 @@ def _check_output(output: Path, name: str) -> None:
 
 
 def _versions(exports: Sequence[Exported]) -> dict[str, str]:
-    """Of the packages that took part."""
+    """Versions of the packages used."""
     runtimes = {export.runtime: export for export in exports}
     packages = {"torch", "onnxruntime"} if "onnxruntime" in runtimes else {"torch"}
     for runtime in runtimes:

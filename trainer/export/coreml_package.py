@@ -1,6 +1,6 @@
-"""NAME.mlpackage: an mlprogram for CoreML, converted here and run on Apple's systems alone.
+"""NAME.mlpackage: an mlprogram for CoreML, converted here, run only on Apple's systems.
 
-`image` is an image input, RGB, which Vision and Xcode fill from pictures; `person_prob` is an array of floats.
+`image` is an image input, RGB, which Vision and Xcode fill from images; `person_prob` is an array of floats.
 """
 
 from pathlib import Path
@@ -17,15 +17,17 @@ from trainer.inference.runtimes.packages import optional
 
 
 def write_coreml(network: Deployable, path: Path, metadata: Metadata) -> None:
-    """UserError when coremltools can't convert an operation of the network."""
+    """Write the package; UserError when coremltools can't convert an operation of the network."""
     with quiet():
         coremltools = optional("coremltools")
         side = metadata.input_px
         traced = torch.jit.trace(network, torch.zeros(1, 3, side, side))
-        taken = coremltools.ImageType(name=INPUT, shape=(1, 3, side, side), color_layout=coremltools.colorlayout.RGB)
+        image_input = coremltools.ImageType(
+            name=INPUT, shape=(1, 3, side, side), color_layout=coremltools.colorlayout.RGB
+        )
         try:
             model = coremltools.convert(
-                traced, inputs=[taken], outputs=[coremltools.TensorType(name=OUTPUT, dtype=np.float32)],
+                traced, inputs=[image_input], outputs=[coremltools.TensorType(name=OUTPUT, dtype=np.float32)],
                 convert_to="mlprogram", minimum_deployment_target=coremltools.target.iOS16,
                 compute_precision=coremltools.precision.FLOAT32, skip_model_load=True,
             )  # fmt: skip
@@ -41,17 +43,17 @@ def write_coreml(network: Deployable, path: Path, metadata: Metadata) -> None:
 
 
 def check_coreml(path: Path, metadata: Metadata) -> dict[str, Any]:
-    """What coremltools reads out of the package: input, output, and how often each operation occurs.
+    """Read the package with coremltools: input, output, and the count of each operation.
 
-    UserError when they aren't those of an export. Nothing is computed: CoreML predicts on Apple's systems alone.
+    UserError when they aren't those of an export. Nothing is computed: CoreML predicts only on Apple's systems.
     """
     with quiet():
         spec = optional("coremltools").utils.load_spec(str(path))
     side = metadata.input_px
     image = spec.description.input[0].type.imageType
-    found = (spec.description.input[0].name, image.height, image.width, spec.description.output[0].name)
-    if found != (INPUT, side, side, OUTPUT):
-        raise UserError(f"expected {(INPUT, side, side, OUTPUT)} in {path}, found {found}")
+    interface = (spec.description.input[0].name, image.height, image.width, spec.description.output[0].name)
+    if interface != (INPUT, side, side, OUTPUT):
+        raise UserError(f"expected {(INPUT, side, side, OUTPUT)} in {path}, found {interface}")
     counts: dict[str, int] = {}
     for function in spec.mlProgram.functions.values():
         for block in function.block_specializations.values():

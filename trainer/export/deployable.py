@@ -1,8 +1,8 @@
-"""A checkpoint as one module with everything in it: pixels in, person probability out.
+"""A checkpoint as one module, from which every export is made: pixels in, person probability out.
 
-Every export is made from it. The preprocessing is part of it; what follows takes the difference of the two logits,
-whose sigmoid is the softmax of two classes. Subtracting the mean stays an operation, at zero-padded borders it must;
-the division and the order of the colours go into the first convolution where the network is a SINet.
+It includes the preprocessing, and takes the difference of the two logits, whose sigmoid is the softmax of two classes.
+Subtracting the mean stays an operation, as zero-padded borders require; in a SINet the division and the order of the
+colours are folded into the first convolution.
 """
 
 import copy
@@ -55,9 +55,9 @@ class LogitDifference(nn.Module):
 
 
 def deployable(checkpoint: Checkpoint) -> Deployable:
-    """The checkpoint's network, rewritten for runtimes; the checkpoint itself is left as it is.
+    """The checkpoint's network, rewritten for runtimes; the checkpoint itself stays unchanged.
 
-    UserError for a network that doesn't tell person from background with two classes.
+    UserError for a network of other classes than background and person.
     """
     classes = checkpoint.info.arguments.get("classes", 2)
     if classes != 2:
@@ -77,7 +77,7 @@ def deployable(checkpoint: Checkpoint) -> Deployable:
 
 
 def side_multiple_px(checkpoint: Checkpoint) -> int:
-    """Sides that the network takes without padding."""
+    """Multiple of px of the sides that the network takes without padding."""
     return SIDE_MULTIPLES_PX[type(checkpoint.model)]
 
 

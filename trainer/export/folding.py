@@ -23,7 +23,7 @@ def folded(convolution: nn.Module, norm: nn.Module) -> nn.Conv2d:
 
 
 def like(convolution: nn.Module, weight: Tensor, bias: Tensor | None) -> nn.Conv2d:
-    """A convolution of the same stride, padding and groups with weights of its own, (out, in / groups, k, k)."""
+    """A convolution of the same stride, padding and groups with other weights, (out, in / groups, k, k)."""
     assert isinstance(convolution, nn.Conv2d)
     out, per_group, *kernel = weight.shape
     (kernel_h, kernel_w), (stride_h, stride_w), padding = kernel, convolution.stride, convolution.padding
@@ -50,7 +50,7 @@ def scaled_prelu(activation: nn.Module, order: Tensor | None = None) -> nn.PReLU
 
 
 def fold_batch_norms(network: nn.Module) -> None:
-    """Every plain batch norm that follows a convolution in an nn.Sequential goes into it, in place."""
+    """Fold every plain batch norm into the convolution before it in an nn.Sequential, in place."""
     for parent in network.modules():
         if not isinstance(parent, nn.Sequential):
             continue
@@ -60,7 +60,7 @@ def fold_batch_norms(network: nn.Module) -> None:
 
 
 def freeze(network: nn.Module) -> nn.Module:
-    """In evaluation, without gradients."""
+    """Set evaluation mode, without gradients."""
     return network.eval().requires_grad_(False)
 
 

@@ -1,4 +1,4 @@
-"""NAME-fp16.onnx: weights and sums in half precision, image and probability as they were."""
+"""NAME-fp16.onnx: weights and sums in half precision, image and probability unchanged."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from trainer.export.onnx_graph import quiet
 
 
 def write_half(onnx_path: Path, path: Path) -> None:
-    """Half the bytes. A CPU computes in float32 all the same, and converts on the way: it is for GPUs and NPUs."""
+    """Halve the bytes, for GPUs and NPUs; a CPU converts and computes in float32 all the same."""
     model = onnx.load(onnx_path)
     _give_each_its_own_scales(model)
     with quiet():
@@ -22,7 +22,7 @@ def write_half(onnx_path: Path, path: Path) -> None:
 
 
 def _give_each_its_own_scales(model: onnx.ModelProto) -> None:
-    """The converter makes a cast in front of every Resize, two of one name where they share their scales."""
+    """Copy shared scales: the converter adds a cast before every Resize, under one name where scales are shared."""
     constants = {constant.name: constant for constant in model.graph.initializer}
     for number, node in enumerate(model.graph.node):
         if node.op_type == "Resize" and len(node.input) > 2 and node.input[2] in constants:

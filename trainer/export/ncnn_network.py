@@ -1,6 +1,6 @@
 """NAME.ncnn.param, .bin and .json: pnnx converts a trace of the deployable network; the JSON keeps the metadata.
 
-ncnn knows no uint8: `image` takes the pixels 0..255 as floats, which is what its `Mat.from_pixels` gives.
+ncnn has no uint8: `image` takes the pixels 0..255 as floats, as its `Mat.from_pixels` returns.
 """
 
 import json
@@ -21,7 +21,7 @@ PNNX_SECONDS = 300  # 1 for SINet
 
 
 def write_ncnn(network: Deployable, path: Path, metadata: Metadata) -> None:
-    """`path` is NAME.ncnn.param. UserError when an operation of the network is one that ncnn doesn't have."""
+    """Write the three files; `path` is NAME.ncnn.param. UserError when ncnn lacks an operation of the network."""
     pnnx = optional("pnnx")
     side = metadata.input_px
     with tempfile.TemporaryDirectory() as directory, quiet():

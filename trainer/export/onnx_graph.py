@@ -1,4 +1,4 @@
-"""NAME.onnx: what torch.onnx makes of the deployable network, simplified and checked, with its metadata inside."""
+"""NAME.onnx: the deployable network by torch.onnx, simplified and checked, with its metadata inside."""
 
 import contextlib
 import io
@@ -66,7 +66,7 @@ def _add_metadata(model: onnx.ModelProto, metadata: Metadata) -> None:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without the converters' own chatter: pages of it, none of them about the user's network."""
+    """Silence the converters' own output, pages that never concern the user's network."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

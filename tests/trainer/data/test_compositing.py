@@ -103,7 +103,7 @@ def test_a_folder_gives_its_pictures_and_names_what_is_none(tmp_path: Path, capl
 
 
 def test_a_folder_without_pictures_is_one_line(tmp_path: Path):
-    with pytest.raises(UserError, match="expected pictures in"):
+    with pytest.raises(UserError, match="expected images in"):
         backgrounds_in(tmp_path, imagenet(SIDE))
     with pytest.raises(UserError, match="expected a folder"):
         backgrounds_in(tmp_path / "nowhere", imagenet(SIDE))
