@@ -1,7 +1,7 @@
-"""Files and blobs: where bytes lie, and how a file is written whole or not at all.
+"""Files and blobs: local or remote storage, and atomic writes.
 
-atomic.py   a file is written whole or not at all: unique temporary name, fsync, then link or
+atomic.py   writes a file whole or not at all
 blobs.py    files named by the SHA-256 of their bytes
-storage.py  where versions and blobs lie: a directory, or a URL of a file system that fsspec
-walk.py     the files below a directory, through linked folders as well
+storage.py  directories and URLs (s3://, ...) of versions and blobs
+walk.py     the files below a directory, including linked folders
 """

@@ -1,8 +1,7 @@
 """Content-addressed files: a blob is named by the SHA-256 of its bytes, under the data root.
 
-`data/blobs/ab/abcd....jpg`. Manifests hold the path relative to the data root and the digest beside it. A blob may be
-a link to somebody's file, which stays where it is: a hard link, or a symbolic one, which holds for as long as that
-file is there and unchanged.
+`data/blobs/ab/abcd....jpg`. Manifests hold the path relative to the data root, and the digest. A blob may be a link to
+a source image: a hard link, or a symbolic one, which is valid as long as that file exists unchanged.
 """
 
 import hashlib
@@ -22,7 +21,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class BlobError(UserError):
-    """A blob is missing, or its bytes are not those its name promises."""
+    """A blob is missing, or its bytes don't have its digest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,32 +37,32 @@ def sha256_hex(data: bytes) -> str:
 
 
 class BlobStore:
-    """The blobs under one data root. Writing the same bytes twice is harmless, also at the same time."""
+    """The blobs under one data root. Writing the same bytes twice is harmless, even concurrently."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def put(self, data: bytes, suffix: str) -> Blob:
-        """Store `data` durably, in a file of its own; `suffix` is one of BLOB_SUFFIXES."""
+        """Store `data` durably in its own file; `suffix` is one of BLOB_SUFFIXES."""
         blob = _named(data, suffix)
         path = self.root / blob.path
-        if is_linked(path) or not path.is_file() or path.read_bytes() != data:  # what is damaged is mended
+        if is_linked(path) or not path.is_file() or path.read_bytes() != data:  # repairs damage
             write_replace(path, data)
         elif not is_remote(path):
-            os.utime(path)  # in use again: `gc` must not take it for old garbage
+            os.utime(path)  # in use again: young for `gc`
         return blob
 
     def put_link(self, source: Path, data: bytes, suffix: str, *, symbolic: bool) -> Blob:
-        """Make the file `source`, whose bytes are `data`, the blob: nothing is copied. OSError where links can't be.
+        """Link the file `source`, whose bytes are `data`, as the blob; OSError when links are unsupported.
 
-        A file that holds the bytes already stays; so does a hard link where a symbolic one would do.
+        A file that holds these bytes stays, and a hard link isn't replaced by a symbolic one.
         """
         blob = _named(data, suffix)
         path = self.root / blob.path
         if path.is_symlink() or not path.is_file() or path.read_bytes() != data:
             link_replace(path, source, symbolic=symbolic)
         elif is_linked(path):
-            link_replace(path, path, symbolic=False)  # young again, as after `utime`, which would touch the source too
+            link_replace(path, path, symbolic=False)  # young for `gc`; `utime` would touch the source as well
         else:
             os.utime(path)
         return blob
@@ -80,14 +79,14 @@ class BlobStore:
         return path
 
     def find(self, sha256: str) -> Path | None:
-        """The file of the blob with this digest, whatever its suffix; None when there is none.
+        """The file of the blob with this digest and any suffix; None when it is missing.
 
-        One that is a symbolic link is none when the file it stands for has changed.
+        A symbolic link counts as missing when its target has changed.
         """
         return next((path for path in self._candidates(sha256) if path.is_file() and _is_sound(path, sha256)), None)
 
     def absence(self, sha256: str) -> str:
-        """A phrase for a message: what lies in place of a blob that `find` misses."""
+        """The reason, for a message, why `find` returns None."""
         links = (path for path in self._candidates(sha256) if path.is_symlink())
         return next((f"its source {path.readlink()} gone or changed" for path in links), "no such file")
 
@@ -102,18 +101,18 @@ class BlobStore:
             if not isinstance(error, FileNotFoundError):
                 raise
             raise BlobError(f"expected the blob {path}, found nothing; restore it or pass the right --data") from error
-        found = sha256_hex(data)
-        if found != sha256 and path.is_symlink():
-            raise _source_error(path, f"found that it has changed since (SHA-256 {found})")
-        if found != sha256:
-            remedy = "it is a hard link, whose other name was written to; " if is_linked(path) else ""
+        digest = sha256_hex(data)
+        if digest != sha256 and path.is_symlink():
+            raise _source_error(path, f"found that it has changed since (SHA-256 {digest})")
+        if digest != sha256:
+            cause = "it is a hard link, whose other name was written to; " if is_linked(path) else ""
             raise BlobError(
-                f"expected {path} to have the SHA-256 {sha256}, found {found}; {remedy}restore the file from a backup"
+                f"expected {path} to have the SHA-256 {sha256}, found {digest}; {cause}restore the file from a backup"
             )
         return data
 
     def _candidates(self, sha256: str) -> list[Path]:
-        if not _SHA256.fullmatch(sha256):  # it may come out of a URL
+        if not _SHA256.fullmatch(sha256):  # it may come from a URL
             return []
         return [self.root / f"blobs/{sha256[:2]}/{sha256}{suffix}" for suffix in BLOB_SUFFIXES]
 
@@ -131,16 +130,16 @@ def is_linked(path: Path) -> bool:
 
 def _named(data: bytes, suffix: str) -> Blob:
     if suffix not in BLOB_SUFFIXES:
-        raise ValueError(f"expected a suffix out of {BLOB_SUFFIXES}, found {suffix!r}")
+        raise ValueError(f"expected a suffix of {BLOB_SUFFIXES}, found {suffix!r}")
     sha256 = sha256_hex(data)
     return Blob(f"blobs/{sha256[:2]}/{sha256}{suffix}", sha256)
 
 
 def _is_sound(path: Path, sha256: str) -> bool:
-    """Check the target of a symbolic link, which may change; the store's own files never change and are not read."""
+    """Check the target of a symbolic link, which may change; the store's own files never change and aren't read."""
     try:
         return not path.is_symlink() or sha256_hex(path.read_bytes()) == sha256
-    except OSError:  # the one it stands for can't be read, or is gone since it was looked for
+    except OSError:  # the target can't be read, or was removed meanwhile
         return False
 
 

@@ -1,10 +1,10 @@
-"""Where versions and blobs lie: a directory, or a URL of a file system that fsspec knows (s3://, memory://, ...).
+"""Storage of versions and blobs: a directory, or a URL of a file system that fsspec knows (s3://, memory://, ...).
 
-`place` turns what a user typed into a pathlib.Path or, of a URL, into a UPath, which answers to the same methods. What
-the two don't share is here and in `atomic`; local paths take none of the detours.
+`place` turns a user's text into a pathlib.Path or, for a URL, into a UPath with the same methods. Their differences are
+handled here and in atomic.py.
 
-A version is created exclusively. A directory promises that by hard links, S3 by conditional requests (`If-None-Match`),
-fsspec's memory file system within its process. Others promise nothing, so no version is written there.
+A version is created exclusively: directories guarantee that by hard links, S3 by conditional requests
+(`If-None-Match`), fsspec's memory file system within its process. Other file systems don't, so they are read-only.
 """
 
 import os
@@ -20,18 +20,18 @@ import pyarrow.parquet as pq
 
 from manifests.errors import UserError
 
-if TYPE_CHECKING:  # loaded when there is a URL: directories do without it, and without its time
+if TYPE_CHECKING:  # loaded for a URL only: it takes time
     from upath import UPath
 
-EXCLUSIVE = ("memory", "s3", "s3a")  # protocols whose file system refuses to create what is there already
+EXCLUSIVE = ("memory", "s3", "s3a")  # protocols whose file system refuses to create an existing file
 
 _LOCAL = ("file", "local")
-_BUCKETS = ("s3", "s3a", "gs", "gcs")  # protocols whose first name is a bucket
+_BUCKETS = ("s3", "s3a", "gs", "gcs")  # protocols whose first path part is a bucket
 _EXTRAS = {"s3": "maskfoundry[s3]", "s3a": "maskfoundry[s3]"}
 
 
 def place(text: str | Path) -> Path:
-    """A directory or file as a user names it; UserError of a URL whose file system is unknown or can't be reached."""
+    """A path or URL, as a user types it; UserError for a URL whose file system is unknown or can't be reached."""
     if not isinstance(text, str):
         return text
     protocol, separator, rest = text.partition("://")
@@ -41,24 +41,26 @@ def place(text: str | Path) -> Path:
         return Path(rest)
     if "@" in rest.split("/")[0]:
         raise UserError(
-            f"expected a {protocol} URL without a password, found one; give it to the file system's settings"
+            f"expected a {protocol} URL without a password, found one; put it into the file system's settings"
         )
     from upath import UPath
 
     try:
-        found = UPath(text, use_listings_cache=False)  # others write there, too
+        remote = UPath(text, use_listings_cache=False)  # others may write there
         if protocol in _BUCKETS:
-            found.fs.info(rest.split("/")[0])
+            remote.fs.info(rest.split("/")[0])
     except ImportError as error:
-        wanted = _EXTRAS.get(protocol)
-        remedy = f"pip install '{wanted}'" if wanted else str(error)
+        extra = _EXTRAS.get(protocol)
+        remedy = f"pip install '{extra}'" if extra else str(error)
         raise UserError(f"expected the package that reads {protocol}:// URLs, found none; {remedy}") from error
     except FileNotFoundError as error:
         raise UserError(f"expected the bucket of {text}, found none; make it or check the URL") from error
-    except Exception as error:  # file systems raise what their libraries do: OSError, ClientError, ValueError, ...
-        told = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"expected to reach {text}, found: {told}; check the URL, endpoint and credentials") from error
-    return cast(Path, found)  # in all that this project asks of one
+    except Exception as error:  # file systems raise their libraries' errors: OSError, ClientError, ValueError, ...
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(
+            f"expected to reach {text}, found: {reason}; check the URL, endpoint and credentials"
+        ) from error
+    return cast(Path, remote)  # it has all methods that this project uses
 
 
 def is_remote(path: Path) -> bool:
@@ -66,17 +68,17 @@ def is_remote(path: Path) -> bool:
 
 
 def require_local(path: Path | str, what: str) -> None:
-    """UserError when `path` is a URL, also one that went through pathlib; `what` is what can't use it."""
+    """UserError when `path` is a URL, even one that passed through pathlib; `what` can't use it."""
     protocol, separator, _rest = str(path).partition(":/")
     if separator and len(protocol) > 1 and protocol.isalnum() and protocol not in _LOCAL:  # one letter is a drive
         raise UserError(
-            f"expected a directory, for {what} works on local files, found {path}; "
+            f"expected a directory, as {what} works on local files, found {path}; "
             "python -m manifests, trainer.fit and trainer.evaluate take URLs"
         )
 
 
 def beside(directory: Path, recorded: str) -> Path:
-    """The place that `directory` calls `recorded`: relative to it, or a URL."""
+    """Resolve `recorded`, a URL or a path relative to `directory`."""
     if "://" in recorded:
         return place(recorded)
     if isinstance(directory, Path):
@@ -87,43 +89,43 @@ def beside(directory: Path, recorded: str) -> Path:
 
 
 def relative(target: Path, directory: Path) -> str:
-    """What `beside(directory, ...)` needs to find `target`; UserError when a URL would have to name a local path."""
+    """The inverse of `beside`; UserError for a local `target` and a remote `directory`."""
     if isinstance(directory, Path):
         return os.path.relpath(target, directory) if isinstance(target, Path) else str(target)
     if isinstance(target, Path):
-        raise UserError(f"expected blobs where others find them too, as {directory}, found {target}; give --data a URL")
-    there, here = cast("UPath", target), cast("UPath", directory)
-    if there.protocol != here.protocol:
+        raise UserError(f"expected a URL for blobs, like {directory}, found the local {target}; pass --data a URL")
+    remote_target, remote_directory = cast("UPath", target), cast("UPath", directory)
+    if remote_target.protocol != remote_directory.protocol:
         return str(target)
-    return posixpath.relpath(there.path, here.path)
+    return posixpath.relpath(remote_target.path, remote_directory.path)
 
 
 @contextmanager
 def open_parquet(path: Path, *, encoded: Sequence[str] = ()) -> Iterator[pq.ParquetFile]:
-    """A Parquet file whose pages are checked as they are read; the columns `encoded` come as dictionaries."""
-    as_told = {"page_checksum_verification": True, "read_dictionary": list(encoded)}
+    """Open a Parquet file with page checksums verified; the columns `encoded` are read as dictionaries."""
+    options = {"page_checksum_verification": True, "read_dictionary": list(encoded)}
     if isinstance(path, Path):
-        with pq.ParquetFile(path, **as_told) as file:  # pq.read_table imports pandas
+        with pq.ParquetFile(path, **options) as file:  # pq.read_table imports pandas
             yield file
     else:
         remote = cast("UPath", path)
         with (
             remote.fs.open(remote.path, "rb", cache_type="none") as source,
-            pq.ParquetFile(source, pre_buffer=True, **as_told) as file,
+            pq.ParquetFile(source, pre_buffer=True, **options) as file,
         ):
             yield file
 
 
 def create(path: Path, write: Callable[[Path], object]) -> None:
-    """At a URL, create the file that `write(temporary)` wrote; FileExistsError if `path` is already there.
+    """Create the file that `write(temporary)` writes at a URL, whole; FileExistsError if `path` exists.
 
-    UserError when its file system doesn't promise that. The file is written here first, and appears there whole.
+    UserError when its file system doesn't guarantee exclusive creation.
     """
     remote = cast("UPath", path)
     if remote.protocol not in EXCLUSIVE:
         raise UserError(
-            f"expected a file system that creates a file only once, as {', '.join(EXCLUSIVE)} or a directory do, "
-            f"found {remote.protocol}://, which can be read, not written"
+            f"expected a file system that creates a file only once ({', '.join(EXCLUSIVE)}, a directory), "
+            f"found {remote.protocol}://, which is read-only here"
         )
     _require_exclusive(remote)
     with tempfile.TemporaryDirectory() as directory:
@@ -133,7 +135,7 @@ def create(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def replace(path: Path, data: bytes) -> None:
-    """At a URL, make the file hold `data`, in one step."""
+    """Write `data` to the file at a URL, in one step."""
     remote = cast("UPath", path)
     remote.fs.pipe_file(remote.path, data)
 
@@ -145,13 +147,13 @@ def _create(remote: "UPath", file: Path) -> None:
     try:
         remote.fs.put_file(str(file), remote.path, mode="create")
     except OSError as error:
-        if remote.fs.exists(remote.path):  # not every server says why it refused
+        if remote.fs.exists(remote.path):  # not every server states the reason
             raise FileExistsError(str(remote)) from error
         raise
 
 
 def _require_exclusive(remote: "UPath") -> None:
-    """UserError when a file can be created twice: some servers that speak S3's language don't know the header."""
+    """UserError when a file can be created twice: some S3-compatible servers ignore the header."""
     with tempfile.TemporaryDirectory() as directory:
         file, probe = Path(directory) / "probe", remote.with_name(f".tmp-{uuid.uuid4().hex}-probe")
         file.write_bytes(b"twice?")

@@ -1,4 +1,4 @@
-"""The files below a directory, through linked folders as well; each folder is entered once, so loops of links end."""
+"""The files below a directory, including linked folders; each folder is entered once, so loops of links end."""
 
 import os
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from pathlib import Path
 class Walk:
     """The `files` below a directory, sorted, and the `closed` folders, which can't be opened, with the reason.
 
-    Whatever isn't a folder counts as a file, a link that leads nowhere too.
+    Everything except folders counts as a file, including broken links.
     """
 
     files: list[Path] = field(default_factory=list)
@@ -17,9 +17,9 @@ class Walk:
 
 
 def walk_files(root: Path, *, hidden: bool = False) -> Walk:
-    """List what lies below `root`; names that begin with a dot, and what is in such folders, only when `hidden`.
+    """List the files below `root`; those whose name or folder begins with a dot only when `hidden`.
 
-    Links are followed once all else is listed, so that a file is known by its own folder's name and not by a link's.
+    Links are followed last, so that a file is listed under its own folder and not under a link.
     """
     walk = Walk()
     entered: set[tuple[int, int]] = set()
@@ -31,7 +31,7 @@ def walk_files(root: Path, *, hidden: bool = False) -> Walk:
 
 
 def _walk_one(start: Path, walk: Walk, entered: set[tuple[int, int]], hidden: bool) -> list[Path]:
-    """Add the files below `start` to `walk`; the links to folders, which are for later."""
+    """Add the files below `start` to `walk`; return the links to folders."""
 
     def note(error: OSError) -> None:
         walk.closed[Path(str(error.filename))] = error.strerror or str(error)
@@ -50,7 +50,7 @@ def _walk_one(start: Path, walk: Walk, entered: set[tuple[int, int]], hidden: bo
 
 
 def _enter(folder: Path, entered: set[tuple[int, int]]) -> bool:
-    """Whether a folder is entered for the first time."""
+    """Record a folder; whether it is entered for the first time."""
     status = folder.stat()
     key = status.st_dev, status.st_ino
     is_new = key not in entered

@@ -2,10 +2,10 @@
 
 hexdigits.py      columns of hex digits, checked and compared as numbers
 manifest.py       immutable versions `v<N>.parquet`, committed exclusively; `CommitConflict`
-row_groups.py     a version's rows in its file: written and read a row group at a time, so that any
-row_patch.py      what one operation does to a version: some cells of some rows get other values, and
+row_groups.py     a version's rows in its file, written and read a row group at a time
+row_patch.py      the changes of one operation: new values in some cells, and added rows
 schema.py         the columns of a manifest, and `validate`, which lists every violation at once
-table_rules.py    the two rules of a manifest that no row can break alone: no sample_id twice, no
-training_rows.py  the accepted rows of a version: what networks are fitted on, and measured against
-version_spec.py   which version a user means: 3, v3, a path
+table_rules.py    rules across rows: no sample_id twice, no near-duplicate group in two splits
+training_rows.py  the accepted rows of a version, for fitting and evaluation
+version_spec.py   the version that a user names: 3, v3, a path
 """

@@ -1,8 +1,7 @@
 """Versions of a dataset: immutable files `v<N>.parquet` in one directory, each the whole state as of N.
 
-`ManifestStore.commit` writes `v<parent + 1>` to a temporary name, fsyncs it and links it into place
-exclusively. A reader never sees half a version; of two writers on the same parent one gets `CommitConflict`.
-Nothing ever rewrites a version.
+`ManifestStore.commit` writes `v<parent + 1>` to a temporary name, fsyncs it and links it into place exclusively. A
+reader never sees a partial version; of two writers on the same parent one gets `CommitConflict`.
 """
 
 import hashlib
@@ -29,7 +28,7 @@ from manifests.store.row_groups import METADATA_KEY, may_hold, together, write_r
 from manifests.store.row_patch import Places, RowPatch, changed
 from manifests.store.schema import SCHEMA, SCHEMA_VERSION, with_later_columns
 
-COMMIT_ATTEMPTS = 5  # of `update`; each loss means that another writer got through
+COMMIT_ATTEMPTS = 5  # of `update`; each failure means that another writer succeeded
 
 _VERSION_NAME = re.compile(r"v([1-9][0-9]*)\.parquet")
 
@@ -40,7 +39,7 @@ class CommitConflict(UserError):
 
 @dataclass(frozen=True)
 class Manifest:
-    """One version, opened: its metadata at hand, its rows on demand."""
+    """One version, with its metadata; rows are read on demand."""
 
     path: Path
     version: int
@@ -55,9 +54,9 @@ class Manifest:
 
     @classmethod
     def open(cls, path: Path | str, *, data_root: Path | None = None) -> "Manifest":
-        """Open `path`; UserError when it isn't there, is no manifest, or is of a newer schema.
+        """Open `path`; UserError when it is missing, isn't a manifest, or has a newer schema.
 
-        `data_root` overrides the one recorded in the metadata.
+        `data_root` overrides the one in the metadata.
         """
         path = place(path)
         if not path.is_file():
@@ -95,11 +94,11 @@ class Manifest:
         only: Mapping[str, str] | None = None,
         encoded: Sequence[str] = (),
     ) -> pa.Table:
-        """The rows in stored order, without file metadata; all columns or those named. UserError on damage.
+        """Read the rows in stored order, all columns or those named; UserError on damage.
 
-        `only` takes the rows that have these values in these columns; of the others as little as can be is read.
-        Columns in `encoded`, of few distinct strings, come as dictionaries: a number a row, which is a seventh of the
-        time and of the memory. A version of an older schema is read as one of this: what it doesn't have is null.
+        `only` (column -> value) selects rows; row groups without them are skipped. Columns in `encoded`, of few
+        distinct strings, become dictionaries, in a seventh of the time and memory. Columns that an older schema lacks
+        are null.
         """
         names = list(columns or SCHEMA.names)
         with self._opened(encoded) as file:
@@ -108,13 +107,13 @@ class Manifest:
             return together(self._selected(file, names, only), names)
 
     def parts(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-        """As `read`, a row group at a time: PART_ROWS rows, or as many as an older release put into one."""
+        """Read a row group at a time: PART_ROWS rows, or the number that an older release wrote."""
         with self._opened() as file:
             for group in range(file.num_row_groups):
                 yield self._rows_of(file, group, columns or SCHEMA.names)
 
     def take(self, places: Places, columns: Sequence[str] | None = None) -> pa.Table:
-        """The rows with these numbers (ascending, each once), as `read`."""
+        """Read the rows with these numbers (ascending, unique)."""
         names = list(columns or SCHEMA.names)
         with self._opened() as file:
             return together(self._taken(file, names, places), names)
@@ -146,8 +145,8 @@ class Manifest:
         for group in range(file.num_row_groups):
             if not may_hold(file.metadata.row_group(group), only):
                 continue
-            known = self._rows_of(file, group, list(only))
-            fits = reduce(pc.and_, (pc.equal(known[name], value) for name, value in only.items()))
+            keys = self._rows_of(file, group, list(only))
+            fits = reduce(pc.and_, (pc.equal(keys[name], value) for name, value in only.items()))
             if pc.any(fits).as_py():
                 yield self._rows_of(file, group, columns).filter(fits)
 
@@ -171,14 +170,14 @@ class ManifestStore:
         return self.root / f"v{version}.parquet"
 
     def versions(self) -> list[int]:
-        """Version numbers present, ascending; empty for a directory that isn't there."""
+        """Version numbers, ascending; [] for a missing directory."""
         if not self.root.is_dir():
             return []
         matches = (_VERSION_NAME.fullmatch(entry.name) for entry in self.root.iterdir())
         return sorted(int(match[1]) for match in matches if match)
 
     def latest(self) -> int | None:
-        """The newest version's number, None when there is none yet."""
+        """The newest version's number; None without versions."""
         return max(self.versions(), default=None)
 
     def open(self, version: int | None = None) -> Manifest:
@@ -189,7 +188,7 @@ class ManifestStore:
         return Manifest.open(self.path(number))
 
     def data_root(self) -> Path:
-        """The data root of the latest version; the directory `data` beside this one when there is no version."""
+        """The data root of the latest version; without versions, the directory `data` beside this one."""
         return self.open().data_root if self.versions() else beside(self.root, "../data")
 
     def history(self) -> list[Manifest]:
@@ -205,9 +204,9 @@ class ManifestStore:
         parameters: Mapping[str, Any],
         data_root: Path,
     ) -> Manifest:
-        """Write `rows` as the version after `parent` (None for the first). Of rows in parts, a few are in memory.
+        """Write `rows` as the version after `parent` (None for the first); a few parts are in memory at a time.
 
-        Raises ManifestInvalid when a row breaks the schema, CommitConflict when `parent` is not the latest.
+        ManifestInvalid when a row breaks the schema, CommitConflict when `parent` is not the latest.
         """
         parts = [rows] if isinstance(rows, pa.Table) else rows
         latest = self.latest()
@@ -240,8 +239,8 @@ class ManifestStore:
     ) -> Manifest | None:
         """Commit what `change(latest rows or None, new version)` returns; None when it returns None.
 
-        For changes that hold on whatever version is the latest: after a CommitConflict the change is made
-        again on the newer parent, COMMIT_ATTEMPTS times at most.
+        For changes that apply to any latest version: after a CommitConflict `change` is called with the newer one,
+        COMMIT_ATTEMPTS times at most.
         """
 
         def parts(base: Manifest | None, version: int) -> list[pa.Table] | None:
@@ -258,7 +257,10 @@ class ManifestStore:
         parameters: Mapping[str, Any],
         data_root: Path,
     ) -> Manifest | None:
-        """As `update` for a change of few rows: the others go by in parts and never lie in memory together."""
+        """Commit the patch that `change(latest version or None, new version)` returns; None when it returns None.
+
+        Retries as `update`; the rows are copied part by part.
+        """
 
         def parts(base: Manifest | None, version: int) -> Iterable[pa.Table] | None:
             changes = change(base, version)
@@ -296,9 +298,8 @@ class ManifestStore:
 
 
 def _offer(directory: Path) -> str:
-    """The remedy for a missing manifest: the versions that exist, or how to make one."""
+    """The remedy for a missing manifest: the latest versions, or how to make one."""
     versions = ManifestStore(directory).versions()
     if versions:
-        named = ", ".join(f"v{version}" for version in versions[-5:])
-        return f"{directory} holds {named}"
+        return f"{directory} holds {', '.join(f'v{version}' for version in versions[-5:])}"
     return "make one with python -m pipeline.generate or python -m manifests import"

@@ -1,4 +1,4 @@
-"""A version's rows in its file: written and read a row group at a time, so that any number of them fits into memory."""
+"""A version's rows in its file, written and read a row group at a time: memory doesn't limit their number."""
 
 import json
 from collections import Counter
@@ -17,19 +17,19 @@ from manifests.store.schema import PART_ROWS, SCHEMA, Validation
 
 METADATA_KEY = b"maskfoundry"
 
-_REPEATING = (  # columns of few different values: the file holds each value once, and numbers
+_REPEATING = (  # columns of few distinct values: stored with a dictionary
     "source", "license", "attribution", "width", "height", "origin", "teacher", "components", "holes", "split",
     "status", "reason", "reviewers.list.element", "votes_accept", "votes_reject", "added_in",
 )  # fmt: skip
-_WITHOUT_STATISTICS = (  # digests: they go from 0 to f in every row group
+_WITHOUT_STATISTICS = (  # digests span the whole range in every row group
     "sample_id", "source_uri", "source_sha256", "image", "image_sha256", "mask", "mask_sha256", "phash", "group_id",
 )  # fmt: skip
 
 
 def write_rows(parts: Iterable[pa.Table], path: Path, stamp: Mapping[str, Any]) -> None:
-    """Write the rows and the metadata, `stamp` and the counts; ManifestInvalid when a row breaks the schema.
+    """Write the rows and the metadata (`stamp` and the counts); ManifestInvalid when a row breaks the schema.
 
-    A thread encodes one row group while the next one is read and validated.
+    A thread encodes one row group while the next is read and validated.
     """
     validation = Validation()
     counts: Counter[str] = Counter()
@@ -48,7 +48,7 @@ def write_rows(parts: Iterable[pa.Table], path: Path, stamp: Mapping[str, Any]) 
 
 
 def may_hold(group: pq.RowGroupMetaData, only: Mapping[str, str]) -> bool:
-    """Whether a row group may hold rows with these values in these columns, by its statistics."""
+    """Whether a row group's statistics admit rows with the values `only` (column -> value)."""
     for column in map(group.column, range(group.num_columns)):
         value, statistics = only.get(column.path_in_schema), column.statistics
         known = value is not None and statistics is not None and statistics.has_min_max
@@ -58,9 +58,9 @@ def may_hold(group: pq.RowGroupMetaData, only: Mapping[str, str]) -> bool:
 
 
 def together(parts: Iterable[pa.Table], columns: Sequence[str]) -> pa.Table:
-    """The parts as one table; without any, an empty one of those columns."""
-    found = list(parts)
-    return pa.concat_tables(found) if found else SCHEMA.empty_table().select(list(columns))
+    """The parts as one table; without parts, an empty one with those columns."""
+    tables = list(parts)
+    return pa.concat_tables(tables) if tables else SCHEMA.empty_table().select(list(columns))
 
 
 def _writer(path: Path) -> pq.ParquetWriter:
@@ -68,23 +68,23 @@ def _writer(path: Path) -> pq.ParquetWriter:
         path,
         SCHEMA,
         compression="zstd",
-        write_page_checksum=True,  # a flipped bit must not go unseen
+        write_page_checksum=True,  # to detect flipped bits
         use_dictionary=_REPEATING,
         write_statistics=[name for name in SCHEMA.names if name not in _WITHOUT_STATISTICS],
-        store_schema=False,  # else the metadata would have to be known before the rows
+        store_schema=False,  # else the metadata must be complete before the rows
     )
 
 
 def _checked(parts: Iterable[pa.Table], validation: Validation) -> Iterator[pa.Table]:
-    """The parts in the schema's order of columns, as row groups; none from the first that breaks a rule on."""
+    """The parts as row groups, with columns in the schema's order; ends at the first that breaks a rule."""
     parts = iter(parts)
     first = next(parts, SCHEMA.empty_table())
-    validation.check(first.slice(0, 0))  # its columns, if there are no rows
+    validation.check(first.slice(0, 0))  # the columns, also without rows
     for part in in_parts(chain([first], parts), PART_ROWS):
         if validation.check(part):
             yield part.select(SCHEMA.names).cast(SCHEMA)
 
 
 def _counts(part: pa.Table) -> Counter[str]:
-    counted = pc.value_counts(part["status"].combine_chunks()).to_pylist()
-    return Counter({entry["values"]: entry["counts"] for entry in counted})
+    counts = pc.value_counts(part["status"].combine_chunks()).to_pylist()
+    return Counter({entry["values"]: entry["counts"] for entry in counts})

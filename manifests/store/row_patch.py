@@ -1,6 +1,6 @@
-"""The patch that one operation makes: new values for some cells of some rows, and rows added at the end.
+"""The patch of one operation: new values for some cells of some rows, and rows added at the end.
 
-Small beside a version of millions of rows, which goes by part by part while it is written again with these changes.
+It is small beside a version of millions of rows, which is copied part by part with these changes.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,7 +17,7 @@ Places = npt.NDArray[np.int64]  # numbers of rows in a version, ascending
 
 @dataclass(frozen=True)
 class RowPatch:
-    """`cells` holds the new values: row i of it is for the row `places[i]`, in the columns that it has."""
+    """Row i of `cells` holds the new values of row `places[i]`, in the columns that `cells` has."""
 
     added: pa.Table = field(default_factory=SCHEMA.empty_table)
     places: Places = field(default_factory=lambda: np.empty(0, np.int64))
@@ -25,7 +25,7 @@ class RowPatch:
 
 
 def changed(parts: Iterable[pa.Table], changes: RowPatch) -> Iterator[pa.Table]:
-    """The parts of a version with the changes in them."""
+    """The parts of a version with the changes applied."""
     first = 0
     for part in parts:
         begin, end = np.searchsorted(changes.places, [first, first + part.num_rows])

@@ -1,7 +1,7 @@
 """The columns of a manifest (schema version 2) and `validate`, which lists every violation at once.
 
-One row is one sample: an ROI of a source image with one candidate mask. The meaning of each column is in
-docs/dataset.md; a column's meaning never changes, new needs add columns and raise SCHEMA_VERSION.
+One row is one sample: an ROI of a source image with one candidate mask. docs/dataset.md defines each column; a
+column's meaning never changes, new columns raise SCHEMA_VERSION.
 """
 
 from collections.abc import Callable, Sequence
@@ -89,12 +89,12 @@ _UNIT_INTERVAL = (
 _POSITIVE = ("width", "height", "roi_w", "roi_h", "added_in")
 _NOT_NEGATIVE = ("roi_x", "roi_y", "votes_accept", "votes_reject", "decision_ms", "components", "holes")
 _Rule = Callable[..., pa.ChunkedArray]  # columns -> which rows break the rule
-_ROWS_NAMED = 3  # of each violation; the count says how many there are
+_ROWS_NAMED = 3  # of each violation
 PART_ROWS = 131_072  # rows of a manifest that are in memory together: 90 MB
 
 
 class ManifestInvalid(UserError):
-    """A table is no manifest; `violations` holds one line per broken rule."""
+    """A table isn't a manifest; `violations` has one line per broken rule."""
 
     def __init__(self, violations: list[str]) -> None:
         super().__init__(
@@ -105,7 +105,7 @@ class ManifestInvalid(UserError):
 
 
 def validate(table: pa.Table) -> None:
-    """Raise ManifestInvalid with every broken rule of `table`: columns, types, nulls, values, rows."""
+    """Check `table`; ManifestInvalid lists every broken rule on columns, types, nulls, values and rows."""
     validation = Validation()
     for first in range(0, max(1, table.num_rows), PART_ROWS):
         validation.check(table.slice(first, PART_ROWS))
@@ -113,7 +113,7 @@ def validate(table: pa.Table) -> None:
 
 
 class Validation:
-    """Checks a table that goes by in parts; besides the part at hand it keeps some 40 bytes a row."""
+    """Checks a table part by part, and keeps some 40 bytes a row."""
 
     def __init__(self) -> None:
         self._columns: dict[str, None] = {}  # violations, each once
@@ -122,11 +122,13 @@ class Validation:
         self._rows = 0
 
     def check(self, part: pa.Table) -> bool:
-        """Check the next rows; false when a rule was broken by now. All parts have the same columns."""
+        """Check the next rows; false once a rule is broken. All parts have the same columns."""
         self._columns.update(dict.fromkeys(_column_violations(part)))
-        found = part.schema.names
-        sound = [f.name for f in SCHEMA if found.count(f.name) == 1 and part.schema.field(f.name).type == f.type]
-        part = part.select(sound)  # a broken column doesn't hide what is wrong in the others
+        names_of_part = part.schema.names
+        sound = [
+            f.name for f in SCHEMA if names_of_part.count(f.name) == 1 and part.schema.field(f.name).type == f.type
+        ]
+        part = part.select(sound)  # a broken column doesn't hide violations in the others
         for broken, (names, _what, rule) in zip(self._broken, _RULES, strict=True):
             if set(names) <= set(sound):
                 broken.note(rule(*(part[name] for name in names)), part, self._rows)
@@ -138,7 +140,7 @@ class Validation:
         return not self._columns and not any(broken.count for broken in self._broken)
 
     def finish(self) -> None:
-        """Raise ManifestInvalid when the parts broke a rule, each alone or together."""
+        """ManifestInvalid when a part, or the whole table, breaks a rule."""
         violations = [*self._columns, *(line for broken in self._broken for line in broken.lines())]
         count, named = self._repeated.find(named=_ROWS_NAMED)
         if count:
@@ -150,7 +152,7 @@ class Validation:
 
 
 def with_later_columns(table: pa.Table, columns: Sequence[str]) -> pa.Table:
-    """`table`, of this schema version or an older one, with those columns in that order: new ones hold nulls."""
+    """Select columns of a table of this schema version or an older one; columns that it lacks are null."""
     for name in set(columns) - set(table.column_names):
         table = table.append_column(SCHEMA.field(name), pa.nulls(table.num_rows, SCHEMA.field(name).type))
     return table.select(list(columns))
@@ -158,21 +160,21 @@ def with_later_columns(table: pa.Table, columns: Sequence[str]) -> pa.Table:
 
 def _column_violations(table: pa.Table) -> list[str]:
     names = table.schema.names
-    found = {field.name: field.type for field in table.schema}
+    types = {field.name: field.type for field in table.schema}
     return [
-        *(f"column {field.name} is missing" for field in SCHEMA if field.name not in found),
-        *(f"column {name} is unknown" for name in found if name not in SCHEMA.names),
-        *(f"column {name} occurs {names.count(name)} times" for name in found if names.count(name) > 1),
+        *(f"column {field.name} is missing" for field in SCHEMA if field.name not in types),
+        *(f"column {name} is unknown" for name in types if name not in SCHEMA.names),
+        *(f"column {name} occurs {names.count(name)} times" for name in types if names.count(name) > 1),
         *(
-            f"column {field.name}: expected type {field.type}, found {found[field.name]}"
+            f"column {field.name}: expected type {field.type}, found {types[field.name]}"
             for field in SCHEMA
-            if field.name in found and found[field.name] != field.type
+            if field.name in types and types[field.name] != field.type
         ),
     ]
 
 
 class _Broken:
-    """The rows that break one rule: how many, and the first of them with their ids."""
+    """The rows that break one rule: their count, and the first row numbers and ids."""
 
     def __init__(self, what: str) -> None:
         self.what = what
@@ -199,12 +201,12 @@ def _line(what: str, count: int, named: Sequence[tuple[int, str | None]]) -> str
 
 
 def _not(mask: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pc.invert(pc.fill_null(mask, True))  # nulls are another rule's matter
+    return pc.invert(pc.fill_null(mask, True))  # nulls have their own rule
 
 
 def _not_hex(digits: int) -> _Rule:
     def broken(values: pa.ChunkedArray) -> pa.ChunkedArray:
-        if digits_of(values, digits) is not None:  # a fifth of the time
+        if digits_of(values, digits) is not None:  # faster: a fifth of the regex's time
             return pa.chunked_array([pa.repeat(False, len(values))])
         return _not(pc.match_substring_regex(values, rf"^[0-9a-f]{{{digits}}}$"))
 
@@ -212,7 +214,7 @@ def _not_hex(digits: int) -> _Rule:
 
 
 def _none_of(words: tuple[str, ...]) -> _Rule:
-    # is_in says False for a null, which is another rule's matter
+    # is_in is False for a null, which has its own rule
     return lambda values: pc.and_(pc.is_valid(values), pc.invert(pc.is_in(values, pa.array(words))))
 
 
@@ -234,7 +236,7 @@ def _not_of_roi_size(
     return pc.or_(pc.not_equal(width, roi_w), pc.not_equal(height, roi_h))
 
 
-_RULES: list[tuple[tuple[str, ...], str, _Rule]] = [  # the columns, what is wrong with them, which rows are
+_RULES: list[tuple[tuple[str, ...], str, _Rule]] = [  # columns, violation, rule
     *(((field.name,), f"column {field.name} is null", pc.is_null) for field in SCHEMA if not field.nullable),
     *(((name,), f"column {name} is not {digits} hex digits", _not_hex(digits)) for name, digits in _HEX_DIGITS.items()),
     *(((name,), f"column {name} is none of {', '.join(words)}", _none_of(words)) for name, words in _WORDS.items()),

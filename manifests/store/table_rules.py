@@ -1,7 +1,7 @@
-"""The two rules of a manifest that no row can break alone: no sample_id twice, no near-duplicate group in two splits.
+"""Rules across rows: no sample_id twice, no near-duplicate group in two splits.
 
-Both see the rows part by part and keep numbers, some 40 bytes a row together, until the whole table went by. Nulls and
-ids that are no hex digits are another rule's matter.
+Both take the rows part by part and keep numbers, some 40 bytes a row together, until the table ends. Nulls and ids that
+aren't hex digits are left to other rules.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ _Codes = npt.NDArray[np.int32]
 
 
 class RepeatedIds:
-    """Rows whose sample_id another row has too."""
+    """Rows whose sample_id another row has as well."""
 
     def __init__(self) -> None:
         self._ids: list[Numbers] = []
@@ -28,7 +28,7 @@ class RepeatedIds:
         self._rows.append(places + first_row)
 
     def find(self, *, named: int) -> tuple[int, list[tuple[int, str]]]:
-        """The count of such rows, and the number and id of the first `named`."""
+        """The count of such rows, and the row number and id of the first `named`."""
         ids, rows = _joined(self._ids), np.concatenate([*self._rows, np.empty(0, np.int64)])
         ordered = np.sort(ids[:, 0])
         suspects = np.flatnonzero(np.isin(ids[:, 0], ordered[1:][ordered[1:] == ordered[:-1]]))  # by their upper half
@@ -41,7 +41,7 @@ class SplitLeaks:
     """Groups whose rows lie in more than one split."""
 
     def __init__(self) -> None:
-        self._numbered: dict[str, int] = {}  # each split, unknown ones too
+        self._numbered: dict[str, int] = {}  # each split, including unknown ones
         self._groups: list[Numbers] = []
         self._codes: list[_Codes] = []  # which split
 
@@ -56,11 +56,9 @@ class SplitLeaks:
         """The ids of those groups, ascending."""
         groups, codes = _joined(self._groups), np.concatenate([*self._codes, np.empty(0, np.int32)])
         suspects = np.isin(groups[:, 0], _in_two(groups[:, 0], codes))  # by their upper half
-        there = np.unique(
-            np.column_stack([groups[suspects], codes[suspects].astype(np.uint64)]), axis=0
-        )  # group and split
-        again = (there[1:, :2] == there[:-1, :2]).all(axis=1)
-        return [_text(group) for group in np.unique(there[1:][again, :2], axis=0)]
+        pairs = np.unique(np.column_stack([groups[suspects], codes[suspects].astype(np.uint64)]), axis=0)
+        again = (pairs[1:, :2] == pairs[:-1, :2]).all(axis=1)  # the same group with another split
+        return [_text(group) for group in np.unique(pairs[1:][again, :2], axis=0)]
 
     def _number(self, splits: pa.ChunkedArray) -> _Codes:
         """The number of each row's split; -1 for null."""
@@ -83,13 +81,13 @@ def _text(key: Numbers) -> str:
 
 def _sound(ids: pa.ChunkedArray) -> tuple[Numbers, _Rows]:
     """The ids that are hex digits, as numbers (N, 2), and their places."""
-    found = id_numbers(ids)
-    if found is not None:
-        return found, np.arange(len(found), dtype=np.int64)
+    keys = id_numbers(ids)
+    if keys is not None:
+        return keys, np.arange(len(keys), dtype=np.int64)
     usable = pc.fill_null(pc.match_substring_regex(ids, rf"^[0-9a-f]{{{ID_DIGITS}}}$"), False)
-    left = id_numbers(ids.filter(usable))
-    assert left is not None, "the others were taken out"
-    return left, np.flatnonzero(usable.to_numpy())
+    keys = id_numbers(ids.filter(usable))
+    assert keys is not None, "others are filtered out"
+    return keys, np.flatnonzero(usable.to_numpy())
 
 
 def _joined(parts: list[Numbers]) -> Numbers:

@@ -1,4 +1,4 @@
-"""The accepted rows of a version: what networks are fitted on, and measured against."""
+"""The accepted rows of a version, for fitting and evaluation."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class AcceptedRow:
 
 
 class AcceptedRows(Sequence[AcceptedRow]):
-    """Accepted rows in order. They lie in columns: of millions, those that are asked for become objects."""
+    """Accepted rows in order, stored in columns: a row becomes an object when it is accessed."""
 
     def __init__(self, table: pa.Table, order: npt.NDArray[np.int64]) -> None:
         """`table` has the columns of AcceptedRow's names, `order` the numbers of its rows."""
@@ -66,7 +66,7 @@ class AcceptedRows(Sequence[AcceptedRow]):
 def accepted_rows(manifest: Manifest, split: SplitOrAll, *, trusted: bool = False) -> AcceptedRows:
     """The accepted rows of one split, or of all, in the order of their sample ids.
 
-    `trusted` leaves out those whose mask a teacher made: they can't be what teachers are measured against.
+    `trusted` leaves out those whose mask a teacher made: a teacher isn't evaluated on its own masks.
     """
     needed = ["sample_id", *AcceptedRow.__slots__, *(["origin"] if trusted else [])]
     only = {"status": "accepted"} | ({} if split == "all" else {"split": split})
@@ -79,7 +79,7 @@ def accepted_rows(manifest: Manifest, split: SplitOrAll, *, trusted: bool = Fals
 
 
 def require_rows(manifest: Manifest, split: SplitOrAll, *, trusted: bool = False) -> AcceptedRows:
-    """As `accepted_rows`; UserError when there are none."""
+    """`accepted_rows`, or UserError when there are none."""
     rows = accepted_rows(manifest, split, trusted=trusted)
     if not rows:
         where = "any split" if split == "all" else f"the {split} split"

@@ -1,5 +1,5 @@
-"""What every server of this project shares.
+"""Shared by every server of this project.
 
-address.py  where a server listens; serving.py runs it
-serving.py  running an app until it is stopped
+address.py  the address on which a server listens
+serving.py  runs an app until it is stopped
 """

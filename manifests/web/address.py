@@ -1,4 +1,4 @@
-"""Where a server listens, and what to type into a browser."""
+"""The address on which a server listens, and its URL."""
 
 import argparse
 import ipaddress
@@ -8,7 +8,7 @@ from manifests.errors import UserError
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens on the address from now on; UserError when it can't be had."""
+    """Open a socket that listens on the address; UserError when it is taken or unknown."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, protocol)
@@ -23,14 +23,14 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def url_of(listener: socket.socket) -> str:
-    """The address to type into a browser on this machine."""
+    """The URL for a browser on this machine."""
     host, port = listener.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def port(text: str) -> int:
-    """An argument's type: a port number; the system would take one that is too large for another one."""
+    """Argument type: a port number in range; the system would wrap a larger one around."""
     number = int(text)
     if not 0 <= number <= 65535:
         raise argparse.ArgumentTypeError(f"expected a port from 0 to 65535, found {number}")
@@ -38,7 +38,7 @@ def port(text: str) -> int:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches what listens there."""
+    """Whether only this machine reaches the host."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -1,4 +1,4 @@
-"""Running an app until it is stopped."""
+"""Run an app until it is stopped."""
 
 import contextlib
 import socket
@@ -7,11 +7,11 @@ from collections.abc import Callable
 import uvicorn
 from starlette.types import ASGIApp
 
-SHUTDOWN_SECONDS = 2  # an open page keeps a connection to Gradio alive; don't wait for it longer
+SHUTDOWN_SECONDS = 2  # an open page keeps a connection to Gradio alive
 
 
 def serve(app: ASGIApp, listener: socket.socket, *, on_ready: Callable[[], None]) -> None:
-    """Answer requests until interrupted; `on_ready` is called when the first one can be answered."""
+    """Answer requests until interrupted; `on_ready` is called once the server accepts them."""
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, timeout_graceful_shutdown=SHUTDOWN_SECONDS, server_header=False
     )

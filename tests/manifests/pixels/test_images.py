@@ -95,7 +95,7 @@ def test_a_blob_written_by_another_meanwhile_is_no_error(blobs: BlobStore, monke
 
 
 def test_another_suffix_is_refused(blobs: BlobStore) -> None:
-    with pytest.raises(ValueError, match="expected a suffix out of"):
+    with pytest.raises(ValueError, match="expected a suffix of"):
         blobs.put(b"abc", ".exe")
 
 

@@ -213,7 +213,7 @@ def test_a_local_dataset_may_have_its_blobs_at_a_url(url: str, tmp_path: Path) -
     store = ManifestStore(tmp_path / "manifests")
     store.commit(rows(3), parent=None, operation="x", parameters={}, data_root=place(f"{url}/data"))
     assert str(store.open().data_root) == f"{url}/data"
-    with pytest.raises(UserError, match="give --data a URL"):
+    with pytest.raises(UserError, match="pass --data a URL"):
         ManifestStore(f"{url}/m").commit(rows(3), parent=None, operation="x", parameters={}, data_root=tmp_path)
 
 
@@ -241,7 +241,7 @@ def test_a_store_that_replaces_files_is_not_written_to(monkeypatch: pytest.Monke
 
 def test_a_store_that_promises_nothing_is_not_written_to(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storage, "EXCLUSIVE", ("s3",))
-    with pytest.raises(UserError, match="which can be read, not written"):
+    with pytest.raises(UserError, match="which is read-only here"):
         commit(ManifestStore(f"memory://{uuid.uuid4().hex}/manifests"), rows(3), None)
 
 
