@@ -1,9 +1,9 @@
-"""`python -m trainer.import_weights`: weights that others fitted -> a checkpoint like those of trainer.fit.
+"""`python -m trainer.import_weights`: third-party weights -> a checkpoint like trainer.fit's.
 
 A state dict of SINet's authors: their networks see BGR, standardised and then divided by 255 once more; that
 preprocessing goes into the checkpoint. The file is read as tensors only: a pickle with anything else in it is refused,
 and nothing in it is run. Or TensorFlow's MobileNetV2 x0.5 in an ONNX file: the encoder of a DeepLabv3+ whose decoder
-is fresh, to be fitted with `trainer.fit --init`.
+is random, to be fitted with `trainer.fit --init`.
 """
 
 import argparse

@@ -95,7 +95,7 @@ def test_missing_left_over_and_misshapen_tensors_are_named(saved: Path):
     write_tensors(saved, weights, header, kind="checkpoint")
     with pytest.raises(UserError) as caught:
         load_checkpoint(saved)
-    for problem in ("missing: norm2.bias", "left over: norm2.extra", "of another shape: norm4.weight"):
+    for problem in ("missing: norm2.bias", "unexpected: norm2.extra", "of another shape: norm4.weight"):
         assert problem in str(caught.value)
 
 

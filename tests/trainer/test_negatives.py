@@ -77,7 +77,7 @@ def test_evaluate_prints_the_share_of_each_network(tmp_path: Path, portraits: Pa
     run = tmp_path / "run"
     quick = ["--manifest", str(manifest.path), "--size", "32", "--device", "cpu", "--no-compile", "--epochs", "1"]
     fit.main([*quick, "--negatives", "0.3", "--output", str(run)])
-    assert "pictures without people" in capsys.readouterr().out
+    assert "images without people" in capsys.readouterr().out
     measuring = ["--checkpoint", str(run), "--manifest", str(manifest.path), "--split", "all", "--json"]
     evaluate.main([*measuring, "--person-free"])
     printed = capsys.readouterr().out

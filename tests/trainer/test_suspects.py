@@ -117,7 +117,7 @@ def test_softmin_is_the_weighted_mean_of_what_the_network_gives_the_labels() -> 
 
 def test_without_cleanlab_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cleanlab.segmentation.rank", None)
-    with pytest.raises(UserError, match=r"pip install 'maskfoundry\[label-quality\]', or take --score iou"):
+    with pytest.raises(UserError, match=r"pip install 'maskfoundry\[label-quality\]', or use --score iou"):
         softmin_score(np.zeros((2, 2), np.float32), np.zeros((2, 2), bool))
 
 
@@ -224,4 +224,4 @@ def test_trusted_masks_are_listed_and_nobody_is_asked(dataset: Dataset, capsys: 
     dataset.suspects("--checkpoint", STARTER, "--unseen", "--top", "2", "--second-look")
     said = capsys.readouterr()
     assert "0 sent to the second look" in said.out
-    assert "2 are ground truth, which nobody reviews" in said.err
+    assert "2 are ground truth, which is not reviewed" in said.err

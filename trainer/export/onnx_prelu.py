@@ -1,9 +1,8 @@
 """PReLU as ONNX Runtime computes it fastest on CPUs: x + relu(-|1 - slope| x), the product a depthwise 1x1 convolution.
 
-Its own PRelu knows neither the blocked layout of its convolutions, so that each stands between two reorderings, nor
-vector instructions; together they were more than half of SINet's time. Where a slope is above 1 its channel is
-subtracted: relu's result passes another depthwise 1x1 convolution, of 1 and -1. Other runtimes fuse PRelu as it is,
-and are given it.
+Its own PRelu supports neither the blocked layout of its convolutions, so that each stands between two reorderings, nor
+vector instructions; together they took more than half of SINet's time. Channels with a slope above 1 are subtracted:
+relu's result passes another depthwise 1x1 convolution, of 1 and -1. Other runtimes fuse PRelu itself and keep it.
 """
 
 from pathlib import Path
@@ -16,7 +15,7 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 def rewrite_prelus(onnx_path: Path, path: Path) -> None:
     """Write the network of `onnx_path` to `path`, the same function up to rounding.
 
-    A PRelu with one slope for all channels is left as it is.
+    A PRelu with one slope for all channels stays.
     """
     model = onnx.load(onnx_path)
     constants = {constant.name: constant for constant in model.graph.initializer}
@@ -35,7 +34,7 @@ def rewrite_prelus(onnx_path: Path, path: Path) -> None:
 
 
 def _rewritten(node: NodeProto, constants: dict[str, TensorProto]) -> list[NodeProto]:
-    """Adds its weights to `constants`."""
+    """The nodes that compute a PRelu; adds their weights to `constants`."""
     source, slope_name = node.input
     if slope_name not in constants:
         return [node]
@@ -44,9 +43,9 @@ def _rewritten(node: NodeProto, constants: dict[str, TensorProto]) -> list[NodeP
         return [node]
     name, change = node.output[0], (slopes - 1).reshape(-1, 1, 1, 1)
 
-    def scaled(taken: str, given: str, factors: np.ndarray) -> NodeProto:
-        constants[f"{given}_weight"] = numpy_helper.from_array(factors, f"{given}_weight")
-        return helper.make_node("Conv", [taken, f"{given}_weight"], [given], group=len(factors), kernel_shape=[1, 1])
+    def scaled(tensor: str, output: str, factors: np.ndarray) -> NodeProto:
+        constants[f"{output}_weight"] = numpy_helper.from_array(factors, f"{output}_weight")
+        return helper.make_node("Conv", [tensor, f"{output}_weight"], [output], group=len(factors), kernel_shape=[1, 1])
 
     below, added, signed = f"{name}_below", f"{name}_added", f"{name}_signed"
     nodes = [scaled(source, below, -abs(change)), helper.make_node("Relu", [below], [added])]

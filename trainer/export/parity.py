@@ -25,11 +25,11 @@ def probabilities(predictor: Predictor, photographs: Sequence[tuple[Pixels, Mask
     return [predictor.person_prob(rgb) for rgb, _ in photographs]
 
 
-def compare(found: Sequence[Prob], expected: Sequence[Prob], photographs: Sequence[tuple[Pixels, Mask]]) -> Parity:
-    """Probabilities of the export, of the checkpoint, and what they are of."""
+def compare(probs: Sequence[Prob], expected: Sequence[Prob], photographs: Sequence[tuple[Pixels, Mask]]) -> Parity:
+    """Compare the export's probabilities with the checkpoint's on `photographs`."""
     largest, equal, pixels = 0.0, 0, 0
     accumulator = MetricsAccumulator()
-    for prob, reference, (_, truth) in zip(found, expected, photographs, strict=True):
+    for prob, reference, (_, truth) in zip(probs, expected, photographs, strict=True):
         mask = prob >= PERSON_PROB
         largest = max(largest, float(np.abs(prob - reference).max()))
         equal += int(np.count_nonzero(mask == (reference >= PERSON_PROB)))

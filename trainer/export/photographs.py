@@ -1,4 +1,4 @@
-"""A manifest's accepted pictures with their masks: some to compare exports on, others to calibrate 8 bits with."""
+"""A manifest's accepted images with their masks: some to compare exports on, others to calibrate 8 bits with."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ MOST_TO_CALIBRATE = 32
 
 @dataclass(frozen=True, slots=True)
 class Photographs:
-    """Pictures RGB uint8 (H, W, 3) and masks bool (H, W); those to calibrate with are no ones to compare on."""
+    """Images RGB uint8 (H, W, 3) and masks bool (H, W); none is both compared and calibrated with."""
 
     manifest: str
     compared: list[tuple[Pixels, Mask]]
@@ -27,7 +27,7 @@ class Photographs:
 def read_photographs(path: Path, *, data_root: Path | None, count: int, calibrate: bool) -> Photographs:
     """The first `count` accepted rows in the order of their ids, which are random, and others to calibrate with.
 
-    UserError when there are too few rows, or when a picture is missing or altered.
+    UserError when there are too few rows, or when an image is missing or altered.
     """
     manifest = Manifest.open(path, data_root=data_root)
     rows, blobs = require_rows(manifest, "all"), BlobStore(manifest.data_root)
@@ -39,10 +39,7 @@ def read_photographs(path: Path, *, data_root: Path | None, count: int, calibrat
     return Photographs(
         f"v{manifest.version}",
         [
-            (
-                read_image(blobs, row),
-                read_mask(blobs, row) >= PERSON_LEVEL,
-            )
+            (read_image(blobs, row), read_mask(blobs, row) >= PERSON_LEVEL)
             for row in progress(compared, "reading", total=len(compared))
         ],
         [read_image(blobs, row) for row in calibrating],

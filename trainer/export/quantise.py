@@ -14,11 +14,11 @@ from manifests.pixels.onnx_segmenter import squeeze
 from trainer.export.onnx_graph import quiet
 from trainer.inference.runtimes.metadata import INPUT, Metadata
 
-QUANTISED = ["Conv"]  # the rest is small, and a sigmoid's input wants more than 256 values
+QUANTISED = ["Conv"]  # the rest is small, and a sigmoid's input needs more than 256 values
 
 
 def write_int8(onnx_path: Path, path: Path, metadata: Metadata, photographs: Sequence[Pixels]) -> None:
-    """Calibrated on `photographs`, RGB uint8 (H, W, 3) each; image and probability stay as they were."""
+    """Write the network, calibrated on `photographs`, RGB uint8 (H, W, 3); image and probability stay unchanged."""
     with tempfile.TemporaryDirectory() as directory, quiet():
         prepared = Path(directory) / "prepared.onnx"
         quant_pre_process(onnx_path, prepared, skip_symbolic_shape=True)

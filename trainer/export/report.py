@@ -1,4 +1,4 @@
-"""report.json for programs and report.md for people: what was written, and how close it is to the checkpoint."""
+"""report.json and report.md: the files written, and their difference from the checkpoint."""
 
 import dataclasses
 import json
@@ -18,7 +18,7 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """One export: its first file is the one to open. `checked` says what was looked at where it can't run here."""
+    """One export: its first file is the one to open. `checked` is what was read back where it can't run here."""
 
     runtime: str
     precision: str
@@ -30,7 +30,7 @@ class Exported:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`checkpoint` holds the checkpoint's own figures on the same photographs; None where none were given."""
+    """`checkpoint` holds the checkpoint's own figures on the same photographs; None without photographs."""
 
     metadata: Metadata
     packages: dict[str, str]
@@ -61,13 +61,13 @@ class Report:
             f"| {export.files[0]} | {export.size_bytes:,} | {export.precision} | {_closeness(export)} |"
             for export in self.exports
         ]
-        what = (
+        summary = (
             f"Differences are of person probabilities on {self.photographs} photographs of manifest {self.manifest}, "
             "at their own sizes, against the checkpoint in PyTorch."
             if self.checkpoint
             else "Nothing was compared: no --manifest was given."
         )
-        lines += ["", what]
+        lines += ["", summary]
         lines += [
             f"{export.files[0]} was not run here; read back it has {_counts(export.checked)}."
             for export in self.exports
@@ -85,8 +85,8 @@ def _closeness(export: Exported) -> str:
 
 
 def _metrics(parity: Parity) -> str:
-    found = parity.metrics
-    return f"{found.miou:.4f} | {found.person_iou_per_image:.4f} | {found.boundary_f1:.4f}"
+    metrics = parity.metrics
+    return f"{metrics.miou:.4f} | {metrics.person_iou_per_image:.4f} | {metrics.boundary_f1:.4f}"
 
 
 def _counts(checked: dict[str, Any]) -> str:

@@ -1,9 +1,9 @@
-"""SINet as runtimes like it best: the same function of the same picture, with fewer operations.
+"""SINet for inference: the same function, with fewer operations.
 
-What training keeps apart is put together, in float64. Every batch norm goes into the convolution before it, also
-through bilinear up-sampling, whose weights sum to 1; that of a residual sum goes into the branches and, as a positive
-scale, which PReLU lets through, into the module before. The channel shuffle becomes an order of the weights after it.
-The decoder computes the difference of the two logits alone; what it up-samples to one size is up-sampled in one piece.
+Operations that training keeps apart are merged, in float64. Every batch norm is folded into the convolution before it,
+also through bilinear up-sampling, whose weights sum to 1; that of a residual sum into the branches and, as a positive
+scale, which PReLU passes, into the module before. The channel shuffle becomes an order of the weights after it. The
+decoder computes only the difference of the two logits, and up-samples maps of one size in one piece.
 """
 
 from collections.abc import Iterable
@@ -61,7 +61,7 @@ class InferenceSINet(nn.Module):
         return logit[..., :height, :width]
 
     def _gate(self, coarse: Tensor) -> Tensor:
-        """The larger softmax of two classes is the sigmoid of how far their logits are apart."""
+        """The larger softmax of two classes is the sigmoid of their logits' distance."""
         if isinstance(self.gate, InformationBlocking):
             return torch.sigmoid(-coarse[:, 4:].abs())
         if isinstance(self.gate, ReverseBlocking):
@@ -73,7 +73,7 @@ class InferenceSINet(nn.Module):
 class InferenceModule(nn.Module):
     """(N, in, H, W) -> (N, out, H, W): an S2 module without norms and shuffle.
 
-    Its input is what the module it stands for takes, times `input_scale` (in,), and its output likewise.
+    Its input is the replaced module's times `input_scale` (in,), its output likewise.
     """
 
     def __init__(self, module: S2Module, input_scale: Tensor, output_scale: Tensor) -> None:
@@ -101,24 +101,24 @@ class InferenceModule(nn.Module):
 
 
 def _modules(modules: Iterable[nn.Module]) -> nn.Sequential:
-    """Each module's output carries the scale that the next one's residual sum wants."""
+    """Each module's output has the scale that the next one's residual sum needs."""
     rewritten: list[InferenceModule] = []
     scale: Tensor | None = None
     for module in reversed(list(modules)):
         assert isinstance(module, S2Module)
         output_scale = torch.ones_like(affine(module.norm_act[0])[0]) if scale is None else scale
-        scale = _wanted_input_scale(module, output_scale)
+        scale = _residual_scale(module, output_scale)
         rewritten.insert(0, InferenceModule(module, scale, output_scale))
     return nn.Sequential(*rewritten)
 
 
-def _wanted_input_scale(module: S2Module, output_scale: Tensor) -> Tensor:
-    """(in,): what its residual sum multiplies the input by, and 1 where PReLU can't let that through."""
+def _residual_scale(module: S2Module, output_scale: Tensor) -> Tensor:
+    """(in,): the input's factor in its residual sum, 1 where PReLU can't pass it."""
     if not module.residual:
         return torch.ones(module.reduce.in_channels, dtype=torch.float64)
-    wanted = affine(module.norm_act[0])[0] * output_scale
-    passes = (wanted > 1 / LARGEST_SCALE) & (wanted < LARGEST_SCALE)
-    return torch.where(passes, wanted, 1.0)
+    scale = affine(module.norm_act[0])[0] * output_scale
+    passes = (scale > 1 / LARGEST_SCALE) & (scale < LARGEST_SCALE)
+    return torch.where(passes, scale, 1.0)
 
 
 def _block(block: nn.Module, order: Tensor, scale: Tensor, shift: Tensor) -> nn.Sequential:
@@ -142,7 +142,7 @@ def _downsampling(module: DownSampling) -> nn.Sequential:
 
 
 def _merge(merge: BNPReLU) -> nn.Sequential:
-    """The norm has no convolution before it: it becomes one of its own, depthwise 1x1."""
+    """A norm without a convolution before it becomes a depthwise 1x1 one."""
     norm, act = merge
     scale, shift = affine(norm)
     channels = len(scale)

@@ -3,7 +3,7 @@
 __main__.py         the command line
 batch_norms.py      whether batch norm can train on a run's batches
 configuration.py    everything that decides a run's weights
-distillation.py     targets mixed with what teachers say
+distillation.py     targets mixed with teachers' probabilities
 distributed.py      Lightning Fabric: one process or several
 ema.py              moving average of the weights
 gathered_loss.py    the loss of the whole batch in each of several processes
@@ -16,7 +16,7 @@ one_voice.py        output and errors of several processes, printed once
 options.py          the command-line options
 recipe.py           every choice of a run by name; the presets
 report.py           curves, sheet of predictions, model card
-run.py               a run begun, resumed or finished
+run.py               a run: started, resumed or finished
 run_files.py        checkpoints and config.json of a run
 run_state.py        the state of an unfinished run
 schedule.py         the learning rate

@@ -15,8 +15,7 @@ from trainer.fit.steps import Stage, side_px_of
 def check_batch_norms(stage: Stage, recipe: Recipe, *, rows: int, size_px: int, device: torch.device) -> None:
     """UserError when a norm of the stage's network would see one value of each channel.
 
-    That takes batches of one image, whether asked for or because `rows` are no more: every batch of a stage has
-    as many.
+    This needs batches of one image, by option or for lack of `rows`: every batch of a stage has the same size.
     """
     if not stage.epochs or min(stage.batch_size, rows) > 1:
         return
@@ -28,25 +27,25 @@ def check_batch_norms(stage: Stage, recipe: Recipe, *, rows: int, size_px: int, 
 
 def _refusal(stage: Stage, *, rows: int, side_px: int, norm: str) -> str:
     option = "--encoder-batch-size" if stage.number == 0 else "--batch-size"
-    found = f"{option} 1" if rows > 1 else "1 row to train on"
+    cause = f"{option} 1" if rows > 1 else "1 row to train on"
     remedy = f"give {option} 2 or more" if rows > 1 else "accept more images"
     return (
         f"expected batches of 2 images or more, since batch norm {norm} sees one value of each channel of an image of "
-        f"{side_px} px, found {found}; {remedy}"
+        f"{side_px} px, found {cause}; {remedy}"
     )
 
 
 def _norms_of_one_value(network: nn.Module, side_px: int, device: torch.device) -> list[str]:
     """The names of the batch norms that get features of 1x1 from an image of `side_px`."""
-    with _recording(network) as found, torch.no_grad():
+    with _recording(network) as names, torch.no_grad():
         network(torch.zeros(1, 3, side_px, side_px, device=device))
-    return found
+    return names
 
 
 @contextmanager
 def _recording(network: nn.Module) -> Iterator[list[str]]:
-    """`network` as it predicts, which changes no statistics, with its norms' names once they get 1x1 features."""
-    found: list[str] = []
+    """Record the names of norms with 1x1 features, with `network` in evaluation mode, which keeps its statistics."""
+    names: list[str] = []
     trained = network.training
     hooks = []
     for name, module in network.named_modules():
@@ -54,12 +53,12 @@ def _recording(network: nn.Module) -> Iterator[list[str]]:
 
             def record(_: nn.Module, inputs: tuple[Tensor, ...], name: str = name) -> None:
                 if inputs[0][:, 0].numel() == 1:
-                    found.append(name)
+                    names.append(name)
 
             hooks.append(module.register_forward_pre_hook(record))
     network.eval()
     try:
-        yield found
+        yield names
     finally:
         network.train(trained)
         for hook in hooks:

@@ -9,7 +9,7 @@ from trainer.fit.recipe import Recipe
 
 @dataclass(frozen=True, slots=True)
 class DataOptions:
-    """What is taken of the manifest, and how. `teachers` are the digests of those whose probabilities are mixed in."""
+    """Choices about the training data. `teachers` are digests of the networks whose probabilities are mixed in."""
 
     limit: int | None = None
     source_weights: dict[str, float] = field(default_factory=dict)

@@ -1,8 +1,8 @@
 """Distillation (Hinton et al. 2015): the student's targets are the masks mixed with the probabilities of teachers.
 
 Cross-entropy is linear in its target, so a mixed target is the usual sum of two losses, with the mask and with the
-teachers, at the price of one. What teachers say of a picture doesn't change: it is computed once and kept in the
-cache, as uint8 at the network's size.
+teachers, at the cost of one. A teacher's probabilities of an image don't change: they are computed once and cached, as
+uint8 at the network's size.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ from trainer.data.samples import Samples
 from trainer.inference.predictors import Predictor
 
 SUFFIX = ".teachers.u8"
-_CHUNK = 64  # pictures under way
+_CHUNK = 64  # images at a time
 
 
 def distilled(
@@ -39,9 +39,9 @@ def distilled(
     *,
     share: float,
 ) -> Samples:
-    """`samples` whose targets are, to `share`, the mean probability of the teachers on each picture and its mirror.
+    """`samples` whose targets are, to `share`, the mean probability of the teachers on each image and its mirror.
 
-    What the teachers say is read from `directory`, or written there first.
+    The teachers' probabilities are read from `directory`, or written there first.
     """
     side, n = preprocessing.size_px, len(samples)
     path = directory / f"{_key(samples.rows, preprocessing, teachers)}{SUFFIX}"
@@ -54,7 +54,7 @@ def distilled(
 def taught(
     rows: Sequence[AcceptedRow], blobs: BlobStore, preprocessing: Preprocessing, teachers: Sequence[Predictor]
 ) -> Iterator[Pixels]:
-    """Of every row, the teachers' mean: uint8 (S, S), 255 = person. BlobError names a picture that is missing."""
+    """Every row's mean over the teachers: uint8 (S, S), 255 = person. BlobError names a missing image."""
 
     def label(row: AcceptedRow) -> Pixels:
         prob = mirrored_mean(teachers, read_image(blobs, row))
@@ -67,7 +67,7 @@ def taught(
 
 
 def mirrored_mean(teachers: Sequence[Predictor], rgb: Pixels) -> Pixels:
-    """RGB uint8 (H, W, 3) -> the mean probability over the teachers, and over picture and mirror: uint8 (H, W)."""
+    """RGB uint8 (H, W, 3) -> the mean probability over the teachers, and over image and mirror: uint8 (H, W)."""
     mirror = np.ascontiguousarray(rgb[:, ::-1])
     probs = [(teacher.person_prob(rgb) + teacher.person_prob(mirror)[:, ::-1]) / 2 for teacher in teachers]
     return np.rint(PERSON * np.mean(probs, axis=0)).astype(np.uint8)

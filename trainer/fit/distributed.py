@@ -1,7 +1,7 @@
-"""What trainer.fit runs on, a Lightning Fabric: the CPU, a GPU, or one process on each of several devices.
+"""The Lightning Fabric that trainer.fit runs on: the CPU, a GPU, or one process on each of several devices.
 
-Fabric starts the processes of `--devices N` itself; those of torchrun and `fabric run` find each other. The first
-process alone writes, measures and speaks, and tells the others what came of it.
+Fabric starts the processes of `--devices N` itself; those of torchrun and `fabric run` find each other. Only
+the first process writes, measures and prints; it sends the results to the others.
 """
 
 import logging
@@ -25,11 +25,11 @@ PRECISIONS: dict[str, FabricPrecision] = {"fp32": "32-true", "bf16": "bf16-mixed
 
 
 def open_fabric(device_name: str, devices: int | None, precision: str) -> Fabric:
-    """`--device`, `--devices` and `--precision` as a Fabric; UserError when this machine has none such.
+    """`--device`, `--devices` and `--precision` as a Fabric; UserError when this machine doesn't have it.
 
-    None devices are as many as torchrun or `fabric run` started here, else one. The others start with `launch`.
+    `devices` None: as many as torchrun or `fabric run` started here, else one. `launch` starts the others.
     """
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it greets and names the precision
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # silences its greeting
     device = pick_device(device_name)
     started = int(os.environ.get("LOCAL_WORLD_SIZE", "0"))  # by torchrun or fabric run, on this machine
     if started and devices not in (None, started):
@@ -49,18 +49,18 @@ def open_fabric(device_name: str, devices: int | None, precision: str) -> Fabric
             num_nodes=processes // count,
             precision=PRECISIONS[precision],
         )
-    except ValueError as error:  # `fabric run` was given something else than this command
+    except ValueError as error:  # options of `fabric run` that contradict this command's
         raise UserError(str(error)) from error
 
 
 def launch(fabric: Fabric) -> None:
-    """From here on every process runs what follows."""
-    if "LT_CLI_USED" not in os.environ:  # set by `fabric run`, for which opening a Fabric is launching it
+    """Start the other processes; each runs the code after this call."""
+    if "LT_CLI_USED" not in os.environ:  # set by `fabric run`, where opening a Fabric launches it
         fabric.launch()
 
 
 def on_first(fabric: Fabric, work: Callable[[], T]) -> T:
-    """What `work` gives in the first process, in all of them. An error there ends the others in silence."""
+    """Run `work` in the first process; return its result in all. An error there ends the others silently."""
     if fabric.world_size == 1:
         return work()
     result: T | None = None
@@ -68,18 +68,18 @@ def on_first(fabric: Fabric, work: Callable[[], T]) -> T:
     if fabric.is_global_zero:
         try:
             result = work()
-        except Exception as raised:  # whatever it is, the others are waiting
+        except Exception as raised:  # of any kind: the others are waiting
             error = raised
     result, failed = fabric.broadcast((result, error is not None))
     if error is not None:
         raise error
     if failed:
         leave()
-    return result  # type: ignore[return-value]  # None only where `work` gives None
+    return result  # type: ignore[return-value]  # None only where `work` returns None
 
 
 def first_then_others(fabric: Fabric, work: Callable[[], T]) -> T:
-    """`work` in every process; the others find done what the first one left in files."""
+    """Run `work` in the first process, then in the others, which reuse the files it wrote."""
     results: list[T] = []
     on_first(fabric, lambda: results.append(work()))
     return results[0] if results else work()

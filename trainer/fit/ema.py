@@ -9,7 +9,7 @@ WARMUP = 10  # early on the average follows faster: decay is at most (1 + steps)
 
 
 class MovingAverage:
-    """`network` is the averaged copy, in evaluation mode; `steps` says how often it was updated."""
+    """`network` is the averaged copy, in evaluation mode; `steps` counts its updates."""
 
     def __init__(self, network: nn.Module, decay: float) -> None:
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
@@ -29,5 +29,5 @@ class MovingAverage:
 
 
 def _tensors(network: nn.Module) -> list[Tensor]:
-    """What state_dict holds, in a fraction of its time."""
+    """The tensors of state_dict, in a fraction of its time."""
     return [*network.parameters(), *network.buffers()]

@@ -1,6 +1,6 @@
-"""The loss of the whole batch in each of several processes, of which each has its own rows of it.
+"""The loss of the whole batch in each of several processes, which hold its rows in shares.
 
-Losses are no means of their rows' losses: cross-entropy is weighted by the batch's pixels, the boundary term by
+Losses are not means over rows: cross-entropy is weighted by the batch's pixels, the boundary term by
 those in its band, Dice and Lovasz are one number for the batch. So the logits are gathered, and every process
 computes the one loss.
 """
@@ -31,7 +31,7 @@ def parallel(network: nn.Module, fabric: Fabric) -> nn.Module:
     """`network`, or in several processes its forward over the rows of all of them."""
     if fabric.world_size == 1:
         return network
-    # Not fabric.setup_module: its wrapper brings an autocast of its own and wants fabric.backward.
+    # Not fabric.setup_module: its wrapper adds its own autocast and requires fabric.backward.
     return WholeBatch(fabric.strategy.setup_module(network))
 
 
@@ -41,7 +41,7 @@ def of_whole_batch(loss_of: Objective) -> Objective:
 
 
 def gather_rows(rows: Tensor) -> Tensor:
-    """(N/W, ...) -> (N, ...), in the order of the processes; all give the same number of rows."""
+    """(N/W, ...) -> (N, ...), in the order of the processes; all have the same number of rows."""
     gathered: Tensor = _GatherRows.apply(rows)
     return gathered
 

@@ -77,7 +77,7 @@ def fit(
     """Run the epochs after `progress`, leaving checkpoints and the state to resume from in `output`.
 
     `init` is a checkpoint or a file of SINet's authors to start from; its preprocessing is kept. `compile_network`
-    None compiles long stages alone. The probabilities of `teachers` are mixed into the masks.
+    None compiles only long stages. The probabilities of `teachers` are mixed into the masks.
     """
     initial = open_initial(init) if init else None
     preprocessing = initial.preprocessing(configuration.size_px) if initial else imagenet(configuration.size_px)
@@ -92,14 +92,14 @@ def fit(
     if progress.epoch:
         print(f"resuming {output} after epoch {progress.epoch}")
         load_model(output, model)
-    left = stages(model, configuration.recipe)[progress.stage :]
-    for stage in left:
+    remaining = stages(model, configuration.recipe)[progress.stage :]
+    for stage in remaining:
         check_batch_norms(
             stage, configuration.recipe, rows=len(train), size_px=configuration.size_px, device=fabric.device
         )
     log = RunLog(output, progress)
     run = FitRun(fabric, manifest, configuration, output, model, preprocessing, train, val, compile_network, log)
-    for stage in left:
+    for stage in remaining:
         if stage.number > progress.stage:
             progress = RunProgress(stage.number)
         if progress.epoch < stage.epochs:
@@ -109,7 +109,7 @@ def fit(
 
 
 def build_model(configuration: Configuration, fabric: Fabric) -> nn.Module:
-    """The network on the device, with fresh weights that follow from the seed."""
+    """The network on the device, with fresh weights from the seed."""
     torch.manual_seed(configuration.seed)
     pretrained = {"encoder_weights": configuration.encoder_weights} if configuration.encoder_weights else {}
     model = create_model(configuration.model, **configuration.model_options, **pretrained)
@@ -120,7 +120,7 @@ def build_model(configuration: Configuration, fabric: Fabric) -> nn.Module:
 
 
 def fit_stage(run: FitRun, stage: Stage, progress: RunProgress) -> RunProgress:
-    """Run what is left of one stage: each epoch trains in all processes, and the first one validates and saves."""
+    """Run the remaining epochs of one stage: all processes train, the first one validates and saves."""
     recipe, size_px = run.configuration.recipe, run.configuration.size_px
     if stage.number == 1 and not progress.epoch and recipe.encoder_epochs:
         load_encoder(run.output, run.model)
@@ -147,7 +147,7 @@ def fit_stage(run: FitRun, stage: Stage, progress: RunProgress) -> RunProgress:
 
 
 def train(run: FitRun, stage: Stage, step: Step, epoch: int) -> tuple[float, float]:
-    """One epoch: its mean loss, and seconds. UserError when loss or weights are no longer finite."""
+    """Run one epoch; return its mean loss and seconds. UserError when loss or weights are no longer finite."""
     started = time.perf_counter()
     try:
         loss = train_one_epoch(stage, step, run.train, run.configuration, epoch=epoch)
@@ -161,7 +161,7 @@ def train(run: FitRun, stage: Stage, step: Step, epoch: int) -> tuple[float, flo
 def validate_and_save(
     run: FitRun, stage: Stage, step: Step, progress: RunProgress, loss: float, train_seconds: float
 ) -> RunProgress:
-    """Measure the network, its moving average where there is one; save checkpoint, log and state; print a line."""
+    """Measure the network, or its moving average if there is one; save checkpoint, log and state; print a line."""
     started = time.perf_counter()
     recipe, epoch = run.configuration.recipe, progress.epoch + 1
     network = step.average.network if step.average else stage.network
@@ -177,8 +177,8 @@ def validate_and_save(
     run.log.add(EpochMetrics(stage.number, epoch, loss, metrics, images_per_second))
     write_config(run.output, run.configuration, run.manifest, run.preprocessing)
     save_state(run.output, run.configuration, progress, run.model, step.optimizer, step.average)
-    left = _duration((train_seconds + time.perf_counter() - started) * (stage.epochs - epoch))
-    pace = f"{images_per_second:.1f} images/s, {left} left"
+    remaining = _duration((train_seconds + time.perf_counter() - started) * (stage.epochs - epoch))
+    pace = f"{images_per_second:.1f} images/s, {remaining} left"
     print(f"{stage.name}epoch {epoch}/{stage.epochs}  loss {loss:.4f}  {_listed(metrics)}{pace}", flush=True)
     return progress
 

@@ -1,6 +1,6 @@
 """Losses: logits (N, 2, H, W) and labels (N, H, W) -> a scalar. Pure functions.
 
-Of two logits only the difference counts, and it may be given in their place: (N, H, W), person minus background.
+Only the difference of the two logits counts, and it may replace them: (N, H, W), person minus background.
 
 Labels are the person's share of each pixel, float in [0, 1], or int64 0 and 1; all but Lovasz take shares in
 between. `within`, bool (N, H, W), leaves out the pixels where it is false. Each has a gradient everywhere but at
@@ -53,7 +53,7 @@ def dice(logits: Tensor, labels: Tensor, *, weights: Weights = EVEN, within: Ten
     for class_prob, share in ((1 - prob, 1 - target), (prob, target)):
         overlap = (class_prob * share * inside).sum()
         total = ((class_prob + share) * inside).sum()
-        losses.append(1 - (2 * overlap + 1) / (total + 1))  # + 1: a class that is nowhere costs next to nothing
+        losses.append(1 - (2 * overlap + 1) / (total + 1))  # + 1: an absent class costs almost nothing
     return _weighted_mean(losses, weights)
 
 
@@ -98,7 +98,7 @@ def segmentation_loss(
 def boundary_band(labels: Tensor, kernel_px: int = BOUNDARY_KERNEL_PX) -> Tensor:
     """(N, H, W) in [0, 1] -> bool (N, H, W): dilation minus erosion with a square of `kernel_px`, an odd number.
 
-    That is: the pixels whose window holds both classes. What lies outside the image is neither.
+    That is: the pixels whose window holds both classes. Pixels outside the image are of neither.
     """
     if kernel_px % 2 == 0:
         raise ValueError(f"expected an odd kernel, found {kernel_px} px")
@@ -122,7 +122,7 @@ def _pixel_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def _person_logit(logits: Tensor) -> Tensor:
-    """(N, 2, H, W) -> (N, H, W): the difference, whose sigmoid is the softmax; unchanged where it is that already."""
+    """(N, 2, H, W) -> (N, H, W): the difference, whose sigmoid is the softmax; unchanged if it is that already."""
     return logits if logits.ndim == 3 else logits[:, 1] - logits[:, 0]
 
 
@@ -135,7 +135,7 @@ def _pixel_weights(target: Tensor, weights: Weights, within: Tensor | None) -> T
 
 
 def _mean(losses: Tensor, pixel_weights: Tensor | None) -> Tensor:
-    """0, and no NaN, when there is nothing to average."""
+    """Weighted mean; 0, not NaN, when there is nothing to average."""
     if pixel_weights is None:
         return losses.mean()
     total = pixel_weights.sum()
@@ -147,10 +147,10 @@ def _lovasz_of_class(prob: Tensor, is_class: Tensor) -> Tensor:
     errors = (is_class.to(prob.dtype) - prob).abs()
     errors, order = errors.sort(descending=True)
     sorted_class = is_class[order].to(prob.dtype)
-    there = sorted_class.sum()
-    jaccard = 1 - (there - sorted_class.cumsum(0)) / (there + (1 - sorted_class).cumsum(0)).clamp(min=1)
+    class_px = sorted_class.sum()
+    jaccard = 1 - (class_px - sorted_class.cumsum(0)) / (class_px + (1 - sorted_class).cumsum(0)).clamp(min=1)
     steps = torch.cat([jaccard[:1], jaccard.diff()])
-    return (errors * steps).sum() * (there > 0)  # a class that is nowhere counts nothing
+    return (errors * steps).sum() * (class_px > 0)  # an absent class counts nothing
 
 
 def _weighted_mean(losses: list[Tensor], weights: Weights) -> Tensor:

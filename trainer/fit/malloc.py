@@ -4,7 +4,7 @@ import ctypes
 import sys
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3  # glibc's malloc.h
-LARGEST_MMAP_THRESHOLD_BYTES = 32 << 20  # glibc takes no more
+LARGEST_MMAP_THRESHOLD_BYTES = 32 << 20  # glibc's limit
 TOP_PAD_BYTES = 64 << 20
 
 

@@ -1,7 +1,7 @@
-"""What a run writes down after every epoch: `metrics.csv` and TensorBoard's event files.
+"""The log of a run's epochs: `metrics.csv` and TensorBoard's event files.
 
-A resumed run goes on in the same CSV; epochs after the one it resumes from, of a run that was killed between
-writing a line and saving its state, are dropped from it.
+A resumed run continues the same CSV; epochs after the one it resumes from, of a run that was killed between writing a
+line and saving its state, are dropped.
 """
 
 import csv
@@ -46,11 +46,11 @@ class RunLog:
     """The lines of one run, from its start."""
 
     def __init__(self, output: Path, progress: RunProgress) -> None:
-        """Pick up what a run interrupted after `progress` has written."""
+        """Read the lines of a run interrupted after `progress`."""
         self._output = output
         done = progress.stage, progress.epoch
         self.lines = [line for line in read_log(output) if (int(line["stage"]), int(line["epoch"])) <= done]
-        self._writer: SummaryWriter | None = None  # made with the first line: a run that fails before leaves nothing
+        self._writer: SummaryWriter | None = None  # opened with the first line: a run that fails earlier leaves nothing
 
     def add(self, line: EpochMetrics) -> None:
         self.lines.append(line.values())

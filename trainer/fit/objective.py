@@ -52,20 +52,20 @@ def objective(
 
 
 def compiled(loss_of: Objective, network: nn.Module, images: Tensor, labels: Tensor) -> Objective:
-    """Compile `loss_of` for batches like the given ones; log a warning and return it unchanged when that fails.
+    """Compile `loss_of` for batches like `images` and `labels`; log a warning and return it unchanged when that fails.
 
-    Compiling is lazy, so both directions are run once here, and `network` is put back as it was.
+    Compiling is lazy, so both directions are run once here, and `network` is restored.
     """
-    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # it misses CUDA, which is no news on a CPU
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # hides its warning about missing CUDA
     state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     if images.device.type == "cpu":
         sum_by_rows(network)
     try:
         fast: Objective = torch.compile(loss_of, options=COMPILE_OPTIONS, dynamic=False)
         fast(images, labels).backward()
-    except Exception as error:  # compilers, linkers and generated code fail in any way they like
+    except Exception as error:  # compilers, linkers and generated code raise any kind
         reason = str(error).strip().partition("\n")[0]
-        logger.warning("torch.compile does not work here (%s: %s); going on without it", type(error).__name__, reason)
+        logger.warning("torch.compile does not work here (%s: %s); continuing without it", type(error).__name__, reason)
         return loss_of
     finally:
         network.load_state_dict(state)

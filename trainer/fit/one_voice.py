@@ -15,9 +15,9 @@ _LOST_PEER = re.compile(r"Connection (closed|reset) by peer|Broken pipe")
 
 @contextmanager
 def one_voice() -> Iterator[None]:
-    """Around all that a process does: what every process says or complains of is heard once.
+    """Wrap all of a process's work, so that output and errors of several processes appear once.
 
-    The first one of all prints and logs; of an error that all meet the first one on each machine tells.
+    Only the first process prints and logs; the first one on each machine reports an error common to all.
     """
     first = _number("RANK", "LOCAL_RANK") == 0
     if not first:
@@ -34,23 +34,23 @@ def one_voice() -> Iterator[None]:
 
 @contextmanager
 def _lost_peer_as_error() -> Iterator[None]:
-    """gloo has no exception of its own for a process that went away: killed, or out of memory."""
+    """Raise UserError for a lost process (killed, out of memory), for which gloo has no exception of its own."""
     try:
         yield
     except RuntimeError as error:
         if not _LOST_PEER.search(str(error)):
             raise
         raise UserError(
-            "expected all processes to go on, found the connection to one of them closed; was it killed, or out of "
+            "expected all processes to continue, found the connection to one of them closed; was it killed, or out of "
             "memory? the same command resumes the run"
         ) from error
 
 
 def leave() -> None:
-    """With status 0: Fabric and torchrun kill the first process when another one fails before it has spoken."""
+    """Exit with status 0: Fabric and torchrun kill the first process when another fails before it reports."""
     sys.exit(0)
 
 
 def _number(*names: str) -> int:
-    """The first of these environment variables that is set, else 0: they hold a process's number."""
+    """A process's number, of the first of these environment variables that is set, else 0."""
     return int(next((os.environ[name] for name in names if name in os.environ), "0"))

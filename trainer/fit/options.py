@@ -26,7 +26,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """The options of a run; a wrong one exits with status 2 and a line of explanation."""
     parser = argparse.ArgumentParser(
         "python -m trainer.fit",
-        description="Fit a network on the accepted rows of a manifest. The same command resumes a broken run.",
+        description="Fit a network on the accepted rows of a manifest. The same command resumes an interrupted run.",
     )
     add_run_options(parser)
     options = parser.parse_args(arguments)
@@ -43,20 +43,20 @@ def add_run_options(parser: argparse.ArgumentParser, *, manifest_required: bool 
     add("--gate", choices=GATES, help="of sinet: what passes to the decoder (default: ib)")
     add("--branches", choices=BRANCHES, help="of sinet: its modules' branches (default: paper)")
     add("--encoder-weights", choices=("none", "imagenet"), default="none", help="of smp networks")
-    begin = f"start from a checkpoint, from SINet.pth or from {STARTER}, and not afresh"
+    begin = f"start from a checkpoint, from SINet.pth or from {STARTER} (default: random weights)"
     add("--init", type=checkpoint_path, metavar="PATH", help=begin)
     add("--output", type=Path, help="the run's directory (default: runs/MODEL-v<N>)")
     add("--preset", choices=PRESETS, default="default", help="the recipe (default: %(default)s)")
     add("--size", type=_side, default=SIZE_PX, help="image side in pixels (default: %(default)s)")
     add("--seed", type=not_negative, default=0, help="(default: %(default)s)")
     add("--limit", type=positive, help="train on the first N rows only, for learning curves")
-    source = "deal a source's rows W times as often as those of weight 1; repeatable"
+    source = "draw a source's rows W times as often as those of weight 1; repeatable"
     add("--weight", type=_source_weight, action="append", default=[], metavar="SOURCE=W", help=source)
-    folder = "pictures without people, for --composite-prob and --negatives (default: cut out of the training pictures)"
+    folder = "images without people, for --composite-prob and --negatives (default: pieces of the training images)"
     add("--backgrounds", type=Path, metavar="DIR", help=folder)
     teachers = "networks whose mean probability is mixed into the masks: .onnx files, checkpoints, runs"
     add("--distill", type=checkpoint_path, nargs="+", default=[], metavar="PATH", help=teachers)
-    add("--skip-bad", action="store_true", help="leave out rows whose blobs are missing or altered")
+    add("--skip-bad", action="store_true", help="skip rows whose blobs are missing or altered")
     add("--precision", choices=("fp32", "bf16"), default="fp32", help="(default: %(default)s)")
     worth_it = "torch.compile, which takes a minute (default: in runs long enough to gain by it)"
     add("--compile", action=argparse.BooleanOptionalAction, help=worth_it)
@@ -75,9 +75,9 @@ def check_run_options(parser: argparse.ArgumentParser, options: argparse.Namespa
 
 
 def recipe_from(options: argparse.Namespace) -> Recipe:
-    """The preset with what was given in its place."""
-    given = {entry.name: getattr(options, entry.name) for entry in dataclasses.fields(Recipe)}
-    changed = {name: value for name, value in given.items() if value is not None}
+    """The preset, with the options given in place of its values."""
+    values = {entry.name: getattr(options, entry.name) for entry in dataclasses.fields(Recipe)}
+    changed = {name: value for name, value in values.items() if value is not None}
     return dataclasses.replace(PRESETS[options.preset](), **changed)
 
 

@@ -1,7 +1,7 @@
 """How a network is fitted: every choice by name, and the presets as functions of named numbers.
 
-`paper` is what SINet's text says, `authors_code` what its authors' program did for the released SINet.pth,
-`default` ours. Where the paper is silent, `paper` takes the authors' program (reference: SINet, WACV 2020).
+`paper` follows SINet's text, `authors_code` its authors' program for the released SINet.pth, `default` is ours. Where
+the paper is silent, `paper` follows the authors' program (reference: SINet, WACV 2020).
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ class Recipe:
     """Choices of one run. `encoder_` ones are of the first stage, which fits the encoder on the 1/8-size label."""
 
     epochs: int  # of the whole network
-    encoder_epochs: int  # of the encoder alone before that; 0 leaves the stage out
+    encoder_epochs: int  # of the encoder alone before that; 0 skips the stage
     batch_size: int
     encoder_batch_size: int
     learning_rate: float  # at its peak, in both stages
@@ -33,11 +33,11 @@ class Recipe:
     weight_decay: float
     decay_rule: str  # one of DECAY_RULES
     augmentation: str  # one of AUGMENTATIONS
-    low_res_epochs: float  # share of a stage's epochs, the first ones, whose pictures are smaller
-    low_res_scale: float  # of the side, while they are; to the nearest multiple of 32 px
-    composite_prob: float  # share of the pictures whose people are put before another background
-    negatives: float  # share of the pictures whose place a background takes, with nobody in it
-    distill_share: float  # of the target that is the teachers', where there are any
+    low_res_epochs: float  # share of a stage's epochs, the first ones, with smaller images
+    low_res_scale: float  # of the side in those; to the nearest multiple of 32 px
+    composite_prob: float  # share of the images that get another background
+    negatives: float  # share of the images replaced by a background without people
+    distill_share: float  # of the target that is the teachers', with --distill
     ema_decay: float  # 0: no moving average
     clip_norm: float  # of the gradient; 0: no clipping
     select_after: float  # share of a stage's epochs before which none is taken as the best
@@ -86,7 +86,7 @@ def authors_code() -> Recipe:
 
 
 def default() -> Recipe:
-    """Ours, for about a thousand pictures and an hour; docs/training.md says what it reaches."""
+    """Ours, for about a thousand images and an hour; docs/training.md has its results."""
     return dataclasses.replace(
         paper(),
         epochs=80,

@@ -1,4 +1,4 @@
-"""What people look at when a run is over: curves.png, a sheet of validation predictions, and a model card."""
+"""The report of a finished run: curves.png, a sheet of validation predictions, and a model card."""
 
 import dataclasses
 import io
@@ -26,11 +26,11 @@ from trainer.weights.checkpoint_files import BEST
 CURVES = "curves.png"
 PREDICTIONS = "predictions.png"
 CARD = "README.md"
-PER_ROW = 8  # pictures of each kind on the sheet: best, median, worst
+PER_ROW = 8  # images of each kind on the sheet: best, median, worst
 
 
 def write_report(output: Path, checkpoint: Checkpoint, val: Samples, configuration: Mapping[str, object]) -> None:
-    """The three files of a finished run, from its best checkpoint. Without a val split there is no sheet."""
+    """Write the three files of a finished run, from its best checkpoint. Without a val split there is no sheet."""
     accumulator = None
     if len(val):
         preprocessing = checkpoint.info.preprocessing
@@ -41,7 +41,7 @@ def write_report(output: Path, checkpoint: Checkpoint, val: Samples, configurati
 
 
 def chosen(person_ious: Sequence[float], per_row: int = PER_ROW) -> list[tuple[str, int]]:
-    """Name of the row and index: the best, those around the median, the worst; no more of each than there are."""
+    """Name of the row and index: the best, those around the median, the worst; at most as many as there are."""
     order = np.argsort(person_ious)[::-1].tolist()
     count = min(per_row, len(order))
     starts = {"best": 0, "median": (len(order) - count) // 2, "worst": len(order) - count}
@@ -49,11 +49,11 @@ def chosen(person_ious: Sequence[float], per_row: int = PER_ROW) -> list[tuple[s
 
 
 def prediction_sheet(checkpoint: Checkpoint, val: Samples, person_ious: Sequence[float]) -> Pixels:
-    """Three rows of predictions: best, median, worst person IoU, which the captions give."""
+    """Three rows of predictions: best, median, worst person IoU, with captions."""
     rows = chosen(person_ious)
     captions = [f"{row}: {person_ious[index]:.3f}" for row, index in rows]
     images = val.images[[index for _, index in rows]]
-    probs = torch.cat([person_prob(checkpoint.model, some, checkpoint.info.preprocessing) for some in images.split(8)])
+    probs = torch.cat([person_prob(checkpoint.model, part, checkpoint.info.preprocessing) for part in images.split(8)])
     masks = (probs >= PERSON_PROB).numpy().astype(np.uint8) * np.uint8(PERSON)
     rgbs = images.permute(0, 2, 3, 1).numpy()
     columns = min(PER_ROW, len(person_ious))
@@ -83,7 +83,7 @@ def curves(lines: Sequence[Mapping[str, str]]) -> bytes:
 def model_card(
     checkpoint: Checkpoint, configuration: Mapping[str, object], accumulator: MetricsAccumulator | None
 ) -> str:
-    """A short Markdown page: what the network is, what it was fitted on, how good it is, how to use it."""
+    """A short Markdown page: the network, its data, its metrics, its use."""
     info = checkpoint.info
     parameters = sum(parameter.numel() for parameter in checkpoint.model.parameters())
     rows = "\n".join(f"| {name} | {json.dumps(value)} |" for name, value in configuration.items())
@@ -97,8 +97,8 @@ Person segmentation, {parameters:,} parameters, class 1 is person. Epoch {info.e
 
 {_measured(accumulator)}
 
-Use: `python -m trainer.predict --checkpoint {BEST} --input PICTURES --output MASKS`.
-It was fitted on pictures of people: of a picture without anyone it may still call a part person.
+Use: `python -m trainer.predict --checkpoint {BEST} --input IMAGES --output MASKS`.
+It was fitted on images of people: in an image without people it may still mark a part as person.
 
 | choice | value |
 |---|---|

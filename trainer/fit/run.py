@@ -1,4 +1,4 @@
-"""One run of trainer.fit: begun, resumed, or reported as finished -> OUTPUT/best.safetensors."""
+"""One run of trainer.fit: started, resumed, or reported as finished -> OUTPUT/best.safetensors."""
 
 import argparse
 from pathlib import Path
@@ -19,7 +19,7 @@ from trainer.weights.starting_weights import checkpoint_file
 
 
 def fit_or_resume(options: argparse.Namespace) -> None:
-    """Fit what is left of the run that the `options` of trainer.fit describe; UserError when the run is another one."""
+    """Fit or resume the run of the `options` of trainer.fit; UserError when --output holds another run."""
     fabric = open_fabric(options.device, options.devices, options.precision)
     manifest = Manifest.open(options.manifest, data_root=options.data)
     teachers = [open_predictor(path, fabric.device) for path in options.distill]

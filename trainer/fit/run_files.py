@@ -1,4 +1,4 @@
-"""The files that a run leaves after every epoch: checkpoints, the encoder of the first stage, config.json."""
+"""The files that a run writes after every epoch: checkpoints, the encoder of the first stage, config.json."""
 
 import dataclasses
 import json
@@ -37,9 +37,9 @@ def save_epoch(
     loss: float,
     metrics: Metrics | None,
 ) -> None:
-    """Write the last checkpoint, and the best one when this epoch is; of the first stage the best encoder alone.
+    """Write the last checkpoint, and the best one if this epoch is; of the first stage only the best encoder.
 
-    `network` is what was measured: the stage's own, or its moving average.
+    `network` is the measured one: the stage's own, or its moving average.
     """
     is_best = progress.best_epoch == progress.epoch
     if stage.number == 0:
@@ -64,7 +64,7 @@ def save_epoch(
 
 
 def load_encoder(output: Path, model: nn.Module) -> None:
-    """Put the first stage's best encoder into the network."""
+    """Load the first stage's best encoder into the network."""
     model.get_submodule("encoder").load_state_dict(read_tensors(output / ENCODER, kind=ENCODER_KIND)[0])
 
 

@@ -33,7 +33,7 @@ class RunProgress:
     best_score: float = float("-inf")
 
     def advanced(self, *, score: float, counts: bool = True) -> "RunProgress":
-        """After one more epoch; of two equal scores the earlier one stays the best.
+        """The progress after one more epoch; of two equal scores the earlier one stays the best.
 
         While epochs do not count yet, the latest is the best.
         """
@@ -53,7 +53,7 @@ def save_state(
     optimizer: Optimizer,
     average: MovingAverage | None,
 ) -> None:
-    """`optimizer` and `average` may be over a part of `model`."""
+    """Write the state; `optimizer` and `average` may cover a part of `model`."""
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     for index, entries in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in entries.items()}
@@ -68,7 +68,7 @@ def save_state(
 
 
 def load_progress(directory: Path, configuration: Configuration) -> RunProgress:
-    """How far the run in `directory` is, at its start when there is none.
+    """The progress of the run in `directory`, at its start without one.
 
     UserError when the run there is of another configuration.
     """
@@ -86,13 +86,13 @@ def load_progress(directory: Path, configuration: Configuration) -> RunProgress:
 
 
 def load_model(directory: Path, model: nn.Module) -> None:
-    """Put the weights back."""
+    """Load the weights."""
     tensors, _ = read_tensors(directory / NAME, kind=KIND)
     model.load_state_dict(_of("model", tensors))
 
 
 def load_optimizer(directory: Path, optimizer: Optimizer, average: MovingAverage | None) -> None:
-    """Put the state of the optimiser and the average back; both must be over the parameters they were over."""
+    """Load the state of the optimiser and the average; both must cover the same parameters as before."""
     tensors, header = read_tensors(directory / NAME, kind=KIND)
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in _of("optimizer", tensors).items():
@@ -101,7 +101,7 @@ def load_optimizer(directory: Path, optimizer: Optimizer, average: MovingAverage
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
     for parameter, entries in optimizer.state.items():
         for name, entry in entries.items():
-            if entry.shape == parameter.shape:  # a file knows no memory layout; the fused optimiser wants the weights'
+            if entry.shape == parameter.shape:  # a file has no memory layout; the fused optimiser needs the weights'
                 entries[name] = torch.empty_like(parameter).copy_(entry)
     if average is not None:
         average.network.load_state_dict(_of("average", tensors))

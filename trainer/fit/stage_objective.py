@@ -28,7 +28,7 @@ def stage_objective(
     size_px: int,
     compile_network: bool | None,
 ) -> Objective:
-    """The loss of images of `side_px`; `network` is the stage's, or what stands for it in several processes."""
+    """The loss of images of `side_px`; `network` is the stage's, or its replacement in several processes."""
     stage.network.train()
     loss_of = objective(
         network,
@@ -39,8 +39,8 @@ def stage_objective(
     )
     compiles = _compiles(stage, train, compile_network)
     if fabric.world_size > 1:
-        if compiles:  # the exchanges of DDP and of every batch norm would cut the graph to pieces
-            logger.warning("torch.compile is for one process; going on without it")
+        if compiles:  # the exchanges of DDP and of every batch norm would break the graph up
+            logger.warning("torch.compile is for one process; continuing without it")
         return of_whole_batch(loss_of)
     if not compiles:
         return loss_of
@@ -51,7 +51,7 @@ def stage_objective(
 
 
 def _compiles(stage: Stage, train: Samples, compile_network: bool | None) -> bool:
-    """Decided from the whole stage and not what is left of it: a resumed run computes as it did before."""
+    """Decided from the whole stage, not its remaining epochs: a resumed run computes as it did before."""
     if compile_network is not None:
         return compile_network
     return stage.epochs * steps_per_epoch(train, stage.batch_size) >= MIN_STEPS_TO_COMPILE

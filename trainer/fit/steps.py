@@ -1,7 +1,4 @@
-"""One epoch of training: stages, steps, batches.
-
-Measuring and saving between epochs is loop.py's.
-"""
+"""One epoch of training: stages, steps, batches; loop.py measures and saves between epochs."""
 
 from dataclasses import dataclass
 
@@ -27,7 +24,7 @@ from trainer.fit.schedule import learning_rate
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One part of a run: what is fitted, for how long, against labels of which size."""
+    """One part of a run: its network, its epochs, the size of its labels."""
 
     number: int
     name: str
@@ -39,7 +36,7 @@ class Stage:
 
 
 class Diverged(Exception):
-    """A loss was no finite number, first at `step` of its epoch, counted from 1."""
+    """A loss was not finite, first at `step` of its epoch, counted from 1."""
 
     def __init__(self, step: int) -> None:
         super().__init__(f"no finite loss at step {step}")
@@ -55,10 +52,10 @@ class Step:
     average: MovingAverage | None
     preprocessing: Preprocessing
     device: torch.device
-    share: RankSlice = WHOLE  # of every batch: what this process trains on
+    share: RankSlice = WHOLE  # this process's, of every batch
     compositor: Compositor | None = None
     negatives: Negatives | None = None
-    side_px: int | None = None  # of the pictures; None: as they are in the cache
+    side_px: int | None = None  # of the images; None: as in the cache
 
 
 def stages(model: nn.Module, recipe: Recipe) -> list[Stage]:
@@ -71,7 +68,7 @@ def stages(model: nn.Module, recipe: Recipe) -> list[Stage]:
 
 
 def side_px_of(recipe: Recipe, stage: Stage, epoch: int, size_px: int) -> int:
-    """The side of an epoch's pictures: at first smaller, where the recipe says so (progressive resizing)."""
+    """The side of an epoch's images: smaller at first, by the recipe (progressive resizing)."""
     if epoch > recipe.low_res_epochs * stage.epochs:
         return size_px
     return max(32, 32 * round(size_px * recipe.low_res_scale / 32))
@@ -83,18 +80,18 @@ def odd_px(length: float) -> int:
 
 
 def train_one_epoch(stage: Stage, step: Step, train: Samples, configuration: Configuration, *, epoch: int) -> float:
-    """One pass over `train`, epochs counted from 1; the mean loss. Diverged names the first step without one."""
+    """Train one pass over `train`, epochs counted from 1; return the mean loss. Diverged when a loss isn't finite."""
     recipe = configuration.recipe
     generator = epoch_generator(configuration.seed, stage.number, epoch)
     augmenter = Augmenter(AUGMENTATIONS[recipe.augmentation](), generator, step.device)
     steps = steps_per_epoch(train, stage.batch_size)
     losses = []
     stage.network.train()
-    dealt = batches(
+    epoch_batches = batches(
         train, stage.batch_size, generator, source_weights=configuration.data.source_weights, share=step.share
     )
     hidden = None if step.share.index == 0 else True  # None: shown on a terminal
-    for i, (images, labels) in enumerate(tqdm(dealt, f"epoch {epoch}", steps, leave=False, disable=hidden)):
+    for i, (images, labels) in enumerate(tqdm(epoch_batches, f"epoch {epoch}", steps, leave=False, disable=hidden)):
         rate = learning_rate(
             (epoch - 1) * steps + i,
             stage.epochs * steps,
@@ -108,12 +105,12 @@ def train_one_epoch(stage: Stage, step: Step, train: Samples, configuration: Con
         if step.negatives:
             images, labels = step.negatives(images, labels, generator, share=step.share)
         changed, shares = augmenter(images, labels, share=step.share, side_px=step.side_px)
-        wanted = targets(shares, stage.label_stride, soft=recipe.soft_masks)
-        losses.append(train_on_batch(stage, step, changed, wanted, rate=rate, clip_norm=recipe.clip_norm))
-    found = torch.stack(losses).cpu()
-    if not found.isfinite().all():
-        raise Diverged(int(found.isfinite().int().argmin()) + 1)
-    return found.mean().item()
+        labels = targets(shares, stage.label_stride, soft=recipe.soft_masks)
+        losses.append(train_on_batch(stage, step, changed, labels, rate=rate, clip_norm=recipe.clip_norm))
+    epoch_losses = torch.stack(losses).cpu()
+    if not epoch_losses.isfinite().all():
+        raise Diverged(int(epoch_losses.isfinite().int().argmin()) + 1)
+    return epoch_losses.mean().item()
 
 
 def train_on_batch(
@@ -144,13 +141,13 @@ def targets(shares: Tensor, stride: int, *, soft: bool = False) -> Tensor:
 
 
 def class_weights(train: Samples, recipe: Recipe) -> Weights:
-    """Of background and person, from their share of the training pixels."""
+    """Weights of background and person, from their share of the training pixels."""
     return frequency_weights(float(train.labels.numpy().mean()) / 255) if recipe.class_weights else EVEN
 
 
 def epoch_generator(seed: int, stage: int, epoch: int) -> Generator:
     """The random numbers of one epoch, order and augmentation, from (seed, stage, epoch) alone.
 
-    It is torch's default generator, so that a network's dropout follows it too.
+    It is torch's default generator, so that it seeds a network's dropout too.
     """
     return torch.manual_seed(int(np.random.SeedSequence([seed, stage, epoch]).generate_state(1)[0]))

@@ -1,4 +1,4 @@
-"""Whatever gives a person probability for a picture: a checkpoint of ours, an export of one, somebody's ONNX file."""
+"""Predictors of a person probability: a checkpoint, an export of one, a third-party ONNX file."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ RUNTIMES = {".onnx": "onnxruntime", ".xml": "openvino", ".param": "ncnn"}  # all
 class Predictor(Protocol):
     @property
     def digest(self) -> str:
-        """Of all that decides the probabilities."""
+        """Digest of everything that decides the probabilities."""
         ...
 
     def person_prob(self, rgb: Pixels) -> Prob:
@@ -33,22 +33,21 @@ class Predictor(Protocol):
 
 
 def open_predictor(path: Path, device: torch.device, *, runtime: str = AUTO, threads: int | None = None) -> Predictor:
-    """By its suffix: .onnx, OpenVINO's .xml, ncnn's .param; otherwise a .safetensors checkpoint or a run's directory.
+    """Open by suffix: .onnx, OpenVINO's .xml, ncnn's .param; else a .safetensors checkpoint or a run's directory.
 
-    `runtime`, when it is not auto, must be the one that the suffix stands for. `threads` are those of one picture; for
-    a checkpoint they hold for the whole process, and the other runtimes leave `device` aside: they use the CPU.
-    UserError says what is wrong.
+    `runtime`, unless it is auto, must match the suffix. `threads` are those of one image; for a checkpoint they hold
+    for the whole process. The other runtimes ignore `device` and use the CPU. UserError when it can't be opened.
     """
-    found = RUNTIMES.get(path.suffix, TORCH)
-    if runtime not in (AUTO, found):
-        known = ", ".join((AUTO, TORCH, *RUNTIMES.values()))
-        asked = runtime if runtime in (TORCH, *RUNTIMES.values()) else f"{runtime!r}, none of {known}"
-        raise UserError(f"expected the runtime {found} for {path.name}, found {asked}; leave it at {AUTO}")
-    if found == "onnxruntime":
+    by_suffix = RUNTIMES.get(path.suffix, TORCH)
+    if runtime not in (AUTO, by_suffix):
+        runtimes = ", ".join((AUTO, TORCH, *RUNTIMES.values()))
+        requested = runtime if runtime in (TORCH, *RUNTIMES.values()) else f"{runtime!r}, none of {runtimes}"
+        raise UserError(f"expected the runtime {by_suffix} for {path.name}, found {requested}; leave it at {AUTO}")
+    if by_suffix == "onnxruntime":
         return OnnxSegmenter(path, threads=threads or 0)
-    if found == "openvino":
+    if by_suffix == "openvino":
         return OpenvinoFile(path, threads=threads)
-    if found == "ncnn":
+    if by_suffix == "ncnn":
         return NcnnFile(path, threads=threads)
     if threads:
         torch.set_num_threads(threads)
@@ -59,7 +58,7 @@ def open_predictor(path: Path, device: torch.device, *, runtime: str = AUTO, thr
 
 @dataclass(frozen=True, slots=True)
 class NetworkPredictor:
-    """A network of ours on `device`, in evaluation mode."""
+    """A checkpoint's network on `device`, in evaluation mode."""
 
     model: nn.Module
     preprocessing: Preprocessing

@@ -1,11 +1,11 @@
 """The networks: images float (N, 3, H, W) -> logits (N, 2, H, W), class 1 = person.
 
     compile_friendly_norm.py  batch norm and PReLU whose sums compile well
-    padding.py                sides that a network can't halve
+    padding.py                padding of sides that a network can't halve
     sinet.py                  SINet, 86,910 parameters; its gates and branch tables
     sinet_cityscapes.py       the authors' network for street scenes
     smp_network.py            every network of segmentation-models-pytorch: `smp:ARCHITECTURE:ENCODER`
-    surgery.py                other modules in the place of a network's own
+    surgery.py                replacement of a network's modules
     sync_batch_norm.py        batch norm over the batches of several processes
     upsample.py               bilinear up-sampling, alone and before a convolution
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 PREFIX = "smp:"
 
-# Name -> module and function that builds it, loaded when it is asked for: listing the names loads no torch.
+# Name -> module and function that builds it, loaded on use: listing the names loads no torch.
 MODELS = {
     "sinet": ("trainer.models.sinet", "sinet"),
     "sinet_cityscapes": ("trainer.models.sinet_cityscapes", "sinet_cityscapes"),

@@ -1,8 +1,8 @@
 """Batch norm and PReLU whose sums torch.compile turns into fast loops on CPUs.
 
-A sum over pictures, rows and columns at once becomes one walk through memory for every eight channels, and none of
-those fits a cache. Summed over each row first and then over the rows, every value is read once. The numbers are the
-same up to rounding. Without a compiler torch's own kernels do better, and they are called.
+A sum over images, rows and columns at once becomes one pass through memory for every eight channels, and none of those
+fits a cache. Summed over each row first and then over the rows, every value is read once. The numbers are the same up
+to rounding. Without a compiler torch's own kernels are faster and are called.
 """
 
 import torch
@@ -12,7 +12,7 @@ from trainer.models.surgery import batch_norm_like, is_plain_batch_norm, replace
 
 
 def sum_by_rows(network: nn.Module) -> None:
-    """Put the classes below in the place of every BatchNorm2d and PReLU that they can replace: same parameters."""
+    """Replace every BatchNorm2d and PReLU that the classes below can stand for: same parameters."""
     replace_modules(network, _by_rows)
 
 
@@ -27,7 +27,7 @@ class RowwiseBatchNorm2d(nn.BatchNorm2d):
         assert self.num_batches_tracked is not None
         assert self.momentum is not None
         count = x.numel() // x.shape[1]
-        # Mean of squares minus square of the mean is exact where the mean is small: so first subtract that of one row.
+        # Mean of squares minus square of the mean is exact where the mean is small: first subtract that of one row.
         values = x.to(self.weight.dtype)  # fp32 under autocast too
         offset = values[0, :, x.shape[2] // 2].mean(dim=1).detach()  # (C,)
         shifted = values - _of_each_row(offset, x)

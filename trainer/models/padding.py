@@ -1,4 +1,4 @@
-"""Pictures of any size for networks that halve it several times."""
+"""Padding of images for networks that halve their sides several times."""
 
 from torch import Tensor
 from torch.nn import functional as F
@@ -7,7 +7,7 @@ from torch.nn import functional as F
 def pad_to_multiple(images: Tensor, side_multiple_px: int) -> Tensor:
     """(N, C, H, W) -> (N, C, H', W'), multiples of `side_multiple_px`: the last row and column are repeated.
 
-    The logits of what was there are the first H rows and W columns.
+    The unpadded image's logits are the first H rows and W columns.
     """
     height, width = images.shape[-2:]
     below, right = -height % side_multiple_px, -width % side_multiple_px

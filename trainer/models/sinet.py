@@ -65,9 +65,9 @@ BATCH_NORM_EPS = 1e-3  # the authors' code; with torch's 1e-5 their weights give
 
 def sinet(classes: int = 2, gate: str = "ib", branches: str = "paper") -> "SINet":
     """SINet as in the paper, 86,910 parameters with two classes; UserError lists the known gates and branches."""
-    for word, known in ((gate, GATES), (branches, BRANCHES)):
-        if word not in known:
-            raise UserError(f"expected one of {', '.join(known)}, found {word!r}")
+    for name, table in ((gate, GATES), (branches, BRANCHES)):
+        if name not in table:
+            raise UserError(f"expected one of {', '.join(table)}, found {name!r}")
     return SINet(Encoder(classes, BRANCHES[branches]), classes, gate)
 
 
@@ -143,7 +143,7 @@ class NoBlocking(nn.Module):
 class GlobalAttention(nn.Module):
     """Table 4, "GAU": (N, classes, H, W) -> (N, classes, 1, 1), a weight of each channel from the pooled coarse map.
 
-    The paper names it and its authors' code leaves it out: this is our reading of global attention upsampling.
+    The paper names it, its authors' code doesn't have it: this is our reading of global attention upsampling.
     """
 
     def __init__(self, classes: int) -> None:
@@ -316,7 +316,7 @@ def _s2_modules(in_channels: int, channels: int, table: Table) -> nn.Sequential:
 
 
 def _shuffle_channels(x: Tensor) -> Tensor:
-    """(N, C, H, W) -> (N, C, H, W): deal the two groups' channels out in turns."""
+    """(N, C, H, W) -> (N, C, H, W): interleave the two groups' channels."""
     return x.unflatten(1, (2, -1)).transpose(1, 2).flatten(1, 2)
 
 

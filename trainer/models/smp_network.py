@@ -1,4 +1,4 @@
-"""Every network of segmentation-models-pytorch, under one roof: images (N, 3, H, W) -> logits (N, 2, H, W).
+"""Networks of segmentation-models-pytorch: images (N, 3, H, W) -> logits (N, 2, H, W).
 
 `save_pretrained` writes the format its own `from_pretrained` and the pipeline's teacher read. Pretrained encoders
 are fetched from the internet, so by default there are none.
@@ -21,7 +21,7 @@ SIDE_MULTIPLE_PX = 32
 
 
 def smp_network(architecture: str, encoder: str, *, encoder_weights: str | None = None) -> "SmpNetwork":
-    """`architecture` is smp's name, `deeplabv3plus` say. UserError for unknown names and weights out of reach."""
+    """`architecture` is smp's name, `deeplabv3plus` say. UserError for unknown names and unavailable weights."""
     return _build(architecture, encoder, encoder_weights)
 
 
@@ -67,9 +67,9 @@ class SmpNetwork(nn.Module):
 
 
 def save_pretrained(model: SmpNetwork, directory: Path, *, input_px: int) -> None:
-    """config.json and model.safetensors in `directory`, each whole or not at all.
+    """Write config.json and model.safetensors into `directory`, each whole or not at all.
 
-    `input_px`, the side of the pictures it was fitted on, is added to the config under a name that smp skips.
+    `input_px`, the side of the images it was fitted on, is added to the config under a name that smp ignores.
     """
     with tempfile.TemporaryDirectory() as temporary:
         model.network.save_pretrained(temporary)  # type: ignore[operator]  # smp's networks have it, nn.Module doesn't say

@@ -1,4 +1,4 @@
-"""Batch norm over the rows of all processes, on CPUs as well as on GPUs; torch's SyncBatchNorm knows GPUs alone."""
+"""Batch norm over the rows of all processes, on CPUs as well as on GPUs; torch's SyncBatchNorm supports only GPUs."""
 
 from typing import Any
 
@@ -13,9 +13,9 @@ from trainer.models.surgery import batch_norm_like, is_plain_batch_norm, replace
 
 
 def synchronise_batch_norms(network: nn.Module) -> None:
-    """Put a SynchronisedBatchNorm2d in the place of every BatchNorm2d: same names, same parameters, same buffers.
+    """Replace every BatchNorm2d by a SynchronisedBatchNorm2d: same names, same parameters, same buffers.
 
-    UserError when there is a norm of another kind, which would see its own process's rows alone.
+    UserError for a norm of another kind, which would see only its own process's rows.
     """
     replace_modules(network, _synchronised)
 

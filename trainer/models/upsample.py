@@ -11,7 +11,7 @@ class BilinearUpsample(nn.Module):
     """(N, C, H, W) -> (N, C, H * factor, W * factor).
 
     In training it is two matrix products, rows and columns: their gradient is two matrix products again, where that
-    of an interpolation scatters into memory. Otherwise it is the operation that every runtime knows.
+    of an interpolation scatters into memory. Otherwise it is the operation that every runtime has.
     """
 
     def __init__(self, factor: int) -> None:
@@ -34,8 +34,8 @@ class BilinearUpsample(nn.Module):
 def conv_of_upsampled(x: Tensor, weight: Tensor, factor: int) -> Tensor:
     """(N, C, H, W), (K, C, 3, 3) -> (N, K, H * factor, W * factor): the map is up-sampled, padded and convolved.
 
-    Rows and columns of up-sampling and convolution change places, so that the large map is made only once and by
-    one matrix product: few channels at full size are what convolutions are slowest at.
+    Rows and columns of up-sampling and convolution change places, so that one matrix product makes the large map only
+    once: convolutions are slowest on few channels at full size.
     """
     _, channels, height, width = x.shape
     new_height, new_width = height * factor, width * factor
@@ -55,6 +55,6 @@ def conv_of_upsampled(x: Tensor, weight: Tensor, factor: int) -> Tensor:
 def interpolation_matrix(size: int, new_size: int, *, like: Tensor) -> Tensor:
     """(new_size, size), the weights of linear interpolation with align_corners; type and device are those of `like`."""
     step = (size - 1) / max(new_size - 1, 1)
-    places = torch.arange(new_size, device=like.device, dtype=torch.float32) * step
-    distances = places[:, None] - torch.arange(size, device=like.device)
+    positions = torch.arange(new_size, device=like.device, dtype=torch.float32) * step
+    distances = positions[:, None] - torch.arange(size, device=like.device)
     return (1 - distances.abs()).clamp(min=0).to(like.dtype)

@@ -1,4 +1,4 @@
-"""`python -m trainer.predict`: cuts people out of images, videos and what a camera sees."""
+"""`python -m trainer.predict`: cut people out of images, videos and a camera's frames."""
 
 from collections.abc import Sequence
 

@@ -1,6 +1,6 @@
 """Connected pieces of a probability map, dropped or filled together with their soft edges.
 
-What is low but not zero around a dropped piece, and nearer to it than to any that stays, fades with it.
+Low probabilities around a dropped piece, nearer to it than to any kept one, fade with it.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from manifests.pixels.onnx_segmenter import Prob
 
 REACH_FRACTION = 0.05  # of the longer side: as far as a network's soft edges go
 
-Stats = npt.NDArray[np.int32]  # one row a piece: left, top, width, height, area
+Stats = npt.NDArray[np.int32]  # one row per piece: left, top, width, height, area
 Chosen = npt.NDArray[np.bool_]
 
 
@@ -38,9 +38,9 @@ def fill_holes(prob: Prob, max_fraction: float) -> Prob:
 
 def without_pieces(prob: Prob, chosen: Callable[[Stats], Chosen]) -> Prob:
     """`prob` with the pieces of at least one half that `chosen` picks, by their statistics, at 0."""
-    there = (prob >= PERSON_PROB).astype(np.uint8)
-    count, found, measured, _ = cv2.connectedComponentsWithStats(there)
-    labels, stats = np.asarray(found, np.int32), np.asarray(measured, np.int32)
+    person = (prob >= PERSON_PROB).astype(np.uint8)
+    count, components, statistics, _ = cv2.connectedComponentsWithStats(person)
+    labels, stats = np.asarray(components, np.int32), np.asarray(statistics, np.int32)
     if count <= 1:
         return prob
     dropped = np.concatenate([[False], chosen(stats[1:])])
@@ -48,13 +48,13 @@ def without_pieces(prob: Prob, chosen: Callable[[Stats], Chosen]) -> Prob:
         return prob
     if dropped[1:].all():
         return np.zeros_like(prob)
-    return _faded(prob, there, labels, dropped)
+    return _faded(prob, person, labels, dropped)
 
 
-def _faded(prob: Prob, there: npt.NDArray[np.uint8], labels: npt.NDArray[np.int32], dropped: Chosen) -> Prob:
-    """`prob` with the dropped labels at 0, rising again up to REACH_FRACTION away, and no other piece touched."""
-    distance, cells = cv2.distanceTransformWithLabels(1 - there, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_CCOMP)
-    inside = there > 0
+def _faded(prob: Prob, person: npt.NDArray[np.uint8], labels: npt.NDArray[np.int32], dropped: Chosen) -> Prob:
+    """`prob` with the dropped labels at 0, rising again up to REACH_FRACTION away; other pieces stay unchanged."""
+    distance, cells = cv2.distanceTransformWithLabels(1 - person, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_CCOMP)
+    inside = person > 0
     cell_dropped = np.zeros(int(cells.max()) + 1, bool)
     cell_dropped[cells[inside]] = dropped[labels[inside]]
     limit = distance / np.float32(max(1.0, REACH_FRACTION * max(prob.shape)))

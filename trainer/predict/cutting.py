@@ -1,4 +1,4 @@
-"""All inputs of one call: cut out image by image and video by video; unusable ones of several are skipped."""
+"""All inputs of one call, image by image and video by video; unusable ones of several are skipped."""
 
 import argparse
 import logging
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 def cut_inputs(options: argparse.Namespace) -> None:
-    """Write all outputs that the `options` of trainer.predict ask for; UserError when nothing can be written."""
+    """Write all outputs that the `options` of trainer.predict request; UserError when nothing can be written."""
     inputs, background = find_inputs(options.input), _background(options)
     alone = len(inputs) == 1
     stills = {path: still_outputs(path, options.write, options.output) for path in inputs.pictures}
@@ -47,7 +47,7 @@ def cut_inputs(options: argparse.Namespace) -> None:
 
 def _end(written: list[Path], options: argparse.Namespace, *, inputs: int) -> None:
     if not written:
-        raise UserError(f"expected a usable picture or video in {options.input}, found none; see the lines above")
+        raise UserError(f"expected a usable image or video in {options.input}, found none; see the lines above")
     skipped = inputs - len(written) // len(set(options.write))
     if skipped:
         logger.warning("skipped %d of %d inputs, named above", skipped, inputs)
@@ -55,9 +55,9 @@ def _end(written: list[Path], options: argparse.Namespace, *, inputs: int) -> No
 
 
 def _open(options: argparse.Namespace) -> Predictor:
-    stated: dict[str, Any] = {"runtime": options.runtime, "threads": options.threads}
-    asked = {name: value for name, value in stated.items() if value is not None}
-    return open_predictor(options.checkpoint, pick_device(options.device), **asked)
+    choices: dict[str, Any] = {"runtime": options.runtime, "threads": options.threads}
+    choices = {name: value for name, value in choices.items() if value is not None}
+    return open_predictor(options.checkpoint, pick_device(options.device), **choices)
 
 
 def _postprocess(options: argparse.Namespace) -> Postprocess:

@@ -26,10 +26,10 @@ logger = logging.getLogger(__name__)
 def cut_pictures(
     predictor: Predictor, images: Mapping[Path, Outputs], *, alone: bool, background: Background = WHITE
 ) -> list[Path]:
-    """Write the outputs of every image, and give what was written.
+    """Write the outputs of every image; return their paths.
 
     Unusable images are logged as warnings and skipped; one that is `alone`, the only input, is a UserError. Images
-    without a person are written, counted and named.
+    without a person are written, counted and reported.
     """
     usable = _one(next(iter(images))) if alone else usable_pictures(progress(images, "cutting out", total=len(images)))
     written, empty = list[Path](), 0
@@ -59,4 +59,4 @@ def _one(image: Path) -> Iterator[tuple[Path, Pixels]]:
     try:
         yield image, decode_image(read_file(image))
     except UnusableImage as error:
-        raise UserError(f"expected a usable picture, found {image}: {error}") from error
+        raise UserError(f"expected a usable image, found {image}: {error}") from error

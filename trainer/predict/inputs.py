@@ -1,4 +1,4 @@
-"""What `--input` stands for: pictures and videos by their suffix, or a camera."""
+"""`--input`: images and videos by their suffix, or a camera."""
 
 import re
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path
 from manifests.errors import UserError
 from manifests.pixels.image_files import PICTURE_SUFFIXES, list_pictures
 
-# Those whose containers PyAV's FFmpeg opens. An animated .gif counts as a picture, and is refused as one.
+# Those whose containers PyAV's FFmpeg opens. An animated .gif counts as an image, and is refused as one.
 VIDEO_SUFFIXES = frozenset(
     {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mjpeg", ".wmv", ".flv", ".ogv", ".3gp", ".ts"}
 )
@@ -30,7 +30,7 @@ Footage = Path | Camera
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What is to be cut out, in order."""
+    """The inputs, in order."""
 
     pictures: list[Path]
     footage: list[Footage]
@@ -40,17 +40,17 @@ class Inputs:
 
 
 def find_inputs(stated: str) -> Inputs:
-    """A file, a directory's pictures and videos at any depth, a glob, `webcam` or `webcam:N`; UserError for nothing."""
+    """A file, a directory's images and videos at any depth, a glob, `webcam` or `webcam:N`; UserError without any."""
     camera = _CAMERA.fullmatch(stated)
     if camera:
         return Inputs([], [Camera(int(camera[1] or 0))])
     if stated.startswith("webcam:"):
-        raise UserError(f"expected a number behind webcam: as in webcam:0, found {stated}")
+        raise UserError(f"expected a number after webcam: as in webcam:0, found {stated}")
     files = list_pictures(Path(stated), PICTURE_SUFFIXES | VIDEO_SUFFIXES)
     footage: list[Footage] = [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
     return Inputs([path for path in files if path.suffix.lower() not in VIDEO_SUFFIXES], footage)
 
 
 def stem(source: Footage) -> str:
-    """What the names of its outputs begin with."""
+    """The start of its outputs' names."""
     return f"webcam-{source.number}" if isinstance(source, Camera) else source.stem

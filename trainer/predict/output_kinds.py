@@ -1,11 +1,11 @@
-"""`--write`: what is written of a picture. All are of its size but `side-by-side`, which is twice as wide.
+"""`--write`: the kinds of output. All have the image's size except `side-by-side`, which is twice as wide.
 
 `mask`          0..255 = person probability, >= 128 is person
 `alpha`         0..255 = opacity of the person
 `cutout`        RGBA, the person with their own colours up to the edge
 `blur`          the background out of focus
 `replace`       the background of `--background`
-`side-by-side`  the photograph, and the person before a chequered board
+`side-by-side`  the photograph, and the person on a chequered board
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ BOARD_LEVELS = (204, 255)
 
 @dataclass(frozen=True)
 class Cutout:
-    """One picture RGB (H, W, 3), its person probability float32 (H, W), and what to put behind; views share work."""
+    """One image RGB (H, W, 3), its person probability float32 (H, W), and a new background; views share work."""
 
     rgb: Pixels
     prob: Prob
@@ -49,7 +49,7 @@ class Cutout:
         return foreground_colours(self.rgb, self.alpha)
 
     def before(self, behind: Pixels) -> Pixels:
-        """The person before RGB (H, W, 3)."""
+        """The person over RGB (H, W, 3)."""
         return composite(self.person, self.alpha, behind)
 
 
@@ -64,7 +64,7 @@ def alpha(cutout: Cutout) -> Pixels:
 
 
 def rgba(cutout: Cutout) -> Pixels:
-    """(H, W, 4); what is fully transparent is black, so that nothing of the background is left in the file."""
+    """(H, W, 4); fully transparent pixels are black, so that the file holds nothing of the background."""
     opaque = alpha(cutout)
     colours = np.where(opaque[..., None] > 0, cutout.person, 0).astype(np.uint8)
     return np.concatenate([colours, opaque[..., None]], axis=-1)

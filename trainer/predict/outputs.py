@@ -1,4 +1,4 @@
-"""The names of what is written: `<stem>.png` for the mask, `<stem>-<view>` for all else, in one directory.
+"""The names of outputs: `<stem>.png` for the mask, `<stem>-<view>` for all others, in one directory.
 
 Nothing is written when two outputs would have one name, or when one would replace an input.
 """
@@ -30,24 +30,24 @@ logger = logging.getLogger(__name__)
 
 
 def still_outputs(picture: Path, views: Iterable[str], directory: Path) -> Outputs:
-    """Of one picture."""
+    """Outputs of one image."""
     return {view: directory / f"{_name(picture.stem, view)}{STILL_SUFFIXES[view]}" for view in views}
 
 
 def footage_outputs(source: Footage, views: Iterable[str], directory: Path, suffix: str) -> Outputs:
-    """Of one video; `suffix` is the video files'."""
+    """Outputs of one video; `suffix` is the video files'."""
     return {view: directory / f"{_name(stem(source), view)}{'' if view == FRAMES else suffix}" for view in views}
 
 
 def check_outputs(inputs: Inputs, outputs: Sequence[Outputs]) -> None:
-    """UserError when outputs collide with each other or with inputs; `outputs` are all that is going to be written."""
+    """UserError when outputs collide with each other or with inputs; `outputs` are those of all inputs."""
     _check_stems(inputs)
     paths = [path for views in outputs for path in views.values()]
     twice = _more_than_once(paths)
     if twice:
         raise UserError(f"expected outputs of different names, found {twice[0]} more than once; rename its input")
-    there = {path.resolve() for path in (*inputs.pictures, *inputs.footage) if isinstance(path, Path)}
-    lost = [path for path in paths if path.resolve() in there]
+    sources = {path.resolve() for path in (*inputs.pictures, *inputs.footage) if isinstance(path, Path)}
+    lost = [path for path in paths if path.resolve() in sources]
     if lost:
         raise UserError(f"expected an --output where no input lies, found {lost[0]} to be overwritten; give another")
     for views in outputs:
@@ -55,16 +55,16 @@ def check_outputs(inputs: Inputs, outputs: Sequence[Outputs]) -> None:
 
 
 def skip_long_names(*groups: MutableMapping[Any, Outputs], alone: bool) -> None:
-    """Take out the inputs, named, whose outputs' names would be longer than a file system's; UserError when `alone`."""
+    """Skip inputs whose outputs' names are too long for a file system, with a warning; UserError when `alone`."""
     for group in groups:
         for source, outputs in list(group.items()):
             longest = max((path.name for path in outputs.values()), key=_size_bytes)
             if _size_bytes(longest) <= MAX_NAME_BYTES:
                 continue
-            found = f"expected output names of at most {MAX_NAME_BYTES} bytes, found {longest}; rename {source}"
+            problem = f"expected output names of at most {MAX_NAME_BYTES} bytes, found {longest}; rename {source}"
             if alone:
-                raise UserError(found)
-            logger.warning("skipped %s: %s", source, found)
+                raise UserError(problem)
+            logger.warning("skipped %s: %s", source, problem)
             del group[source]
 
 
@@ -76,13 +76,13 @@ def _check_stems(inputs: Inputs) -> None:
     twice = _more_than_once([*(path.stem for path in inputs.pictures), *map(stem, inputs.footage)])
     if twice:
         raise UserError(
-            f"expected pictures of different stems, found {len(twice)} stem(s) more than once, {twice[0]!r} for one; "
+            f"expected images of different stems, found {len(twice)} stem(s) more than once, {twice[0]!r} for one; "
             "their masks would overwrite each other: predict one folder at a time"
         )
 
 
 def _check_frames(path: Path | None) -> None:
-    """Frames of a longer video that was cut before would stay among the new ones."""
+    """UserError for old frames: those of a longer video would stay among the new ones."""
     if path is not None and path.is_dir() and any(path.iterdir()):
         raise UserError(f"expected no frames in {path} yet, found some; remove them or give another --output")
 

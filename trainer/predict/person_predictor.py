@@ -1,4 +1,4 @@
-"""A network, where it looks and what is done to what it says, as one predictor."""
+"""A network, its localizer and its post-processing, as one predictor."""
 
 from dataclasses import dataclass, field
 
@@ -15,7 +15,7 @@ from trainer.predict.postprocess import Postprocess
 
 @dataclass(frozen=True, slots=True)
 class PersonPredictor:
-    """A predictor itself: what measures or shows a network takes this in its place."""
+    """A Predictor itself, for any use of one."""
 
     predictor: Predictor
     localizer: Localizer = whole_picture
@@ -29,12 +29,12 @@ class PersonPredictor:
         """RGB uint8 (H, W, 3) -> person probability float32 (H, W) in [0, 1]."""
         image = Box.whole(rgb)
         boxes = [image] if self.localizer is whole_picture else tile_boxes(image)
-        found = self._localized(rgb)
+        prob = self._localized(rgb)
         if len(boxes) > 1:
-            found = joined(blended(image, boxes, lambda box: self._localized(crop(rgb, box))), found)
-        return self.postprocess(found, rgb, boxes)
+            prob = joined(blended(image, boxes, lambda box: self._localized(crop(rgb, box))), prob)
+        return self.postprocess(prob, rgb, boxes)
 
     def _localized(self, rgb: Pixels) -> Prob:
-        """RGB (H, W, 3) -> (H, W): a look at all of it, and a second one where the localizer says so."""
+        """RGB (H, W, 3) -> (H, W): the prediction of all of it, refined in the localizer's boxes."""
         whole = np.clip(self.predictor.person_prob(rgb), 0, 1)
         return np.clip(predict_in_rois(self.predictor, rgb, self.localizer(rgb, whole), whole), 0, 1)

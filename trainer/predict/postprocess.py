@@ -1,4 +1,4 @@
-"""All that is done to one probability map, in this order: open, close, largest piece, holes, edges."""
+"""All operations on one probability map, in this order: open, close, largest piece, holes, edges."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from trainer.predict.matting.refinement import REFINEMENTS
 
 @dataclass(frozen=True, slots=True)
 class Postprocess:
-    """`open_px` and `close_px` are diameters of a disc in the picture's own pixels, 0 for none.
+    """`open_px` and `close_px` are diameters of a disc in the image's own pixels, 0 for none.
 
     `max_hole_fraction` is of the person's area, 0 for no filling; `refine` is a name in REFINEMENTS.
     """
@@ -27,9 +27,9 @@ class Postprocess:
     refine: str = "none"
 
     def __call__(self, prob: Prob, rgb: Pixels, tiles: Sequence[Box] = ()) -> Prob:
-        """Person probability float32 (H, W) of RGB (H, W, 3) -> the same, better; edges `tiles` by `tiles`, if any.
+        """Person probability float32 (H, W) of RGB (H, W, 3) -> the processed map; edges tile by tile, if any.
 
-        What refines edges takes its measures from an image's longer side, which says nothing of people in a panorama.
+        Refinements scale with an image's longer side, which in a panorama says nothing about the people's size.
         """
         if self.open_px:
             prob = _morphology(prob, cv2.MORPH_OPEN, self.open_px)
@@ -50,6 +50,6 @@ def _part(prob: Prob, tile: Box) -> Prob:
 
 
 def _morphology(prob: Prob, operation: int, diameter_px: int) -> Prob:
-    """Of grey levels: soft edges stay soft."""
+    """On grey levels: soft edges stay soft."""
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (diameter_px, diameter_px))
     return np.asarray(cv2.morphologyEx(prob, operation, disc), np.float32)

@@ -1,4 +1,4 @@
-"""Large pictures, a band of rows at a time: what needs many float32 values per pixel holds them for a band only."""
+"""Large images, a band of rows at a time: many float32 values per pixel are held for a band only."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -10,12 +10,12 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 Kind = TypeVar("Kind", np.uint8, np.float32)
 
-WORK_SIDE_PX = 1536  # smooth maps are made on a picture of this longer side at most
+WORK_SIDE_PX = 1536  # smooth maps are made on an image of this longer side at most
 BAND_PIXELS = 2_000_000  # of one band: 24 MB per map of three float32 channels
 
 
 def shrunk(pixels: npt.NDArray[Kind], side_px: int) -> npt.NDArray[Kind]:
-    """(H, W, ...) -> the same with its longer side at most `side_px`; the very same array where it is so already."""
+    """(H, W, ...) -> the same with its longer side at most `side_px`; the same array where it is so already."""
     height, width = pixels.shape[:2]
     factor = max(height, width) / side_px
     if factor <= 1:
@@ -36,7 +36,7 @@ def bands(height: int, width: int) -> Iterator[slice]:
 
 
 def enlarged(smooth: Floats, height: int, width: int) -> Callable[[slice], Floats]:
-    """A map (h, w, ...) as a function that gives rows of it at the size (height, width), bilinear between pixels.
+    """A map (h, w, ...) as a function that returns rows of it at the size (height, width), bilinear between pixels.
 
     Pixel centres of both sizes are aligned as in `cv2.resize`, whatever the bands.
     """
@@ -46,10 +46,10 @@ def enlarged(smooth: Floats, height: int, width: int) -> Callable[[slice], Float
     columns = ((np.arange(width) + 0.5) * scale_x - 0.5).astype(np.float32)
 
     def of_rows(rows: slice) -> Floats:
-        places = ((np.arange(rows.start, rows.stop) + 0.5) * scale_y - 0.5).astype(np.float32)
-        map_x, map_y = np.meshgrid(columns, places)
-        taken = cv2.remap(smooth, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return np.asarray(taken, np.float32)
+        positions = ((np.arange(rows.start, rows.stop) + 0.5) * scale_y - 0.5).astype(np.float32)
+        map_x, map_y = np.meshgrid(columns, positions)
+        values = cv2.remap(smooth, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(values, np.float32)
 
     return of_rows
 

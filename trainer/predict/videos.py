@@ -54,9 +54,9 @@ def cut_footage(
     background: Background = WHITE,
     max_frames: int | None = None,
 ) -> list[Path]:
-    """Write the `outputs` of a video, with its sound, or of what a camera sees, and give what was written.
+    """Write the `outputs` of a video, with its sound, or of a camera; return their paths.
 
-    A camera runs until `max_frames` or Ctrl-C, which ends its files properly. UnusableFootage as of `open_video`.
+    A camera runs until `max_frames` or Ctrl-C, which completes its files. UnusableFootage as of `open_video`.
     """
     with open_video(source) as video, ExitStack() as stack:
         whole_sound = max_frames is None
@@ -79,7 +79,7 @@ def cut_footage(
 
 
 def person_prob_of_frame(predictor: Predictor, rgb: Pixels, pixel_aspect: Fraction) -> Prob:
-    """RGB (H, W, 3) of pixels of that width / height -> (H, W), predicted on people as wide as players show them."""
+    """RGB (H, W, 3) of pixels of that width / height -> (H, W), predicted at the width that players show."""
     if pixel_aspect == SQUARE:
         return predictor.person_prob(rgb)
     height, width = rgb.shape[:2]

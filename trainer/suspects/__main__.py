@@ -1,4 +1,4 @@
-"""`python -m trainer.suspects`: accepted masks that a network doubts, ranked, and sent to the second look if wanted."""
+"""`python -m trainer.suspects`: rank the accepted masks that a network doubts, and flag them for the second look."""
 
 import argparse
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str]) -> None:
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         "python -m trainer.suspects",
-        description="Rank the accepted masks of a manifest by what checkpoints that were not fitted on them say.",
+        description="Rank the accepted masks of a manifest by checkpoints that were not fitted on them.",
     )
     add = parser.add_argument
     add("--manifest", type=Path, required=True, help="manifests/v<N>.parquet")
@@ -41,13 +41,13 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         "--checkpoint", type=checkpoint_path, required=True, nargs="+", metavar="PATH",
         help=f"a .safetensors file, a run's directory, an .onnx file or {STARTER}; several for folds",
     )  # fmt: skip
-    add("--score", choices=SCORES, default="softmin", help="what ranks them (default: %(default)s)")
+    add("--score", choices=SCORES, default="softmin", help="ranking score (default: %(default)s)")
     many = parser.add_mutually_exclusive_group()
     many.add_argument("--top", type=positive, default=TOP, help="suspects are the worst N (default: %(default)s)")
     many.add_argument("--below", type=float, metavar="SCORE", help="suspects are those with a lower score")
     add("--second-look", action="store_true", help="send the suspects to the review page's second look")
     add("--fitted-on", type=Path, nargs="+", default=[], metavar="PATH", help="manifests of checkpoints, if elsewhere")
-    add("--unseen", action="store_true", help="checkpoints whose manifest isn't found have seen none of the pictures")
+    add("--unseen", action="store_true", help="checkpoints of unknown manifests have seen none of the images")
     add("--output", type=Path, default=Path("suspects.csv"), help="every score, ranked (default: %(default)s)")
     add("--data", type=Path, help="data root (default: the one the manifest records)")
     add("--database-url", help="decision log; default: SQLite under the data root")

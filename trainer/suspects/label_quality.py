@@ -1,7 +1,7 @@
-"""How well a mask agrees with what a network that never saw it says: low is suspicious.
+"""Agreement of a mask with a network that was not fitted on it: low is suspicious.
 
-`softmin` is cleanlab's score (Lad and Mueller 2023): of each pixel the probability that the network gives its label,
-then the mean of these with weights softmax((1 - p) / 0.1), so that the worst pixels count most. `iou` is the person IoU
+`softmin` is cleanlab's score (Lad and Mueller 2023): for each pixel the network's probability of its label, then
+the mean of these with weights softmax((1 - p) / 0.1), so that the worst pixels count most. `iou` is the person IoU
 of the mask with the network's own.
 """
 
@@ -24,7 +24,7 @@ def softmin_score(prob: Prob, mask: Mask) -> float:
         from cleanlab.segmentation.rank import get_label_quality_scores
     except ModuleNotFoundError as error:
         raise UserError(
-            f"expected the package {error.name}, found none; pip install 'maskfoundry[label-quality]', or take "
+            f"expected the package {error.name}, found none; pip install 'maskfoundry[label-quality]', or use "
             "--score iou"
         ) from error
     probs = np.stack([1.0 - prob, prob])[None].astype(np.float64)  # (1, 2, H, W)
@@ -33,7 +33,7 @@ def softmin_score(prob: Prob, mask: Mask) -> float:
 
 
 def iou_score(prob: Prob, mask: Mask) -> float:
-    """Person IoU of the mask with the pixels that the network calls person."""
+    """Person IoU of the mask with the pixels that the network marks as person."""
     return mask_iou(prob >= PERSON_PROB, mask)
 
 

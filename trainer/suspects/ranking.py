@@ -1,4 +1,4 @@
-"""Accepted masks that a network doubts, ranked, and sent to the second look if wanted.
+"""Accepted masks that a network doubts, ranked, and flagged for the second look on request.
 
 Each row is scored by the checkpoints that were not fitted on it, by the mean of their probabilities. With one
 checkpoint these are the rows of val and test; with one for each fold (docs/versions.md) they are all.
@@ -40,7 +40,7 @@ _COLUMNS = (
     "sample_id", "source", "source_sha256", "group_id", "split", "origin", "status", "image", "image_sha256", "mask",
     "mask_sha256",
 )  # fmt: skip
-_TOLD = ["sample_id", "mask_sha256", "source", "origin", "split", "image", "mask"]
+_REPORTED = ["sample_id", "mask_sha256", "source", "origin", "split", "image", "mask"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Judge:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """`score` ranks the rows; suspects are the `top` worst, or those below `below` where it is stated."""
+    """`score` ranks the rows; suspects are the `top` worst, or those below `below` if it is given."""
 
     score: str
     top: int
@@ -81,16 +81,16 @@ def rank_suspects(
 ) -> None:
     """Print the suspects and write every score, ranked, to `output`; with `second_look` flag them for review.
 
-    UserError when no row can be scored, or it is unknown which rows a checkpoint was fitted on and not `unseen`.
+    UserError when no row can be scored, or a checkpoint's training rows are unknown and not `unseen`.
     """
     table = manifest.read(_COLUMNS)
     table = table.filter(pc.equal(table["status"], "accepted")).sort_by("sample_id")
     device = pick_device(device_name)
     judges = [_open_judge(path, table, manifest, device, fitted_on, unseen=unseen) for path in checkpoints]
     scored = score_rows(table, judges, BlobStore(manifest.data_root), ranking.scores)
-    left = table.num_rows - len(scored)
-    print(f"{manifest.path}: {table.num_rows:,} accepted rows, {len(scored):,} scored, {left:,} without a checkpoint "
-          "that was not fitted on them")  # fmt: skip
+    unscored = table.num_rows - len(scored)
+    print(f"{manifest.path}: {table.num_rows:,} accepted rows, {len(scored):,} scored, {unscored:,} without a "
+          "checkpoint that was not fitted on them")  # fmt: skip
     if scored.empty:
         raise UserError(
             f"expected accepted rows of {manifest.path} that a checkpoint was not fitted on, found none; give one that "
@@ -109,9 +109,9 @@ def rank_suspects(
 
 
 def score_rows(table: pa.Table, judges: Sequence[Judge], blobs: BlobStore, names: Sequence[str]) -> pd.DataFrame:
-    """A line for each row of `table` that a judge may score: what tells the row, and the scores of these names.
+    """One line per row of `table` that a judge may score: _REPORTED, and the named scores.
 
-    BlobError when a picture or a mask is missing or altered; UserError when the two differ in size.
+    BlobError when an image or a mask is missing or altered; UserError when the two differ in size.
     """
     may_score = [np.flatnonzero([judge.may_score[at] for judge in judges]).tolist() for at in range(table.num_rows)]
     chosen = [at for at, allowed in enumerate(may_score) if allowed]
@@ -119,8 +119,8 @@ def score_rows(table: pa.Table, judges: Sequence[Judge], blobs: BlobStore, names
     for at in progress(chosen, "scoring"):
         row: Row = table.slice(at, 1).to_pylist()[0]
         prob, mask = _opinions(row, [judges[number] for number in may_score[at]], blobs)
-        lines.append({name: row[name] for name in _TOLD} | {name: SCORES[name](prob, mask) for name in names})
-    return pd.DataFrame(lines, columns=[*_TOLD, *names])
+        lines.append({name: row[name] for name in _REPORTED} | {name: SCORES[name](prob, mask) for name in names})
+    return pd.DataFrame(lines, columns=[*_REPORTED, *names])
 
 
 def _opinions(row: Row, judges: Sequence[Judge], blobs: BlobStore) -> tuple[Prob, Mask]:
@@ -141,7 +141,7 @@ def _open_judge(
         if not unseen:
             raise UserError(
                 f"expected a checkpoint, which records what it was fitted on, found {path}; say --unseen if it has "
-                "seen none of these pictures"
+                "seen none of these images"
             )
         return Judge(predictor, np.ones(table.num_rows, bool))
     info = load_checkpoint(path).info
@@ -153,17 +153,18 @@ def _open_judge(
 
 
 def _send(suspects: pd.DataFrame, database_url: str) -> None:
-    """Flag the suspects that people review, and say what became of the others."""
+    """Flag the suspects that people review, and report the others."""
     reviewed = suspects[suspects["origin"] != "ground_truth"]
     log = DecisionLog(database_url)
     try:
-        asked = ask_for_second_look(
+        result = ask_for_second_look(
             log, list(zip(reviewed["sample_id"], reviewed["mask_sha256"], strict=True)), now=datetime.now(UTC)
         )
     finally:
         log.close()
-    print(f"{asked.flagged:,} sent to the second look, {asked.known:,} were there before")
+    print(f"{result.flagged:,} sent to the second look, {result.known:,} were there before")
     if trusted := len(suspects) - len(reviewed):
         print(
-            f"{trusted:,} are ground truth, which nobody reviews: look at them and import better masks", file=sys.stderr
+            f"{trusted:,} are ground truth, which is not reviewed: look at them and import better masks",
+            file=sys.stderr,
         )

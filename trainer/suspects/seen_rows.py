@@ -4,7 +4,7 @@ A checkpoint records the version and digest of its manifest, and `trainer.fit` f
 split train. A row is out of sample when neither the sample, nor its source image, nor a near-duplicate of it was among
 those. Rows of val count as out of sample, though they chose the epoch: one number out of a hundred epochs, not weights.
 
-What isn't recorded isn't seen here: weights that a run began with (`--init`) and teachers (`--distill`) may have been
+Unrecorded data are not considered: weights that a run started from (`--init`) and teachers (`--distill`) may have been
 fitted on more.
 """
 
@@ -24,7 +24,7 @@ IDENTITIES = ("sample_id", "source_sha256", "group_id")
 
 
 def find_manifest(info: CheckpointInfo, candidates: Iterable[Path]) -> Manifest | None:
-    """The manifest that the checkpoint was fitted on, among these files; None when it isn't there."""
+    """The manifest that the checkpoint was fitted on, among these files; None when it is missing."""
     for path in candidates:
         if path.is_file():
             manifest = Manifest.open(path)
@@ -33,9 +33,9 @@ def find_manifest(info: CheckpointInfo, candidates: Iterable[Path]) -> Manifest 
     return None
 
 
-def candidate_files(info: CheckpointInfo, directory: Path, given: Sequence[Path]) -> list[Path]:
-    """Where the checkpoint's manifest may be: the files given, a directory of versions, and selections below it."""
-    return [*given, *sorted(directory.rglob(f"v{info.manifest_version}.parquet"))]
+def candidate_files(info: CheckpointInfo, directory: Path, others: Sequence[Path]) -> list[Path]:
+    """Candidates for the checkpoint's manifest: `others`, a directory of versions, and selections below it."""
+    return [*others, *sorted(directory.rglob(f"v{info.manifest_version}.parquet"))]
 
 
 def not_fitted_on(rows: pa.Table, fitted: Manifest) -> npt.NDArray[np.bool_]:
@@ -49,9 +49,9 @@ def not_fitted_on(rows: pa.Table, fitted: Manifest) -> npt.NDArray[np.bool_]:
 
 
 def unknown_manifest(path: Path, info: CheckpointInfo, directory: Path) -> UserError:
-    """That nobody knows what a checkpoint was fitted on, and what to do."""
+    """The error for a checkpoint whose training rows are unknown, with the remedy."""
     recorded = f"v{info.manifest_version}, {info.manifest_digest[:12]}" if info.manifest_digest else "none recorded"
     return UserError(
         f"expected the manifest that {path} was fitted on ({recorded}) in {directory}, found none; give it with "
-        "--fitted-on, or say --unseen if that checkpoint has seen none of these pictures"
+        "--fitted-on, or say --unseen if that checkpoint has seen none of these images"
     )

@@ -2,6 +2,6 @@
 
 __main__.py         the command line
 network.py          the network of that page
-onnxruntime_web.py  what runs it in the browser
-site.py             the page's files, written
+onnxruntime_web.py  ONNX Runtime Web, which runs it in the browser
+site.py             writes the page's files
 """

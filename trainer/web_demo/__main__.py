@@ -1,7 +1,7 @@
-"""`python -m trainer.web_demo`: a directory that any static server can serve, and the network runs in the browser.
+"""`python -m trainer.web_demo`: a static page that runs the network in the browser.
 
-It holds the page (trainer/web), the network as ONNX, ONNX Runtime Web and an example picture: all that the page ever
-asks for, so it works without a network and no picture leaves the browser.
+Its directory holds the page, the network as ONNX, ONNX Runtime Web and an example image: all that the page ever
+requests, so it works offline and no image leaves the browser.
 """
 
 import argparse

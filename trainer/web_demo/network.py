@@ -1,4 +1,4 @@
-"""The network of the web page: an export of ours in ONNX, of a fixed size, and what the page wants to know of it."""
+"""The network of the web page: an export of ours in ONNX, of a fixed size, and its metadata for the page."""
 
 import tempfile
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from trainer.weights.checkpoint_files import licence_of, name_of
 
 @dataclass(frozen=True, slots=True)
 class WebNetwork:
-    """An ONNX file that takes uint8 (1, 3, height, width) and gives the person probability of each pixel."""
+    """An ONNX file that takes uint8 (1, 3, height, width) and returns the person probability of each pixel."""
 
     name: str
     width: int
@@ -50,15 +50,15 @@ def _read(content: bytes, path: Path) -> WebNetwork:
     except Exception as error:  # protobuf's errors share no base of their own
         raise UserError(f"expected an ONNX file at {path}, found another or a damaged one") from error
     metadata = Metadata.from_strings({entry.key: entry.value for entry in model.metadata_props}, path)
-    taken, given = _tensor(model.graph.input, INPUT), _tensor(model.graph.output, OUTPUT)
-    if taken.elem_type != onnx.TensorProto.UINT8 or given.elem_type != onnx.TensorProto.FLOAT:
+    image, prob = _tensor(model.graph.input, INPUT), _tensor(model.graph.output, OUTPUT)
+    if image.elem_type != onnx.TensorProto.UINT8 or prob.elem_type != onnx.TensorProto.FLOAT:
         raise UserError(
             f"expected a network in {path} that takes uint8 and gives float32, found others; export it again"
         )
-    sides = [side.dim_value for side in taken.shape.dim]  # 0 where it is free
+    sides = [side.dim_value for side in image.shape.dim]  # 0 where it is free
     if sides[0] > 1 or 0 in sides[2:]:
         raise UserError(
-            f"expected a network in {path} that takes one picture of a fixed size; export it without --dynamic"
+            f"expected a network in {path} that takes one image of a fixed size; export it without --dynamic"
         )
     return WebNetwork(metadata.checkpoint, sides[3], sides[2], content)
 

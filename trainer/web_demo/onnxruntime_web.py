@@ -1,7 +1,7 @@
-"""ONNX Runtime Web, the two files of it that a page needs, in the one version this project knows.
+"""ONNX Runtime Web, the two files of it that a page needs, in the one version that this project supports.
 
-pooch fetches npm's package once and keeps it in the user's cache. Every file is compared with its digest here, from
-wherever it came, so that nobody's registry, cache or folder can put another program into the page.
+pooch fetches npm's package once and keeps it in the user's cache. Every file is compared with its digest here, wherever
+it came from, so that no registry, cache or folder can put another program into the page.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ SHA512 = (  # of npm's package
     "ab4cbe26baedba45d2cec05610c71c55fa97db92d19a8b171c5f8269126683ca"
     "590a5cdc57bb2f35ce2b298de32f4d956fb42644c0ecd528a0a91e025c07ca61"
 )
-DIGESTS = {  # SHA-256 of what is needed of dist/; the wasm has SIMD, and threads that the page doesn't use
+DIGESTS = {  # SHA-256 of the files needed from dist/; the wasm has SIMD, and threads that the page doesn't use
     "ort.wasm.bundle.min.mjs": "11e64bd8ffe11bd1a2a2f0d6275fdfbbba7262f0b76b99b53d228a8a22ef3d90",
     "ort-wasm-simd-threaded.wasm": "3398c10d07d229bd91b364548e130e0e51a8e5704b88c7c083ebbeb78842dee2",
 }
@@ -37,7 +37,7 @@ def runtime_files(package: Path | None, registry: str) -> dict[str, bytes]:
     """File name -> bytes: JavaScript, WebAssembly, licences.
 
     `package` is npm's package, a .tgz or a directory; None takes it from the cache, or else from `registry`.
-    UserError when a file is missing or another one.
+    UserError when a file is missing or differs.
     """
     package = package or _fetched(registry)
     files = _from_directory(package) if package.is_dir() else _from_tarball(package)
@@ -49,7 +49,7 @@ def runtime_files(package: Path | None, registry: str) -> dict[str, bytes]:
 
 
 def registry_in_use() -> str:
-    """The one npm is set to by its environment variable or in the user's .npmrc; else npm's own."""
+    """npm's registry by its environment variable or the user's .npmrc; else npm's default."""
     environment = {name.lower(): value for name, value in os.environ.items()}
     settings = Path(environment.get("npm_config_userconfig") or Path.home() / ".npmrc")
     lines = settings.read_text().splitlines() if settings.is_file() else []
@@ -64,7 +64,7 @@ def _fetched(registry: str) -> Path:
     downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=_TIMEOUT_SECONDS)
     try:
         return Path(pooch.retrieve(url, f"sha512:{SHA512}", path=cache, fname=Path(url).name, downloader=downloader))
-    except (RequestException, ValueError) as error:  # ValueError: its digest is another one
+    except (RequestException, ValueError) as error:  # ValueError: its digest differs
         raise UserError(
             f"expected onnxruntime-web {VERSION} at {url}, found: {error}; check the network or --registry, or give "
             "the package with --onnxruntime-web"

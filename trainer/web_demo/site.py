@@ -1,7 +1,7 @@
 """The directory of the web demo, which any static server can serve: the network runs in the browser.
 
-It holds the page (static/), the network as ONNX, ONNX Runtime Web and an example picture: all that the page ever
-asks for, so it works without a network and no picture leaves the browser.
+It holds the page (static/), the network as ONNX, ONNX Runtime Web and an example image: all that the page ever
+requests, so it works offline and no image leaves the browser.
 """
 
 import json
@@ -17,8 +17,8 @@ from trainer.web_demo.network import WebNetwork, web_network
 from trainer.web_demo.onnxruntime_web import runtime_files
 
 PAGE = Path(__file__).parent / "static"
-RUNTIME = "onnxruntime"  # where in the directory it lies
-DESCRIPTION = "model.json"  # what the page reads first; a directory that has one was built here
+RUNTIME = "onnxruntime"  # its directory in the page's
+DESCRIPTION = "model.json"  # the page reads it first; a directory with it was built here
 NETWORK = "network.onnx"
 
 
@@ -50,7 +50,7 @@ def site(network: WebNetwork, runtime: Mapping[str, bytes]) -> dict[str, bytes]:
         DESCRIPTION: (json.dumps(description, indent=2) + "\n").encode(),
         NETWORK: network.content,
         "example.jpg": encode_jpeg(data.astronaut()),
-        # .js, since servers know that type for certain, and browsers refuse a module of an unknown one
+        # .js, since all servers know that type, and browsers refuse a module of an unknown one
         **{f"{RUNTIME}/{name.replace('.mjs', '.js')}": content for name, content in runtime.items()},
     }
 

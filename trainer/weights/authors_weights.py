@@ -14,7 +14,7 @@ from torch import Tensor
 from manifests.errors import UserError
 from trainer.models.sinet import SINet, load_authors_state_dict, sinet
 
-_DATA_PARALLEL = "module."  # what DataParallel puts before every name
+_DATA_PARALLEL = "module."  # DataParallel's prefix of every name
 
 
 def authors_sinet(path: Path) -> SINet:
@@ -30,13 +30,13 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         raise UserError(f"expected a state dict at {path}, found no file")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of pickle protocols: what it can't read, it refuses
-            found = torch.load(path, map_location="cpu", weights_only=True)
+            warnings.simplefilter("ignore")  # about pickle protocols: unreadable files raise anyway
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
         raise UserError(
             f"expected a state dict, tensors and nothing else, in {path}, found a file of another kind or one "
             "that holds code, which was not run; save the model's state_dict()"
         ) from error
-    if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
-        raise UserError(f"expected a state dict, tensors by name, in {path}, found {type(found).__name__}")
-    return {str(name).removeprefix(_DATA_PARALLEL): tensor for name, tensor in found.items()}
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise UserError(f"expected a state dict, tensors by name, in {path}, found {type(state).__name__}")
+    return {str(name).removeprefix(_DATA_PARALLEL): tensor for name, tensor in state.items()}

@@ -1,4 +1,4 @@
-"""A checkpoint rebuilds its own model: NAME.safetensors holds the weights and, as its header, all the rest.
+"""A checkpoint rebuilds its own model: NAME.safetensors holds the weights and, as its header, everything else.
 
 NAME.json beside it repeats the header for people and other tools, with the file's SHA-256; nothing here reads
 it. Both are written whole or not at all, so a killed run leaves the previous checkpoint usable.
@@ -29,7 +29,7 @@ _NAMES_LISTED = 5
 
 @dataclass(frozen=True, slots=True)
 class CheckpointInfo:
-    """What a checkpoint knows besides its weights. `metrics` are None when there was nothing to measure on."""
+    """A checkpoint's metadata. `metrics` are None when there was nothing to measure on."""
 
     model: str
     preprocessing: Preprocessing
@@ -44,7 +44,7 @@ class CheckpointInfo:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A model in evaluation mode on the CPU, what is known of it, and the digest of its weights."""
+    """A model in evaluation mode on the CPU, its metadata, and the digest of its weights."""
 
     model: nn.Module
     info: CheckpointInfo
@@ -64,7 +64,7 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
     """Open NAME.safetensors, or the best one of a run's directory.
 
     Raises UserError when there is none, when it is no checkpoint or a newer one, when its weights were altered,
-    and when tensors are missing, left over or of another shape.
+    and when tensors are missing, unexpected or of another shape.
     """
     path = Path(path)
     path = path / BEST if path.is_dir() else path
@@ -85,14 +85,14 @@ def _info_from(header: Mapping[str, Any]) -> CheckpointInfo:
     return CheckpointInfo(**fields)
 
 
-def _check_fit(found: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: Path) -> None:
-    shared = found.keys() & expected.keys()
+def _check_fit(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: Path) -> None:
+    shared = weights.keys() & expected.keys()
     problems = {
-        "missing": expected.keys() - found.keys(),
-        "left over": found.keys() - expected.keys(),
-        "of another shape": {name for name in shared if found[name].shape != expected[name].shape},
+        "missing": expected.keys() - weights.keys(),
+        "unexpected": weights.keys() - expected.keys(),
+        "of another shape": {name for name in shared if weights[name].shape != expected[name].shape},
     }
-    listed = [f"{what}: {_list(names)}" for what, names in problems.items() if names]
+    listed = [f"{problem}: {_list(names)}" for problem, names in problems.items() if names]
     if listed:
         raise UserError(f"expected the tensors of its model in {path}, found some {'; '.join(listed)}")
 

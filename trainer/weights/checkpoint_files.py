@@ -2,21 +2,21 @@
 
 from pathlib import Path
 
-STARTER = "starter"  # the word for the checkpoint that comes with the package
+STARTER = "starter"  # stands for the checkpoint that comes with the package
 STARTER_PATH = Path(__file__).parents[1] / "starter" / "best.safetensors"
-STARTER_LICENCE = "Apache-2.0"  # this project's; its card says what the pictures state
+STARTER_LICENCE = "Apache-2.0"  # this project's; its card lists the images' licences
 LICENCE_NOT_STATED = "not stated"
 BEST = "best.safetensors"
 LAST = "last.safetensors"
 
 
 def checkpoint_path(text: str) -> Path:
-    """What users type where a checkpoint is asked for: a path, or `starter`."""
+    """An argparse type: a checkpoint's path, or `starter`."""
     return STARTER_PATH if text == STARTER else Path(text)
 
 
 def name_of(path: Path) -> str:
-    """What a network is called: starter, the run whose best or last it is, or the file's own stem."""
+    """A network's name: starter, the run whose best or last it is, or the file's own stem."""
     if path == STARTER_PATH:
         return STARTER
     if path.name in (BEST, LAST):
@@ -25,5 +25,5 @@ def name_of(path: Path) -> str:
 
 
 def licence_of(path: Path) -> str:
-    """Of a network's weights, as far as it is known."""
+    """Licence of a network's weights, as far as it is known."""
     return STARTER_LICENCE if path == STARTER_PATH else LICENCE_NOT_STATED

@@ -3,9 +3,9 @@
 The file is an ONNX export whose weights still carry TensorFlow's names (`MobilenetV2/expanded_conv_3/expand/...`), as
 that of github.com/anilsathyan7/Portrait-Segmentation. Three things differ there: pixels are x / 127.5 - 1, batch norms
 have an epsilon of 1e-3, and depthwise kernels of dilated layers are written out with the zeros between their weights.
-All three are folded into the weights here. Widths are rounded in another way, too: some layers have 12 channels there
-and 16 here; the new ones start fresh and unheard. TensorFlow pads strided layers at the bottom and right where a side
-is even, PyTorch all around: features are the same for sides of 2**n * k + 1 px, and up to a pixel off for others.
+All three are folded into the weights here. Widths are rounded differently, too: some layers have 12 channels there and
+16 here; the new ones are random and not yet connected. TensorFlow pads strided layers at the bottom and right where a
+side is even, PyTorch all around: features are the same for sides of 2**n * k + 1 px, and up to a pixel off for others.
 """
 
 from collections.abc import Iterator, Mapping
@@ -46,14 +46,14 @@ def load_mobilenet(encoder: nn.Module, path: Path, preprocessing: Preprocessing)
         kernel, gamma, beta, mean, variance = weights[name]
         if conv == "model.conv_stem":
             kernel, mean = _for_pixels(kernel, mean, preprocessing)
-        found = {
+        loaded = {
             f"{conv}.weight": kernel,
             f"{norm}.weight": gamma,
             f"{norm}.bias": beta,
             f"{norm}.running_mean": mean,
             f"{norm}.running_var": variance + _EPSILON - _TIMM_EPSILON,
         }
-        for key, array in found.items():
+        for key, array in loaded.items():
             if any(theirs > ours for theirs, ours in zip(array.shape, state[key].shape, strict=True)):
                 raise UserError(
                     f"expected at most {tuple(state[key].shape)} numbers for {name} in {path}, found {array.shape}; "
@@ -63,16 +63,16 @@ def load_mobilenet(encoder: nn.Module, path: Path, preprocessing: Preprocessing)
     encoder.load_state_dict(state)
 
 
-def _widened(fresh: Tensor, found: Tensor) -> Tensor:
-    """`found` in the first places of `fresh`: channels that are new here stay fresh, and old ones don't hear them."""
+def _widened(fresh: Tensor, loaded: Tensor) -> Tensor:
+    """`loaded` in the first places of `fresh`: new channels stay random, and their weights into old ones are 0."""
     widened = fresh.clone()
-    widened[: len(found)] = 0
-    widened[tuple(slice(0, n) for n in found.shape)] = found
+    widened[: len(loaded)] = 0
+    widened[tuple(slice(0, n) for n in loaded.shape)] = loaded
     return widened
 
 
 def _layers(encoder: nn.Module) -> Iterator[tuple[str, tuple[str, str]]]:
-    """TensorFlow's name of each convolution, and ours of it and of its batch norm."""
+    """TensorFlow's name of each convolution, and our names of it and of its batch norm."""
     yield "Conv", ("model.conv_stem", "model.bn1")
     blocks = [name for name, _ in encoder.named_modules() if name.count(".") == 3 and name.startswith("model.blocks.")]
     for number, block in enumerate(sorted(blocks, key=lambda name: [int(part) for part in name.split(".")[2:]])):
@@ -87,7 +87,7 @@ def _layers(encoder: nn.Module) -> Iterator[tuple[str, tuple[str, str]]]:
 
 
 def _read(path: Path) -> Mapping[str, tuple[Array, Array, Array, Array, Array]]:
-    """By layer: kernel, and the batch norm's gamma, beta, mean and variance."""
+    """Read by layer: kernel, and the batch norm's gamma, beta, mean and variance."""
     if not path.is_file():
         raise UserError(f"expected an ONNX file at {path}, found none")
     try:
@@ -96,15 +96,15 @@ def _read(path: Path) -> Mapping[str, tuple[Array, Array, Array, Array, Array]]:
         raise UserError(f"expected an ONNX file at {path}, found another or a damaged one") from error
     arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     kernels = {node.output[0]: arrays.get(node.input[1]) for node in graph.node if node.op_type == "Conv"}
-    found = {}
+    layers = {}
     for node in graph.node:
         kernel = kernels.get(node.input[0]) if node.op_type == "BatchNormalization" else None
         if kernel is None or not node.input[1].startswith(_ROOT):
             continue
         layer = node.input[1].removeprefix(_ROOT).partition("/BatchNorm")[0]
         gamma, beta, mean, variance = (arrays[name] for name in node.input[1:])
-        found[layer] = (_undilated(kernel), gamma, beta, mean, variance)
-    return found
+        layers[layer] = (_undilated(kernel), gamma, beta, mean, variance)
+    return layers
 
 
 def _undilated(kernel: Array) -> Array:

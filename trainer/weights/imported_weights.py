@@ -1,4 +1,4 @@
-"""Weights that others fitted -> a checkpoint like those of trainer.fit.
+"""Third-party weights -> a checkpoint like trainer.fit's.
 
 A state dict of SINet's authors, or TensorFlow's MobileNetV2 x0.5 in an ONNX file: see trainer.import_weights.
 """

@@ -27,7 +27,7 @@ class Initial:
         return dataclasses.replace(self.fitted_with, size_px=size_px)
 
     def load_into(self, model: nn.Module) -> None:
-        """UserError when they are another network's."""
+        """Load the weights; UserError when they are another network's."""
         ours = {name: tensor.shape for name, tensor in model.state_dict().items()}
         if ours != {name: tensor.shape for name, tensor in self.weights.items()}:
             raise UserError(f"expected --init weights of the same network, found another's in {self.path}")
@@ -42,7 +42,7 @@ def open_initial(path: Path) -> Initial:
 
 
 def checkpoint_file(path: Path) -> Path:
-    """The file `--init` means; UserError when it isn't there."""
+    """The file of `--init`; UserError when it is missing."""
     file = path / BEST if path.is_dir() else path
     if not file.is_file():
         raise UserError(f"expected weights at {file}, found no file")

@@ -1,7 +1,6 @@
 """Named tensors and one JSON header in one safetensors file, written whole or not at all.
 
-The header lies in the file's own metadata: a process killed between two files can't leave a pair that
-contradicts itself.
+The header lies in the file's own metadata, so that a killed process can't leave two files that contradict each other.
 """
 
 import hashlib
@@ -24,7 +23,7 @@ _HEADER_KEY = "maskfoundry"
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any], *, kind: str) -> bytes:
-    """Write `path`, replacing an older file in one step; the bytes written. `kind` says what the file is."""
+    """Write `path`, replacing an older file in one step; return the bytes. `kind` is the file's type."""
     stamped = {"kind": kind, "format_version": FORMAT_VERSION, **header}
     flat = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     data: bytes = safetensors.torch.save(flat, metadata={_HEADER_KEY: json.dumps(stamped)})
@@ -33,7 +32,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str
 
 
 def read_tensors(path: Path, *, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors on the CPU, and the header; UserError when `path` isn't there, is something else, or is newer."""
+    """Tensors on the CPU, and the header; UserError when `path` is missing, is of another kind, or is newer."""
     if not path.is_file():
         raise UserError(f"expected a {kind} at {path}, found no file; fit one with python -m trainer.fit")
     try:

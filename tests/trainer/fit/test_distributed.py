@@ -182,7 +182,7 @@ def test_a_process_that_is_killed_ends_the_others_with_one_line(manifest: Manife
         os.kill(int(second), signal.SIGKILL)
         _, stderr = process.communicate(timeout=TIMEOUT_SECONDS)
     assert process.returncode in (1, -signal.SIGKILL)  # Fabric looks every five seconds and kills who is still leaving
-    assert re.fullmatch(r"error: expected all processes to go on, .* the same command resumes the run\n", stderr)
+    assert re.fullmatch(r"error: expected all processes to continue, .* the same command resumes the run\n", stderr)
 
 
 @pytest.mark.slow

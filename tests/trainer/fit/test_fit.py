@@ -269,7 +269,7 @@ def test_people_are_put_before_other_backgrounds(
     manifest: Manifest, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     output = fitted(manifest, tmp_path / "composite", "--epochs", "2", "--composite-prob", "0.5")
-    assert re.search(r"^\d+ pictures without people$", capsys.readouterr().out, re.MULTILINE)
+    assert re.search(r"^\d+ images without people$", capsys.readouterr().out, re.MULTILINE)
     assert json.loads((output / "config.json").read_text())["composite_prob"] == 0.5
     assert read_log(output)[0]["loss"] != read_log(run)[0]["loss"]
 

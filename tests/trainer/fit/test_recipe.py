@@ -116,7 +116,9 @@ def test_where_nothing_compiles_the_plain_function_is_used_and_that_is_said(
     before = network.weight.clone()
     plain = lambda images, labels: (network(images) - labels).square().mean()  # noqa: E731
     assert compiled(plain, network, torch.ones(1, 1), torch.ones(1, 1)) is plain
-    assert caplog.messages == ["torch.compile does not work here (RuntimeError: no C++ compiler); going on without it"]
+    assert caplog.messages == [
+        "torch.compile does not work here (RuntimeError: no C++ compiler); continuing without it"
+    ]
     assert torch.equal(network.weight, before)
 
 

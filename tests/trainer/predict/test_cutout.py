@@ -328,9 +328,9 @@ def test_a_background_picture_covers_whatever_its_shape(red: str, tmp_path: Path
 @pytest.mark.parametrize(
     ("background", "said"),
     [
-        ("nowhere.jpg", "expected a picture or #rrggbb for --background, found no file nowhere.jpg"),
+        ("nowhere.jpg", "expected an image or #rrggbb for --background, found no file nowhere.jpg"),
         ("#12345", "expected a colour as #rrggbb"),
-        (str(ROOT / "pyproject.toml"), "expected a picture for --background, found .*not an image"),
+        (str(ROOT / "pyproject.toml"), "expected an image for --background, found .*not an image"),
     ],
 )
 def test_a_background_that_is_none_is_one_clear_line(red: str, tmp_path: Path, background: str, said: str) -> None:
@@ -404,7 +404,7 @@ def test_one_bad_picture_is_one_line(
     with pytest.raises(SystemExit, match="1"):
         run_command(predict.main)
     assert capfd.readouterr().err.splitlines() == [
-        f"error: expected a usable picture, found {tmp_path / 'a.jpg'}: empty file: expected an image, found 0 bytes"
+        f"error: expected a usable image, found {tmp_path / 'a.jpg'}: empty file: expected an image, found 0 bytes"
     ]
 
 

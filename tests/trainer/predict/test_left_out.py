@@ -81,7 +81,7 @@ def test_one_bad_input_of_several_is_named_and_skipped(  # type: ignore[no-untyp
 
 def test_a_folder_of_bad_inputs_alone_is_an_error(red: str, inputs: Path, caplog: pytest.LogCaptureFixture) -> None:
     bad = [make(inputs / f"{number}{name}") for number, (make, name) in enumerate(BAD)]
-    with pytest.raises(UserError, match=r"expected a usable picture or video in .*, found none; see the lines above"):
+    with pytest.raises(UserError, match=r"expected a usable image or video in .*, found none; see the lines above"):
         run(red, inputs)
     assert all(sum(str(path) in line for line in caplog.messages) == 1 for path in bad)
 

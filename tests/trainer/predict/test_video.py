@@ -212,7 +212,7 @@ def test_a_camera_that_is_not_there_is_one_line(red: str, tmp_path: Path, capfd:
     with pytest.raises(UserError, match="expected a camera number 97, found none that opens"):
         run(red, "--input", "webcam:97", "--output", str(tmp_path / "o"))
     assert capfd.readouterr().err == ""
-    with pytest.raises(UserError, match="expected a number behind webcam:"):
+    with pytest.raises(UserError, match="expected a number after webcam:"):
         find_inputs("webcam:front")
 
 

@@ -1,4 +1,4 @@
-"""What an export knows of itself, kept in every file that has a place for it, and beside those that don't."""
+"""An export's metadata, kept in its file where the format allows it, else beside it."""
 
 import dataclasses
 import json
@@ -37,21 +37,23 @@ class Metadata:
         )  # fmt: skip
 
     def as_strings(self) -> dict[str, str]:
-        """One word or JSON for each key: what an ONNX file's metadata can hold."""
+        """One word or JSON per key, as an ONNX file's metadata can hold."""
         fields = {key: str(value) for key, value in dataclasses.asdict(self).items()}
         return {**fields, "classes": json.dumps(CLASSES), DESCRIPTION: json.dumps(self.description())}
 
     @classmethod
     def from_strings(cls, strings: dict[str, str], path: Path) -> "Metadata":
-        """UserError when `path`, which held them, is no export of ours."""
-        known: dict[str, Any] = {entry.name: strings.get(entry.name) for entry in dataclasses.fields(cls)}
-        if None in known.values() or not known["input_px"].isdigit():
-            missing = ", ".join(key for key, value in known.items() if value is None) or "input_px as a number"
+        """UserError when `path`, which held them, is not a file of trainer.export."""
+        values: dict[str, Any] = {entry.name: strings.get(entry.name) for entry in dataclasses.fields(cls)}
+        if None in values.values() or not values["input_px"].isdigit():
+            missing = ", ".join(key for key, value in values.items() if value is None) or "input_px as a number"
             raise UserError(f"expected a file that trainer.export wrote at {path}, found one without {missing}")
-        return cls(**{**known, "input_px": int(known["input_px"]), "manifest_version": int(known["manifest_version"])})
+        return cls(
+            **{**values, "input_px": int(values["input_px"]), "manifest_version": int(values["manifest_version"])}
+        )
 
     def description(self) -> dict[str, Any]:
-        """Input and output as manifests.pixels.onnx_segmenter wants them."""
+        """Input and output as manifests.pixels.onnx_segmenter expects them."""
         side = self.input_px
         plain = {"layout": "nchw", "colour_order": "rgb", "mean": [0, 0, 0], "std": [1, 1, 1]}
         return {

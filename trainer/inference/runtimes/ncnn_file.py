@@ -15,9 +15,9 @@ from trainer.inference.runtimes.packages import optional
 
 
 class NcnnFile:
-    """NAME.ncnn.param with NAME.ncnn.bin and NAME.ncnn.json beside it; UserError says what is wrong with them.
+    """NAME.ncnn.param with NAME.ncnn.bin and NAME.ncnn.json beside it; UserError when one is missing or damaged.
 
-    `threads` are those of one picture, None for as many as there are cores. `digest` is of the three files.
+    `threads` are those of one image, None for one per core. `digest` is of the three files.
     """
 
     def __init__(self, path: Path, *, threads: int | None = None) -> None:
@@ -51,7 +51,7 @@ class NcnnFile:
         pixels = np.ascontiguousarray(batch[0], np.float32)
         extractor = self._net.create_extractor()
         extractor.input(INPUT, self._ncnn.Mat(pixels))
-        status, found = extractor.extract(OUTPUT)
+        status, output = extractor.extract(OUTPUT)
         if status:
             raise RuntimeError(f"ncnn stopped with status {status}")
-        return np.array(found)[None]
+        return np.array(output)[None]

@@ -19,9 +19,9 @@ FLOAT32 = "f32"  # its own choice, bf16 where the CPU has it, moves masks
 
 
 class OpenvinoFile:
-    """NAME.xml with NAME.bin beside it; UserError says what is wrong with them.
+    """NAME.xml with NAME.bin beside it; UserError when one is missing or damaged.
 
-    `threads` are those of one picture, None for as many as there are cores. `digest` is of both files.
+    `threads` are those of one image, None for one per core. `digest` is of both files.
     """
 
     def __init__(self, path: Path, *, threads: int | None = None) -> None:

@@ -1,7 +1,7 @@
-"""Where in a large scene the people are.
+"""Locating people in a large scene.
 
-faces.py       faces found by MTCNN
-localizers.py  `--localizer`: where in a large scene the people are
-roi.py         boxes around people, and pasting what was predicted in them back softly
+faces.py       faces detected by MTCNN
+localizers.py  `--localizer`: boxes around the people in a large scene
+roi.py         boxes around people, and blending of their predictions
 tiles.py       images much wider or taller than a square, in overlapping tiles
 """

@@ -1,8 +1,8 @@
-"""`--localizer`: where in a large scene the people are, as boxes for `roi.predict_in_rois`.
+"""`--localizer`: boxes around the people in a large scene, for `roi.predict_in_rois`.
 
-`none`  the whole picture is what the network sees
-`mask`  boxes around what the network finds in the whole picture
-`face`  boxes down from faces that MTCNN finds
+`none`  no boxes: the network sees only the whole image
+`mask`  boxes around the people in the whole image's mask
+`face`  boxes down from the faces that MTCNN detects
 """
 
 from collections.abc import Callable
@@ -19,26 +19,26 @@ from trainer.predict.localize.faces import FaceFinder
 from trainer.predict.localize.roi import grown, widened
 from trainer.predict.strips import shrunk
 
-LOCALIZING_SIDE_PX = 512  # the whole picture's map is looked at in this size: networks give less than that
-MAX_ROIS = 8  # networks run once per ROI: a crowd costs at most nine times one picture
-MIN_AREA_FRACTION = 0.1  # of the largest piece's: what is smaller is no second person but a bag, or noise
-MIN_PICTURE_FRACTION = 0.002  # of the picture: below it there is nobody
-MAX_PICTURE_FRACTION = 0.9  # of the picture: a ROI that fills more shows what the whole picture shows
-MARGIN_FRACTION = 0.1  # of the box's longer side: what the first look cut off
+LOCALIZING_SIDE_PX = 512  # of the whole image's map; networks' own maps are smaller
+MAX_ROIS = 8  # networks run once per ROI: a crowd costs at most nine times one image
+MIN_AREA_FRACTION = 0.1  # of the largest piece's: smaller ones are bags or noise, not a second person
+MIN_PICTURE_FRACTION = 0.002  # of the image: smaller pieces are no person
+MAX_PICTURE_FRACTION = 0.9  # of the image: a larger ROI shows what the whole image shows
+MARGIN_FRACTION = 0.1  # of the box's longer side: for parts that the first mask misses
 MIN_ASPECT = 0.4  # width / height
 
 
 class Localizer(Protocol):
-    """Finds boxes that hold one person each; none where the whole picture is what the network should see."""
+    """Finds boxes that hold one person each; none where the network should see only the whole image."""
 
     def __call__(self, rgb: Pixels, whole_prob: Prob) -> list[Box]:
-        """RGB (H, W, 3) and the whole picture's person probability (H, W) -> boxes, largest first."""
+        """RGB (H, W, 3) and the whole image's person probability (H, W) -> boxes, largest first."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class MaskLocalizer:
-    """Boxes around the large connected pieces of the whole picture's mask."""
+    """Boxes around the large connected pieces of the whole image's mask."""
 
     margin_fraction: float = MARGIN_FRACTION
     min_aspect: float = MIN_ASPECT
@@ -71,7 +71,7 @@ class FaceLocalizer:
 
 
 def whole_picture(rgb: Pixels, whole_prob: Prob) -> list[Box]:
-    """No boxes: the localizer that finds nothing to look at twice."""
+    """No boxes: the network sees only the whole image."""
     return []
 
 

@@ -1,4 +1,4 @@
-"""Boxes around people, and what a network says of them pasted back into the whole picture without a seam."""
+"""Boxes around people, and seamless blending of their predictions into the whole image's."""
 
 from collections.abc import Sequence
 
@@ -8,11 +8,11 @@ from manifests.pixels.geometry import Box, Pixels
 from manifests.pixels.onnx_segmenter import Prob
 from trainer.inference.predictors import Predictor
 
-RAMP_FRACTION = 0.08  # of the ROI's side: over it the ROI's mask takes over from the whole picture's
+RAMP_FRACTION = 0.08  # of the ROI's side: over it the ROI's mask replaces the whole image's
 
 
 def predict_in_rois(predictor: Predictor, rgb: Pixels, rois: Sequence[Box], whole_prob: Prob) -> Prob:
-    """RGB (H, W, 3), what the network says of the whole picture (H, W) -> float32 (H, W).
+    """RGB (H, W, 3), the whole image's person probability (H, W) -> float32 (H, W).
 
     Each ROI is predicted by itself and blended into `whole_prob` over a ramp inside its edges; where ROIs overlap
     the larger probability counts. Without ROIs it is `whole_prob`.
@@ -23,23 +23,23 @@ def predict_in_rois(predictor: Predictor, rgb: Pixels, rois: Sequence[Box], whol
     picture = Box.whole(rgb)
     for roi in rois:
         rows, columns = slice(roi.y, roi.bottom), slice(roi.x, roi.right)
-        found = predictor.person_prob(np.ascontiguousarray(rgb[rows, columns]))
+        prob = predictor.person_prob(np.ascontiguousarray(rgb[rows, columns]))
         window = _window(roi, picture)
-        blended = window * found + (1 - window) * whole_prob[rows, columns]
+        blended = window * prob + (1 - window) * whole_prob[rows, columns]
         merged[rows, columns] = np.maximum(merged[rows, columns], blended)
     return np.where(merged < 0, whole_prob, merged)
 
 
 def grown(box: Box, fraction: float, picture: Box) -> Box:
-    """`box` with a margin of `fraction` of its longer side on every side, inside the picture."""
+    """`box` with a margin of `fraction` of its longer side on every side, inside the image."""
     margin = round(fraction * max(box.w, box.h))
     return Box(box.x - margin, box.y - margin, box.w + 2 * margin, box.h + 2 * margin).clamped(picture)
 
 
 def widened(box: Box, min_aspect: float, picture: Box) -> Box:
-    """`box` made wider, about its centre, until width / height is at least `min_aspect` or the picture ends.
+    """`box` made wider, about its centre, until width / height is at least `min_aspect` or the image ends.
 
-    Networks see a square whatever the box: a standing person in a tight box would look very stout to them.
+    Networks resize any box to a square, which would distort a standing person in a tight box.
     """
     width = min(picture.w, max(box.w, round(min_aspect * box.h)))
     left = min(max(box.x - (width - box.w) // 2, picture.x), picture.right - width)
@@ -47,7 +47,7 @@ def widened(box: Box, min_aspect: float, picture: Box) -> Box:
 
 
 def _window(roi: Box, picture: Box) -> Prob:
-    """float32 (roi.h, roi.w): 1 inside, falling to 0 at those edges of the ROI that are no edges of the picture."""
+    """float32 (roi.h, roi.w): 1 inside, falling to 0 at the edges of the ROI that are not edges of the image."""
     across = _ramp(roi.w, starts=roi.x == picture.x, ends=roi.right == picture.right)
     down = _ramp(roi.h, starts=roi.y == picture.y, ends=roi.bottom == picture.bottom)
     return np.minimum(down[:, None], across[None, :])
@@ -56,10 +56,10 @@ def _window(roi: Box, picture: Box) -> Prob:
 def _ramp(length: int, *, starts: bool, ends: bool) -> Prob:
     """float32 (length,); `starts` and `ends`: no ramp there."""
     ramp = max(1.0, RAMP_FRACTION * length)
-    place = np.arange(length, dtype=np.float32) + 0.5
+    position = np.arange(length, dtype=np.float32) + 0.5
     values = np.ones(length, np.float32)
     if not starts:
-        values = np.minimum(values, place / ramp)
+        values = np.minimum(values, position / ramp)
     if not ends:
-        values = np.minimum(values, (length - place) / ramp)
+        values = np.minimum(values, (length - position) / ramp)
     return values

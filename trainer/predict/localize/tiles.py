@@ -1,7 +1,7 @@
-"""Images much wider or taller than the square that networks see: looked at in overlapping tiles along the long side.
+"""Images much wider or taller than a network's square input: predicted in overlapping tiles along the long side.
 
-Squeezed into a square, twelve people side by side are twelve lines. A tile is as narrow as a standing person, so that
-each is seen whole, and by itself, in one of them.
+Resized to a square, twelve people side by side are twelve lines. A tile is as narrow as a standing person, so that each
+is whole, and alone, in one of them.
 """
 
 import math
@@ -21,8 +21,8 @@ WIDE_TILE_ASPECT = 0.75  # width / height
 TALL_TILE_ASPECT = 0.6
 OVERLAP_FRACTION = 0.75  # of a tile's side, on each side that has a neighbour
 MAX_TILES = 256  # beyond it, tiles overlap less
-MIN_CONFIRMED_FRACTION = 0.1  # of a piece that the whole image's look finds: tiles must find as much of it
-MIN_LARGE_FRACTION = 0.3  # of the image: a piece that large is a close-up, of which tiles see parts alone
+MIN_CONFIRMED_FRACTION = 0.1  # of a piece in the whole image's mask: as much of it must be in the tiles'
+MIN_LARGE_FRACTION = 0.3  # of the image: a larger piece is a close-up, of which tiles see only parts
 
 Look = Callable[[Box], Prob]
 
@@ -39,7 +39,7 @@ def tile_boxes(image: Box) -> list[Box]:
 
 
 def blended(image: Box, boxes: Sequence[Box], look: Look) -> Prob:
-    """What `look` finds in each box, float32 (box.h, box.w) -> (H, W); the nearer its middle, the more it counts."""
+    """Mean of `look` in each box, float32 (box.h, box.w) -> (H, W), with weights that fall from the box's middle."""
     total, weights = np.zeros((image.h, image.w), np.float32), np.zeros((image.h, image.w), np.float32)
     across = image.w > image.h
     for number, box in enumerate(boxes):
@@ -52,7 +52,7 @@ def blended(image: Box, boxes: Sequence[Box], look: Look) -> Prob:
 
 
 def joined(tiled: Prob, whole: Prob) -> Prob:
-    """The larger of what tiles and the look at the whole image found, both (H, W), without what that look made up.
+    """The larger of the tiles' and the whole image's probability, both (H, W), without the latter's false pieces.
 
     A piece of `whole` counts where the tiles confirm some of it, or where it is too large for a tile.
     """

@@ -1,4 +1,4 @@
-"""What stands behind the person instead: the photograph's own background out of focus, a picture, or a colour."""
+"""New backgrounds: the photograph's own out of focus, an image, or a colour."""
 
 import re
 from pathlib import Path
@@ -12,9 +12,9 @@ from manifests.pixels.images import UnusableImage, decode_image
 from manifests.pixels.onnx_segmenter import Prob
 from trainer.predict.strips import WORK_SIDE_PX, Floats, bands, enlarged, shrunk, shrunk_like
 
-GAMMA = 2.2  # lenses blur light and not its numbers: lamps become bright discs
+GAMMA = 2.2  # lenses blur light, not its encoded values: lamps become bright discs
 APERTURE_FRACTION = 0.03  # of the longer side: the radius of the disc
-SPILL_FRACTION = 0.01  # of the longer side: so near the mask's edge, colours may be the person's
+SPILL_FRACTION = 0.01  # of the longer side: within it of the mask's edge, colours may be the person's
 BEHIND_ALPHA = 0.05  # from here on a pixel shows the person, too
 LEAST_WEIGHT = 1e-4
 WHITE = (255, 255, 255)
@@ -24,16 +24,16 @@ Background = Pixels | Colour
 
 
 def composite(person: Pixels, alpha: Prob, behind: Pixels) -> Pixels:
-    """Person's RGB (H, W, 3) with opacity float32 (H, W) before RGB (H, W, 3) -> RGB (H, W, 3)."""
-    shown = np.empty_like(person)
+    """Person's RGB (H, W, 3) with opacity float32 (H, W) over RGB (H, W, 3) -> RGB (H, W, 3)."""
+    composited = np.empty_like(person)
     for rows in bands(*alpha.shape):
         opaque = alpha[rows][..., None]
-        shown[rows] = np.rint(opaque * person[rows] + (1 - opaque) * behind[rows])
-    return shown
+        composited[rows] = np.rint(opaque * person[rows] + (1 - opaque) * behind[rows])
+    return composited
 
 
 def out_of_focus(rgb: Pixels, alpha: Prob) -> Pixels:
-    """RGB (H, W, 3) -> its background alone as through an open lens: none of the person's colours are in it."""
+    """RGB (H, W, 3) -> its background as through an open lens, without any of the person's colours."""
     small = shrunk(rgb, WORK_SIDE_PX)
     longer = max(small.shape[:2])
     spill = 2 * max(1, round(SPILL_FRACTION * longer)) + 1
@@ -42,30 +42,30 @@ def out_of_focus(rgb: Pixels, alpha: Prob) -> Pixels:
     light = np.power(small.astype(np.float32) / 255, GAMMA)
     blurred = _disc_mean(light, weights, radius_px=max(1, round(APERTURE_FRACTION * longer)))
     at = enlarged(np.power(blurred, 1 / GAMMA), *rgb.shape[:2])
-    shown = np.empty_like(rgb)
+    composited = np.empty_like(rgb)
     for rows in bands(*rgb.shape[:2]):
-        shown[rows] = np.clip(np.rint(at(rows) * 255), 0, 255)
-    return shown
+        composited[rows] = np.clip(np.rint(at(rows) * 255), 0, 255)
+    return composited
 
 
-def read_background(stated: str) -> Background:
-    """What `--background` says: #rrggbb, or a picture's path; UserError when it is neither."""
-    if stated.startswith("#"):
-        if not re.fullmatch(r"#[0-9a-fA-F]{6}", stated):
-            raise UserError(f"expected a colour as #rrggbb for --background, found {stated}")
-        red, green, blue = bytes.fromhex(stated[1:])
+def read_background(text: str) -> Background:
+    """Read `--background`: #rrggbb, or an image's path; UserError when it is neither."""
+    if text.startswith("#"):
+        if not re.fullmatch(r"#[0-9a-fA-F]{6}", text):
+            raise UserError(f"expected a colour as #rrggbb for --background, found {text}")
+        red, green, blue = bytes.fromhex(text[1:])
         return red, green, blue
-    path = Path(stated)
+    path = Path(text)
     if not path.is_file():
-        raise UserError(f"expected a picture or #rrggbb for --background, found no file {path}")
+        raise UserError(f"expected an image or #rrggbb for --background, found no file {path}")
     try:
         return decode_image(path.read_bytes())
     except UnusableImage as error:
-        raise UserError(f"expected a picture for --background, found {path}: {error}") from error
+        raise UserError(f"expected an image for --background, found {path}: {error}") from error
 
 
 def fitted(background: Background, height: int, width: int) -> Pixels:
-    """RGB (height, width, 3): the colour, or the middle of the picture, scaled until it covers."""
+    """RGB (height, width, 3): the colour, or the middle of the image, scaled until it covers."""
     if isinstance(background, tuple):
         return np.full((height, width, 3), background, np.uint8)
     scale = max(height / background.shape[0], width / background.shape[1])
@@ -87,7 +87,7 @@ def _disc_mean(light: Floats, weights: Floats, *, radius_px: int) -> Floats:
 
 
 def _filled(values: Floats, known: np.ndarray) -> Floats:
-    """(h, w, 3) with the unknown pixels from what is known around them: the picture is halved until none is left."""
+    """(h, w, 3) with unknown pixels filled from known ones around: the image is halved until none is unknown."""
     if known.all() or not known.any():
         return values
     height, width = known.shape

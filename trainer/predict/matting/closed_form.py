@@ -1,7 +1,7 @@
-"""Closed-form matting (Levin, Lischinski and Weiss, PAMI 2008) of the pixels the network isn't sure of.
+"""Closed-form matting (Levin, Lischinski and Weiss, PAMI 2008) of the pixels of uncertain probability.
 
-Colours in a small window are taken to lie on a line between one foreground and one background colour. What the
-network is sure of is given; the rest solves a sparse linear system, at MATTING_SIDE_PX, and is enlarged with the
+Colours in a small window are taken to lie on a line between one foreground and one background colour. Sure
+pixels are given; the others solve a sparse linear system, at MATTING_SIDE_PX, and is enlarged with the
 photograph as its guide.
 """
 
@@ -18,10 +18,10 @@ from trainer.predict.matting.guided_filter import LinearFit
 from trainer.predict.strips import shrunk, shrunk_like
 
 MATTING_SIDE_PX = 400  # of the longer side; time grows with the uncertain pixels
-TOLERANCE, MAX_ITERATIONS = 1e-3, 200  # of conjugate gradients: what is left is below a grey level
+TOLERANCE, MAX_ITERATIONS = 1e-3, 200  # of conjugate gradients: the remaining error is below a grey level
 SURE_PROB = 0.95  # and 1 - it: given, not solved for
-BAND_PX = 5  # added to the uncertain pixels: the network's sure pixels next to an edge are the least sure ones
-PRIOR_WEIGHT = 0.01  # of what the network said of uncertain pixels, against the windows' colours
+BAND_PX = 5  # added to the uncertain pixels: sure pixels next to an edge are the least reliable ones
+PRIOR_WEIGHT = 0.01  # of the network's probability of uncertain pixels, against the windows' colours
 EPSILON = 1e-5  # on windows' covariances, the paper's
 ENLARGING_RADIUS_PX = 2
 WINDOW_PX = 9  # pixels in a window of 3 x 3
@@ -48,14 +48,14 @@ def uncertain_band(prob: Prob) -> Mask:
 
 
 def solved_matte(prob: Prob, rgb: Pixels, unknown: Mask) -> Prob:
-    """Opacity float32 (h, w): `prob` where it is known, else what windows' colours and, weakly, `prob` say."""
+    """Opacity float32 (h, w): `prob` where it is known, else solved from windows' colours and, weakly, `prob`."""
     if not unknown.any() or min(prob.shape) < 3:
         return prob
     laplacian = _laplacian(rgb.astype(np.float64) / 255, unknown)
     free = np.flatnonzero(unknown)
-    given = np.where(unknown, 0.0, prob).ravel()
+    known = np.where(unknown, 0.0, prob).ravel()
     system = laplacian[free][:, free] + PRIOR_WEIGHT * diags(np.ones(len(free)))
-    right = PRIOR_WEIGHT * prob.ravel()[free] - laplacian[free] @ given
+    right = PRIOR_WEIGHT * prob.ravel()[free] - laplacian[free] @ known
     alpha = prob.ravel().copy()
     jacobi = diags(1 / system.diagonal())
     solution, _ = cg(system, right, x0=alpha[free], rtol=TOLERANCE, maxiter=MAX_ITERATIONS, M=jacobi)

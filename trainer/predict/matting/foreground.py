@@ -1,8 +1,8 @@
-"""The person's own colours at the edge, where the photograph shows a mixture with what was behind.
+"""The person's own colours at the edge, where the photograph mixes them with the background's.
 
 Blur-fusion (Forte, "Approximate Fast Foreground Colour Estimation", ICIP 2021): the person's colours spread outwards
-and the background's inwards by blurs weighted with opacity, and the photograph decides what is left over. Twice, the
-second time over a short distance.
+and the background's inwards by blurs weighted with opacity, and the photograph corrects the rest. Twice, the second
+time over a short distance.
 """
 
 import cv2
@@ -37,14 +37,14 @@ def _fused(colours: Floats, person: Floats, behind: Floats, alpha: Floats, fract
 
 
 def _weighted_mean(values: Floats, weights: Floats, side: int) -> Floats:
-    """Over squares, (h, w, 3) with (h, w, 1); where there is no weight about, the values as they are."""
+    """Mean over squares, (h, w, 3) with (h, w, 1); the values unchanged where no weight is near."""
     total = cv2.blur(weights, (side, side))[..., None]
     mean = cv2.blur(values * weights, (side, side)) / np.maximum(total, LEAST_WEIGHT)
     return np.where(total > LEAST_WEIGHT, mean, values).astype(np.float32)
 
 
 def _mixed(rgb: Pixels, alpha: Prob, person: Floats, behind: Floats) -> Pixels:
-    """The estimates corrected by the photograph at its full size."""
+    """Estimates at full size, corrected by the photograph."""
     person_at, behind_at = (enlarged(estimate, *alpha.shape) for estimate in (person, behind))
     mixed = np.empty_like(rgb)
     for rows in bands(*alpha.shape):

@@ -1,7 +1,7 @@
 """The guided filter (He, Sun and Tang, "Guided Image Filtering", PAMI 2013), in time that doesn't depend on the radius.
 
 Around every pixel the probability is fitted as a linear function of the photograph's colour, so its edges fall where
-the photograph has edges. The coefficients are smooth: on large photographs they are found on a smaller one and
+the photograph has edges. The coefficients are smooth: on large photographs they are computed on a smaller one and
 enlarged (He and Sun, "Fast Guided Filter", 2015).
 """
 
@@ -14,8 +14,8 @@ from manifests.pixels.geometry import Pixels
 from manifests.pixels.onnx_segmenter import Prob
 from trainer.predict.strips import WORK_SIDE_PX, Floats, bands, enlarged, shrunk, shrunk_like
 
-RADIUS_FRACTION = 0.012  # of the longer side: about three of the pixels in which a 224 px network sees
-EPSILON = 1e-4  # of squared colour in [0, 1]: what contrasts less than 0.01 is no edge
+RADIUS_FRACTION = 0.012  # of the longer side: about three pixels of a 224 px network
+EPSILON = 1e-4  # of squared colour in [0, 1]: a contrast below 0.01 is no edge
 
 
 def guided_refinement(
@@ -57,7 +57,7 @@ class LinearFit:
 
 
 def _mean(values: Floats, radius_px: int) -> Floats:
-    """Over squares of 2 radius + 1; beyond its edges the picture is mirrored."""
+    """Mean over squares of 2 radius + 1; beyond its edges the image is mirrored."""
     side = 2 * radius_px + 1
     return np.asarray(cv2.boxFilter(values, -1, (side, side), borderType=cv2.BORDER_REFLECT), np.float32)
 
@@ -72,7 +72,7 @@ def _variances(guide: Floats, mean: Floats, radius_px: int, epsilon: float) -> l
 
 
 def _solved(triangle: list[Floats], right: Floats) -> Floats:
-    """Of the symmetric 3 x 3 systems, for `right` (h, w, 3): Cramer's rule, in float64 as some are near singular."""
+    """Solve the symmetric 3 x 3 systems for `right` (h, w, 3): Cramer's rule, in float64 as some are near singular."""
     rr, rg, rb, gg, gb, bb = (entry.astype(np.float64) for entry in triangle)
     c_rr, c_rg, c_rb = gg * bb - gb * gb, gb * rb - rg * bb, rg * gb - gg * rb
     c_gg, c_gb, c_bb = rr * bb - rb * rb, rg * rb - rr * gb, rr * gg - rg * rg

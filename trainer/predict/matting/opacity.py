@@ -1,10 +1,10 @@
-"""Person probability -> opacity: what the network is nearly sure of becomes sure, and the edge keeps its softness."""
+"""Person probability -> opacity: nearly sure pixels become sure, and the edge stays soft."""
 
 import numpy as np
 
 from manifests.pixels.onnx_segmenter import Prob
 
-CLEAR_PROB, SOLID_PROB = 0.2, 0.8  # below: not there at all; above: nothing shows through
+CLEAR_PROB, SOLID_PROB = 0.2, 0.8  # below: fully transparent; above: fully opaque
 
 
 def opacity(prob: Prob) -> Prob:
@@ -12,5 +12,5 @@ def opacity(prob: Prob) -> Prob:
 
     Between the two limits it is a smoothstep, so that no step shows in a matte.
     """
-    place = np.clip((prob - np.float32(CLEAR_PROB)) / np.float32(SOLID_PROB - CLEAR_PROB), 0, 1)
-    return np.asarray(place * place * (3 - 2 * place), np.float32)
+    position = np.clip((prob - np.float32(CLEAR_PROB)) / np.float32(SOLID_PROB - CLEAR_PROB), 0, 1)
+    return np.asarray(position * position * (3 - 2 * position), np.float32)

@@ -1,4 +1,4 @@
-"""`--refine`: how the edge of a mask is moved onto the edge in the photograph."""
+"""`--refine`: methods that move a mask's edge onto the photograph's."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ Refinement = Callable[[Prob, Pixels], Prob]
 
 
 def unrefined(prob: Prob, rgb: Pixels) -> Prob:
-    """What the network gave."""
+    """The network's own probability."""
     return prob
 
 

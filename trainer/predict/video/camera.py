@@ -14,7 +14,7 @@ from trainer.predict.video.frames import Frame, UnusableFootage, Video, usable_f
 
 @contextmanager
 def open_camera(camera: Camera) -> Iterator[Video]:
-    """The camera's frames, evenly at the rate that it states; UnusableFootage when none opens or it gives no frame."""
+    """Open a camera, with even times at its stated rate; UnusableFootage when it doesn't open or gives no frame."""
     with _quiet():
         capture = cv2.VideoCapture(camera.number)
     try:
@@ -37,15 +37,15 @@ def _images(capture: cv2.VideoCapture) -> Iterator[Pixels]:
     """RGB (H, W, 3), one after another."""
     while True:
         with _quiet():
-            there, bgr = capture.read()
-        if not there:
+            is_read, bgr = capture.read()
+        if not is_read:
             return
         yield np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without OpenCV's own lines on standard error."""
+    """Silence OpenCV's own lines on stderr."""
     level = cv2.utils.logging.getLogLevel()
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:

@@ -9,5 +9,5 @@ from trainer.predict.video.video_file import open_file
 
 
 def open_video(source: Footage) -> AbstractContextManager[Video]:
-    """Open a video file or a camera; UnusableFootage when there is none, or not a single frame can be read."""
+    """Open a video file or a camera; UnusableFootage when there is none, or no frame can be read."""
     return open_camera(source) if isinstance(source, Camera) else open_file(source)

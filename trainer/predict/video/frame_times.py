@@ -1,4 +1,4 @@
-"""When a file's frames are shown, in seconds from its start."""
+"""Presentation times of a file's frames, in seconds from its start."""
 
 import logging
 from fractions import Fraction
@@ -9,13 +9,13 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 
 CLOCK_RUNS_ON = 0x0200  # AVFMT_TS_DISCONT
-JUMP_SECONDS = Fraction(1, 5)  # backwards: a clock that starts anew; less is jitter
+JUMP_SECONDS = Fraction(1, 5)  # backwards: a clock that restarts; less is jitter
 
 logger = logging.getLogger(__name__)
 
 
 def start_seconds(container: InputContainer) -> Fraction:
-    """What is to be taken off all times of a file: a broadcast's clock runs on, all others begin near 0."""
+    """Offset of all times of a file: a broadcast's clock runs on, all others begin near 0."""
     runs_on = container.format.flags & CLOCK_RUNS_ON
     return Fraction(container.start_time or 0, av.time_base) if runs_on else Fraction(0)
 

@@ -1,4 +1,4 @@
-"""Footage that is open, as frames with their times: a video of any length takes the memory of a few frames."""
+"""Open footage, as frames with their times: a video of any length takes the memory of a few frames."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ TICK_SECONDS = Fraction(1, 90_000)  # MPEG's clock: fine enough for every frame 
 
 
 class UnusableFootage(UserError):
-    """Footage that can't be read; that of several inputs is named and skipped."""
+    """Footage that can't be read; among several inputs it is reported and skipped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """RGB uint8 (H, W, 3), upright; `seconds` from the start to its showing, and its duration where that is known."""
+    """RGB uint8 (H, W, 3), upright; `seconds` from the start, and its duration where that is known."""
 
     rgb: Pixels
     seconds: Fraction
@@ -30,10 +30,10 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Video:
-    """Footage that is open.
+    """Open footage.
 
     `pixel_aspect` is width / height of a pixel, `tick_seconds` the unit that frames' times are stated in, `even_fps`
-    the lowest even rate that holds every frame, `start_seconds` what was taken off the file's own times;
+    the lowest even rate that holds every frame, `start_seconds` the offset from the file's own times;
     `stated_frames` is a guess where the file states only a duration.
     """
 
@@ -54,5 +54,5 @@ class Video:
 
 
 def usable_fps(fps: Fraction | float | None) -> Fraction:
-    """`fps`, or DEFAULT_FPS where it is none that footage has."""
+    """`fps`, or DEFAULT_FPS where it is implausible."""
     return Fraction(fps) if fps and 0 < fps <= MAX_FPS else DEFAULT_FPS  # NaN compares false

@@ -1,4 +1,4 @@
-"""How a frame's pixels moved since the frame before: dense flow on small grey pictures (DIS, Kroeger et al. 2016)."""
+"""Motion of a frame's pixels since the frame before: dense flow on small grey images (DIS, Kroeger et al. 2016)."""
 
 from dataclasses import dataclass
 
@@ -8,11 +8,11 @@ import numpy as np
 from manifests.pixels.geometry import Pixels
 from trainer.predict.strips import Floats, shrunk
 
-FLOW_SIDE_PX = 320  # of the longer side: 5 ms a frame; masks are no sharper than that
+FLOW_SIDE_PX = 320  # of the longer side: 5 ms per frame; masks are no sharper than that
 
 
 def flow_frame(rgb: Pixels) -> Pixels:
-    """RGB (H, W, 3) -> the grey picture that flow is found on, (h, w)."""
+    """RGB (H, W, 3) -> the grey image for optical flow, (h, w)."""
     return np.asarray(cv2.cvtColor(shrunk(rgb, FLOW_SIDE_PX), cv2.COLOR_RGB2GRAY), np.uint8)
 
 
@@ -31,7 +31,7 @@ class Motion:
     def carried(self, before: Floats, *, outside: float) -> Floats:
         """A map of the frame before, float32 (H, W) of any size, moved to where its pixels are now.
 
-        What came into the picture from beyond its edge gets the value `outside`.
+        Pixels that come from beyond the frame's edge get the value `outside`.
         """
         height, width = before.shape
         scale_y, scale_x = height / self.flow.shape[0], width / self.flow.shape[1]

@@ -1,8 +1,8 @@
 """`--smooth`: masks of a video that don't flicker.
 
-A network sees every frame for itself, and its mask trembles where nothing moves. `exponential` mixes each mask with
-the one before, carried along by the picture's own motion; where the picture is not what motion alone explains (a hand
-comes up, the scene changes) the new mask counts, up to all of it.
+A network predicts every frame by itself, and its mask flickers where nothing moves. `exponential` mixes each mask with
+the one before, moved by the frames' optical flow; where motion doesn't explain a frame (a hand comes up, the scene
+changes) the new mask counts more, up to all of it.
 """
 
 from collections.abc import Callable
@@ -16,22 +16,22 @@ from manifests.pixels.onnx_segmenter import Prob
 from trainer.predict.strips import Floats
 from trainer.predict.video.optical_flow import Motion, flow_frame
 
-NEW_SHARE = 0.3  # of the new mask where nothing changed: a change of the mask takes six frames to be 90 % there
+NEW_SHARE = 0.3  # of the new mask where nothing changed: a change of the mask is 90 % complete after six frames
 STILL_LEVELS = 8.0  # grey levels of difference that sensor noise and flow's errors leave
-CHANGED_LEVELS = 30.0  # from here on the picture is another one
-BLUR_FRACTION = 0.02  # of the flow frame's longer side: changes count for their surroundings
+CHANGED_LEVELS = 30.0  # from here on the frame has changed
+BLUR_FRACTION = 0.02  # of the flow frame's longer side: changes spread to their surroundings
 
 
 class Smoother(Protocol):
-    """Keeps what it needs of the frames before; one smoother per video."""
+    """Keeps its state of earlier frames; one smoother per video."""
 
     def __call__(self, rgb: Pixels, prob: Prob) -> Prob:
-        """The next frame RGB (H, W, 3) and its person probability (H, W) -> the probability to show."""
+        """The next frame RGB (H, W, 3) and its person probability (H, W) -> the smoothed probability."""
         ...
 
 
 class Exponential:
-    """The mask before, moved, and the new one, mixed pixel by pixel."""
+    """Mixes the moved mask before and the new one, pixel by pixel."""
 
     def __init__(self, *, new_share: float = NEW_SHARE) -> None:
         self._new_share = new_share
@@ -55,12 +55,12 @@ class Exponential:
 
 
 def unsmoothed(rgb: Pixels, prob: Prob) -> Prob:
-    """Every frame for itself."""
+    """Each frame's own probability."""
     return prob
 
 
 def changed(now: Pixels, motion: Motion, frame_before: Pixels) -> Floats:
-    """Two flow frames (h, w) -> (h, w): 0 where motion explains the picture, 1 where something else is there now."""
+    """Two flow frames (h, w) -> (h, w): 0 where motion explains the frame, 1 where it doesn't."""
     carried = motion.carried(frame_before.astype(np.float32), outside=-1.0)
     difference = np.where(carried < 0, CHANGED_LEVELS, np.abs(now - carried)).astype(np.float32)
     sigma = BLUR_FRACTION * max(now.shape)

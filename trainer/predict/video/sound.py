@@ -1,6 +1,6 @@
-"""The sound of a video file, put into what is written of it: copied where the container takes it, else encoded anew.
+"""The sound of a video file, in its outputs: copied where the container takes it, else re-encoded.
 
-A sound has a reader of its own, so that frames and sound need not come in the file's order.
+Each sound has its own reader, so that frames and sound need not come in the file's order.
 """
 
 import logging
@@ -27,12 +27,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class SoundFormat:
-    """What players take in a container: codecs to copy, and what all others are encoded in."""
+    """Sound that players support in a container: codecs to copy, and the codec for all others."""
 
     copied: frozenset[str]
     codec: str
     max_channels: int
-    earliest_seconds: float = -0.001  # sound before it is left out; a thousandth is what headers round
+    earliest_seconds: float = -0.001  # earlier sound is skipped; headers round to a thousandth
     late_start: bool = True  # False: sound begins with the first frame whatever its times
 
 
@@ -43,12 +43,12 @@ SOUND_FORMATS = {
     ".avi": SoundFormat(PLAIN, "libmp3lame", 2, late_start=False),
     ".mkv": SoundFormat(COMMON | PLAIN | {"vorbis", "dts", "truehd", "pcm_s24le"}, "aac", 8),
 }
-LATE_SECONDS = 0.1  # what people notice
-RATES = (48_000, 44_100, 32_000)  # Hz; those that every encoder here takes
+LATE_SECONDS = 0.1  # noticeable
+RATES = (48_000, 44_100, 32_000)  # Hz; every encoder here supports them
 
 
 class Sound:
-    """One stream of sound on its way into a container; packets that can't be used are counted and named."""
+    """One stream of sound, written into a container; unusable packets are counted and reported."""
 
     def __init__(
         self, source: InputContainer, stream: AudioStream, into: OutputContainer, shape: SoundFormat, start: Fraction
@@ -67,13 +67,13 @@ class Sound:
         self.early_seconds = 0.0 if shape.late_start else float(begins)
 
     def mux_until(self, seconds: Fraction | None) -> None:
-        """Write what begins before `seconds` from the start; None: all that is left."""
+        """Write the sound that begins before `seconds` from the start; None: all the rest."""
         while self._upcoming is not None and (seconds is None or self._upcoming[0] < seconds):
             self._put(self._upcoming[1])
             self._upcoming = next(self._packets, None)
 
     def finish(self) -> None:
-        """Write what the encoder still holds."""
+        """Flush the encoder."""
         if not self._copies:
             self._mux_encoded(None)
 
@@ -83,7 +83,7 @@ class Sound:
         while True:
             try:
                 packet = next(packets)
-            except (StopIteration, FFmpegError):  # where the file breaks off, its frames' reader reports it
+            except (StopIteration, FFmpegError):  # the frames' reader reports a truncated file
                 return
             stated = packet.dts if packet.pts is None else packet.pts
             if stated is None or not packet.size:
@@ -116,7 +116,7 @@ class Sound:
         pts = packet.dts if packet.pts is None else packet.pts
         dts = packet.pts if packet.dts is None else packet.dts
         if pts is None or dts is None or (self._last_dts is not None and dts <= self._last_dts):
-            self.unusable_packets += 1  # containers take rising times alone
+            self.unusable_packets += 1  # containers take only rising times
             return
         self._last_dts = dts
         packet.pts, packet.dts = pts - shift, dts - shift
@@ -126,7 +126,7 @@ class Sound:
 
 @contextmanager
 def sounds_into(container: OutputContainer, path: Path, video: Video | None) -> Iterator[list[Sound]]:
-    """The sounds of `video`, ready to be put into `container`, which becomes `path`; a camera has none."""
+    """Open the sounds of `video` for `container`, which becomes `path`; a camera has none."""
     if video is None or isinstance(video.source, Camera):
         yield []
         return
@@ -157,7 +157,7 @@ def _count(path: Path) -> int:
 
 
 def _encoder(into: OutputContainer, stream: AudioStream, shape: SoundFormat) -> AudioStream:
-    given = stream.codec_context
-    rate = given.sample_rate if given.sample_rate in RATES else RATES[0]
-    layout = given.layout.name if given.layout.nb_channels <= shape.max_channels else "stereo"
+    codec = stream.codec_context
+    rate = codec.sample_rate if codec.sample_rate in RATES else RATES[0]
+    layout = codec.layout.name if codec.layout.nb_channels <= shape.max_channels else "stereo"
     return cast(AudioStream, into.add_stream(shape.codec, rate, layout=layout))

@@ -23,14 +23,14 @@ from trainer.predict.video.orientation import Orientation
 FILES_ALONE = {"protocol_whitelist": "file"}  # a playlist that is named .mp4 fetches nothing from the network
 UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
 MAX_UNIT = 10**6  # of a time base's denominator
-TOLERATED_SECONDS = Fraction(1, 4)  # rounding in headers: what breaks off lacks more
+TOLERATED_SECONDS = Fraction(1, 4)  # rounding in headers; a truncated file lacks more
 
 logger = logging.getLogger(__name__)
 
 
 @contextmanager
 def open_container(path: Path) -> Iterator[InputContainer]:
-    """A file that FFmpeg opens; UnusableFootage for any other."""
+    """Open a file with FFmpeg; UnusableFootage when it can't."""
     try:
         if not path.stat().st_size:
             raise UnusableFootage(f"expected a video, found 0 bytes in {path}")
@@ -46,7 +46,7 @@ def open_container(path: Path) -> Iterator[InputContainer]:
 
 @contextmanager
 def open_file(path: Path) -> Iterator[Video]:
-    """A video file; UnusableFootage when it is none, or not a single frame can be decoded."""
+    """Open a video file; UnusableFootage when it is none, or no frame can be decoded."""
     with open_container(path) as container:
         stream = _video_stream(container, path)
         stream.thread_type = "AUTO"
@@ -70,7 +70,7 @@ def open_file(path: Path) -> Iterator[Video]:
 
 
 class _Reader:
-    """The frames of one stream, once; what can't be decoded is counted and named at the end."""
+    """The frames of one stream, once; damaged packets are counted and reported at the end."""
 
     def __init__(self, path: Path, container: InputContainer, stream: VideoStream) -> None:
         self._path, self._container, self._stream = path, container, stream
@@ -89,7 +89,7 @@ class _Reader:
 
     @property
     def pixel_aspect(self) -> Fraction:
-        """Width / height of a pixel, of upright frames; those behind the first frame count as that."""
+        """Width / height of a pixel, of upright frames; later frames count as the first one."""
         stored = self._stream.sample_aspect_ratio or SQUARE
         return 1 / stored if self._orientation.transposed else Fraction(stored)
 
@@ -131,7 +131,7 @@ class _Reader:
                 self._damaged_packets += 1
 
     def _report(self, count: int, end: Fraction) -> None:
-        """Warn when the file breaks off, or holds what can't be decoded."""
+        """Warn when the file is truncated or damaged."""
         stated, frames = self._stated_seconds, self.stated_frames
         short = stated is not None and end < stated - max(TOLERATED_SECONDS, 2 / self.fps)
         if short and frames is not None and count < frames:
@@ -143,7 +143,7 @@ class _Reader:
 
 
 def _video_stream(container: InputContainer, path: Path) -> VideoStream:
-    """The first stream of moving images; covers of music are none."""
+    """The first stream of moving images, not a music file's cover."""
     for stream in container.streams.video:
         if not stream.disposition & Disposition.attached_pic:
             if stream.codec_context is None:
@@ -158,9 +158,9 @@ def _tick(stream: VideoStream) -> Fraction:
 
 
 def _stated_seconds(container: InputContainer, stream: VideoStream) -> Fraction | None:
-    """What the header states; for raw streams FFmpeg guesses by the bit rate, which is no statement."""
+    """The header's duration; not FFmpeg's guess for raw streams by the bit rate."""
     if stream.frames and stream.time_base and container.format.name == "avi":
-        return stream.frames * stream.time_base  # one unit a frame; the duration is what is left of a broken file
+        return stream.frames * stream.time_base  # one unit per frame; the duration is the rest of a broken file
     if stream.frames and stream.duration and stream.time_base:
         return stream.duration * stream.time_base
     if "matroska" not in container.format.name:

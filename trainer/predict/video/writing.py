@@ -31,7 +31,7 @@ NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """What is written in a container: the codec, its pixel format and options, and what the file states of frames."""
+    """The encoding of a container: the codec, its pixel format and options, and the frames' properties in the file."""
 
     codec: str
     pixel_format: str
@@ -39,10 +39,10 @@ class Encoding:
     container_options: Mapping[str, str] = field(default_factory=dict)
     own_times: bool = True
     states_pixel_aspect: bool = True
-    max_unit: int = 10**6  # the smallest unit of time is a second by this
+    max_unit: int = 10**6  # the smallest unit of time is 1 / max_unit seconds
 
 
-FASTSTART = {"movflags": "+faststart"}  # browsers show the beginning before they have the end
+FASTSTART = {"movflags": "+faststart"}  # browsers start before the file is complete
 H264 = Encoding("libx264", "yuv420p", {"crf": "18", "preset": "veryfast"}, FASTSTART)
 MPEG4 = Encoding("mpeg4", "yuv420p", {"qmin": "2", "qmax": "4"}, FASTSTART, max_unit=60_000)  # of 16 bits
 ENCODINGS = {
@@ -54,7 +54,7 @@ ENCODINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Size in pixels and timing of what is written."""
+    """Size in pixels and timing of the written video."""
 
     width: int
     height: int
@@ -65,7 +65,7 @@ class Layout:
 
     @classmethod
     def of(cls, video: Video, *, width: int) -> "Layout":
-        """As `video` but for its width."""
+        """As `video` except for its width."""
         return cls(width, video.height, video.fps, video.even_fps, video.tick_seconds, video.pixel_aspect)
 
 
@@ -84,12 +84,12 @@ class VideoWriter:
         self._end = self._phase = Fraction(0)
 
     def start(self, sounds: list[Sound]) -> None:
-        """Write the header: all streams are there."""
+        """Write the header, when all streams are added."""
         self._sounds = sounds
         self._container.start_encoding()
 
     def write(self, pixels: Pixels, seconds: Fraction | None = None, duration: Fraction | None = None) -> None:
-        """RGB (height, width, 3) or grey (height, width), `seconds` from the start; without a time, behind the last."""
+        """RGB (height, width, 3) or grey (height, width), `seconds` from the start; without a time, after the last."""
         at = self._end if seconds is None else seconds
         self._end = at + (duration or self._interval)
         frame = self._converted(pixels)
@@ -104,7 +104,7 @@ class VideoWriter:
             sound.mux_until(at)
 
     def finish(self, *, whole_sound: bool) -> None:
-        """Write what encoders hold and the sound that is left, all of it or up to the last frame's end."""
+        """Flush the encoders and write the rest of the sound, all of it or up to the last frame's end."""
         self._mux(None)
         for sound in self._sounds:
             sound.mux_until(None if whole_sound else self._end)
@@ -130,7 +130,7 @@ class VideoWriter:
         return stream
 
     def _converted(self, pixels: Pixels) -> VideoFrame:
-        """In the encoder's pixel format; encoders take no odd sides, so the last row or column is written twice."""
+        """In the encoder's pixel format; encoders take no odd sides, so the last row or column is repeated."""
         width, height = self._even_size
         extra = ((0, height - pixels.shape[0]), (0, width - pixels.shape[1]), (0, 0))[: pixels.ndim]
         padded = np.pad(pixels, extra, mode="edge") if (height, width) != pixels.shape[:2] else pixels
@@ -149,7 +149,7 @@ class VideoWriter:
 def writing_video(
     path: Path, layout: Layout, *, sound_of: Video | None = None, whole_sound: bool = True
 ) -> Iterator[VideoWriter]:
-    """`path` is there, whole, when the block ends well; OSError names `path` where the disk has no room for it.
+    """Write `path`, whole, when the block succeeds; OSError names `path` when the disk is full.
 
     Without `whole_sound` the sound of `sound_of` ends with the last frame.
     """
@@ -188,7 +188,7 @@ def _shown_at(ticks: int, frame: VideoFrame) -> VideoFrame:
 
 
 def _tick(encoding: Encoding, layout: Layout) -> Fraction:
-    """The unit of times in the file; of AVI, which has even rates alone, the time of one frame."""
+    """The unit of times in the file; of AVI, which has only even rates, the time of one frame."""
     if not encoding.own_times:
         return 1 / (layout.even_fps if layout.even_fps <= MAX_EVEN_FPS else layout.fps)
     unit = layout.tick_seconds
