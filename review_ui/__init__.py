@@ -4,6 +4,7 @@
     routes.py    the path of the lead's page
     auth/        signing in, an ASGI layer around the app
     quality/     error rates of reviewers and masks
+    repair/      what strokes and keys make of a mask
     queue/       next, decide, undo, publish, without the web
     lead/        the lead's page (Gradio)
     web/         the API (FastAPI) and the review page; static/ is the viewer itself

@@ -9,10 +9,12 @@ import threading
 import webbrowser
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from pathlib import Path
 
 from manifests.cli.arguments import run_command
-from manifests.cli.converters import positive
+from manifests.cli.converters import not_negative, positive, share
+from manifests.decisions.audit import AuditedPart
 from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.errors import UserError
 from manifests.files.blobs import BlobStore
@@ -30,6 +32,7 @@ logger = logging.getLogger("review_ui")
 
 TEAM_RATES = Rates(gold=0.02, repeat=0.01)  # 8 hours at 1.25 s: 460 gold samples
 GOLD_SAMPLES = 1000  # each reviewer meets each once; fewer where there is less ground truth
+REPAIR_AFTER_SECONDS = 4.0
 GOLD_SEED = 0  # the same on every server, so that all make the same samples
 
 _TEAM = """who may sign in:
@@ -51,8 +54,9 @@ def main(arguments: Sequence[str]) -> None:
     database_url = options.database_url or sqlite_url(manifest.data_root.resolve())
     log = DecisionLog(database_url)
     rates = _rates(options)
+    audit = None if options.audit is None else AuditedPart(options.audit, options.audit_seed)
     with ThreadPoolExecutor(1) as executor:
-        opening = executor.submit(ReviewSession, manifest, store, log, votes=options.votes, rates=rates)
+        opening = executor.submit(ReviewSession, manifest, store, log, votes=options.votes, rates=rates, audit=audit)
         from manifests.web.serving import serve
         from review_ui.app import create_app, dataset_name  # here: meanwhile FastAPI is imported
 
@@ -69,6 +73,7 @@ def main(arguments: Sequence[str]) -> None:
         root_path=options.root_path,
     )
     _warn(options.host, users)
+    _load_repair_later()
     serve(app, listener, on_ready=lambda: _announce(url, manifest, browser=not options.no_browser))
 
 
@@ -79,6 +84,13 @@ def _rates(options: argparse.Namespace) -> Rates:
         gold=usual.gold if options.gold_rate is None else options.gold_rate,
         repeat=usual.repeat if options.repeat_rate is None else options.repeat_rate,
     )
+
+
+def _load_repair_later() -> None:
+    """Import OpenCV when the first masks are on their screens, so that the first smart stroke needn't wait for it."""
+    timer = threading.Timer(REPAIR_AFTER_SECONDS, import_module, ("review_ui.repair.smart_stroke",))
+    timer.daemon = True
+    timer.start()
 
 
 def _bring_gold(session: ReviewSession, manifest: Manifest, log: DecisionLog, options: argparse.Namespace) -> None:
@@ -195,6 +207,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--gold", type=positive, default=GOLD_SAMPLES, metavar="N", help="gold samples to make (default: %(default)s)"
     )
+    parser.add_argument(
+        "--audit", type=share, metavar="DOUBT",
+        help="show masks of at most this doubt alone, in the random order of an audit: python -m manifests accept",
+    )  # fmt: skip
+    parser.add_argument("--audit-seed", type=not_negative, default=0, help="seed of that order (default: 0)")
     parser.add_argument("--no-browser", action="store_true", help="don't open a browser window")
     return parser
 

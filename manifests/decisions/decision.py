@@ -28,6 +28,9 @@ class Decision:
 
     `purpose` says what the mask was shown for: `work` and `second_look` are votes; `gold` is a mask whose right
     verdict is known, `repeat` one that was judged before: these two measure the reviewer and are not votes.
+
+    `edited_mask_sha256` names the repaired mask (a blob) that an accept puts in the mask's place, and `edit_iou` is its
+    IoU with that mask; None without a repair.
     """
 
     decision_id: str
@@ -40,6 +43,8 @@ class Decision:
     decision_ms: int | None = None
     mode: Mode = "single"
     purpose: Purpose = "work"
+    edited_mask_sha256: str | None = None
+    edit_iou: float | None = None
 
     def __post_init__(self) -> None:
         """ValueError for values that no manifest can hold: one such row in the log would stop every publish."""
@@ -52,6 +57,8 @@ class Decision:
                 f"expected a mode of {', '.join(MODES)} and a purpose of {', '.join(PURPOSES)}, "
                 f"found {self.mode!r} and {self.purpose!r}"
             )
+        if self.edited_mask_sha256 is not None and self.verdict != "accept":
+            raise ValueError(f"expected a repaired mask with an accept only, found it with {self.verdict}")
 
     @property
     def key(self) -> MaskKey:
@@ -59,9 +66,14 @@ class Decision:
 
     def repeats(self, other: "Decision") -> bool:
         """Whether `other` has the same mask, verdict, reason and reviewer; time and view may differ."""
-        return (self.key, self.verdict, self.reason, self.reviewer) == (
-            other.key, other.verdict, other.reason, other.reviewer,
+        return (self.key, self.verdict, self.reason, self.reviewer, self.edited_mask_sha256) == (
+            other.key, other.verdict, other.reason, other.reviewer, other.edited_mask_sha256,
         )  # fmt: skip
+
+    @property
+    def verdict_as_shown(self) -> Verdict:
+        """The verdict on the mask as it was shown: whoever repairs a mask has found it wrong."""
+        return "reject" if self.edited_mask_sha256 else self.verdict
 
     @property
     def is_vote(self) -> bool:

@@ -10,6 +10,7 @@ a reader that continues after its last seq (`events_after`) misses no event.
 import uuid
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,8 @@ _EVENTS = sa.Table(
     sa.Column("supersedes", sa.String(64)),  # of an undo: the decision_id that it undoes
     sa.Column("mode", sa.String(8), nullable=False, server_default="single"),
     sa.Column("purpose", sa.String(16), nullable=False, server_default="work"),
+    sa.Column("edited_mask_sha256", sa.String(64)),  # of an accept that puts a repaired mask in the mask's place
+    sa.Column("edit_iou", sa.Float),
 )
 _AFTER = sa.select(_EVENTS).where(_EVENTS.c.seq > sa.bindparam("seq")).order_by(_EVENTS.c.seq)
 
@@ -93,21 +96,7 @@ class DecisionLog:
         if connection is None:
             with self.writing() as connection:
                 return self.append(decisions, connection)
-        rows: list[dict[str, Any]] = [
-            {
-                "decision_id": decision.decision_id,
-                "sample_id": decision.sample_id,
-                "mask_sha256": decision.mask_sha256,
-                "verdict": decision.verdict,
-                "reason": decision.reason,
-                "decision_ms": decision.decision_ms,
-                "reviewer": decision.reviewer,
-                "decided_at": as_utc(decision.decided_at),
-                "mode": decision.mode,
-                "purpose": decision.purpose,
-            }
-            for decision in decisions
-        ]
+        rows = [asdict(decision) | {"decided_at": as_utc(decision.decided_at)} for decision in decisions]
         self._insert_new(rows, connection)
         self._check_known(decisions, connection)
         return [row["decision_id"] for row in rows]
@@ -245,4 +234,6 @@ def _decision(row: Any) -> Decision:
         decision_ms=row["decision_ms"],
         mode=row["mode"],
         purpose=row["purpose"],
+        edited_mask_sha256=row["edited_mask_sha256"],
+        edit_iou=row["edit_iou"],
     )

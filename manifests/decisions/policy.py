@@ -67,6 +67,13 @@ class MaskVerdict:
         return _settled(self.votes_accept, self.votes_reject, policy.conflicts)
 
     @property
+    def edit(self) -> Decision | None:
+        """The accept whose repaired mask replaces the mask: a second look's, else the last repair; None without one."""
+        second_looks = [decision for decision in self.standing if decision.purpose == "second_look"]
+        deciding = second_looks[-1:] or self.standing
+        return next((decision for decision in reversed(deciding) if decision.edited_mask_sha256), None)
+
+    @property
     def reason(self) -> str | None:
         """The last reason given with a standing reject."""
         reasons = [d.reason for d in self.standing if d.verdict == "reject" and d.reason]

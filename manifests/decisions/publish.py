@@ -12,15 +12,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from manifests.decisions.decision import MaskKey
+from manifests.decisions.edits import EDIT_COLUMNS, Row, repaired_columns, row_before_edit
 from manifests.decisions.log import DecisionLog
 from manifests.decisions.policy import ONE_VOTE, MaskVerdict, Policy
 from manifests.errors import UserError
+from manifests.files.blobs import BlobStore
 from manifests.store.manifest import Manifest, ManifestStore
 from manifests.store.row_patch import RowPatch
 from manifests.store.schema import SCHEMA
 
-_FOLDED = ("status", "reason", "reviewers", "votes_accept", "votes_reject", "decided_at", "decision_ms")
-_FOLDED_SCHEMA = pa.schema([SCHEMA.field(name) for name in _FOLDED])
+_VERDICT_COLUMNS = ("status", "reason", "reviewers", "votes_accept", "votes_reject", "decided_at", "decision_ms")
 
 
 class NothingToPublish(UserError):
@@ -50,26 +51,49 @@ def publish(store: ManifestStore, log: DecisionLog, policy: Policy = ONE_VOTE) -
 
 
 def fold(base: Manifest, outcomes: Mapping[MaskKey, MaskVerdict], policy: Policy = ONE_VOTE) -> RowPatch | None:
-    """The folded columns of every mask of `base` in `outcomes` that differ; None when no row changes.
+    """New values of the rows of `base` that `outcomes` change: verdicts, repaired masks; None when no row changes.
 
     Rows of origin ground_truth are trusted and stay as they are.
     """
     judged = pa.array({sample_id for sample_id, _mask in outcomes}, pa.string())
-    keys = base.read(["sample_id", "mask_sha256", "origin"])
+    keys = base.read(["sample_id", "origin"])
     due = pc.and_(pc.is_in(keys["sample_id"], value_set=judged), pc.not_equal(keys["origin"], "ground_truth"))
     places = np.flatnonzero(due.to_numpy())
-    masks = keys.take(pa.array(places)).select(["sample_id", "mask_sha256"]).to_pylist()
-    before = base.take(places, _FOLDED).to_pylist()
+    has_edits = pc.any(pc.equal(keys["origin"], "edited")).as_py() or any(each.edit for each in outcomes.values())
+    columns = (*_VERDICT_COLUMNS, *(EDIT_COLUMNS if has_edits else ()))
+    read = dict.fromkeys(("sample_id", "mask_sha256", "edited_from", *columns))
     changed = []
-    for place, mask, old in zip(places.tolist(), masks, before, strict=True):
-        outcome = outcomes.get((mask["sample_id"], mask["mask_sha256"]))
-        new = verdict_columns(outcome, policy) if outcome is not None else old
-        if new != old:
-            changed.append((place, new))
+    for place, row in zip(places.tolist(), base.take(places, list(read)).to_pylist(), strict=True):
+        new = _folded(row, outcomes, policy, base)
+        if any(new[name] != row[name] for name in columns):
+            changed.append((place, {name: new[name] for name in columns}))
     if not changed:
         return None
-    cells = pa.Table.from_pylist([new for _place, new in changed], _FOLDED_SCHEMA)
+    cells = pa.Table.from_pylist([new for _place, new in changed], pa.schema([SCHEMA.field(name) for name in columns]))
     return RowPatch(places=np.array([place for place, _new in changed]), cells=cells)
+
+
+def _folded(row: Row, outcomes: Mapping[MaskKey, MaskVerdict], policy: Policy, base: Manifest) -> Row:
+    """The row with the verdicts on its mask; of a repaired mask without any, with those on the mask it came from."""
+    outcome = outcomes.get((row["sample_id"], row["mask_sha256"]))
+    if row["edited_from"] and not (outcome and outcome.standing):
+        return _repaired_before(row, outcomes, policy, base)
+    if outcome is None:
+        return row
+    edit = outcome.edit if outcome.status(policy) == "accepted" else None
+    repaired = repaired_columns(edit, row["teacher"], BlobStore(base.data_root)) if edit else {}
+    return {**row, **verdict_columns(outcome, policy), **repaired}
+
+
+def _repaired_before(row: Row, outcomes: Mapping[MaskKey, MaskVerdict], policy: Policy, base: Manifest) -> Row:
+    """The row as its repair's decision leaves it now: as it is, or, where the repair no longer stands, as before it."""
+    outcome = outcomes.get((row["sample_id"], row["edited_from"]))
+    if outcome is None:  # a merge brought the row from another lineage's log
+        return row
+    edit = outcome.edit if outcome.status(policy) == "accepted" else None
+    if edit and edit.edited_mask_sha256 == row["mask_sha256"]:
+        return {**row, **verdict_columns(outcome, policy)}
+    return _folded({**row, **row_before_edit(base, row)}, outcomes, policy, base)
 
 
 def verdict_columns(outcome: MaskVerdict, policy: Policy = ONE_VOTE) -> dict[str, object]:

@@ -101,6 +101,7 @@ _ORIGINS = {
     "ground_truth": "imported as ground truth, trusted as they came",
     "face_crop": "ground truth of larger pictures, cropped around the face",
     "teacher": "proposed by a teacher model",
+    "edited": "repaired by a reviewer",
 }
 
 

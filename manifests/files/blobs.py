@@ -114,7 +114,12 @@ class BlobStore:
     def _candidates(self, sha256: str) -> list[Path]:
         if not _SHA256.fullmatch(sha256):  # it may come from a URL
             return []
-        return [self.root / f"blobs/{sha256[:2]}/{sha256}{suffix}" for suffix in BLOB_SUFFIXES]
+        return [self.root / blob_path(sha256, suffix) for suffix in BLOB_SUFFIXES]
+
+
+def blob_path(sha256: str, suffix: str) -> str:
+    """The path of a blob relative to the data root."""
+    return f"blobs/{sha256[:2]}/{sha256}{suffix}"
 
 
 def is_linked(path: Path) -> bool:
@@ -132,7 +137,7 @@ def _named(data: bytes, suffix: str) -> Blob:
     if suffix not in BLOB_SUFFIXES:
         raise ValueError(f"expected a suffix of {BLOB_SUFFIXES}, found {suffix!r}")
     sha256 = sha256_hex(data)
-    return Blob(f"blobs/{sha256[:2]}/{sha256}{suffix}", sha256)
+    return Blob(blob_path(sha256, suffix), sha256)
 
 
 def _is_sound(path: Path, sha256: str) -> bool:

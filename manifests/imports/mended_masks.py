@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from manifests.samples.sample import MASK_COLUMNS, Row
+from manifests.samples.sample import Row
 from manifests.store.row_patch import Places
-from manifests.store.schema import SCHEMA
+from manifests.store.schema import MASK_COLUMNS, SCHEMA
 
 MENDED_COLUMNS = ("sample_id", "mask_sha256", "origin")  # of a dataset's rows, to look up
 _CELLS = pa.schema([SCHEMA.field(name) for name in MASK_COLUMNS])

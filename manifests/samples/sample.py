@@ -29,12 +29,6 @@ SPECK_FRACTION = 2e-4  # of the image: 10 px of 224x224; smaller regions are inv
 JOINED_COLUMNS = ("sample_id", *RELATED_BY)  # what new rows are compared with
 TURNED_PHASHES = "turned_phashes"  # key of a new row, not a column of a manifest
 
-# The mask, and what is computed from it: the columns that another mask of the same sample changes.
-MASK_COLUMNS = (
-    "mask", "mask_sha256", "teacher", "confidence", "boundary_uncertainty", "person_fraction", "disagreement",
-    "face_fraction", "components", "holes", "border_fraction", "doubt",
-)  # fmt: skip
-
 Row = dict[str, Any]
 
 

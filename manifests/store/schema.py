@@ -1,4 +1,4 @@
-"""The columns of a manifest (schema version 2) and `validate`, which lists every violation at once.
+"""The columns of a manifest (schema version 3) and `validate`, which lists every violation at once.
 
 One row is one sample: an ROI of a source image with one candidate mask. docs/dataset.md defines each column; a
 column's meaning never changes, new columns raise SCHEMA_VERSION.
@@ -14,9 +14,10 @@ from manifests.errors import UserError
 from manifests.store.hexdigits import digits_of
 from manifests.store.table_rules import RepeatedIds, SplitLeaks
 
-SCHEMA_VERSION = 2  # 2 brought disagreement, face_fraction, components, holes and border_fraction
+# 2 brought disagreement, face_fraction, components, holes and border_fraction; 3 brought edited_from and edited_by
+SCHEMA_VERSION = 3
 
-Origin = Literal["ground_truth", "face_crop", "teacher"]
+Origin = Literal["ground_truth", "face_crop", "teacher", "edited"]
 Split = Literal["train", "val", "test"]
 Status = Literal["pending", "accepted", "rejected", "conflict"]
 
@@ -69,15 +70,24 @@ SCHEMA = pa.schema(
         _required("votes_reject", pa.int32()),
         pa.field("decided_at", pa.timestamp("us", tz="UTC")),
         pa.field("decision_ms", pa.int32()),
+        pa.field("edited_from", pa.string()),
+        pa.field("edited_by", pa.string()),
         _required("added_in", pa.int32()),
     ]
 )
+
+# The mask, and what is computed from it: the columns that another mask of the same sample changes.
+MASK_COLUMNS = (
+    "mask", "mask_sha256", "teacher", "confidence", "boundary_uncertainty", "person_fraction", "disagreement",
+    "face_fraction", "components", "holes", "border_fraction", "doubt",
+)  # fmt: skip
 
 _HEX_DIGITS = {
     "sample_id": 32,
     "source_sha256": 64,
     "image_sha256": 64,
     "mask_sha256": 64,
+    "edited_from": 64,
     "phash": 16,
     "group_id": 32,
 }
@@ -227,7 +237,13 @@ def _trusted_but_not_accepted(origin: pa.ChunkedArray, status: pa.ChunkedArray) 
 
 
 def _teacher_mismatch(origin: pa.ChunkedArray, teacher: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pc.xor(pc.equal(origin, "teacher"), pc.is_valid(teacher))
+    """Rows of a teacher without its name, and named teachers of other rows; an edited row may have either."""
+    named = pc.is_valid(teacher)
+    return pc.and_(pc.not_equal(origin, "edited"), pc.xor(pc.equal(origin, "teacher"), named))
+
+
+def _edit_mismatch(origin: pa.ChunkedArray, edited_from: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.xor(pc.equal(origin, "edited"), pc.is_valid(edited_from))
 
 
 def _not_of_roi_size(
@@ -245,5 +261,6 @@ _RULES: list[tuple[tuple[str, ...], str, _Rule]] = [  # columns, violation, rule
     *(((name,), f"column {name} is below 0", lambda values: pc.less(values, 0)) for name in _NOT_NEGATIVE),
     (("origin", "status"), "a ground_truth row is not accepted", _trusted_but_not_accepted),
     (("origin", "teacher"), "origin teacher and a named teacher don't go together", _teacher_mismatch),
+    (("origin", "edited_from"), "origin edited and the mask it was edited from don't go together", _edit_mismatch),
     (("width", "height", "roi_w", "roi_h"), "the sample's size is not its ROI's", _not_of_roi_size),
 ]

@@ -1,25 +1,26 @@
-"""Selection: the accepted rows that a policy takes, as a version of a line of its own.
+"""Selection: the accepted rows that a policy selects, as a version under selections/.
 
-A selection is what a network is fitted on or a tool is given; it is not the next state of the dataset. So it does not
-become `v<N+1>`: `publish`, `generate` and `import` start from the latest version, and would lose every row that a
-policy once left out; and no status says "left out", for the next `publish` folds the verdicts in again and ground truth
-is always accepted. Selections of `clean.toml` are the versions of `manifests/selections/clean/`: each has the same
-columns and the same data root, opens wherever a version does (`trainer.fit --manifest`, `show`, `diff`, `verify`), and
-holds the selected rows alone. Nothing is lost: the dataset's own versions stay as they are, and the next select starts
-from those again. A selection's metadata has the policy, and the base's version and digest.
+A selection is for fitting a network or for export; it is not the next state of the dataset. So it does not become
+`v<N+1>`: `publish`, `generate` and `import` start from the latest version, and would lose every row that a policy left
+out; nor is there a status "left out": the next `publish` folds the verdicts again, and ground truth is always accepted.
+Selections of `clean.toml` are the versions of `manifests/selections/clean/`: they have the same columns and data root,
+open wherever a version does (`trainer.fit --manifest`, `show`, `diff`, `verify`), and hold only the selected rows. The
+dataset's versions stay unchanged, and the next select starts from those. A selection's metadata has the policy, and
+the base's version and digest.
 
-A policy is a TOML file; a key that is not there leaves nothing out.
+A policy is a TOML file; an absent key leaves nothing out.
 
     sources = ["studio", "web"]      # names of datasets
-    licences = ["CC0", "CC BY 4.0"]  # as the rows state them; "" takes rows that state none
-    origins = ["ground_truth", "face_crop", "teacher"]
+    licences = ["CC0", "CC BY 4.0"]  # as in the column; "" takes rows without one
+    origins = ["ground_truth", "face_crop", "teacher", "edited"]
     min_votes = 2                    # reviewers who have a standing verdict on the mask
     max_doubt = 0.4                  # 0..1
     min_face_px = 64                 # shorter side of the face, in source pixels
-    exclude_reasons = ["hair"]       # a standing reject gave it, and was outvoted
+    exclude_reasons = ["hair"]       # of a standing reject that was outvoted
     leave_out_fold = "2/5"           # without the second fifth of the train split, whole near-duplicate groups
 
-What isn't known doesn't pass a limit. Ground truth is trusted without reviews: it needs no votes and no doubt.
+A null doesn't pass a limit. Ground truth is trusted without reviews: it needs no votes and no doubt. A mask
+that a reviewer repaired needs no doubt.
 """
 
 import hashlib
@@ -53,7 +54,7 @@ _Rule = Callable[[pa.Table], pa.ChunkedArray]  # rows -> which of them pass
 
 @dataclass(frozen=True, slots=True)
 class SelectionPolicy:
-    """Which accepted rows are taken; None takes all. The module's text says what each key means."""
+    """Which accepted rows to take; None takes all. The module's docstring defines the keys."""
 
     sources: tuple[str, ...] | None = None
     licences: tuple[str, ...] | None = None
@@ -66,24 +67,21 @@ class SelectionPolicy:
 
     @classmethod
     def read(cls, path: Path) -> "SelectionPolicy":
-        """The policy in a TOML file; one UserError that names everything that is wrong with it."""
+        """Read a policy from a TOML file; UserError lists all its problems."""
         try:
-            given = tomllib.loads(path.read_text("utf-8"))
+            content = tomllib.loads(path.read_text("utf-8"))
         except FileNotFoundError as error:
             raise UserError(f"expected a policy at {path}, found no file; write one, see docs/dataset.md") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise UserError(f"expected TOML in {path}, found: {error}; mend that line") from error
-        problems = [problem for key, value in given.items() if (problem := _problem(key, value))]
+        problems = [problem for key, value in content.items() if (problem := _problem(key, value))]
         if problems:
             raise UserError(f"expected a policy in {path}, found {'; '.join(problems)}; see docs/dataset.md")
-        fields: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in given.items()
-        }
-        return cls(**fields)
+        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in content.items()})
 
     @property
     def given(self) -> dict[str, Any]:
-        """The keys that leave something out, as the metadata holds them."""
+        """The keys that are set, in the metadata's form."""
         return {
             key: list(value) if isinstance(value, tuple) else value
             for key, value in asdict(self).items()
@@ -93,7 +91,7 @@ class SelectionPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The rows taken, and how many accepted rows each key leaves out; a row can be left out by several."""
+    """The selected rows, and the number of accepted rows that each key leaves out; several keys may leave out a row."""
 
     rows: pa.Table
     accepted: int
@@ -113,17 +111,17 @@ def select(table: pa.Table, policy: SelectionPolicy) -> Selection:
 
 
 def commit_selection(store: ManifestStore, base: Manifest, policy: SelectionPolicy, *, name: str) -> Manifest:
-    """Write what `policy` takes of `base` as the next version of the line `name`.
+    """Write the rows of `base` that `policy` selects as the next version in `selections/<name>`.
 
-    When the line's latest version is of the same base and policy, it is the answer. UserError when the policy takes no
-    row, or when the line holds something that isn't a selection, reviews say: they would be lost.
+    Returns the latest version there if it has the same base and policy. UserError when the policy selects no row, or
+    when the directory holds other operations, such as reviews: they would be lost.
     """
     line = ManifestStore(store.root / SELECTIONS / name)
     latest = line.open() if line.versions() else None
     if latest is not None and latest.operation != OPERATION:
         raise UserError(
             f"expected only selections in {line.root}, found {latest.path.name} of the operation {latest.operation}; "
-            "give the policy's file another name"
+            "rename the policy's file"
         )
     columns = base.read(_RULED)
     selection = select(columns.append_column("place", pa.array(np.arange(columns.num_rows))), policy)
@@ -131,7 +129,7 @@ def commit_selection(store: ManifestStore, base: Manifest, policy: SelectionPoli
         reasons = ", ".join(f"{key} leaves out {count}" for key, count in selection.left_out.items())
         raise UserError(
             f"expected accepted rows of {base.path} that the policy {name} takes, found none of {selection.accepted} "
-            f"({reasons or 'none is accepted'}); ease the policy or review more samples"
+            f"({reasons or 'no row is accepted'}); relax the policy or review more samples"
         )
     parameters: dict[str, Any] = {
         "policy": policy.given,
@@ -153,7 +151,7 @@ def commit_selection(store: ManifestStore, base: Manifest, policy: SelectionPoli
 
 
 def absent_names(base: Manifest, policy: SelectionPolicy) -> list[str]:
-    """Sources and licences that the policy names and no row of `base` has: misspelt, or not imported yet."""
+    """Lines on sources and licences of the policy that no row of `base` has: misspelt, or not imported yet."""
     table = base.read(["source", "license"])
     lines = []
     for key, wanted, column in (("sources", policy.sources, "source"), ("licences", policy.licences, "license")):
@@ -165,7 +163,7 @@ def absent_names(base: Manifest, policy: SelectionPolicy) -> list[str]:
 
 
 def _parts(base: Manifest, places: Places) -> Iterator[pa.Table]:
-    """The rows with these numbers."""
+    """The rows with these numbers, part by part."""
     first = 0
     for part in base.parts():
         begin, end = np.searchsorted(places, [first, first + part.num_rows])
@@ -174,7 +172,7 @@ def _parts(base: Manifest, places: Places) -> Iterator[pa.Table]:
 
 
 def _rules(policy: SelectionPolicy) -> dict[str, _Rule]:
-    """The rules of the keys that are given."""
+    """The rules of the policy's keys."""
     rules: dict[str, _Rule] = {
         "sources": lambda rows: _among(rows["source"], policy.sources),
         "licences": lambda rows: _among(pc.fill_null(rows["license"], ""), policy.licences),
@@ -182,7 +180,10 @@ def _rules(policy: SelectionPolicy) -> dict[str, _Rule]:
         "min_votes": lambda rows: _or_trusted(
             rows, pc.greater_equal(pc.add(rows["votes_accept"], rows["votes_reject"]), policy.min_votes)
         ),
-        "max_doubt": lambda rows: _or_trusted(rows, pc.less_equal(rows["doubt"], _float32(policy.max_doubt))),
+        "max_doubt": lambda rows: pc.or_kleene(
+            pc.equal(rows["origin"], "edited"),
+            _or_trusted(rows, pc.less_equal(rows["doubt"], _float32(policy.max_doubt))),
+        ),
         "min_face_px": lambda rows: pc.greater_equal(
             pc.min_element_wise(rows["face_w"], rows["face_h"], skip_nulls=False), _float32(policy.min_face_px)
         ),
@@ -199,7 +200,7 @@ def _among(values: pa.ChunkedArray, words: tuple[str, ...] | None) -> pa.Chunked
 
 
 def _in_fold(group_ids: pa.ChunkedArray, fold: str) -> pa.ChunkedArray:
-    """Which groups are in the K-th of N folds, `fold` being "K/N": by a hash of their ids, the same in all versions."""
+    """Which groups are in fold "K/N", the K-th of N: by a hash of their ids, the same in all versions."""
     number, count = map(int, fold.split("/"))
     ids = group_ids.unique()
     inside = [int(hashlib.sha256(f"{_FOLD_SALT}:{name}".encode()).hexdigest()[:16], 16) for name in ids.to_pylist()]
@@ -211,7 +212,7 @@ def _or_trusted(rows: pa.Table, passing: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _float32(value: float | None) -> pa.Scalar:
-    """As the columns hold it: 0.3 of a policy is then 0.3 of a row."""
+    """The columns' type: 0.3 in a policy then equals 0.3 in a row."""
     return pa.scalar(value, pa.float32())
 
 
@@ -220,7 +221,7 @@ def _count(rows: pa.ChunkedArray) -> int:
 
 
 def _problem(key: str, value: object) -> str | None:
-    """What is wrong with one entry of a policy; None when nothing is."""
+    """The problem of one entry of a policy; None without a problem."""
     if key not in _EXPECTED:
         return f"the unknown key {key} (known: {', '.join(_EXPECTED)})"
     what, fits = _EXPECTED[key]
@@ -245,7 +246,7 @@ _WORDS = "a list of texts, at least one", _is_words
 _EXPECTED: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "sources": _WORDS,
     "licences": _WORDS,
-    "origins": (f"a list out of {', '.join(_ORIGINS)}", lambda value: _is_words(value) and set(value) <= set(_ORIGINS)),
+    "origins": (f"a list of {', '.join(_ORIGINS)}", lambda value: _is_words(value) and set(value) <= set(_ORIGINS)),
     "min_votes": (
         "a whole number from 0 on",
         lambda value: _is_number(value) and isinstance(value, int) and 0 <= value < 2**31,

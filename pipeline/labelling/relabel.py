@@ -1,7 +1,7 @@
 """Relabelling: samples that a dataset has already, pending or rejected -> another teacher's masks -> the next version.
 
-A sample keeps its identity, picture and split; what is said of its mask is said anew, and it waits for review. Verdicts
-name `(sample_id, mask_sha256)`, so those on the old mask stay with the old mask.
+A sample keeps its identity, image and split; its mask columns are recomputed, and it waits for review. Verdicts name
+`(sample_id, mask_sha256)`, so those on the old mask stay with the old mask.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,9 +19,9 @@ from manifests.files.blobs import BlobError, BlobStore
 from manifests.pixels.geometry import Box, Pixels
 from manifests.pixels.images import UnusableImage
 from manifests.pixels.masks import encode_mask
-from manifests.samples.sample import MASK_COLUMNS, Row, score_mask
+from manifests.samples.sample import Row, score_mask
 from manifests.store.manifest import Manifest, ManifestStore
-from manifests.store.schema import SCHEMA
+from manifests.store.schema import MASK_COLUMNS, SCHEMA
 from pipeline import quarantine
 from pipeline.faces.face import Face, FaceDetector, large_enough
 from pipeline.labelling.commit import write_quarantine_table
@@ -43,7 +43,7 @@ _SAMPLE_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class RelabelItem:
-    """A sample without its mask. The face is in the portrait's own pixels. A value: it travels to other processes."""
+    """A sample without its mask. The face is in the portrait's own pixels. Picklable, for other processes."""
 
     sample_id: str
     data_root: Path
@@ -55,11 +55,11 @@ class RelabelItem:
 
     @property
     def uri(self) -> str:
-        """The picture's blob: several samples may come from one source image."""
+        """The image's blob: several samples may come from one source image."""
         return self.image
 
     def read(self) -> bytes:
-        """The picture's bytes; Unusable when they are missing or altered."""
+        """The image's bytes; Unusable when they are missing or altered."""
         try:
             return BlobStore(self.data_root).read(self.image, self.image_sha256)
         except BlobError as error:
@@ -68,7 +68,7 @@ class RelabelItem:
             raise Unusable(quarantine.UNREADABLE, error.strerror or str(error)) from error
 
     def fingerprint(self) -> str | None:
-        """The bytes' digest; None where they are missing or altered now."""
+        """The bytes' digest; None while they are missing or altered."""
         try:
             self.read()
         except Unusable:
@@ -78,11 +78,11 @@ class RelabelItem:
 
 @dataclass(frozen=True, slots=True)
 class Relabelled:
-    """What a run did; `manifest` is the version that holds the new masks, None when there are none."""
+    """Result of a run; `manifest` is the version with the new masks, None without any."""
 
     manifest: str | None
     new_masks: int
-    same_masks: int  # the new mask is the old one
+    same_masks: int  # the new mask equals the old one
     changed_meanwhile: int  # reviewed, published or relabelled by others while the teacher worked
     unusable: int  # left as they were
     quarantine_table: str | None
@@ -90,14 +90,14 @@ class Relabelled:
     def __str__(self) -> str:
         text = f"{self.new_masks} new mask(s)"
         if self.same_masks:
-            text += f", {self.same_masks} came out as they were"
+            text += f", {self.same_masks} the same as before"
         if self.changed_meanwhile:
-            text += f", {self.changed_meanwhile} changed by others meanwhile and left to them"
+            text += f", {self.changed_meanwhile} changed meanwhile by others and left as they are"
         return text
 
     @property
     def complaint(self) -> str | None:
-        """What to tell of samples that could not be relabelled; None when all could."""
+        """Message on samples that can't be relabelled; None without any."""
         if not self.quarantine_table:
             return None
         return f"{self.unusable} sample(s) can't be relabelled and stay as they were, see {self.quarantine_table}"
@@ -110,7 +110,7 @@ class RelabelWork:
     schema: ClassVar[pa.Schema] = MASK_SCHEMA
 
     def digest(self, items: Sequence[RelabelItem], *, teacher: Teacher | None, detector: str) -> str:
-        """Over images, faces and work_digest's settings; the masks the samples have now are no part of it."""
+        """Digest of images, faces and work_digest's settings, but not of the current masks."""
         samples = [[item.sample_id, item.image_sha256, asdict(item.face) if item.face else None] for item in items]
         return work_digest(samples, teacher=teacher, detector=detector, operation="relabel")
 
@@ -128,7 +128,7 @@ class RelabelWork:
         self, item: RelabelItem, sha256: str, candidate: Candidate, teacher: Teacher | None, blobs: BlobStore
     ) -> Row:
         """MASK_COLUMNS for the sample's row."""
-        assert candidate.mask is not None, "a sample is stored after it was given a mask"
+        assert candidate.mask is not None, "a sample is stored with its mask"
         assert teacher is not None, "new masks come from a teacher"
         blob = blobs.put(encode_mask(candidate.mask), ".png")
         scores = score_mask(candidate.mask)
@@ -147,13 +147,17 @@ class RelabelWork:
 
 
 def find_samples(manifest: Manifest, status: RelabelStatus, data_root: Path) -> list[RelabelItem]:
-    """The version's samples of that status, without the trusted ones; UserError when there are none."""
+    """The version's samples of that status; UserError when there are none.
+
+    Ground truth and repaired masks are left out: a teacher never overwrites what a person drew.
+    """
     table = manifest.read(_SAMPLE_COLUMNS)
-    wanted = pc.and_(pc.equal(table["status"], status), pc.not_equal(table["origin"], "ground_truth"))
+    by_people = pc.is_in(table["origin"], value_set=pa.array(["ground_truth", "edited"]))
+    wanted = pc.and_(pc.equal(table["status"], status), pc.invert(by_people))
     samples = [_sample(row, data_root) for batch in table.filter(wanted).to_batches() for row in batch.to_pylist()]
     if not samples:
-        found = ", ".join(f"{count} {name}" for name, count in manifest.counts.items() if name != "rows")
-        raise UserError(f"expected {status} samples to relabel in {manifest.path}, found none of them ({found})")
+        statuses = ", ".join(f"{count} {name}" for name, count in manifest.counts.items() if name != "rows")
+        raise UserError(f"expected {status} samples to relabel in {manifest.path}, found none of them ({statuses})")
     return samples
 
 
@@ -166,24 +170,24 @@ def commit_relabelled(
     status: RelabelStatus,
     parameters: Mapping[str, object],
 ) -> Relabelled:
-    """Commit the shards' masks of samples that had `status` in `version`; UserError when there is not one mask.
+    """Commit the shards' masks of samples that had `status` in `version`; UserError without any.
 
-    Safe beside reviewers and other writers: what they changed since then stays as they left it.
+    Safe beside reviewers and other writers: rows they changed since then stay as they are.
     """
     quarantined = read_quarantine(results)
-    written = str(write_quarantine_table(quarantined, results, data_root)) if quarantined else None
+    table_path = str(write_quarantine_table(quarantined, results, data_root)) if quarantined else None
     masks = pa.concat_tables(read_tables(results)).combine_chunks()
     if masks.num_rows == 0:
         raise UserError(
             f"expected to relabel at least one of {len(quarantined)} {status} sample(s), found none that can be; "
-            f"{written} says why for each"
+            f"see {table_path} for each reason"
         )
     before = store.open(version).read(["sample_id", "mask_sha256"]).combine_chunks()
-    relabelled = Relabelled(None, 0, 0, 0, len(quarantined), written)
+    relabelled = Relabelled(None, 0, 0, 0, len(quarantined), table_path)
 
     def change(dataset: pa.Table | None, _version: int) -> pa.Table | None:
         nonlocal relabelled
-        assert dataset is not None, "versions are never taken away"
+        assert dataset is not None, "versions are never deleted"
         changed, new, same = replace_masks(dataset, masks, before, status=status)
         others = masks.num_rows - new - same
         relabelled = replace(relabelled, new_masks=new, same_masks=same, changed_meanwhile=others)
@@ -202,32 +206,32 @@ def commit_relabelled(
 def replace_masks(
     dataset: pa.Table, masks: pa.Table, before: pa.Table, *, status: RelabelStatus
 ) -> tuple[pa.Table | None, int, int]:
-    """`dataset` with the rows of `masks` (MASK_SCHEMA) in it, how many are new masks, and how many the row's own.
+    """`dataset` with the rows of `masks` (MASK_SCHEMA) put in, the number of new masks, and that of equal masks.
 
-    A row counts when it still has `status` and the mask that `before` names. One whose mask comes out the same keeps
-    its verdict, and takes the teacher's name and scores if a teacher made it. No table when nothing is worth a version.
+    Only rows that still have `status` and the mask in `before` change. One whose new mask equals the old one keeps its
+    verdict, and takes the teacher's name and scores if a teacher made it. No table without a change.
     """
     ids = dataset["sample_id"]
-    found = masks.take(pc.index_in(ids, value_set=masks["sample_id"]))
+    matched = masks.take(pc.index_in(ids, value_set=masks["sample_id"]))
     mask_before = before["mask_sha256"].take(pc.index_in(ids, value_set=before["sample_id"]))
     unchanged = pc.and_(pc.equal(dataset["status"], status), pc.equal(dataset["mask_sha256"], mask_before))
-    due = pc.and_(pc.is_valid(found["sample_id"]), pc.fill_null(unchanged, False))
-    same = pc.and_(due, pc.fill_null(pc.equal(dataset["mask_sha256"], found["mask_sha256"]), False))
+    due = pc.and_(pc.is_valid(matched["sample_id"]), pc.fill_null(unchanged, False))
+    same = pc.and_(due, pc.fill_null(pc.equal(dataset["mask_sha256"], matched["mask_sha256"]), False))
     new = pc.and_(due, pc.invert(same))
     again = pc.and_(same, pc.equal(dataset["origin"], "teacher"))
-    renamed = pc.and_(again, pc.fill_null(pc.not_equal(dataset["teacher"], found["teacher"]), False))
+    renamed = pc.and_(again, pc.fill_null(pc.not_equal(dataset["teacher"], matched["teacher"]), False))
     counts = _count(new), _count(same)
     if not counts[0] and not _count(renamed):
         return None, *counts
     for name in MASK_COLUMNS:
-        dataset = _with(dataset, name, pc.or_(new, again), found[name])
+        dataset = _with(dataset, name, pc.or_(new, again), matched[name])
     for name, value in {"origin": "teacher", **verdict_columns(MaskVerdict(()))}.items():
         dataset = _with(dataset, name, new, pa.scalar(value, SCHEMA.field(name).type))
     return dataset, *counts
 
 
 def face_in_portrait(row: Row) -> Face | None:
-    """The face that the row's portrait was cut around, in the portrait's own pixels; None where none is known."""
+    """The face that the row's portrait was cut around, in the portrait's own pixels; None where it is unknown."""
     numbers = [row[name] for name in _FACE_COLUMNS]
     roi = Box(row["roi_x"], row["roi_y"], row["roi_w"], row["roi_h"])
     return None if None in numbers else Face(*numbers).seen_from(roi)

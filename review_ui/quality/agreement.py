@@ -1,6 +1,7 @@
 """Agreement of reviewers with each other and with themselves: Cohen's kappa (1960).
 
-Only blind verdicts count: a second look shows the others' verdicts, and on gold all who are right agree.
+Only blind verdicts count: a second look shows the others' verdicts, and on gold all who are right agree. A repair
+counts as a reject: the mask as shown was wrong.
 """
 
 from collections import defaultdict
@@ -34,7 +35,7 @@ def agreements(verdicts: Sequence[Decision]) -> list[Agreement]:
     by_mask: dict[MaskKey, dict[str, Verdict]] = defaultdict(dict)
     for decision in verdicts:
         if decision.purpose in _BLIND:
-            by_mask[decision.key].setdefault(decision.reviewer, decision.verdict)
+            by_mask[decision.key].setdefault(decision.reviewer, decision.verdict_as_shown)
     pairs: dict[tuple[str, str], list[Pair]] = defaultdict(list)
     for by_reviewer in by_mask.values():
         for first, second in combinations(sorted(by_reviewer), 2):
@@ -44,12 +45,12 @@ def agreements(verdicts: Sequence[Decision]) -> list[Agreement]:
 
 def self_agreements(verdicts: Sequence[Decision]) -> dict[str, Agreement]:
     """Agreement of each reviewer's work with their own repeats; reviewers without repeats are left out."""
-    at_work = {(d.reviewer, d.key): d.verdict for d in verdicts if d.purpose == "work"}
+    at_work = {(d.reviewer, d.key): d.verdict_as_shown for d in verdicts if d.purpose == "work"}
     pairs: dict[str, list[Pair]] = defaultdict(list)
     for decision in verdicts:
         before = at_work.get((decision.reviewer, decision.key))
         if decision.purpose == "repeat" and before:
-            pairs[decision.reviewer].append((before, decision.verdict))
+            pairs[decision.reviewer].append((before, decision.verdict_as_shown))
     return {reviewer: _agreement(reviewer, reviewer, pairs[reviewer]) for reviewer in sorted(pairs)}
 
 

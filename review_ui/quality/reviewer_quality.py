@@ -121,7 +121,7 @@ def disputed_gold(decisions: Sequence[Decision], gold: Gold) -> list[tuple[GoldS
     for decision in _on_gold(verdicts(decisions), gold):
         by_key[decision.key].append(decision)
     against = {
-        key: Rate(sum(decision.verdict != gold[key].right_verdict for decision in judged), len(judged))
+        key: Rate(sum(decision.verdict_as_shown != gold[key].right_verdict for decision in judged), len(judged))
         for key, judged in by_key.items()
     }
     disputed = [(gold[key], rate) for key, rate in against.items() if rate.n > 1 and 2 * rate.hits > rate.n]
@@ -155,7 +155,7 @@ def _on_gold(judged: Sequence[Decision], gold: Gold) -> list[Decision]:
 
 
 def _accept_rate(judged: Sequence[Decision]) -> Rate:
-    return Rate(sum(decision.verdict == "accept" for decision in judged), len(judged))
+    return Rate(sum(decision.verdict_as_shown == "accept" for decision in judged), len(judged))
 
 
 def _seconds(judged: Sequence[Decision]) -> Seconds | None:

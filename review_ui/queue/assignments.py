@@ -1,5 +1,6 @@
 """Assigning samples to a reviewer's tab: what it holds already, then new ones, each under a lease."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -11,17 +12,19 @@ from review_ui.queue.review_state import ReviewState
 from review_ui.reviewer import Reviewer
 
 LEASE_SECONDS = 600  # long enough for a page's 16 prefetched samples and a coffee
+ALIVE_SECONDS = 150  # a tab that asked for samples since is open; pages ask once a minute
+_SIGN_SECONDS = 45  # a tab that asks again after this gets at least one lease renewed, as its sign of life
 
 
 def assign(state: ReviewState, queue: Queue, request: NextRequest) -> tuple[Assignment, list[Lease]]:
     """The samples of a tab, and the leases that are new or renewed; these hold in memory from now on."""
     reviewer, count, tab = request.reviewer, request.count, request.tab
     until = lease_end(state.now())
-    held = _held(state, queue, reviewer, tab)[:count]
+    held = _held(state, queue, reviewer, [tab])[:count]
     fresh = queue.choose(reviewer, count - len(held))
-    if not held and not fresh:  # what the reviewer has in other tabs; one may have been closed
-        held = _held(state, queue, reviewer, None)[:count]
-    leases = [_renewed(lease, tab, until) for lease, _ in held]
+    if not held and not fresh:
+        held = _held(state, queue, reviewer, _dead_tabs(state, reviewer))[:count]
+    leases = _renewed([lease for lease, _ in held], tab, until)
     leases += [Lease(sample.key, reviewer.name, tab, purpose, until) for sample, purpose in fresh]
     granted = [lease for lease in leases if lease.expires_at == until]
     for lease in granted:
@@ -43,18 +46,35 @@ def lease_end(now: datetime) -> datetime:
     return now + timedelta(seconds=LEASE_SECONDS)
 
 
-def _renewed(lease: Lease, tab: str, until: datetime) -> Lease:
-    """The lease itself while more than half of its time is left."""
-    fresh_enough = lease.expires_at > until - timedelta(seconds=LEASE_SECONDS / 2)
-    return lease if fresh_enough and lease.tab == tab else replace(lease, tab=tab, expires_at=until)
+def _renewed(leases: Sequence[Lease], tab: str, until: datetime) -> list[Lease]:
+    """Renew those with less than half of their time left, and the first one if none is a fresh sign of life."""
+    half, sign = (until - timedelta(seconds=seconds) for seconds in (LEASE_SECONDS / 2, _SIGN_SECONDS))
+    silent = all(lease.expires_at <= sign for lease in leases)
+    return [
+        replace(lease, tab=tab, expires_at=until)
+        if lease.expires_at <= half or lease.tab != tab or (silent and place == 0)
+        else lease
+        for place, lease in enumerate(leases)
+    ]
 
 
-def _held(state: ReviewState, queue: Queue, reviewer: Reviewer, tab: str | None) -> list[tuple[Lease, OpenSample]]:
-    """What the tab (None: any) holds, in the queue's order; a sample that measures stays before the same work."""
+def _dead_tabs(state: ReviewState, reviewer: Reviewer) -> set[str]:
+    """The reviewer's tabs that have samples and haven't asked for ALIVE_SECONDS, as when a browser crashed."""
+    last_grant: dict[str, datetime] = {}
+    for lease in state.leases.open_of(reviewer.name):
+        last_grant[lease.tab] = max(lease.expires_at, last_grant.get(lease.tab, lease.expires_at))
+    alive_until = lease_end(state.now()) - timedelta(seconds=ALIVE_SECONDS)
+    return {tab for tab, expires_at in last_grant.items() if expires_at < alive_until}
+
+
+def _held(
+    state: ReviewState, queue: Queue, reviewer: Reviewer, tabs: Collection[str]
+) -> list[tuple[Lease, OpenSample]]:
+    """What the tabs hold, in the queue's order; a sample that measures stays before the same work."""
     held = []
     place = len(state.queue) * 2
     for lease in reversed(list(state.leases.open_of(reviewer.name))):
-        if tab not in (None, lease.tab) or not queue.owns(lease):
+        if lease.tab not in tabs or not queue.owns(lease):
             continue
         sample = state.shown(lease.key)
         if sample and queue.is_open(lease):

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
+from manifests.decisions.audit import AuditedPart
 from manifests.decisions.log import DecisionLog
 from manifests.decisions.policy import Policy
 from manifests.store.manifest import Manifest, ManifestStore
@@ -22,8 +23,9 @@ class LiveState:
 
     def __init__(
         self, manifest: Manifest, store: ManifestStore, log: DecisionLog, policy: Policy, mix: GoldMix,
-        now: Callable[[], datetime],
+        now: Callable[[], datetime], audit: AuditedPart | None = None,
     ) -> None:  # fmt: skip
+        self._audit = audit
         self._store = store
         self._log = log
         self._policy = policy
@@ -35,7 +37,7 @@ class LiveState:
 
     def load(self, manifest: Manifest, queue: ReviewQueue | None = None) -> None:
         """Load the rows of `manifest`, then both tables."""
-        queue = queue or ReviewQueue(manifest, votes=self._policy.votes)
+        queue = queue or self.queue_of(manifest)
         state = ReviewState(manifest, queue, self._log, self._policy, self._mix, self._now)
         with self._log.reading() as connection:
             state.catch_up(connection)
@@ -43,6 +45,10 @@ class LiveState:
         self._newest = max(manifest.version, self._store.latest() or 0)
         self._look_again = self._now() + timedelta(seconds=LOOK_SECONDS)
         self._astray = False
+
+    def queue_of(self, manifest: Manifest) -> ReviewQueue:
+        """Read the queue of a version: all of it, or its audit. Changes no state."""
+        return ReviewQueue(manifest, votes=self._policy.votes, audit=self._audit)
 
     def look_for_newer(self) -> None:
         """Load a version that was committed since the last look: its samples may have other masks."""

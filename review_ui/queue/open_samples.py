@@ -5,6 +5,8 @@ reviewer never gets a long row of masks that all look alike; within a band it is
 digests: as good as random, and the same on every server. Rows without doubt come last, samples put off
 (skipped) after all others, in the order of the skips.
 
+An audit (`python -m manifests accept`) shows the rows of its part alone, in its random order.
+
 A million rows fit: they stay in Arrow, with one small array per state.
 """
 
@@ -19,6 +21,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from manifests.decisions.audit import AuditedPart, audit_order
 from manifests.decisions.decision import MaskKey
 from manifests.store.manifest import Manifest
 
@@ -50,11 +53,12 @@ class OpenSample:
 class ReviewQueue:
     """Votes that each sample still wants, and its holders; the caller keeps both up to date."""
 
-    def __init__(self, manifest: Manifest, *, votes: int = 1) -> None:
+    def __init__(self, manifest: Manifest, *, votes: int = 1, audit: AuditedPart | None = None) -> None:
         self._table = manifest.read(_COLUMNS)
-        judged = np.flatnonzero(~_equals(self._table["origin"], "ground_truth"))
+        reviewed = ~_equals(self._table["origin"], "ground_truth")
+        judged = np.flatnonzero(reviewed & self._in_part(audit) if audit else reviewed)
         ids = _short_ids(self._table["sample_id"])[judged]
-        order = np.lexsort((ids, -_bands(self._table["doubt"])[judged]))
+        order = self._audit_order(judged, audit) if audit else np.lexsort((ids, -_bands(self._table["doubt"])[judged]))
         self._places = judged[order]  # of the queue's rows in the table, which is not reordered: that takes long
         self._by_id = np.argsort(ids[order])  # rows, by their short id
         self._ids = ids[order][self._by_id]
@@ -129,6 +133,16 @@ class ReviewQueue:
         """The doubt of one of the samples, chosen by the hex digits of `seed`."""
         doubt: float | None = self._value("doubt", int(seed[:16], 16) % len(self)) if len(self) else None
         return doubt
+
+    def _in_part(self, audit: AuditedPart) -> Flags:
+        """Whether each row of the table is in the audited part."""
+        doubt = self._table["doubt"]
+        return _flags(pc.fill_null(pc.less_equal(doubt, pa.scalar(audit.max_doubt, pa.float32())), False))
+
+    def _audit_order(self, rows: npt.NDArray[np.int64], audit: AuditedPart) -> npt.NDArray[np.int64]:
+        """The audit's order of these rows of the table."""
+        keys = (self._table[name].take(pa.array(rows)).to_pylist() for name in ("sample_id", "mask_sha256"))
+        return audit_order(*keys, seed=audit.seed)
 
     def _row_of(self, sample_id: str) -> int:
         row = self._row(sample_id)

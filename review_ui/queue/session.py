@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 
+from manifests.decisions.audit import AuditedPart
 from manifests.decisions.decision import Decision, MaskKey
 from manifests.decisions.log import DecisionLog
 from manifests.decisions.policy import Policy
@@ -23,7 +24,7 @@ from review_ui.queue.gold_mix import GoldMix, Rates
 from review_ui.queue.leases import Lease, ended
 from review_ui.queue.live_state import LiveState
 from review_ui.queue.messages import Assignment, DecisionResult, NextRequest, UndoResult, UnknownDecision
-from review_ui.queue.open_samples import OpenSample, ReviewQueue
+from review_ui.queue.open_samples import OpenSample
 from review_ui.queue.queues import QUEUES
 from review_ui.queue.verdicts import accept_batch
 from review_ui.reviewer import Reviewer
@@ -40,6 +41,7 @@ class ReviewSession:
         *,
         votes: int = 1,
         rates: Rates | None = None,
+        audit: AuditedPart | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         rng: random.Random | None = None,
     ) -> None:
@@ -48,7 +50,7 @@ class ReviewSession:
         self._log = log
         self._now = now
         self._mix = GoldMix(rates or Rates(), rng or random.Random())
-        self._live = LiveState(manifest, store, log, self.policy, self._mix, now)
+        self._live = LiveState(manifest, store, log, self.policy, self._mix, now, audit)
         self._lock = threading.Lock()
 
     @property
@@ -110,6 +112,11 @@ class ReviewSession:
             state.leases.write(connection, map(ended, held))
         return len(held)
 
+    def find(self, key: MaskKey) -> OpenSample | None:
+        """The sample with this mask as reviewers see it; None when it isn't under review."""
+        with self._lock, self._live.reading() as state:
+            return state.shown(key)
+
     def history(self, reviewer: Reviewer, count: int) -> list[tuple[Decision, OpenSample]]:
         """The reviewer's last decision on each of the `count` latest samples, newest first."""
         with self._lock, self._live.reading() as state:
@@ -119,7 +126,7 @@ class ReviewSession:
     def publish(self, policy: Policy | None = None) -> Manifest:
         """Commit the next version from the log and load it; NothingToPublish when it would be the same."""
         manifest = publish(self._store, self._log, policy or self.policy)
-        queue = ReviewQueue(manifest, votes=self.policy.votes)  # slow; other threads go on meanwhile
+        queue = self._live.queue_of(manifest)  # slow; other threads go on meanwhile
         with self._lock:
             self._live.load(manifest, queue)
         return manifest

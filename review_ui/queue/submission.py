@@ -23,6 +23,16 @@ class Refused(UserError):
 
 
 @dataclass(frozen=True, slots=True)
+class RepairedMask:
+    """A mask that a reviewer repaired, stored as a blob: width and height in pixels, IoU with the mask shown."""
+
+    sha256: str
+    width: int
+    height: int
+    iou: float
+
+
+@dataclass(frozen=True, slots=True)
 class Submission:
     """A client's decision; reviewer, time and purpose come from the server."""
 
@@ -33,6 +43,7 @@ class Submission:
     reason: str | None
     decision_ms: int | None
     mode: Mode
+    repaired: RepairedMask | None = None
 
     @property
     def key(self) -> MaskKey:
@@ -50,24 +61,31 @@ class Submission:
             decision_ms=self.decision_ms,
             mode=self.mode,
             purpose=purpose,
+            edited_mask_sha256=self.repaired.sha256 if self.repaired else None,
+            edit_iou=self.repaired.iou if self.repaired else None,
         )
 
 
 def read_submission(raw: object) -> Submission:
-    """Parse the decision in `raw`; Refused when it isn't one. The sample may not exist."""
+    """Parse the decision in `raw`; Refused when it isn't one. The sample may not exist.
+
+    `mask`, if there is one, is a RepairedMask, or the Refused that says why it is none (web/repaired_masks.py).
+    """
     if not isinstance(raw, dict):
         raise Refused(f"expected a decision as a JSON object, found {_quote(raw)}")
     decision_id = raw.get("decision_id")
     if not isinstance(decision_id, str) or not _UUID.fullmatch(decision_id):
         raise Refused(f"expected a UUID as decision_id, found {_quote(decision_id)}")
+    verdict = _one_of(VERDICTS, "a verdict", raw.get("verdict"))
     return Submission(
         decision_id=decision_id,
         sample_id=_text(raw, "sample_id"),
         mask_sha256=_text(raw, "mask_sha256"),
-        verdict=_one_of(VERDICTS, "a verdict", raw.get("verdict")),
+        verdict=verdict,
         reason=_reason(raw.get("reason")),
         decision_ms=_decision_ms(raw.get("decision_ms")),
         mode=_one_of(MODES, "a mode", raw.get("mode", "single")),
+        repaired=_repaired(raw.get("mask"), verdict),
     )
 
 
@@ -103,6 +121,18 @@ def _decision_ms(value: object) -> int | None:
         return None
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_DECISION_MS:
         raise Refused(f"expected decision_ms as whole milliseconds from 0 on, found {_quote(value)}")
+    return value
+
+
+def _repaired(value: object, verdict: Verdict) -> RepairedMask | None:
+    if value is None:
+        return None
+    if verdict != "accept":
+        raise Refused(f"expected a repaired mask with an accept only, found it with {verdict}")
+    if isinstance(value, Refused):
+        raise value
+    if not isinstance(value, RepairedMask):
+        raise Refused(f"expected a mask that was read from base64, found {_quote(value)}")
     return value
 
 

@@ -6,8 +6,9 @@ from manifests.decisions.decision import Decision, MaskKey, Purpose
 from manifests.decisions.log import DecisionClash, clash
 from review_ui.queue.leases import Lease
 from review_ui.queue.messages import DecisionResult, Rejection
+from review_ui.queue.open_samples import OpenSample
 from review_ui.queue.review_state import ReviewState
-from review_ui.queue.submission import Refused, Submission, read_submission, submitted_id
+from review_ui.queue.submission import Refused, RepairedMask, Submission, read_submission, submitted_id
 from review_ui.reviewer import Reviewer
 
 
@@ -53,6 +54,9 @@ def _check(state: ReviewState, reviewer: Reviewer, submission: Submission, lease
     """Raise Refused unless the mask is under review now, and the reviewer's to judge."""
     key = submission.key
     version = f"v{state.manifest.version}"
+    shown = state.shown(key)
+    if submission.repaired and shown:
+        _check_size(submission.repaired, shown)
     if key in state.mix.gold:
         return
     sample = state.queue.find(submission.sample_id)
@@ -74,6 +78,12 @@ def _check(state: ReviewState, reviewer: Reviewer, submission: Submission, lease
         raise Refused(
             f"expected sample {sample.sample_id} to be yours to judge, found {obstacle}; your lease had ended"
         )
+
+
+def _check_size(repaired: RepairedMask, sample: OpenSample) -> None:
+    if (repaired.width, repaired.height) != (sample.width, sample.height):
+        size = f"{repaired.width}x{repaired.height}"
+        raise Refused(f"expected a repaired mask of {sample.width}x{sample.height} pixels, found {size}")
 
 
 def _names(reviewers: Sequence[str]) -> str:

@@ -20,7 +20,8 @@ const ON_STAGE = {
   accept: (viewer, event) => viewer.decide("accept", event),
   reject: (viewer, event) => viewer.decide("reject", event),
   skip: (viewer, event) => viewer.decide("skip", event),
-  flag: (viewer, event) => viewer.decide("skip", event, FLAG),
+  flag: (viewer, event) => viewer.decide("skip", event, { reason: FLAG }),
+  repair: (viewer) => viewer.repair(),
   zoom: (viewer) => viewer.screen.toggleZoom(),
   inset: (viewer) => viewer.screen.toggle("inset"),
   left: (viewer) => viewer.screen.travel(-1),
@@ -28,6 +29,22 @@ const ON_STAGE = {
   right: (viewer) => viewer.screen.travel(1),
   down: (viewer) => viewer.screen.travel(1),
   back: (viewer) => viewer.back(),
+};
+const IN_REPAIR = {
+  undo: ({ screen: { editor } }) => editor.undo(),
+  redo: ({ screen: { editor } }) => editor.redo(),
+  brush: ({ screen: { editor } }) => editor.choose({ isEraser: false }),
+  eraser: ({ screen: { editor } }) => editor.choose({ isEraser: true }),
+  smart: ({ screen: { editor } }) => editor.choose({ isSmart: !editor.isSmart }),
+  smaller: ({ screen: { editor } }) => editor.choose({ size: editor.size - 1 }),
+  larger: ({ screen: { editor } }) => editor.choose({ size: editor.size + 1 }),
+  largest: ({ screen: { editor } }) => editor.refine("largest"),
+  fill: ({ screen: { editor } }) => editor.refine("fill"),
+  smooth: ({ screen: { editor } }) => editor.refine("smooth"),
+  hide: ({ screen: { editor } }) => editor.hideMask(true),
+  fit: ({ screen: { editor } }) => editor.fit(),
+  confirm: (viewer, event) => viewer.acceptRepaired(event),
+  back: (viewer) => viewer.leaveRepair(),
 };
 const IN_GRID = {
   reject: ({ screen: { grid } }) => grid.toggle(),
@@ -43,9 +60,10 @@ export function listen(viewer, root) {
   listenForKeys(viewer.settings, {
     act: (action, event) => act(viewer, action, event),
     release: () => viewer.screen.hideMask(false),
+    isRepairing: () => viewer.screen.isRepairing,
   });
   listenForClicks(viewer, root);
-  holdToHide(viewer, root.querySelector("#hide"));
+  for (const button of root.querySelectorAll("[data-hide]")) holdToHide(viewer, button);
   lookCloser(viewer.screen, root.querySelector(".panes"));
   swipeToDecide(viewer, root);
   keepTime(viewer.screen.clock);
@@ -54,6 +72,7 @@ export function listen(viewer, root) {
 function act(viewer, action, event) {
   if (action === "help") return viewer.toggleHelp();
   if (viewer.helpIsOpen) return false;
+  if (viewer.screen.isRepairing) return IN_REPAIR[action] ? IN_REPAIR[action](viewer, event) : false;
   const reason = /^reason(\d)$/.exec(action);
   if (reason) return viewer.giveReason(viewer.status.reasons[reason[1] - 1]?.dataset.reason);
   const here = { ...EVERYWHERE, ...(viewer.screen.inGrid ? IN_GRID : ON_STAGE) };
@@ -65,8 +84,16 @@ function listenForClicks(viewer, root) {
     "#accept": (event) => viewer.decide("accept", event),
     "#reject": (event) => viewer.decide("reject", event),
     "#skip": (event) => viewer.decide("skip", event),
-    "#flag": (event) => viewer.decide("skip", event, FLAG),
+    "#flag": (event) => viewer.decide("skip", event, { reason: FLAG }),
+    "#repair": () => viewer.repair(),
+    "#fix": (event) => viewer.acceptRepaired(event),
+    "#leave": () => viewer.leaveRepair(),
     "#undo": () => viewer.undo(),
+    "#undo-stroke": () => IN_REPAIR.undo(viewer),
+    "#redo-stroke": () => IN_REPAIR.redo(viewer),
+    ...Object.fromEntries(
+      ["brush", "eraser", "smart", "smaller", "larger", "largest", "fill", "smooth", "fit"].map((name) => [`#${name}`, () => IN_REPAIR[name](viewer)]),
+    ),
     "#confirm": (event) => viewer.confirmPage(event),
     "#back": () => viewer.back(),
     "#publish, [data-action=publish]": () => viewer.publish(),
@@ -124,7 +151,7 @@ function swipeToDecide(viewer, root) {
   const [panes, hint] = [root.querySelector(".panes"), root.querySelector(".swipe")];
   const isStill = window.matchMedia("(prefers-reduced-motion: reduce)");
   listenForSwipes(root.querySelector(".scene"), {
-    isWanted: () => !viewer.screen.inGrid && !viewer.screen.stage.zoom && !viewer.helpIsOpen,
+    isWanted: () => !viewer.screen.inGrid && !viewer.screen.isRepairing && !viewer.screen.stage.zoom && !viewer.helpIsOpen,
     onMove: (dx, dy, direction) => {
       panes.style.transform = isStill.matches || (dx === 0 && dy === 0) ? "" : `translate(${dx}px, ${Math.min(0, dy)}px)`;
       hint.hidden = direction === null;

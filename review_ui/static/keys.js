@@ -1,22 +1,27 @@
 // The keyboard: which key asks for what. Single characters can be switched off (WCAG 2.1.4); arrows, Enter and Escape stay.
 
 const SHORTCUTS = {
-  a: "accept", x: "reject", " ": "skip", f: "flag", Backspace: "undo",
+  a: "accept", x: "reject", e: "repair", " ": "skip", f: "flag", Backspace: "undo",
   v: "view", "[": "fainter", "]": "stronger", h: "hide", z: "zoom", i: "inset", g: "grid", "?": "help",
 };
 const NAVIGATION = {
   ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down", Enter: "confirm", Escape: "back",
 };
-const REPEATING = new Set(["left", "right", "up", "down", "fainter", "stronger"]); // held down, these go on
+const IN_REPAIR = {
+  b: "brush", e: "eraser", s: "smart", "[": "smaller", "]": "larger", l: "largest", o: "fill", m: "smooth",
+  Backspace: "undo", u: "undo", y: "redo", h: "hide", 0: "fit", a: "confirm", "?": "help",
+};
+const REPEATING = new Set(["left", "right", "up", "down", "fainter", "stronger", "smaller", "larger"]); // held down, these go on
 
 /**
  * Calls `act(action, event)` when a key asks for something; an action is a value of the tables above, or "reason1" to
  * "reason9". `act` returns false when it had no use for it: the key then does what it does elsewhere.
- * `release()` is called when the key of "hide" goes up, or nobody can tell any more.
+ * `release()` is called when the key of "hide" goes up, or nobody can tell any more. While `isRepairing()`, letters mean
+ * tools.
  */
-export function listenForKeys(settings, { act, release }) {
+export function listenForKeys(settings, { act, release, isRepairing }) {
   document.addEventListener("keydown", (event) => {
-    const action = actionOf(event, settings);
+    const action = isRepairing() ? (strokeAction(event) ?? actionOf(event, settings, IN_REPAIR)) : actionOf(event, settings, SHORTCUTS);
     if (!action) return;
     if (event.repeat && !REPEATING.has(action)) event.preventDefault(); // a key held down decides once
     else if (act(action, event) !== false) event.preventDefault();
@@ -25,14 +30,22 @@ export function listenForKeys(settings, { act, release }) {
   window.addEventListener("blur", release);
 }
 
-function actionOf(event, settings) {
+/** What everybody presses to take a stroke back, or to have it again. */
+function strokeAction({ key, ctrlKey, metaKey, shiftKey, altKey }) {
+  if (!(ctrlKey || metaKey) || altKey) return null;
+  const letter = key.toLowerCase();
+  if (letter === "z") return shiftKey ? "redo" : "undo";
+  return letter === "y" ? "redo" : null;
+}
+
+function actionOf(event, settings, shortcuts) {
   const isAltGr = event.getModifierState("AltGraph"); // [ and ] on many keyboards
   if (((event.ctrlKey || event.altKey) && !isAltGr) || event.metaKey || event.isComposing || isTyping(event.target)) return null;
   if (pressesItself(event)) return null;
   if (event.key in NAVIGATION) return NAVIGATION[event.key];
   if (!settings.shortcuts) return null;
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  return SHORTCUTS[key] ?? (/^[1-9]$/.test(key) ? `reason${key}` : null);
+  return shortcuts[key] ?? (/^[1-9]$/.test(key) ? `reason${key}` : null);
 }
 
 /** Whether the key presses the control that has the focus; in a cell of the grid, Enter confirms the page instead. */

@@ -1,6 +1,8 @@
 // The viewer: what is on screen, and what a decision does. A key decides and paints the next sample at once from
 // pictures prepared ahead; the decision goes out in the background (outbox.js).
 
+import { toBase64 } from "./lib/base64.js";
+import { recalled, repaired, unrepaired } from "./picture/item.js";
 import { SignIn, showAccount, whoAmI } from "./account.js";
 import { listen } from "./controls.js";
 import { Feed } from "./sync/feed.js";
@@ -66,17 +68,49 @@ class Viewer {
 
   // Deciding --------------------------------------------------------------------------------------------------
 
-  decide(verdict, event, reason = null) {
-    const { stage, inGrid, clock } = this.screen;
+  /** Decide what is on stage; with `mask`, a PNG's bytes, the sample gets it in its mask's place. */
+  decide(verdict, event, { reason = null, mask = null } = {}) {
+    const { stage, inGrid, isRepairing, clock } = this.screen;
     const { item } = stage;
-    if (inGrid || !item || !stage.isPainted || (item.error && verdict !== "skip")) return;
-    const entry = { verdict, reason, decision_ms: clock.read(event.timeStamp), mode: "single", item };
+    if (inGrid || isRepairing || !item || !stage.isPainted || (item.error && verdict !== "skip")) return;
+    const entry = { verdict, reason, decision_ms: clock.read(event.timeStamp), mode: "single", item: mask ? repaired(item, mask) : unrepaired(item), mask };
     if (this.screen.picked) this.replace(this.screen.picked, entry);
     else this.feed.remove([item]);
     this.settle([entry], event);
     if (verdict === "reject") this.journal.rejected = entry;
     this.status.showReasons(this.journal.rejected);
     this.sayDone(inWords(entry));
+  }
+
+  /** Open the editor on what is on stage. */
+  async repair() {
+    const { stage, editor, inGrid, isRepairing } = this.screen;
+    if (inGrid || isRepairing || !stage.item?.ready || !stage.isPainted) return;
+    this.screen.startRepair();
+    try {
+      await editor.open(stage.item);
+      this.say("repair: draw on the person, Enter accepts the repaired mask, Escape leaves");
+    } catch (error) {
+      this.screen.endRepair();
+      this.status.warn(`Not opened: ${error.message}`);
+    }
+  }
+
+  /** Accept the sample with its repaired mask; as it is when nothing was changed. */
+  async acceptRepaired(event) {
+    const { editor } = this.screen;
+    if (!editor.draft || editor.waiting > 0 || this.isEncoding) return;
+    this.isEncoding = true; // a second Enter changes nothing
+    const mask = await editor.png().finally(() => (this.isEncoding = false));
+    this.screen.endRepair({ accepted: true });
+    this.decide("accept", event, { mask });
+  }
+
+  leaveRepair() {
+    const { editor } = this.screen;
+    const isKept = editor.draft?.isChanged;
+    this.screen.endRepair();
+    if (isKept) this.status.tell("Left: the strokes are kept until this page is closed.");
   }
 
   /** The whole page of the grid: what isn't marked is accepted. */
@@ -124,11 +158,12 @@ class Viewer {
 
   post(entry) {
     entry.decision_id = newId();
-    const { decision_id, verdict, reason, decision_ms, mode, item } = entry;
+    const { decision_id, verdict, reason, decision_ms, mode, item, mask } = entry;
     const { sample_id, mask_sha256 } = item.sample;
     this.published = null;
     this.feed.noteDecided(sample_id);
-    this.outbox.add({ decision: { decision_id, sample_id, mask_sha256, verdict, reason, decision_ms, mode, tab: this.tab } });
+    const repair = mask ? { mask: toBase64(mask) } : {};
+    this.outbox.add({ decision: { decision_id, sample_id, mask_sha256, verdict, reason, decision_ms, mode, tab: this.tab, ...repair } });
   }
 
   undo() {
@@ -140,7 +175,7 @@ class Viewer {
       this.count(entry, -1);
       entry.item.isBad = entry.mode === "grid" && entry.verdict === "reject";
     }
-    this.feed.putBack(taken.map((entry) => entry.item));
+    this.feed.putBack(taken.map((entry) => unrepaired(entry.item)));
     this.screen.showAnother();
     for (const entry of taken.reverse()) this.outbox.add({ undo: entry.decision_id, tab: this.tab }); // the sample is this tab's again
     this.sayDone(taken.length > 1 ? `page of ${taken.length} undone` : "undone");
@@ -149,6 +184,7 @@ class Viewer {
   /** The server would not store a decision: say so, keep it to be read, and ask anew what waits. */
   refuse(refusal, decision) {
     const entry = this.journal.find(refusal.decision_id);
+    if (entry?.mask) this.screen.editor.keep(entry.item.sample, entry.mask);
     if (entry) {
       this.count(entry, -1);
       this.journal.remove(entry);
@@ -195,7 +231,7 @@ class Viewer {
   /** After a reload: the last decisions, so that they can be seen, changed and undone. */
   async recall() {
     const { decisions } = await request(`api/history?n=${RECALLED}`).catch(() => ({ decisions: [] }));
-    this.journal.recall(decisions.reverse().map(({ sample, ...entry }) => ({ mode: "single", ...entry, item: { sample } })));
+    this.journal.recall(decisions.reverse().map(({ sample, ...entry }) => ({ mode: "single", ...entry, item: recalled(sample, entry) })));
     this.screen.showState();
     await this.screen.firstPaint;
     await this.screen.strip.complete(this.journal.entries);

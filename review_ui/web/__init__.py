@@ -4,6 +4,8 @@ api.py             the session over HTTP (FastAPI)
 decisions_file.py  the decisions as a file
 lazy_mount.py      a part of the site that is built on its first request
 origin_check.py    Host, Origin and content security policy
+refinement.py      an action on a mask under repair
+repaired_masks.py  base64 of a repaired mask -> a blob
 review_page.py     the HTML page around the viewer of static/
 root_path.py       the path below which a proxy shows the server
 """

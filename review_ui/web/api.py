@@ -6,6 +6,7 @@ sign-in layer puts the reviewer into `request.state.reviewer`; without users eve
 """
 
 import asyncio
+from base64 import b64encode
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -28,6 +29,8 @@ from review_ui.queue.submission import UUID_PATTERN
 from review_ui.reviewer import LOCAL_LEAD, Reviewer
 from review_ui.routes import root_of
 from review_ui.web.decisions_file import as_csv, as_parquet, decisions_table
+from review_ui.web.refinement import MAX_POINTS, Action, StrokePoints, refined_mask
+from review_ui.web.repaired_masks import with_stored_masks
 
 MAX_BATCH = 1000
 MAX_SAMPLES = 200  # in one assignment
@@ -39,6 +42,21 @@ class Batch(BaseModel):
     """The body of POST /api/decisions; each decision is checked by itself."""
 
     decisions: list[Any] = Field(max_length=MAX_BATCH)
+
+
+class RefineRequest(BaseModel):
+    """A mask (base64 of a PNG) as it is on a reviewer's page, and the action to apply to it."""
+
+    sample_id: str
+    mask_sha256: str
+    mask: str
+    action: Action
+    points: list[tuple[float, float]] = Field([], max_length=MAX_POINTS)
+    radius: float = Field(1.0, gt=0, le=10_000)
+
+    @property
+    def stroke(self) -> StrokePoints:
+        return StrokePoints(self.points, self.radius)
 
 
 class UndoRequest(BaseModel):
@@ -141,11 +159,25 @@ async def history(reviewer: Me, session: Session, group_commit: Commits, root: R
 
 
 @router.post("/api/decisions")
-async def decisions(batch: Batch, reviewer: Me, group_commit: Commits) -> JSONResponse:
-    result = await group_commit.decide(reviewer, batch.decisions)
+async def decisions(request: Request, batch: Batch, reviewer: Me, group_commit: Commits) -> JSONResponse:
+    submitted = batch.decisions
+    if any(isinstance(raw, dict) and raw.get("mask") is not None for raw in submitted):
+        submitted = await asyncio.to_thread(with_stored_masks, submitted, request.app.state.blobs)
+    result = await group_commit.decide(reviewer, submitted)
     clashes = [refusal.error for refusal in result.refused if refusal.is_clash]
     error = {"error": clashes[0]} if clashes else {}  # the other decisions are stored all the same
     return JSONResponse(error | _result_json(result), 409 if clashes else 200)
+
+
+@router.post("/api/refine")
+async def refine(request: Request, body: RefineRequest, session: Session, group_commit: Commits) -> dict[str, str]:
+    sample = await group_commit.call(session.find, (body.sample_id, body.mask_sha256))
+    if sample is None:
+        raise HTTPException(409, "expected a mask under review, found that it changed meanwhile; reload the page")
+    refined = await asyncio.to_thread(
+        refined_mask, body.mask, body.action, body.stroke, sample, request.app.state.blobs
+    )
+    return {"mask": b64encode(refined).decode()}
 
 
 @router.post("/api/undo")
@@ -240,7 +272,12 @@ def _decision_json(decision: Decision, sample: OpenSample, root: str) -> dict[st
         "reason": decision.reason,
         "decision_ms": decision.decision_ms,
         "sample": _sample_json(sample, root),
-    }
+    } | _edited_json(decision, root)
+
+
+def _edited_json(decision: Decision, root: str) -> dict[str, str]:
+    edited = decision.edited_mask_sha256
+    return {"edited_mask_url": f"{root}/media/{edited}"} if edited else {}
 
 
 def _invalid(_request: Request, error: Exception) -> JSONResponse:

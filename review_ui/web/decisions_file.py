@@ -21,6 +21,8 @@ DECISIONS_SCHEMA = pa.schema(
         pa.field("decided_at", pa.timestamp("us", tz="UTC"), nullable=False),
         pa.field("mode", pa.string(), nullable=False),
         pa.field("purpose", pa.string(), nullable=False),
+        pa.field("edited_mask_sha256", pa.string()),
+        pa.field("edit_iou", pa.float32()),
     ]
 )
 

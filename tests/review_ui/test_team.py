@@ -18,7 +18,7 @@ from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.files.blobs import BlobStore
 from manifests.store.manifest import ManifestStore
 from review_ui.quality.gold import GoldSample
-from review_ui.queue.assignments import LEASE_SECONDS
+from review_ui.queue.assignments import ALIVE_SECONDS, LEASE_SECONDS
 from review_ui.queue.gold_mix import REPEAT_AFTER, Rates
 from review_ui.queue.live_state import LOOK_SECONDS
 from review_ui.queue.messages import NextRequest
@@ -121,11 +121,32 @@ def test_two_tabs_of_one_person_get_different_samples(server: Servers) -> None:
     assert ids(assign(session, ANA, 16, tab="1").samples).isdisjoint(ids(assign(session, ANA, 16, tab="2").samples))
 
 
-def test_the_last_samples_of_a_closed_tab_come_to_the_persons_other_tab(server: Servers) -> None:
+def test_the_last_samples_of_a_dead_tab_come_to_the_persons_other_tab(server: Servers, clock: Clock) -> None:
     session = server()
-    held = assign(session, ANA, MANY, tab="closed").samples
+    held = assign(session, ANA, MANY, tab="crashed").samples
+    clock.pass_seconds(ALIVE_SECONDS + 1)
     assert assign(session, ANA, 16, tab="new").samples == held[:16]
     assert assign(session, BO, 16).samples == []
+
+
+def test_a_live_tab_keeps_its_samples_for_hours(server: Servers, clock: Clock) -> None:
+    here, there = server(), server()
+    held = assign(here, ANA, MANY, tab="live").samples
+    for _ in range(120):
+        clock.pass_seconds(60)  # as the page asks
+        assert assign(here, ANA, MANY, tab="live").samples == held
+        assert assign(there, ANA, 16, tab="new").samples == []
+
+
+def test_a_sign_of_life_costs_one_row(server: Servers, clock: Clock, database_url: str) -> None:
+    session = server()
+    assign(session, ANA, 16, tab="live")
+    clock.pass_seconds(60)
+    assign(session, ANA, 16, tab="live")
+    engine = sa.create_engine(sa.make_url(database_url))
+    with engine.connect() as connection:
+        assert connection.scalar(sa.text("SELECT count(*) FROM leases")) == 16 + 1
+    engine.dispose()
 
 
 def test_what_a_tab_gives_back_goes_to_others_at_once(server: Servers) -> None:

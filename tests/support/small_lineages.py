@@ -14,6 +14,7 @@ from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.decisions.publish import publish
 from manifests.files.blobs import BlobStore
 from manifests.pixels.geometry import Box, Pixels
+from manifests.pixels.masks import encode_mask
 from manifests.samples import sample
 from manifests.samples.sample import Row, Source, store_sample
 from manifests.store.manifest import Manifest, ManifestStore
@@ -64,9 +65,16 @@ class Lineage:
         self._update(change, operation)
 
     def judge(
-        self, verdicts: dict[int, Verdict], *, reviewer: str = "ann", minutes: float = 0, purpose: Purpose = "work"
+        self,
+        verdicts: dict[int, Verdict],
+        *,
+        reviewer: str = "ann",
+        minutes: float = 0,
+        purpose: Purpose = "work",
+        repaired: Pixels | None = None,
     ) -> list[str]:
-        """Write verdicts on the present masks to the log; their ids."""
+        """Write verdicts on the present masks to the log, accepts with the `repaired` mask; their ids."""
+        edited = self.blobs.put(encode_mask(repaired), ".png").sha256 if repaired is not None else None
         made_at = NOON + timedelta(minutes=minutes)
         decisions = [
             Decision(
@@ -77,6 +85,7 @@ class Lineage:
                 reviewer,
                 made_at,
                 purpose=purpose,
+                edited_mask_sha256=edited,
             )
             for seed, verdict in verdicts.items()
             for row in [self.row(seed)]
@@ -91,6 +100,13 @@ class Lineage:
         log = self.log()
         try:
             return publish(self.store, log)
+        finally:
+            log.close()
+
+    def undo(self, decision_id: str, *, reviewer: str = "ann") -> None:
+        log = self.log()
+        try:
+            log.undo(decision_id, reviewer=reviewer)
         finally:
             log.close()
 

@@ -23,6 +23,22 @@ export function prepare(item, look = null) {
   return item;
 }
 
+/** An item with a repaired mask, a PNG's bytes, in the mask's place; `unrepaired` gives the first one back. */
+export function repaired(item, png) {
+  const original = unrepaired(item);
+  return { sample: { ...original.sample, mask_file: new Blob([png], { type: "image/png" }) }, original };
+}
+
+/** An item of a past decision, as the server tells it: with the mask that was repaired then, if one was. */
+export function recalled(sample, { edited_mask_url }) {
+  if (!edited_mask_url) return { sample };
+  return { sample: { ...sample, repaired_url: edited_mask_url }, original: { sample } };
+}
+
+export function unrepaired(item) {
+  return item.original ?? item;
+}
+
 /** Give an item's memory back, but for its thumb; `prepare` loads it again. */
 export function unload(item) {
   if (!item.ready) return;

@@ -23,7 +23,7 @@ export async function loadPicture(sample, look, { maxSidePx = MAX_SIDE_PX } = {}
   const scale = Math.min(1, maxSidePx / Math.max(sample.width, sample.height));
   const size = { width: Math.max(1, Math.round(sample.width * scale)), height: Math.max(1, Math.round(sample.height * scale)) };
   const picture = await inTurn(async () => {
-    const [photo, mask] = await Promise.all([fetchFile(sample.image_url), fetchFile(sample.mask_url)]);
+    const [photo, mask] = await Promise.all([fetchFile(sample.image_url), sample.mask_file ?? fetchFile(sample.repaired_url ?? sample.mask_url)]);
     return work({ photo, mask, size, look });
   });
   return { ...picture, outline: outlineOf(picture.lines), edge: new Edge(picture.lines) };

@@ -3,9 +3,8 @@
 import { contour } from "./contour.js";
 import { doubtfulPlace } from "./doubtful.js";
 import { outlineOf, renderFrame } from "./frame.js";
+import { PERSON_LEVEL, TINT, greyLevels, packed } from "./levels.js";
 
-const PERSON_LEVEL = 128; // DESIGN: a value of 128 or more is person
-const TINT = packed(38, 52, 120, 255); // over the background: a blue that no skin or hair has
 const OPAQUE = packed(255, 255, 255, 255);
 const THUMB_PX = 96;
 const THUMB_TINT = 0.65;
@@ -57,15 +56,6 @@ async function bitmap(file, name, { width, height }, options) {
   } catch {
     throw new Error(`the ${name} is no picture`);
   }
-}
-
-function greyLevels(mask, { width, height }) {
-  const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
-  context.drawImage(mask, 0, 0);
-  const rgba = context.getImageData(0, 0, width, height).data;
-  const levels = new Uint8Array(width * height);
-  for (let i = 0; i < levels.length; i++) levels[i] = rgba[4 * i];
-  return levels;
 }
 
 /** Two canvases of the picture's size: `shade`, the tint on the background; `person`, the person's own pixels. */
@@ -120,9 +110,4 @@ function groundUnlike(person, { width, height }) {
   });
   const few = near.findIndex((count) => count < GROUND_SAMPLES / 50);
   return `rgb(${GROUNDS[few >= 0 ? few : near.indexOf(Math.min(...near))]})`;
-}
-
-/** RGBA bytes as ImageData keeps them, four in one number. */
-function packed(...rgba) {
-  return new Uint32Array(Uint8Array.from(rgba).buffer)[0];
 }

@@ -1,5 +1,6 @@
 // What is on screen: one sample or a page of them, which comes next, and what surrounds it.
 
+import { Editor } from "../repair/editor.js";
 import { LookingTime } from "./clock.js";
 import { Grid } from "./grid.js";
 import { prepare } from "../picture/item.js";
@@ -29,6 +30,11 @@ export class Screen {
       onMark: () => this.showState(),
       onResize: () => this.inGrid && this.show(),
     });
+    this.isRepairing = false;
+    this.editor = new Editor(root, settings, {
+      onChange: () => this.showRepair(),
+      onProblem: (text) => this.status.warn(text),
+    });
     this.tools = new Tools(root, settings, () => this.redraw());
     this.strip = new Strip(root, onPick);
   }
@@ -57,6 +63,7 @@ export class Screen {
   // Whose turn it is ------------------------------------------------------------------------------------------
 
   show() {
+    if (this.isRepairing) this.endRepair();
     this.clock.stop();
     this.showFrame();
     this.feed.ahead = this.inGrid ? Math.max(AHEAD, 2 * this.grid.pageSize) : AHEAD;
@@ -147,7 +154,7 @@ export class Screen {
     this.showTools();
     const item = this.stage.isPainted ? this.stage.item : null;
     const enable = (selector, isOn) => (this.root.querySelector(selector).disabled = !isOn);
-    for (const id of ["#accept", "#reject"]) enable(id, item && !item.error);
+    for (const id of ["#accept", "#reject", "#repair"]) enable(id, item && !item.error);
     for (const id of ["#skip", "#flag"]) enable(id, item);
     enable("#undo", !journal.isEmpty);
     enable("#confirm", this.inGrid && this.grid.isPainted);
@@ -159,9 +166,39 @@ export class Screen {
     this.tools.show({ isGrid: this.inGrid, isZoomed: Boolean(this.stage.zoom), canGrid: this.canGrid });
   }
 
+  // Repairing -------------------------------------------------------------------------------------------------
+
+  startRepair() {
+    this.isRepairing = true;
+    this.stage.hideMask(false);
+    this.root.classList.add("repairing");
+  }
+
+  /** Close the editor; the sample is on stage as before. */
+  endRepair(options) {
+    if (this.editor.isOpen) this.editor.close(options);
+    this.isRepairing = false;
+    this.root.classList.remove("repairing");
+  }
+
+  showRepair() {
+    const { editor } = this;
+    const find = (selector) => this.root.querySelector(selector);
+    const press = (selector, isOn) => (find(selector).ariaPressed = String(isOn));
+    press("#brush", !editor.isEraser);
+    press("#eraser", editor.isEraser);
+    press("#smart", editor.isSmart);
+    find("#brush-size").textContent = `size ${editor.size + 1}`;
+    find("#undo-stroke").disabled = !editor.draft?.changes.length;
+    find("#redo-stroke").disabled = !editor.draft?.undone.length;
+    find("#fix").disabled = !editor.draft || editor.waiting > 0;
+    this.root.classList.toggle("refining", editor.waiting > 0);
+  }
+
   // Looking ---------------------------------------------------------------------------------------------------
 
   hideMask(isHidden) {
+    if (this.isRepairing) return this.editor.hideMask(isHidden);
     this.stage.hideMask(isHidden);
     this.grid.hideMask(isHidden);
   }

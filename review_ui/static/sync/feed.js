@@ -5,7 +5,7 @@ import { request } from "../lib/request.js";
 
 const RETRY_MS = 2000;
 const LOOK_AGAIN_MS = 5000; // while all that waits is on other screens
-const RENEW_FRACTION = 0.5; // of a lease's time: then it is renewed
+const SIGN_OF_LIFE_MS = 60_000; // while samples are here: the server takes a tab that is silent for longer as closed
 
 export class Feed {
   /**
@@ -98,15 +98,7 @@ export class Feed {
     this.manifest = manifest;
     if (settled && this.asking.size === 0) this.progress = progress; // else it lacks what was counted here
     if (this.areElsewhere) this.timer = setTimeout(() => this.refill(), LOOK_AGAIN_MS);
-    else this.renewInTime(samples);
-  }
-
-  /** Ask again before the leases end. The server's clock may be another one: at most every minute. */
-  renewInTime(samples) {
-    const expires = Math.min(...samples.map((sample) => Date.parse(sample.lease_expires_at)));
-    if (!Number.isFinite(expires)) return;
-    const delay = Math.max(60_000, (expires - Date.now()) * RENEW_FRACTION);
-    this.timer = setTimeout(() => this.refill(), delay);
+    else if (samples.length > 0) this.timer = setTimeout(() => this.refill(), SIGN_OF_LIFE_MS); // renews the leases
   }
 
   count(difference) {

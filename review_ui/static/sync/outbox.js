@@ -81,10 +81,10 @@ export class Outbox {
     }
   }
 
-  /** The items that go into one request: decisions up to the next undo, or one undo. */
+  /** The items that go into one request: decisions up to the next undo or repaired mask, or one of these. */
   nextBatch() {
-    if (this.items[0].undo) return [this.items[0]];
-    const end = this.items.findIndex((item) => item.undo);
+    if (isAlone(this.items[0])) return [this.items[0]];
+    const end = this.items.findIndex(isAlone);
     return this.items.slice(0, Math.min(end < 0 ? this.size : end, MAX_BATCH));
   }
 
@@ -96,7 +96,7 @@ export class Outbox {
       return;
     }
     const body = { decisions: batch.map((item) => item.decision) };
-    const receipt = await request("api/decisions", body, { keepalive: true }).catch((error) => {
+    const receipt = await request("api/decisions", body, { keepalive: !batch[0].decision.mask }).catch((error) => {
       if (error.status !== 409 || !error.found.refused) throw error;
       return error.found; // 409: an id stood for another decision; the other decisions are stored
     });
@@ -119,6 +119,11 @@ export class Outbox {
   leave() {
     if (this.size > 0) this.send(this.nextBatch()).catch(() => {}); // still in localStorage
   }
+}
+
+/** Whether an item goes out by itself: an undo, and a decision with a mask, which is more than browsers send when the page goes. */
+function isAlone({ undo, decision }) {
+  return Boolean(undo || decision.mask);
 }
 
 function storedItems(prefix) {

@@ -66,7 +66,10 @@ def test_scores_may_be_absent() -> None:
     validate(table_of(sample_row(1, person_fraction=None, confidence=None, doubt=None, face_prob=None)))
 
 
-SINCE_VERSION_2 = {"disagreement", "face_fraction", "components", "holes", "border_fraction"}
+LATER_COLUMNS = {
+    *("disagreement", "face_fraction", "components", "holes", "border_fraction"),  # 2
+    *("edited_from", "edited_by"),  # 3
+}
 
 
 def test_the_columns_are_those_of_the_design_and_of_later_versions(shared: Path) -> None:
@@ -74,10 +77,10 @@ def test_the_columns_are_those_of_the_design_and_of_later_versions(shared: Path)
     table = page[page.index("| sample_id |") : page.index("Parquet key-value metadata")]
     first_cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("|")]
     assert [name for cell in first_cells for name in re.findall(r"\w+", cell)] == [
-        name for name in SCHEMA.names if name not in SINCE_VERSION_2
+        name for name in SCHEMA.names if name not in LATER_COLUMNS
     ]
-    assert set(SCHEMA.names) > SINCE_VERSION_2
-    assert all(SCHEMA.field(name).nullable for name in SINCE_VERSION_2)  # older rows don't have them
+    assert set(SCHEMA.names) > LATER_COLUMNS
+    assert all(SCHEMA.field(name).nullable for name in LATER_COLUMNS)  # older rows don't have them
 
 
 @pytest.mark.parametrize(
@@ -122,7 +125,7 @@ def test_every_broken_row_and_column_is_in_one_error() -> None:
     with pytest.raises(UserError) as caught:
         validate(table)
     message = str(caught.value)
-    assert message.startswith("expected a manifest of schema version 2, found 6 violation(s): ")
+    assert message.startswith("expected a manifest of schema version 3, found 6 violation(s): ")
     assert "\n" not in message
     for what in (
         "column doubt is outside",

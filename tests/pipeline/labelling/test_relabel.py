@@ -34,7 +34,7 @@ from manifests.pixels.geometry import Box
 from manifests.pixels.masks import decode_mask
 from manifests.samples.sample import Row, Source, score_mask, store_sample
 from manifests.store.manifest import Manifest, ManifestStore
-from manifests.store.schema import SCHEMA
+from manifests.store.schema import MASK_COLUMNS, SCHEMA
 from manifests.upkeep.verify import verify
 from pipeline.faces import roi
 from pipeline.faces.face import Face, person_share
@@ -44,7 +44,6 @@ from pipeline.labelling.commit import commit_shards
 from pipeline.labelling.label import LabelWork
 from pipeline.labelling.labeller import Labeller
 from pipeline.labelling.relabel import (
-    MASK_COLUMNS,
     RelabelItem,
     Relabelled,
     RelabelStatus,
@@ -304,7 +303,7 @@ def test_a_missing_or_altered_picture_is_named_and_the_rest_goes_on(store: Manif
 def test_no_usable_picture_at_all_is_one_line(store: ManifestStore) -> None:
     for row in rows_of(store.open()).values():
         (store.data_root() / row["image"]).unlink()
-    with pytest.raises(UserError, match=r"at least one of 4 pending sample\(s\), found none .*\.csv says why"):
+    with pytest.raises(UserError, match=r"one of 4 pending sample\(s\), found none .*; see .*\.csv for each reason"):
         relabel(store, "pending", RED)
     assert store.latest() == 1
 
@@ -501,5 +500,5 @@ def test_the_command_killed_and_resumed(store: ManifestStore, tmp_path: Path, pr
     with start(arguments, tmp_path, prefect_server) as again:
         _, errors = again.communicate()
     assert again.returncode == 1
-    assert "found 0 new mask(s), 3 came out as they were; take another --teacher" in errors.splitlines()[-1]
+    assert "found 0 new mask(s), 3 the same as before; choose another --teacher" in errors.splitlines()[-1]
     assert store.latest() == 2
