@@ -1,6 +1,6 @@
-"""Upkeep of a dataset: check it, count it, remove blobs that no version names.
+"""Upkeep of a dataset: check and count versions, delete unused blobs.
 
-garbage.py  blobs that nothing names any more
-stats.py    statistics of one version, counted without making a Python object of any row, and as
-verify.py   whether a version keeps what it promises
+garbage.py  finds and deletes blobs that nothing names
+stats.py    statistics of a version, as numbers and text tables
+verify.py   checks a version's schema, blobs and splits
 """

@@ -1,17 +1,15 @@
-"""Garbage: blobs under the data root that nothing names any more, found and deleted.
+"""Garbage: find and delete blobs under the data root that nothing names.
 
 A blob is kept when its digest is named by
 
 - any Parquet file in the manifests directory or below it: every version, and every selection;
-- any Parquet file under `shards/` of the data root: a finished shard is committed later, by a rerun too, and would
-  then name blobs that are gone;
+- any Parquet file under `shards/` of the data root: a finished shard is committed later, perhaps by a rerun;
 - the decision log's database: the damaged masks that measure reviewers (gold samples) are named nowhere else.
 
-One of these that can't be read stops everything: what it names isn't known. Writers store blobs first and name them
-later, so a blob younger than MIN_AGE_SECONDS stays, and so do the unnamed ones before it as long as no pause of that
-length lies between two of them: a long import is still at work. Only files named as blobs are looked at; `cache/`,
-`shards/`, `quarantine/`, the decision log and whatever else lies there are left alone. Of a blob that is a link to a
-source image the link goes and the source stays.
+If one of these can't be read, nothing is deleted. Writers store blobs first and name them later, so a blob younger than
+MIN_AGE_SECONDS stays, and so do the unnamed ones before it as long as no pause of that length separates two of them: a
+long import is still running. Other files (`cache/`, `shards/`, `quarantine/`, the decision log) are never touched. For
+a blob that is a link to a source image only the link is deleted.
 """
 
 import os
@@ -33,7 +31,7 @@ from manifests.files.atomic import TEMPORARY_PREFIX
 from manifests.files.blobs import BLOB_SUFFIXES
 from manifests.store.hexdigits import Numbers, digits_of, numbers
 
-MIN_AGE_SECONDS = 3600.0  # a shard of 1,024 pictures takes minutes; its rows are written when it is finished
+MIN_AGE_SECONDS = 3600.0  # a shard of 1,024 images takes minutes; its rows are written at its end
 
 _DIGESTS = ("image_sha256", "mask_sha256")
 _DIGEST_DIGITS = 64
@@ -42,7 +40,7 @@ _BLOB_NAME = re.compile(rf"[0-9a-f]{{{_DIGEST_DIGITS}}}({'|'.join(map(re.escape,
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
-    """A blob that nothing names. `size_bytes` is what deleting it frees; `modified_at` is seconds since the epoch."""
+    """A blob that nothing names. Deleting it frees `size_bytes`; `modified_at` is in seconds since the epoch."""
 
     path: Path
     size_bytes: int
@@ -51,7 +49,7 @@ class Orphan:
 
 @dataclass(frozen=True, slots=True)
 class Garbage:
-    """The number of blobs, and those that nothing names: the deletable ones, and the young ones, which stay."""
+    """The number of blobs, and those that nothing names: deletable ones, and young ones, which stay."""
 
     blobs: int
     deletable: tuple[Orphan, ...]
@@ -63,16 +61,16 @@ class Garbage:
 
 
 def find_garbage(manifests: Path, data_root: Path, *, log: DecisionLog | None, now: float) -> Garbage:
-    """The blobs under `data_root` that neither `manifests`, nor finished shards, nor `log` name.
+    """Find blobs under `data_root` that neither `manifests`, nor finished shards, nor `log` name.
 
-    UserError when there is no version, when something that names blobs can't be read, and when the versions name not
-    one of the blobs: then this is another dataset's data root.
+    UserError without a version, when a file that names blobs can't be read, and when the versions name none of the
+    blobs: then this is another dataset's data root.
     """
-    blobs = _list_blobs(data_root)  # before the names are read: what is committed meanwhile counts
+    blobs = _list_blobs(data_root)  # before the names are read: versions committed meanwhile count
     versions = _parquet_files(manifests)
     if not versions:
         raise UserError(f"expected versions in {manifests}, found none; pass the right --manifests")
-    newest_first = sorted(versions, key=lambda path: path.stat().st_mtime, reverse=True)  # it names most of them
+    newest_first = sorted(versions, key=lambda path: path.stat().st_mtime, reverse=True)  # the newest names most
     unnamed = _without(blobs, chain.from_iterable(map(_digests_in, newest_first)))
     if blobs.num_rows and unnamed.num_rows == blobs.num_rows:
         raise UserError(
@@ -86,26 +84,26 @@ def find_garbage(manifests: Path, data_root: Path, *, log: DecisionLog | None, n
 
 
 def delete_garbage(garbage: Garbage) -> list[Orphan]:
-    """Delete the deletable blobs and return them; one that was written again since stays."""
+    """Delete the deletable blobs and return them; one that was rewritten meanwhile stays."""
     deleted = []
     for orphan in garbage.deletable:
         try:
             if _modified_at(orphan.path.lstat()) == orphan.modified_at:
                 orphan.path.unlink()
                 deleted.append(orphan)
-        except FileNotFoundError:  # somebody else's `gc`
+        except FileNotFoundError:  # another `gc` was faster
             continue
     return deleted
 
 
 def count_and_size(orphans: Sequence[Orphan]) -> str:
-    """ "3 blobs (12,345 bytes)"."""
+    """`3 blobs (12,345 bytes)`."""
     size_bytes = sum(orphan.size_bytes for orphan in orphans)
     return f"{len(orphans):,} blob{'' if len(orphans) == 1 else 's'} ({size_bytes:,} bytes)"
 
 
 def _list_blobs(data_root: Path) -> pa.Table:
-    """The `name` and `digest` of every file or link that lies where a blob of its name belongs."""
+    """The `name` and `digest` of every blob file or link in its proper directory."""
     chunks = []
     for number in range(256):
         directory = data_root / "blobs" / f"{number:02x}"
@@ -123,12 +121,12 @@ def _is_blob(entry: os.DirEntry[str], directory: str) -> bool:
 
 
 def _parquet_files(directory: Path) -> list[Path]:
-    """Those in a directory and below it, but for what a writer has not finished, or never will."""
+    """Parquet files in a directory and below it, without unfinished ones."""
     return [path for path in directory.rglob("*.parquet") if not path.name.startswith(TEMPORARY_PREFIX)]
 
 
 def _digests_in(path: Path) -> Iterator[pa.ChunkedArray]:
-    """The digests that a Parquet file names; none without columns of digests. UserError when it is damaged."""
+    """The digests in a Parquet file's digest columns, if any; UserError when it is damaged."""
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             columns = [name for name in _DIGESTS if name in file.schema_arrow.names]
@@ -136,17 +134,17 @@ def _digests_in(path: Path) -> Iterator[pa.ChunkedArray]:
                 yield from file.read_row_group(group, columns).columns
     except (pa.ArrowException, OSError) as error:
         raise UserError(
-            f"expected a sound Parquet file at {path}, found damage ({error}): which blobs it names isn't known; "
+            f"expected a sound Parquet file at {path}, found damage ({error}): the blobs that it names are unknown; "
             "restore it, or move it away if nothing needs it"
         ) from error
 
 
 def _logged_digests(log: DecisionLog) -> Iterator[pa.ChunkedArray]:
-    """The digests in the columns `..._sha256` of the database's tables: masks judged, and gold samples."""
+    """The digests in the columns `..._sha256` of the database's tables: judged masks, and gold samples."""
     with log.reading() as connection:
         inspector = sa.inspect(connection)
         for table in inspector.get_table_names():
-            for name in (described["name"] for described in inspector.get_columns(table)):
+            for name in (each["name"] for each in inspector.get_columns(table)):
                 if name.endswith("_sha256"):
                     column: sa.ColumnClause[str] = sa.column(name)
                     digests = connection.scalars(sa.select(column).select_from(sa.table(table)).distinct())
@@ -154,28 +152,28 @@ def _logged_digests(log: DecisionLog) -> Iterator[pa.ChunkedArray]:
 
 
 def _without(blobs: pa.Table, named: Iterable[pa.ChunkedArray]) -> pa.Table:
-    """The blobs that none of `named` names; it ends early when there are none left.
+    """The blobs whose digest isn't in `named`; stops reading when none is left.
 
-    The first 64 bits of a digest stand for it: of two blobs that agree in them both stay, if one is named.
+    Digests are compared by their first 64 bits: two blobs that agree in these are both kept if one is named.
     """
     keys, of_blob = np.unique(_keys(blobs["digest"]), return_inverse=True)
-    left = np.ones(len(keys), bool)
+    unnamed = np.ones(len(keys), bool)
     for digests in named:
-        if not left.any():
+        if not unnamed.any():
             break
-        found = _keys(digests)
-        places = np.minimum(np.searchsorted(keys, found), len(keys) - 1)
-        left[places[keys[places] == found]] = False
-    return blobs.filter(pa.array(left[of_blob], pa.bool_()))
+        named_keys = _keys(digests)
+        places = np.minimum(np.searchsorted(keys, named_keys), len(keys) - 1)
+        unnamed[places[keys[places] == named_keys]] = False
+    return blobs.filter(pa.array(unnamed[of_blob], pa.bool_()))
 
 
 def _keys(digests: pa.ChunkedArray) -> Numbers:
-    """The first 64 bits of each digest; what isn't one is left out."""
+    """The first 64 bits of each digest; other values are left out."""
     digests = digests.cast(pa.string())
     digits = digits_of(digests, _DIGEST_DIGITS)
     if digits is None:
-        some = digests.filter(pc.match_substring_regex(digests, rf"^[0-9a-f]{{{_DIGEST_DIGITS}}}$"))
-        digits = digits_of(some, _DIGEST_DIGITS) or b""
+        valid = digests.filter(pc.match_substring_regex(digests, rf"^[0-9a-f]{{{_DIGEST_DIGITS}}}$"))
+        digits = digits_of(valid, _DIGEST_DIGITS) or b""
     return numbers(digits)[::4]
 
 
@@ -184,18 +182,18 @@ def _orphans(unnamed: pa.Table, data_root: Path) -> Iterator[Orphan]:
         path = data_root / "blobs" / name[:2] / name
         try:
             stat = path.lstat()
-        except FileNotFoundError:  # somebody else's `gc`
+        except FileNotFoundError:  # another `gc` was faster
             continue
         yield Orphan(path, stat.st_size if stat.st_nlink == 1 else 0, _modified_at(stat))
 
 
 def _modified_at(stat: os.stat_result) -> float:
-    """A hard link has its source's time of writing; it is as old as the last link made."""
+    """The modification time; for a hard link, which shares its source's, the later of that and the last link."""
     return stat.st_mtime if stat.st_nlink == 1 else max(stat.st_mtime, stat.st_ctime)
 
 
 def _by_age(blobs: int, orphans: list[Orphan], now: float) -> Garbage:
-    """Youngest first, they stay until a pause of MIN_AGE_SECONDS."""
+    """Split orphans: from the youngest on they stay, up to the first pause of MIN_AGE_SECONDS."""
     orphans.sort(key=lambda orphan: orphan.modified_at, reverse=True)
     young = 0
     next_written_at = now

@@ -1,7 +1,7 @@
-"""Statistics of one version, counted without making a Python object of any row, and as text tables.
+"""Statistics of one version, and as text tables.
 
-`Statistics` reads the columns that a question needs, each once; what comes out is as small as a table for people.
-Names that somebody else chose (sources, licences, reasons) come without control characters.
+`Statistics` reads only the needed columns, each once, and counts without Python objects for rows. Control characters in
+third-party names (sources, licences, reasons) are replaced.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -18,8 +18,8 @@ import pyarrow.compute as pc
 from manifests.store.manifest import Manifest
 
 WORDS = ("source", "license", "origin", "teacher", "split", "status", "reason")
-NOT_STATED = "(not stated)"  # in the place of a null
-NUMBERS = {  # name -> what it is, with its unit
+NOT_STATED = "(not stated)"  # for a null
+NUMBERS = {  # name -> label with unit
     "width": "width, px",
     "height": "height, px",
     "face_px": "face, shorter side, source px",
@@ -29,14 +29,14 @@ NUMBERS = {  # name -> what it is, with its unit
     "seconds": "seconds per decision",
 }
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-NAMES_SHOWN = 40  # sources, licences and the like in a table; the rest is one line
+NAMES_SHOWN = 40  # sources, licences, ... in a table; the rest is one line
 
-_COUNTED_DIRECTLY = 1 << 22  # combinations: beyond, counting them by sorting takes less memory
+_COUNTED_DIRECTLY = 1 << 22  # combinations; beyond, sorting takes less memory
 
 
 @dataclass(frozen=True, slots=True)
 class GroupSizes:
-    """Near-duplicate groups: how many there are of which size, and the ids of those with several samples."""
+    """Near-duplicate groups: their number by size, and the ids of those with several samples."""
 
     sizes: dict[int, int]
     repeated: pa.StructArray  # values (group_id), counts
@@ -46,7 +46,7 @@ class GroupSizes:
 
 
 class Statistics:
-    """One version's numbers, each counted when it is first asked for."""
+    """One version's numbers, each computed on first access."""
 
     def __init__(self, manifest: Manifest) -> None:
         self.manifest = manifest
@@ -62,9 +62,9 @@ class Statistics:
         return len(self.words["status"])
 
     def count(self, *by: str) -> pd.DataFrame:
-        """The columns `by` (of WORDS) and `rows`: how many rows have each combination that occurs, in order of names.
+        """The columns `by` (of WORDS) and `rows`, the count of each combination that occurs, in order of names.
 
-        `by` may hold two columns of any names at most, or the product of their numbers could overflow.
+        At most two columns of `by` may have arbitrary names, else the product of their numbers could overflow.
         """
         columns = [self.words[name] for name in by]
         sizes = [len(column.dictionary) + 1 for column in columns]
@@ -75,20 +75,20 @@ class Statistics:
             combined += code
         which, counts = _occurring(combined, combinations=int(np.prod(sizes, dtype=np.float64)))
         names = [[*map(printable, column.dictionary.to_pylist()), NOT_STATED] for column in columns]
-        counted: dict[str, Any] = {}
+        cells: dict[str, Any] = {}
         for name, size, known in reversed(list(zip(by, sizes, names, strict=True))):
             which, code = np.divmod(which, size)
-            counted[name] = [known[index] for index in code]
-        frame = pd.DataFrame({**{name: counted[name] for name in by}, "rows": counts})
-        return frame.groupby(list(by))["rows"].sum().reset_index()  # names may have become equal
+            cells[name] = [known[index] for index in code]
+        frame = pd.DataFrame({**{name: cells[name] for name in by}, "rows": counts})
+        return frame.groupby(list(by))["rows"].sum().reset_index()  # `printable` may make names equal
 
     def codes(self, name: str) -> tuple[npt.NDArray[np.int32], list[str]]:
-        """For a column of WORDS without nulls: each row's index into the names, and the names."""
+        """For a column of WORDS without nulls, each row's index into the names, and the names."""
         column = self.words[name]
         return column.indices.to_numpy(), column.dictionary.to_pylist()
 
     def number(self, name: str) -> pa.ChunkedArray:
-        """One of NUMBERS of each row, null where it isn't known."""
+        """One of NUMBERS for each row; null when unknown."""
         if name == "face_px":
             face = self.manifest.read(["face_w", "face_h"])
             return pc.min_element_wise(face["face_w"], face["face_h"], skip_nulls=False)
@@ -98,7 +98,7 @@ class Statistics:
 
     @cached_property
     def quantiles(self) -> pd.DataFrame:
-        """QUANTILES of each of NUMBERS, and `known`: in how many rows there is one."""
+        """QUANTILES of each of NUMBERS, and `known`, the number of rows with one."""
         lines = {}
         for name, what in NUMBERS.items():
             values = self.number(name)
@@ -110,9 +110,9 @@ class Statistics:
 
     @cached_property
     def groups(self) -> GroupSizes:
-        counted = pc.value_counts(self.manifest.read(["group_id"])["group_id"])
-        sizes, groups = np.unique(counted.field("counts").to_numpy(), return_counts=True)
-        repeated = counted.filter(pc.greater(counted.field("counts"), 1))
+        counts = pc.value_counts(self.manifest.read(["group_id"])["group_id"])
+        sizes, groups = np.unique(counts.field("counts").to_numpy(), return_counts=True)
+        repeated = counts.filter(pc.greater(counts.field("counts"), 1))
         return GroupSizes(dict(zip(sizes.tolist(), groups.tolist(), strict=True)), repeated)
 
 
@@ -126,31 +126,31 @@ def describe(numbers: Statistics) -> str:
 
 
 def by_status(numbers: Statistics, *by: str) -> pd.DataFrame:
-    """A line for each combination of the columns `by`, a column for each status that occurs: numbers of rows."""
-    counted = folded(numbers.count(*by, "status"), by[0])
-    return counted.pivot_table(index=list(by), columns="status", values="rows", aggfunc="sum", fill_value=0)
+    """Numbers of rows: a line for each combination of the columns `by`, a column for each status that occurs."""
+    counts = folded(numbers.count(*by, "status"), by[0])
+    return counts.pivot_table(index=list(by), columns="status", values="rows", aggfunc="sum", fill_value=0)
 
 
 def reasons_given(numbers: Statistics) -> pd.DataFrame:
     """`reason` and `rows`, the most frequent first; rows without a reason are left out."""
-    counted = folded(numbers.count("reason"), "reason")
-    return counted[counted["reason"] != NOT_STATED].sort_values("rows", ascending=False, kind="stable")
+    counts = folded(numbers.count("reason"), "reason")
+    return counts[counts["reason"] != NOT_STATED].sort_values("rows", ascending=False, kind="stable")
 
 
-def folded(counted: pd.DataFrame, column: str, most: int = NAMES_SHOWN) -> pd.DataFrame:
-    """The same counts with no more than `most` names in a column: those of the fewest rows become one, "(N others)"."""
-    totals = counted.groupby(column)["rows"].sum().sort_values(ascending=False, kind="stable")
+def folded(counts: pd.DataFrame, column: str, most: int = NAMES_SHOWN) -> pd.DataFrame:
+    """Reduce a column to `most` names: those with the fewest rows become one, "(N others)"."""
+    totals = counts.groupby(column)["rows"].sum().sort_values(ascending=False, kind="stable")
     if len(totals) <= most:
-        return counted
+        return counts
     kept = set(totals.index[: most - 1])
     others = f"({len(totals) - len(kept)} others)"
-    by = [name for name in counted.columns if name != "rows"]
-    renamed = counted.assign(**{column: [name if name in kept else others for name in counted[column]]})
+    by = [name for name in counts.columns if name != "rows"]
+    renamed = counts.assign(**{column: [name if name in kept else others for name in counts[column]]})
     return renamed.groupby(by)["rows"].sum().reset_index()
 
 
 def printable(text: str) -> str:
-    """A third-party name, with characters that a terminal or a page might obey replaced."""
+    """Replace characters of a third-party name that could control a terminal or a page."""
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
@@ -184,7 +184,7 @@ def _encoded(column: pa.ChunkedArray) -> pa.DictionaryArray:
 def _occurring(
     values: npt.NDArray[np.int64], *, combinations: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """The distinct values, which lie in 0..combinations-1, and how often each occurs."""
+    """The distinct values, all in 0..combinations-1, and their counts."""
     if combinations > _COUNTED_DIRECTLY:
         distinct, counts = np.unique(values, return_counts=True)
         return distinct, counts

@@ -1,7 +1,7 @@
-"""Verify: does a version keep what it promises? Schema, digests of every blob, sizes, splits without leaks.
+"""Verify a version: the schema, every blob's digest and size, splits without leaks.
 
-Blobs are checked in threads. A blob whose digest is right has the very bytes that were committed, so its size is read
-out of its header, at the speed of the hash; `decode` decodes its pixels as well.
+Blobs are checked in threads. A blob with the right digest has the committed bytes, so its size is read from its header,
+at the speed of the hash; `decode` decodes its pixels as well.
 """
 
 import struct
@@ -35,16 +35,16 @@ _PNG_HEADER = struct.Struct(">8s8xIIBB")  # signature; length and name of the fi
 _GREY_8_BIT = (8, 0)  # of a PNG: bit depth and colour type
 _JPEG = b"\xff\xd8"
 _JPEG_SIZE_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0..SOF15 without DHT, JPG and DAC
-_JPEG_EXIF = 0xE1  # such a picture may be stored lying down
+_JPEG_EXIF = 0xE1  # such an image may be stored rotated
 
 _Size = tuple[int, int]  # (H, W)
 
 
 def verify(manifest: Manifest, *, decode: bool = False) -> list[str]:
-    """Every problem of a version as one line each; empty when all is well. Reads every blob, in threads.
+    """The problems of a version, one line each; [] for a sound one. Reads every blob, in threads.
 
-    The schema's violations come first, then near-duplicates in two splits, then the problems of the blobs in the order
-    of the rows, each with the blob's path.
+    The schema's violations come first, then near-duplicates in two splits, then the problems of blobs in the order of
+    the rows.
     """
     validation, violations = Validation(), []
     look_alikes = _LookAlikes()
@@ -64,7 +64,7 @@ def verify(manifest: Manifest, *, decode: bool = False) -> list[str]:
 
 
 class _LookAlikes:
-    """Collects hash and split of every row, 9 bytes each; what the schema's rules refuse is theirs to report."""
+    """Collects hash and split of every row, 9 bytes each; invalid ones are left to the schema's rules."""
 
     def __init__(self) -> None:
         self._hashes = [np.empty(0, np.uint64)]
@@ -72,7 +72,7 @@ class _LookAlikes:
         self._comparable = True
 
     def add(self, part: pa.Table) -> None:
-        """`part` has any columns and values."""
+        """Add the rows of `part`, which may have any columns and values."""
         names = set(part.column_names)
         hashes = hash_numbers(part["phash"]) if {"phash", "split"} <= names else None
         self._comparable = self._comparable and hashes is not None and part["split"].type == pa.string()
@@ -82,13 +82,13 @@ class _LookAlikes:
             self._splits.append(known.to_numpy().astype(np.int8))
 
     def problems(self, manifest: Manifest) -> Iterator[str]:
-        """Name each pair of near-duplicates in two splits."""
+        """A line on each pair of near-duplicates in two splits."""
         pairs = across_splits(np.concatenate(self._hashes), np.concatenate(self._splits)) if self._comparable else []
         if not pairs:
             return
         places, names = np.unique(pairs), ["sample_id", "split", "phash"]
-        found = dict(zip(places.tolist(), manifest.read(names).take(pa.array(places)).to_pylist(), strict=True))
-        for first, second in ((found[one], found[other]) for one, other in pairs):
+        rows = dict(zip(places.tolist(), manifest.read(names).take(pa.array(places)).to_pylist(), strict=True))
+        for first, second in ((rows[one], rows[other]) for one, other in pairs):
             bits = (int(first["phash"], 16) ^ int(second["phash"], 16)).bit_count()
             yield (
                 f"sample {first['sample_id']} ({first['split']}) and sample {second['sample_id']} ({second['split']}): "
@@ -115,21 +115,21 @@ def _problems_of(row: dict[str, Any], blobs: BlobStore, decode: bool) -> Iterato
             data = _read(blobs, row[kind], row[f"{kind}_sha256"])
             if not decode and size_in_header(data) == size:
                 continue
-            found = decoded(data).shape[:2]
+            decoded_size = decoded(data).shape[:2]
         except BlobError as error:
             path = blobs.root / row[kind]
-            shared = is_linked(path) and not path.is_symlink()  # of a symbolic link the error names the source
+            shared = is_linked(path) and not path.is_symlink()  # for a symbolic link the error names the source
             source = f" (imported from {row['source_uri']})" if shared else ""
             yield f"sample {row['sample_id']}: {error}{source}"
         except (UnusableImage, UserError) as error:
             yield f"sample {row['sample_id']}, {kind}: {error} in {row[kind]}"
         else:
-            if found != size:
-                yield f"sample {row['sample_id']}, {kind}: expected {size} (H, W), found {found} in {row[kind]}"
+            if decoded_size != size:
+                yield f"sample {row['sample_id']}, {kind}: expected {size} (H, W), found {decoded_size} in {row[kind]}"
 
 
 def _read(blobs: BlobStore, relative: str, sha256: str) -> bytes:
-    """As `BlobStore.read`, at a quarter of its time for a sound blob that lies where one of its digest belongs."""
+    """`BlobStore.read`, in a quarter of its time for a sound blob at the usual path."""
     stem = f"blobs/{sha256[:2]}/{sha256}"
     if sha256.isalnum() and relative in (f"{stem}{suffix}" for suffix in BLOB_SUFFIXES):
         try:
@@ -139,11 +139,11 @@ def _read(blobs: BlobStore, relative: str, sha256: str) -> bytes:
             data = b""
         if sha256_hex(data) == sha256:
             return data
-    return blobs.read(relative, sha256)  # or the error that says what is wrong
+    return blobs.read(relative, sha256)  # raises the error
 
 
 def _jpeg_size(data: bytes) -> _Size | None:
-    """The size in the header; None of what is no JPEG, lies down or is out of bounds: decoding has the last word."""
+    """The size in the header; None for other files, and for possibly rotated or out-of-bounds ones, to be decoded."""
     position = 2
     try:
         while data[position] == 0xFF:
@@ -155,13 +155,13 @@ def _jpeg_size(data: bytes) -> _Size | None:
                 within = min(height, width) >= MIN_SIDE_PX and height * width <= MAX_MEGAPIXELS * 1_000_000
                 return (height, width) if data.startswith(_JPEG) and within else None
             position += 2 + length
-    except (struct.error, IndexError):  # it breaks off
+    except (struct.error, IndexError):  # cut off
         pass
     return None
 
 
 def _png_size(data: bytes) -> _Size | None:
-    """The size in the header; None of what is no 8-bit grey PNG."""
+    """The size in the header; None unless it is an 8-bit grey PNG."""
     if len(data) < _PNG_HEADER.size:
         return None
     signature, width, height, *kind = _PNG_HEADER.unpack_from(data)

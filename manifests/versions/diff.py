@@ -1,9 +1,8 @@
-"""Diff: what became of the rows between two versions, as tables, as text and as an image.
+"""Diff: the changes of rows between two versions, as tables, as text and as an image.
 
-Rows are the same when their `sample_id` is. Of those in both versions, one is *re-decided* when its status differs and
-*re-labelled* when its mask does; a new mask waits for review again, so a row is often both. Four columns of each
-version are read, and no row becomes a Python object: a version appends to its parent, so almost all rows are found in
-their old place and only the rest are looked up.
+Rows are matched by `sample_id`. A row of both versions is *re-decided* when its status differs and *re-labelled* when
+its mask does; a new mask waits for review again, so a row is often both. Four columns of each version are read, without
+Python objects: a version appends to its parent, so almost all rows keep their place and only the rest are looked up.
 """
 
 from collections.abc import Sequence
@@ -27,7 +26,7 @@ _PAIRS_A_ROW = 4  # of the sheet
 
 @dataclass(frozen=True, slots=True)
 class Diff:
-    """The rows that differ between two versions, each kind a table in the order of the version it comes from.
+    """The rows that differ between two versions: a table for each kind, in the version's order.
 
     `added` and `removed` have sample_id, source, status and mask_sha256. `redecided` and `relabelled` have sample_id,
     source, old_status, status, old_mask_sha256 and mask_sha256; a row can be in both. `totals` has source, status and
@@ -41,12 +40,12 @@ class Diff:
     removed: pa.Table
     redecided: pa.Table
     relabelled: pa.Table
-    both: int  # rows that are re-decided and re-labelled
+    both: int  # re-decided and re-labelled rows
     unchanged: int
 
     @property
     def changed(self) -> list[str]:
-        """The ids of the rows in both versions that differ: the re-labelled ones first."""
+        """Sample ids of re-labelled, then of other re-decided rows."""
         only_redecided = _without(self.redecided, self.relabelled)
         return [*self.relabelled["sample_id"].to_pylist(), *only_redecided["sample_id"].to_pylist()]
 
@@ -71,7 +70,7 @@ class Diff:
 
 
 def diff(old: Manifest, new: Manifest) -> Diff:
-    """What became of the rows of `old` in `new`; UserError when one of the files is damaged."""
+    """Compare two versions; UserError when one of the files is damaged."""
     before, after = old.read(_COLUMNS), new.read(_COLUMNS)
     common = min(before.num_rows, after.num_rows)
     old_head, new_head = before.slice(0, common), after.slice(0, common)
@@ -79,25 +78,25 @@ def diff(old: Manifest, new: Manifest) -> Diff:
     elsewhere = pc.invert(in_place)
     old_rest = pa.concat_tables([old_head.filter(elsewhere), before.slice(common)])
     new_rest = pa.concat_tables([new_head.filter(elsewhere), after.slice(common)])
-    found = pc.index_in(new_rest["sample_id"], value_set=old_rest["sample_id"].combine_chunks())
-    kept = found.drop_null()
-    gone = np.ones(old_rest.num_rows, bool)
-    gone[kept.to_numpy()] = False
+    old_places = pc.index_in(new_rest["sample_id"], value_set=old_rest["sample_id"].combine_chunks())
+    kept = old_places.drop_null()
+    removed = np.ones(old_rest.num_rows, bool)
+    removed[kept.to_numpy()] = False
     changed = pa.concat_tables(
         [
             _changed(old_head, new_head, among=in_place),
-            _changed(old_rest.take(kept), new_rest.filter(pc.is_valid(found))),
+            _changed(old_rest.take(kept), new_rest.filter(pc.is_valid(old_places))),
         ]
     )
     redecided = pc.not_equal(changed["old_status"], changed["status"])
     relabelled = pc.not_equal(changed["old_mask_sha256"], changed["mask_sha256"])
-    added = new_rest.filter(pc.is_null(found))
+    added = new_rest.filter(pc.is_null(old_places))
     return Diff(
         old=str(old.path),
         new=str(new.path),
         totals=_totals(before, after),
         added=added,
-        removed=old_rest.filter(pa.array(gone)),
+        removed=old_rest.filter(pa.array(removed)),
         redecided=changed.filter(redecided),
         relabelled=changed.filter(relabelled),
         both=int(pc.sum(pc.and_(redecided, relabelled)).as_py() or 0),
@@ -106,20 +105,20 @@ def diff(old: Manifest, new: Manifest) -> Diff:
 
 
 def draw_changes(changes: Diff, old: Manifest, new: Manifest, *, limit: int) -> Pixels:
-    """An RGB sheet of at most `limit` changed samples, evenly spread: the old mask, and to the right of it the new one.
+    """An RGB sheet of at most `limit` changed samples, evenly spread, each with the old mask and then the new one.
 
-    UserError when no sample is in both versions with another mask or status, or when a blob is missing or altered.
+    UserError when no sample of both versions changed its mask or status, or when a blob is missing or altered.
     """
     ids = changes.changed
     if not ids:
         raise UserError(
             f"expected samples whose mask or status differs between {changes.old} and {changes.new}, found none; "
-            "leave --sheet out"
+            "omit --sheet"
         )
     step = -(-len(ids) // limit)
-    shown = ids[::step]
-    sides = [_drawable(manifest, shown) for manifest in (old, new)]
-    pairs = [side[sample_id] for sample_id in shown for side in sides]
+    drawn_ids = ids[::step]
+    sides = [_drawable(manifest, drawn_ids) for manifest in (old, new)]
+    pairs = [side[sample_id] for sample_id in drawn_ids for side in sides]
     return contact_sheet(
         [(rgb, mask) for rgb, mask, _caption in pairs],
         columns=2 * _PAIRS_A_ROW,
@@ -128,11 +127,8 @@ def draw_changes(changes: Diff, old: Manifest, new: Manifest, *, limit: int) -> 
 
 
 def _changed(old: pa.Table, new: pa.Table, *, among: pa.ChunkedArray | None = None) -> pa.Table:
-    """The rows of two tables, of the same samples (those `among`), whose status or mask differs."""
-    differ = pc.or_(
-        pc.not_equal(old["status"], new["status"]),
-        pc.not_equal(old["mask_sha256"], new["mask_sha256"]),
-    )
+    """The rows of two tables of the same samples whose status or mask differs; only those `among`, if given."""
+    differ = pc.or_(*(pc.not_equal(old[name], new[name]) for name in ("status", "mask_sha256")))
     rows = differ if among is None else pc.and_(differ, among)
     was, now = old.filter(rows), new.filter(rows)
     return pa.table(
@@ -158,9 +154,9 @@ def _totals(before: pa.Table, after: pa.Table) -> pa.Table:
 
 
 def _count(rows: pa.Table, by: Sequence[str]) -> pa.Table:
-    """The number of rows of each combination of the columns `by`, sorted by those."""
-    counted = rows.group_by(list(by), use_threads=False).aggregate([([], "count_all")])
-    return counted.rename_columns([*by, "rows"]).sort_by([(name, "ascending") for name in by])
+    """The number of rows for each combination of the columns `by`, sorted by those."""
+    counts = rows.group_by(list(by), use_threads=False).aggregate([([], "count_all")])
+    return counts.rename_columns([*by, "rows"]).sort_by([(name, "ascending") for name in by])
 
 
 def _text(title: str, table: pa.Table) -> str:
@@ -176,10 +172,4 @@ def _drawable(manifest: Manifest, ids: Sequence[str]) -> dict[str, tuple[Pixels,
     blobs = BlobStore(manifest.data_root)
     table = manifest.read(_PIXELS)
     rows = table.filter(pc.is_in(table["sample_id"], value_set=pa.array(ids, pa.string()))).to_pylist()
-    return {
-        row["sample_id"]: (
-            *read_pair(blobs, row),
-            f"v{manifest.version} {row['status']}",
-        )
-        for row in rows
-    }
+    return {row["sample_id"]: (*read_pair(blobs, row), f"v{manifest.version} {row['status']}") for row in rows}

@@ -1,4 +1,4 @@
-"""Another lineage of versions, and the last version that it has in common with this one."""
+"""Another lineage of versions, and the common ancestor."""
 
 from pathlib import Path
 
@@ -8,30 +8,29 @@ from manifests.store.manifest import Manifest, ManifestStore
 from manifests.store.version_spec import open_version
 
 
-def open_other(given: Path, *, data_root: Path | None = None) -> Manifest:
-    """The latest version of the directory `given`, or the version that is the file `given`."""
-    if not given.exists():
-        raise UserError(f"expected a manifests directory or a manifest at {given}, found nothing there; check the path")
-    if given.is_dir():
-        return open_version(None, manifests=given, data_root=data_root)
-    return Manifest.open(given, data_root=data_root)
+def open_other(path: Path, *, data_root: Path | None = None) -> Manifest:
+    """Open the latest version of a directory, or the version in a file."""
+    if not path.exists():
+        raise UserError(f"expected a manifests directory or a manifest at {path}, found nothing there; check the path")
+    if path.is_dir():
+        return open_version(None, manifests=path, data_root=data_root)
+    return Manifest.open(path, data_root=data_root)
 
 
 def common_ancestor(store: ManifestStore, other: Manifest) -> Manifest | None:
-    """The latest version before or at `other` whose file is the same, byte for byte, here and there; None if none is.
+    """The latest version, up to `other`, with the same bytes in both lineages; None without one.
 
-    Versions never change and a copied directory keeps their numbers, so only equal numbers are compared, and of these
-    the sizes first.
+    Versions never change and a copied directory keeps their numbers, so only equal numbers are compared, sizes first.
     """
-    there = ManifestStore(other.path.parent)
-    if there.path(other.version).resolve() != other.path.resolve():  # a file that was renamed has no history
+    other_store = ManifestStore(other.path.parent)
+    if other_store.path(other.version).resolve() != other.path.resolve():  # a renamed file has no history
         return None
-    for version in sorted(set(store.versions()) & set(there.versions()), reverse=True):
-        if version <= other.version and _same_bytes(store.path(version), there.path(version)):
+    for version in sorted(set(store.versions()) & set(other_store.versions()), reverse=True):
+        if version <= other.version and _same_bytes(store.path(version), other_store.path(version)):
             return store.open(version)
     return None
 
 
-def _same_bytes(here: Path, there: Path) -> bool:
-    same_size = here.stat().st_size == there.stat().st_size
-    return same_size and sha256_hex(here.read_bytes()) == sha256_hex(there.read_bytes())
+def _same_bytes(ours: Path, theirs: Path) -> bool:
+    same_size = ours.stat().st_size == theirs.stat().st_size
+    return same_size and sha256_hex(ours.read_bytes()) == sha256_hex(theirs.read_bytes())

@@ -1,22 +1,22 @@
 """Merge: the rows of another lineage, with its own data root, into the next version of this one.
 
-A row of the result is wholly the one from here or wholly the one from there, but for its group and split, which are
-those of both lineages put together (merged_splits.py), and for `added_in`.
+A row of the result is entirely the one from here or the one from there, except its group and split, which are those of
+the joined lineages (merged_splits.py), and `added_in`.
 
 - A sample that is new here is added, after the rows from here, in the order it has there. One that was dropped here
-  since the common ancestor (a restore did it, say) stays dropped. Nothing from here goes away.
-- A sample with the same mask on both sides is one row. A verdict beats none; a row that only one side changed since
-  the common ancestor is that side's.
+  since the common ancestor (by a restore, for example) stays dropped. No row from here is removed.
+- A sample with the same mask on both sides is one row. A verdict beats no verdict; a row that only one side changed
+  since the common ancestor is that side's.
 - A sample with another mask there, or with the same mask and another verdict, is a conflict, unless only one side
   changed it. `prefer` settles conflicts: `ours`, `theirs`, or `newest`, the one with the later verdict (a verdict is
-  newer than none; of equals it is ours). Without `prefer` a merge with conflicts makes nothing.
+  newer than none; of equals ours). Without `prefer` a merge with conflicts writes nothing.
 
-Blobs are copied first, each one checked against its digest and written whole; then the version is committed. A merge
-that fails leaves at most blobs that `gc` collects.
+Blobs are copied first, each checked against its digest and written whole; then the version is committed. A failed merge
+leaves at most blobs that `gc` collects.
 
-Decisions stay in the log of their own lineage. A verdict from there on a mask on which this log has votes would be
-taken back by the next `publish`, so it is written to this log: as a second look by `ann (merge)`, say, which decides
-alone, or, where reviewers there disagree, as a flag, which asks for a second look here.
+Decisions stay in the log of their own lineage. The next `publish` would undo a verdict from there on a mask on which
+this log has votes, so it is written to this log: as a second look, by a reviewer such as `ann (merge)`, which decides
+alone, or, where reviewers there disagree, as a flag, which requests a second look here.
 """
 
 import uuid
@@ -55,7 +55,7 @@ _VERDICTS: dict[str, Verdict] = {"accepted": "accept", "rejected": "reject", "co
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """A sample whose mask, or whose verdict on the same mask, differs and was changed on both sides."""
+    """A sample whose mask, or verdict on the same mask, differs after changes on both sides."""
 
     sample_id: str
     ours: Row  # status, mask_sha256
@@ -69,7 +69,7 @@ class Conflict:
 
 
 class MergeConflicts(UserError):
-    """The lineages contradict each other, and nobody said which one is right."""
+    """The lineages contradict each other, and `prefer` isn't given."""
 
     def __init__(self, conflicts: Sequence[Conflict], where: str) -> None:
         masks = sum(conflict.ours["mask_sha256"] != conflict.theirs["mask_sha256"] for conflict in conflicts)
@@ -82,19 +82,19 @@ class MergeConflicts(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What becomes of the rows. Row numbers: `added` and `taken` of theirs, `replaced` of ours, one for each taken."""
+    """Row numbers: `added` and `taken` of theirs, and `replaced` of ours, one for each taken."""
 
     added: np.ndarray
     taken: np.ndarray
     replaced: np.ndarray
     known: int  # samples on both sides
-    dropped: int  # samples that were dropped here and stay so
+    dropped: int  # samples of theirs that were dropped here and stay dropped
     conflicts: tuple[Conflict, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What a merge did. `moved_ours` and `moved_theirs` count rows by their split before and after."""
+    """The result of a merge. `moved_ours` and `moved_theirs` count rows by their split before and after."""
 
     manifest: Manifest
     ancestor: Manifest | None
@@ -112,10 +112,10 @@ def merge(
     log: DecisionLog | None = None,
     data_root: Path | None = None,
 ) -> Merged:
-    """Commit the latest version of `store` merged with `other` as the next one; `log` is the decision log from here.
+    """Commit the latest version of `store` merged with `other` as the next one; `log` is this lineage's decision log.
 
-    MergeConflicts when they contradict each other and `prefer` isn't given. UserError when `other` brings nothing new,
-    and when blobs of its rows are missing or altered; CommitConflict when somebody else commits meanwhile.
+    MergeConflicts when they contradict each other and `prefer` isn't given. UserError when `other` has nothing new, or
+    when blobs of its rows are missing or altered; CommitConflict when another writer commits meanwhile.
     """
     latest = store.open()
     root = data_root or latest.data_root
@@ -148,7 +148,7 @@ def merge(
 
 
 def plan_merge(ours: pa.Table, theirs: pa.Table, ancestor: pa.Table | None, prefer: Prefer | None) -> Plan:
-    """Which rows of `theirs` come in; the module's text says by which rules. `ours`, `theirs`: rows of a manifest."""
+    """Select the rows of `theirs` to add or take, by the rules in the module's docstring."""
     place = pc.index_in(theirs["sample_id"], value_set=ours["sample_id"].combine_chunks())
     is_known = pc.is_valid(place)
     dropped = _flags(pc.and_(pc.invert(is_known), _among(theirs["sample_id"], ancestor)))
@@ -167,7 +167,7 @@ def plan_merge(ours: pa.Table, theirs: pa.Table, ancestor: pa.Table | None, pref
     take = np.flatnonzero(only_there | won_there)
     conflicts = tuple(
         Conflict(row["sample_id"], row, other)
-        for row, other in zip(_shown(mine, conflict), _shown(yours, conflict), strict=True)
+        for row, other in zip(_summaries(mine, conflict), _summaries(yours, conflict), strict=True)
     )
     return Plan(added, there[take], here[take], len(there), int(dropped.sum()), conflicts)
 
@@ -175,18 +175,17 @@ def plan_merge(ours: pa.Table, theirs: pa.Table, ancestor: pa.Table | None, pref
 def merged_rows(
     ours: pa.Table, theirs: pa.Table, plan: Plan, *, version: int
 ) -> tuple[pa.Table, tuple[Counter[Move], Counter[Move]]]:
-    """The rows of the next version, and how many rows from here and from there change their split."""
+    """The rows of the next version, and counts of rows from here and from there that change their split."""
     joined = join_groups(ours, theirs)
-    chosen = np.arange(ours.num_rows + len(plan.added))
-    chosen[plan.replaced] = ours.num_rows + plan.taken
-    chosen[ours.num_rows :] = ours.num_rows + plan.added
-    rows = pa.concat_tables([ours.cast(SCHEMA), theirs.cast(SCHEMA)]).take(pa.array(chosen))
-    since = np.concatenate([ours["added_in"].to_numpy(), np.full(len(plan.added), version)]).astype(np.int32)
-    places = pa.array(chosen)
+    places = np.arange(ours.num_rows + len(plan.added))  # in ours, then theirs
+    places[plan.replaced] = ours.num_rows + plan.taken
+    places[ours.num_rows :] = ours.num_rows + plan.added
+    rows = pa.concat_tables([ours.cast(SCHEMA), theirs.cast(SCHEMA)]).take(pa.array(places))
+    added_in = np.concatenate([ours["added_in"].to_numpy(), np.full(len(plan.added), version)]).astype(np.int32)
     for name, values in {
-        "group_id": joined.group_ids.take(places),
-        "split": joined.splits.take(places),
-        "added_in": pa.array(since),
+        "group_id": joined.group_ids.take(pa.array(places)),
+        "split": joined.splits.take(pa.array(places)),
+        "added_in": pa.array(added_in),
     }.items():
         rows = rows.set_column(SCHEMA.get_field_index(name), SCHEMA.field(name), values)
     after = rows["split"]
@@ -198,7 +197,7 @@ def merged_rows(
 
 
 def copy_blobs(source: BlobStore, target: BlobStore, rows: pa.Table, *, whose: str) -> None:
-    """Store the images and masks of `rows` under `target` too; BlobError for the first that isn't what it should be."""
+    """Copy the images and masks of `rows` to `target`; BlobError for the first that is missing or altered."""
     require_blobs(source, rows, whose)
 
     def copy(blob: tuple[str, str]) -> None:
@@ -208,19 +207,19 @@ def copy_blobs(source: BlobStore, target: BlobStore, rows: pa.Table, *, whose: s
             raise BlobError(f"expected blobs of {', '.join(BLOB_SUFFIXES)} in {whose}, found {path}")
         target.put(source.read(path, sha256), suffix)
 
-    named = {
+    names = {
         pair
         for kind in ("image", "mask")
         for pair in zip(rows[kind].to_pylist(), rows[f"{kind}_sha256"].to_pylist(), strict=True)
     }
     with ThreadPoolExecutor() as threads:
-        for _ in progress(threads.map(copy, sorted(named)), "copying blobs", total=len(named)):
+        for _ in progress(threads.map(copy, sorted(names)), "copying blobs", total=len(names)):
             pass
 
 
 @contextmanager
 def _written_to(log: DecisionLog | None, rows: pa.Table, other: Manifest) -> Iterator[None]:
-    """The verdicts of `rows` on masks that the log knows are in the log when the body ends well, else none is."""
+    """Write the verdicts of `rows` on masks that the log knows, if the block succeeds."""
     decisions = list(_verdicts(rows, log, other)) if log else []
     if log is None or not decisions:
         yield
@@ -238,7 +237,7 @@ def _verdicts(rows: pa.Table, log: DecisionLog, other: Manifest) -> Iterator[Dec
         if (row["sample_id"], row["mask_sha256"]) in judged and row["status"] in _VERDICTS:
             verdict = _VERDICTS[row["status"]]
             yield Decision(
-                decision_id=str(uuid.uuid5(_DECISION_NAMESPACE, key)),  # the same when the merge is done again
+                decision_id=str(uuid.uuid5(_DECISION_NAMESPACE, key)),  # the same in a repeated merge
                 sample_id=row["sample_id"],
                 mask_sha256=row["mask_sha256"],
                 verdict=verdict,
@@ -250,7 +249,7 @@ def _verdicts(rows: pa.Table, log: DecisionLog, other: Manifest) -> Iterator[Dec
 
 
 def _changed(rows: pa.Table, ancestor: pa.Table | None) -> np.ndarray:
-    """Which rows have another mask or status than in the ancestor; all where there is no ancestor."""
+    """Which rows have another mask or status than in the ancestor; all of them without an ancestor."""
     if ancestor is None:
         return np.ones(rows.num_rows, bool)
     before = ancestor.take(pc.index_in(rows["sample_id"], value_set=ancestor["sample_id"].combine_chunks()))
@@ -259,7 +258,7 @@ def _changed(rows: pa.Table, ancestor: pa.Table | None) -> np.ndarray:
 
 
 def _preferred(mine: pa.Table, yours: pa.Table, prefer: Prefer | None) -> np.ndarray:
-    """Of which rows theirs is the one that `prefer` means."""
+    """In which rows `prefer` means theirs."""
     if prefer != "newest":
         return np.full(mine.num_rows, prefer == "theirs")
     never = pa.scalar(0, pa.timestamp("us", tz="UTC"))
@@ -272,7 +271,7 @@ def _among(ids: pa.ChunkedArray, table: pa.Table | None) -> pa.ChunkedArray:
     return pc.is_in(ids, value_set=known)
 
 
-def _shown(rows: pa.Table, which: np.ndarray) -> list[Row]:
+def _summaries(rows: pa.Table, which: np.ndarray) -> list[Row]:
     return rows.select(["sample_id", "status", "mask_sha256"]).filter(pa.array(which)).to_pylist()
 
 

@@ -1,10 +1,9 @@
-"""Groups and splits when two lineages become one: look-alikes share a group, and what was held out stays held out.
+"""Groups and splits of two merged lineages: look-alikes share a group, and held-out samples stay held out.
 
-Each lineage has groups of its own. Two of them become one where the lineages share a sample or a source image, or
-where a row that is new here looks like a row that was here; then those that have look-alikes in another split by now.
-A group that came together so has the split of its part that is held out the most: test before val before train. So
-nothing that was measured on, here or there, is ever trained on; what was trained on may become held out, and whoever
-merges is told how many rows did.
+Each lineage has its own groups. Two of them become one when the lineages share a sample or a source image, or when a
+row that is new here looks like a row from here; then those that now have look-alikes in another split. A joined group
+has the most held-out split of its parts: test before val before train. So no sample that was held out, here or there,
+is ever trained on; trained samples may become held out, and the merge prints how many did.
 """
 
 from collections import Counter
@@ -27,17 +26,17 @@ Move = tuple[str, str]  # split before, split after
 
 @dataclass(frozen=True, slots=True)
 class JoinedGroups:
-    """`group_id` and `split` of every row here and then of every row there, in their order."""
+    """`group_id` and `split` of every row of ours, then of theirs, in order."""
 
     group_ids: pa.Array
     splits: pa.Array
 
 
 def join_groups(ours: pa.Table, theirs: pa.Table) -> JoinedGroups:
-    """The groups of two tables with COLUMNS, put together."""
+    """Join the groups of two tables with COLUMNS."""
     ours, theirs = ours.select(COLUMNS).combine_chunks(), theirs.select(COLUMNS).combine_chunks()
     encoded = pa.concat_tables([ours, theirs])["group_id"].combine_chunks().dictionary_encode()
-    group_of = encoded.indices.to_numpy().astype(np.int64)  # of each row; numbered by their first row
+    group_of = encoded.indices.to_numpy().astype(np.int64)  # each row's group, numbered by first row
     ours_of, theirs_of = group_of[: ours.num_rows], group_of[ours.num_rows :]
     links = [
         _links(ours["sample_id"], theirs["sample_id"]),
@@ -49,7 +48,7 @@ def join_groups(ours: pa.Table, theirs: pa.Table) -> JoinedGroups:
     left, right = ours_of[here], theirs_of[there]
     chosen = _representatives(left, right, held_out)[group_of]
     hashes = np.concatenate([_hashes(ours["phash"]), _hashes(theirs["phash"])])
-    while crossing := across_splits(hashes, held_out[chosen]):  # a group that moved may have left look-alikes behind
+    while crossing := across_splits(hashes, held_out[chosen]):  # a moved group may have look-alikes in its old split
         one, other = np.array(crossing).T
         left, right = np.append(left, group_of[one]), np.append(right, group_of[other])
         chosen = _representatives(left, right, held_out)[group_of]
@@ -57,19 +56,19 @@ def join_groups(ours: pa.Table, theirs: pa.Table) -> JoinedGroups:
 
 
 def moves(before: pa.ChunkedArray, after: pa.ChunkedArray) -> Counter[Move]:
-    """How many rows went from which split to which other one."""
-    counted = Counter(zip(before.to_pylist(), after.to_pylist(), strict=True))
-    return Counter({move: count for move, count in sorted(counted.items()) if move[0] != move[1]})
+    """Counts of rows that changed their split."""
+    counts = Counter(zip(before.to_pylist(), after.to_pylist(), strict=True))
+    return Counter({move: count for move, count in sorted(counts.items()) if move[0] != move[1]})
 
 
 def _links(ours: pa.ChunkedArray, theirs: pa.ChunkedArray) -> tuple[Indices, Indices]:
-    """Row numbers here and there that have the same value."""
-    found = pc.index_in(theirs, value_set=ours.combine_chunks())
-    return _row_numbers(found.drop_null()), _row_numbers(pc.indices_nonzero(pc.is_valid(found)))
+    """Row numbers of ours and theirs with the same value."""
+    places = pc.index_in(theirs, value_set=ours.combine_chunks())
+    return _row_numbers(places.drop_null()), _row_numbers(pc.indices_nonzero(pc.is_valid(places)))
 
 
 def _look_alikes(ours: pa.Table, theirs: pa.Table) -> tuple[Indices, Indices]:
-    """Row numbers of all pairs of a row here and one that is new, with hashes within the limit."""
+    """Row numbers of all look-alikes of ours and new rows of theirs."""
     known = pc.is_in(theirs["sample_id"], value_set=ours["sample_id"].combine_chunks())
     new = _row_numbers(pc.indices_nonzero(pc.invert(known)))
     hashes, new_hashes = _hashes(ours["phash"]), _hashes(theirs["phash"].take(pa.array(new)))
@@ -78,7 +77,7 @@ def _look_alikes(ours: pa.Table, theirs: pa.Table) -> tuple[Indices, Indices]:
 
 
 def _held_out(ours: pa.Table, theirs: pa.Table, group_of: Indices, groups: int) -> Indices:
-    """Of each group its place in SPLITS; the most held out one where the lineages differ."""
+    """Each group's place in SPLITS; the most held-out one when the lineages differ."""
     splits = pa.chunked_array([*ours["split"].chunks, *theirs["split"].chunks], pa.string())
     held_out = np.zeros(groups, np.int64)
     np.maximum.at(held_out, group_of, _row_numbers(pc.index_in(splits, value_set=pa.array(SPLITS))))
@@ -86,7 +85,7 @@ def _held_out(ours: pa.Table, theirs: pa.Table, group_of: Indices, groups: int) 
 
 
 def _representatives(left: Indices, right: Indices, held_out: Indices) -> Indices:
-    """For each group the one whose id and split those linked with it get: the most held out, of these the earliest."""
+    """For each group, the linked group whose id and split it takes: the most held-out one, of these the earliest."""
     size = len(held_out)
     graph = coo_array((np.ones(len(left), np.int8), (left, right)), shape=(size, size))
     _, component = connected_components(graph, directed=False)

@@ -1,11 +1,10 @@
-"""Restore: a new version whose rows are those of an older one. Nothing is rewritten and no version goes away.
+"""Restore: a new version whose rows are those of an older one. Existing versions stay unchanged.
 
-Verdicts are no part of a version: they stay in the decision log, and `publish` applies every verdict to the exact mask
-it was given on. So a publish after a restore brings back those that restored rows don't hold yet, which is right when
-the restore was about rows or masks (a bad import, relabelling or merge): nobody judges the same mask twice. When it was
-about the verdicts themselves, `take_back` undoes them in the log, each by an event of its own, as its reviewer's undo
-would: the masks wait for review again as they did in that version, on the page too. Verdicts that the version holds
-and that were undone since stay undone.
+Verdicts stay in the decision log, and `publish` applies each to its exact mask. So a publish after a restore applies
+later verdicts again, as it should when the restore is about rows or masks (a bad import, relabelling or merge): the
+same mask isn't judged twice. When it is about the verdicts, `take_back` undoes them in the log, each by an event like
+its reviewer's undo: the masks wait for review again as in that version. Verdicts that the version holds and that were
+undone since stay undone.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,7 +17,7 @@ import pyarrow.compute as pc
 
 from manifests.decisions.decision import Decision
 from manifests.decisions.log import DecisionLog
-from manifests.errors import UserError
+from manifests.errors import UserError, listed
 from manifests.files.blobs import BlobStore
 from manifests.progress import progress
 from manifests.store.manifest import Manifest, ManifestStore
@@ -26,12 +25,10 @@ from manifests.versions.diff import Diff, diff
 
 OPERATION = "restore"
 
-_NAMED = 3  # missing blobs; the count says how many there are
-
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """The new version, what it undoes, and the later verdicts on its masks: taken back, or for the next publish."""
+    """The new version, the changes that it undoes, and later verdicts on its masks: undone, or for the next publish."""
 
     manifest: Manifest
     undone: Diff
@@ -43,8 +40,8 @@ def restore(
 ) -> Restored:
     """Commit the rows of `old`, a version of `store`, as the next version.
 
-    UserError when `old` is no version of this store, when the latest version has the same rows already, and when
-    blobs of it are gone. CommitConflict when somebody commits meanwhile: what that did would be undone unseen.
+    UserError when `old` isn't a version of this store, when the latest version has the same rows, or when blobs are
+    missing. CommitConflict when another writer commits meanwhile, since its changes would be undone unseen.
     """
     if old.path.resolve() != store.path(old.version).resolve():
         raise UserError(
@@ -70,7 +67,7 @@ def restore(
 
 @contextmanager
 def _undone_in(log: DecisionLog | None, votes: Sequence[Decision]) -> Iterator[None]:
-    """The votes are taken back when the body ends well, and not at all otherwise."""
+    """Undo the votes, if the block succeeds."""
     if log is None or not votes:
         yield
         return
@@ -82,7 +79,7 @@ def _undone_in(log: DecisionLog | None, votes: Sequence[Decision]) -> Iterator[N
 
 
 def votes_since(rows: pa.Table, log: DecisionLog) -> Iterator[Decision]:
-    """Standing votes on masks of `rows` that these don't hold: they were given after the row's last one."""
+    """Standing votes on masks of `rows` that are later than the row's last one."""
     votes = [decision for decision in log.standing() if decision.is_vote]
     judged = pa.array({vote.sample_id for vote in votes}, pa.string())
     reviewed = pc.and_(pc.is_in(rows["sample_id"], value_set=judged), pc.not_equal(rows["origin"], "ground_truth"))
@@ -94,12 +91,11 @@ def votes_since(rows: pa.Table, log: DecisionLog) -> Iterator[Decision]:
 
 
 def require_blobs(blobs: BlobStore, rows: pa.Table, whose: str) -> None:
-    """UserError when files that `rows` name are not there: how many, and the first by name. No digest is taken."""
-    named = {path for name in ("image", "mask") for path in rows[name].unique().to_pylist()}
-    missing = sorted(path for path in progress(named, "looking for blobs") if not blobs.path(path).is_file())
+    """UserError that lists missing files of `rows`. Digests aren't checked."""
+    paths = {path for name in ("image", "mask") for path in rows[name].unique().to_pylist()}
+    missing = [path for path in progress(paths, "looking for blobs") if not blobs.path(path).is_file()]
     if missing:
-        more = f" and {len(missing) - _NAMED:,} more" if len(missing) > _NAMED else ""
         raise UserError(
-            f"expected the {len(named):,} blobs of {whose} under {blobs.root}, found {len(missing):,} missing "
-            f"({', '.join(missing[:_NAMED])}{more}); bring them back from a backup or pass the right --data"
+            f"expected the {len(paths):,} blobs of {whose} under {blobs.root}, found {listed('missing', missing)}; "
+            "restore them from a backup or pass the right --data"
         )

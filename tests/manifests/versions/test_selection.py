@@ -170,7 +170,7 @@ def test_everything_wrong_with_a_policy_is_named_in_one_line(tmp_path: Path) -> 
         "sources = 'web' instead of a list of texts",
         "the unknown key licenses (known: sources, licences, origins, min_votes, max_doubt, min_face_px, exclude_",
         "licences = [] instead of a list of texts, at least one",
-        "origins = ['teachers'] instead of a list out of ground_truth, face_crop, teacher",
+        "origins = ['teachers'] instead of a list of ground_truth, face_crop, teacher",
         "min_votes = 1.5 instead of a whole number from 0 on",
         "max_doubt = 40 instead of a number from 0 to 1",
         "min_face_px = True instead of a number of pixels from 0 on",
@@ -353,7 +353,7 @@ def test_selections_of_several_policies_stand_side_by_side(dataset: Dataset) -> 
 
 
 def test_a_policy_that_takes_nothing_writes_nothing_and_says_why(dataset: Dataset) -> None:
-    with pytest.raises(UserError, match=r"found none of 5 \(sources leaves out 5, min_votes leaves out 2\); ease"):
+    with pytest.raises(UserError, match=r"found none of 5 \(sources leaves out 5, min_votes leaves out 2\); relax"):
         dataset.select(SelectionPolicy(sources=("elsewhere",), min_votes=3))
     assert not (dataset.root / "manifests/selections").exists()
 
