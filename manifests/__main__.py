@@ -16,6 +16,10 @@ COMMANDS = {  # name -> its module in manifests.cli, loaded when the command is 
     "verify": ("verify", "Check the schema, every blob's digest and size, and that no near-duplicates cross splits."),
     "gc": ("gc", "Count blobs that no version, finished shard or decision names; --delete deletes them."),
     "select": ("select", "Write the accepted rows that a policy selects, as a version under selections/."),
+    "accept": (
+        "accept",
+        "Accept, without a look, the part of the queue whose share of wrong masks an audit bounds.",
+    ),
     "publish": ("publish", "Fold the decision log into the latest version and write the next one."),
     "import": ("importing", "Add trusted image and mask pairs (same stem; COCO, CVAT, ...) as accepted rows."),
     "export": ("exporting", "Write a version's accepted rows for another tool: COCO, CVAT, Hugging Face, ..."),

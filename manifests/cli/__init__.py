@@ -2,6 +2,7 @@
 
 A subcommand's module has `add_options(parser)` and `run(options)`; manifests/__main__.py loads it when it is named.
 
+accept.py       `accept`
 arguments.py    how a command ends, where warnings go, shared options
 converters.py   types of arguments
 diff.py         `diff A B`

@@ -2,7 +2,8 @@
 
 The whole log is folded each time, so after a `restore` verdicts later than the restored version apply again, unless
 the restore undid them (versions/restore.py). A row whose mask isn't in the log stays as it is, such as one with a
-verdict that a `merge` brought from another lineage's log.
+verdict that a `merge` brought from another lineage's log. A row that a policy accepted (accept.py) stays accepted until
+people's verdicts settle its mask; then those count alone.
 """
 
 from collections.abc import Mapping
@@ -21,7 +22,9 @@ from manifests.store.manifest import Manifest, ManifestStore
 from manifests.store.row_patch import RowPatch
 from manifests.store.schema import SCHEMA
 
-_VERDICT_COLUMNS = ("status", "reason", "reviewers", "votes_accept", "votes_reject", "decided_at", "decision_ms")
+_VERDICT_COLUMNS = (
+    "status", "reason", "reviewers", "votes_accept", "votes_reject", "decided_at", "decision_ms", "decided_by",
+)  # fmt: skip
 
 
 class NothingToPublish(UserError):
@@ -78,7 +81,7 @@ def _folded(row: Row, outcomes: Mapping[MaskKey, MaskVerdict], policy: Policy, b
     outcome = outcomes.get((row["sample_id"], row["mask_sha256"]))
     if row["edited_from"] and not (outcome and outcome.standing):
         return _repaired_before(row, outcomes, policy, base)
-    if outcome is None:
+    if outcome is None or (row["decided_by"] and outcome.status(policy) == "pending"):
         return row
     edit = outcome.edit if outcome.status(policy) == "accepted" else None
     repaired = repaired_columns(edit, row["teacher"], BlobStore(base.data_root)) if edit else {}
@@ -107,4 +110,5 @@ def verdict_columns(outcome: MaskVerdict, policy: Policy = ONE_VOTE) -> dict[str
         "votes_reject": outcome.votes_reject,
         "decided_at": last.decided_at if last else None,
         "decision_ms": last.decision_ms if last else None,
+        "decided_by": None,
     }

@@ -12,7 +12,7 @@ from manifests.pixels.colors import STATUS_COLORS
 from manifests.report.pictures import STATUSES, Brightness, Looked, Tiles
 from manifests.report.plots import NAMES_DRAWN, SERIES, Plot, bars, histogram, most_frequent, stacked_bars
 from manifests.report.tables import Cell, Table, counts_table, lines, percent, wide
-from manifests.upkeep.stats import NOT_STATED, Statistics, folded, printable, reasons_given
+from manifests.upkeep.stats import NOT_STATED, Statistics, accepted_by_policies, folded, printable, reasons_given
 
 GROUP_SIZES = ((1, 1), (2, 2), (3, 3), (4, 4), (5, 9), (10, 99), (100, None))  # samples, from and to
 
@@ -109,6 +109,11 @@ def _reviews(numbers: Statistics) -> Section:
         notes.append("No reason was given for a rejection.")
     rows = [[reason, count] for reason, count in zip(reasons["reason"], reasons["rows"].tolist(), strict=True)]
     tables = [Table("Reasons of rejected samples", ["reason", "samples"], rows)] if rows else []
+    unseen = accepted_by_policies(numbers)
+    if len(unseen):
+        notes.append(f"{unseen['rows'].sum():,} of the accepted samples were accepted by a policy, without a look.")
+        by_policy = [[name, count] for name, count in zip(unseen["decided_by"], unseen["rows"].tolist(), strict=True)]
+        tables.append(Table("Accepted by a policy", ["policy", "samples"], by_policy))
     return Section("Reviews", notes, plots, tables)
 
 

@@ -17,9 +17,12 @@ from manifests.store.schema import PART_ROWS, SCHEMA, Validation
 
 METADATA_KEY = b"maskfoundry"
 
+BY_POLICY = "accepted by policy"  # key of the counts: how many of the accepted rows
+
 _REPEATING = (  # columns of few distinct values: stored with a dictionary
     "source", "license", "attribution", "width", "height", "origin", "teacher", "components", "holes", "split",
-    "status", "reason", "reviewers.list.element", "votes_accept", "votes_reject", "added_in",
+    "status", "reason", "reviewers.list.element", "votes_accept", "votes_reject", "decided_by",
+    "added_in",
 )  # fmt: skip
 _WITHOUT_STATISTICS = (  # digests span the whole range in every row group
     "sample_id", "source_uri", "source_sha256", "image", "image_sha256", "mask", "mask_sha256", "phash", "group_id",
@@ -33,17 +36,20 @@ def write_rows(parts: Iterable[pa.Table], path: Path, stamp: Mapping[str, Any]) 
     """
     validation = Validation()
     counts: Counter[str] = Counter()
+    by_policy = 0
     with _writer(path) as writer, ThreadPoolExecutor(1) as executor:
         written: Future[None] | None = None
         for part in _checked(parts, validation):
             counts += _counts(part)
+            by_policy += part.num_rows - part["decided_by"].null_count
             if written:
                 written.result()
             written = executor.submit(writer.write_table, part)
         if written:
             written.result()
         validation.finish()
-        metadata = {**stamp, "counts": {"rows": counts.total(), **counts}}
+        unseen = {BY_POLICY: by_policy} if by_policy else {}
+        metadata = {**stamp, "counts": {"rows": counts.total(), **counts, **unseen}}
         writer.add_key_value_metadata({METADATA_KEY: json.dumps(metadata).encode()})
 
 

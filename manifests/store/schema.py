@@ -1,4 +1,4 @@
-"""The columns of a manifest (schema version 3) and `validate`, which lists every violation at once.
+"""The columns of a manifest (schema version 4) and `validate`, which lists every violation at once.
 
 One row is one sample: an ROI of a source image with one candidate mask. docs/dataset.md defines each column; a
 column's meaning never changes, new columns raise SCHEMA_VERSION.
@@ -14,8 +14,8 @@ from manifests.errors import UserError
 from manifests.store.hexdigits import digits_of
 from manifests.store.table_rules import RepeatedIds, SplitLeaks
 
-# 2 brought disagreement, face_fraction, components, holes and border_fraction; 3 brought edited_from and edited_by
-SCHEMA_VERSION = 3
+# 2 added disagreement, face_fraction, components, holes and border_fraction; 3 edited_from and edited_by; 4 decided_by
+SCHEMA_VERSION = 4
 
 Origin = Literal["ground_truth", "face_crop", "teacher", "edited"]
 Split = Literal["train", "val", "test"]
@@ -72,6 +72,7 @@ SCHEMA = pa.schema(
         pa.field("decision_ms", pa.int32()),
         pa.field("edited_from", pa.string()),
         pa.field("edited_by", pa.string()),
+        pa.field("decided_by", pa.string()),
         _required("added_in", pa.int32()),
     ]
 )
@@ -236,6 +237,13 @@ def _trusted_but_not_accepted(origin: pa.ChunkedArray, status: pa.ChunkedArray) 
     return pc.and_(pc.equal(origin, "ground_truth"), pc.not_equal(status, "accepted"))
 
 
+def _by_policy_but_judged(
+    decided_by: pa.ChunkedArray, status: pa.ChunkedArray, votes_accept: pa.ChunkedArray, votes_reject: pa.ChunkedArray
+) -> pa.ChunkedArray:
+    unseen = pc.and_(pc.equal(status, "accepted"), pc.equal(pc.add(votes_accept, votes_reject), 0))
+    return pc.and_(pc.is_valid(decided_by), pc.invert(unseen))
+
+
 def _teacher_mismatch(origin: pa.ChunkedArray, teacher: pa.ChunkedArray) -> pa.ChunkedArray:
     """Rows of a teacher without its name, and named teachers of other rows; an edited row may have either."""
     named = pc.is_valid(teacher)
@@ -262,5 +270,10 @@ _RULES: list[tuple[tuple[str, ...], str, _Rule]] = [  # columns, violation, rule
     (("origin", "status"), "a ground_truth row is not accepted", _trusted_but_not_accepted),
     (("origin", "teacher"), "origin teacher and a named teacher don't go together", _teacher_mismatch),
     (("origin", "edited_from"), "origin edited and the mask it was edited from don't go together", _edit_mismatch),
+    (
+        ("decided_by", "status", "votes_accept", "votes_reject"),
+        "a row decided by a policy is not accepted or has votes",
+        _by_policy_but_judged,
+    ),
     (("width", "height", "roi_w", "roi_h"), "the sample's size is not its ROI's", _not_of_roi_size),
 ]

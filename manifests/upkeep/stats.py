@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from manifests.store.manifest import Manifest
 
-WORDS = ("source", "license", "origin", "teacher", "split", "status", "reason")
+WORDS = ("source", "license", "origin", "teacher", "split", "status", "reason", "decided_by")
 NOT_STATED = "(not stated)"  # for a null
 NUMBERS = {  # name -> label with unit
     "width": "width, px",
@@ -137,6 +137,12 @@ def reasons_given(numbers: Statistics) -> pd.DataFrame:
     return counts[counts["reason"] != NOT_STATED].sort_values("rows", ascending=False, kind="stable")
 
 
+def accepted_by_policies(numbers: Statistics) -> pd.DataFrame:
+    """`decided_by` and `rows`: accepted samples that no person has looked at, by policy."""
+    by_policy = folded(numbers.count("decided_by"), "decided_by")
+    return by_policy[by_policy["decided_by"] != NOT_STATED]
+
+
 def folded(counts: pd.DataFrame, column: str, most: int = NAMES_SHOWN) -> pd.DataFrame:
     """Reduce a column to `most` names: those with the fewest rows become one, "(N others)"."""
     totals = counts.groupby(column)["rows"].sum().sort_values(ascending=False, kind="stable")
@@ -161,6 +167,9 @@ def _tables(numbers: Statistics) -> list[str]:
         _titled("samples by split and status", by_status(numbers, "split")),
         _titled("quantiles", known.round(3)),
     ]
+    unseen = accepted_by_policies(numbers)
+    if len(unseen):
+        parts.append(_titled("samples accepted by a policy, without a look", unseen.set_index("decided_by")))
     reasons = reasons_given(numbers)
     if len(reasons):
         parts.append(

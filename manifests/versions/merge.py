@@ -231,7 +231,8 @@ def _written_to(log: DecisionLog | None, rows: pa.Table, other: Manifest) -> Ite
 
 def _verdicts(rows: pa.Table, log: DecisionLog, other: Manifest) -> Iterator[Decision]:
     judged = log.outcomes().keys()
-    reviewed = rows.filter(pc.not_equal(rows["origin"], "ground_truth"))
+    by_person = pc.is_null(rows["decided_by"])  # a policy's verdict never replaces a person's
+    reviewed = rows.filter(pc.and_(pc.not_equal(rows["origin"], "ground_truth"), by_person))
     for row in reviewed.select(["sample_id", "mask_sha256", "status", "reason", "decided_at", "reviewers"]).to_pylist():
         key = f"{other.digest}:{row['sample_id']}:{row['mask_sha256']}"
         if (row["sample_id"], row["mask_sha256"]) in judged and row["status"] in _VERDICTS:

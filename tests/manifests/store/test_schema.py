@@ -69,6 +69,7 @@ def test_scores_may_be_absent() -> None:
 LATER_COLUMNS = {
     *("disagreement", "face_fraction", "components", "holes", "border_fraction"),  # 2
     *("edited_from", "edited_by"),  # 3
+    "decided_by",  # 4
 }
 
 
@@ -93,7 +94,7 @@ def test_the_columns_are_those_of_the_design_and_of_later_versions(shared: Path)
         ({"phash": ""}, "column phash is not 16 hex digits"),
         ({"source": None}, "column source is null"),
         ({"reviewers": None}, "column reviewers is null"),
-        ({"origin": "guess", "teacher": None}, "column origin is none of ground_truth, face_crop, teacher"),
+        ({"origin": "guess", "teacher": None}, "column origin is none of ground_truth, face_crop, teacher, edited"),
         ({"split": "training"}, "column split is none of train, val, test"),
         ({"status": "done"}, "column status is none of pending, accepted, rejected, conflict"),
         ({"doubt": 1.5}, "column doubt is outside 0..1"),
@@ -107,6 +108,7 @@ def test_the_columns_are_those_of_the_design_and_of_later_versions(shared: Path)
         ({"origin": "ground_truth", "teacher": None}, "a ground_truth row is not accepted"),
         ({"origin": "face_crop"}, "origin teacher and a named teacher don't go together"),
         ({"teacher": None}, "origin teacher and a named teacher don't go together"),
+        ({"decided_by": "policy"}, "a row decided by a policy is not accepted or has votes"),
     ],
 )
 def test_a_broken_rule_names_the_row(change: dict[str, Any], rule: str) -> None:
@@ -125,7 +127,7 @@ def test_every_broken_row_and_column_is_in_one_error() -> None:
     with pytest.raises(UserError) as caught:
         validate(table)
     message = str(caught.value)
-    assert message.startswith("expected a manifest of schema version 3, found 6 violation(s): ")
+    assert message.startswith("expected a manifest of schema version 4, found 6 violation(s): ")
     assert "\n" not in message
     for what in (
         "column doubt is outside",
