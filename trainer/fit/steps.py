@@ -8,6 +8,7 @@ from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 from tqdm import tqdm
 
+from manifests.errors import UserError
 from trainer.data.augmentation import Augmenter
 from trainer.data.augmentation_presets import AUGMENTATIONS
 from trainer.data.compositing import Compositor, Negatives
@@ -20,6 +21,7 @@ from trainer.fit.losses import EVEN, Weights, frequency_weights
 from trainer.fit.objective import Objective
 from trainer.fit.recipe import Recipe
 from trainer.fit.schedule import learning_rate
+from trainer.models.sinet import SINet
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,10 @@ class Step:
 
 
 def stages(model: nn.Module, recipe: Recipe) -> list[Stage]:
-    """Two of them; the first has no epochs where the recipe says so or the network has no encoder to fit alone."""
+    """The two stages; the first fits the encoder alone. UserError for its epochs with another network than SINet."""
+    if recipe.encoder_epochs and not isinstance(model, SINet):
+        found = f"{recipe.encoder_epochs} for {type(model).__name__}"
+        raise UserError(f"expected --encoder-epochs 0 for networks other than sinet, found {found}; set it to 0")
     encoder = getattr(model, "encoder", model)
     return [
         Stage(0, "encoder ", encoder, recipe.encoder_epochs, recipe.encoder_batch_size, 8, recipe.encoder_boundary_px),

@@ -6,12 +6,14 @@ import pytest
 import torch
 from torch import nn
 
+from manifests.errors import UserError
 from trainer.data.augmentation_presets import AUGMENTATIONS
 from trainer.fit.ema import MovingAverage
 from trainer.fit.losses import LOSSES
 from trainer.fit.objective import compiled
 from trainer.fit.recipe import DECAY_RULES, PRESETS, authors_code, paper, parameter_groups
 from trainer.fit.schedule import SCHEDULES, learning_rate
+from trainer.fit.steps import stages
 from trainer.models import create_model
 
 
@@ -22,6 +24,12 @@ def test_a_preset_names_things_that_exist(name: str):
     assert recipe.loss in LOSSES
     assert recipe.decay_rule in DECAY_RULES
     assert recipe.augmentation in AUGMENTATIONS
+
+
+@pytest.mark.parametrize("name", ["sinet_cityscapes", "smp:unet:resnet18"])
+def test_only_sinets_encoder_can_be_fitted_alone(name: str):
+    with pytest.raises(UserError, match="expected --encoder-epochs 0 for networks other than sinet, found 300 for "):
+        stages(create_model(name), paper())
 
 
 def test_the_papers_numbers():
