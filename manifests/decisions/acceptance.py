@@ -36,6 +36,7 @@ from manifests.store.manifest import Manifest
 CONFIDENCE = 0.95
 QUANTILES = (0.25, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # of the queue's doubt: the parts, fixed before the audit
 GOLD_RISK = 0.2  # share of the risk that is for reviewers' false accepts
+DOUBT_LOOKS = 100  # of a forecast
 MISFIT_CHANCE = 0.001  # an audit that is less likely than this under doubt contradicts it
 PRIOR_MEAN = (0.0005, 0.0025)  # doubt's share of wrong masks is brought between these: such audits end soon
 
@@ -170,12 +171,16 @@ def largest_that_holds(found: Sequence[Bound], max_error: float) -> Bound | None
 def forecasts(
     queue: Queue, found: Sequence[Bound], *, max_error: float, gold: GoldCounts | None = None
 ) -> list[Forecast]:
-    """Return how long the audit of each part likely takes: with doubt's share, scaled by what the audit has found."""
+    """Return how long the audit of each part likely takes.
+
+    The share of wrong masks expected in a part is doubt's, scaled by what the longest audit has found; it weighs as
+    much as DOUBT_LOOKS looks beside those at the part itself.
+    """
     longest = max(found, key=lambda bound: len(bound.looked))
     predicted = queue.doubts[longest.looked].sum(dtype=np.float64)
     scale = (longest.wrong + 0.5) / (predicted + 0.5)
     risk = (1.0 - CONFIDENCE) / len(found)
-    return [_forecast(bound.part, scale, risk, max_error, gold) for bound in found]
+    return [_forecast(bound, scale, risk, max_error, gold) for bound in found]
 
 
 def next_part(expected: Sequence[Forecast]) -> Forecast:
@@ -202,13 +207,13 @@ def require_fit(queue: Queue, bound: Bound) -> None:
         )
 
 
-def _forecast(part: Part, scale: float, risk: float, max_error: float, gold: GoldCounts | None) -> Forecast:
-    detectable_error = max_error
+def _forecast(bound: Bound, scale: float, risk: float, max_error: float, gold: GoldCounts | None) -> Forecast:
+    part, looks, detectable_error = bound.part, len(bound.looked), max_error
     if gold:
         wrong = max(1, int(max_error * part.rows))
         missed = missed_limit(wrong, gold, rows=part.rows, risk=risk * GOLD_RISK)
         detectable_error, risk = max_error * wrong / (wrong + missed), risk * (1 - GOLD_RISK)
-    expected = min(1.0, scale * part.predicted)
+    expected = (bound.wrong + DOUBT_LOOKS * min(1.0, scale * part.predicted)) / (looks + DOUBT_LOOKS)
     least, likely = (
         looks_needed(rows=part.rows, max_error=detectable_error, share=share, prior=part.prior, risk=risk)
         for share in (0.0, expected)
