@@ -2,6 +2,6 @@
 
 __main__.py    the command line
 acceptance.py  `python -m manifests.bench.acceptance`: does the bound of `accept` hold, and how many looks does it save
-measure.py     `python -m manifests.bench`: how long operations on a dataset of N made-up rows
-rows.py        made-up rows by the million for `manifests.bench`: columns as a real dataset has
+measure.py     time and memory of operations on N synthetic rows
+rows.py        synthetic rows, with a real dataset's columns
 """

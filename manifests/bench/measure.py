@@ -1,11 +1,10 @@
-"""`python -m manifests.bench`: how long operations on a dataset of N made-up rows take, and how much memory.
+"""`python -m manifests.bench`: time and memory of operations on a dataset of N synthetic rows.
 
-Each operation runs in a process of its own, on a version of N rows. Printed are its seconds, CPU seconds and peak
-memory; its time against that of the baseline, pyarrow copying the same file row group by row group; and its time a row
-against that of the smallest N: 1.0 where time grows linearly.
+Each operation runs in its own process, on a version of N rows. It prints seconds, CPU seconds and peak memory; the time
+relative to the baseline, pyarrow copying the same file row group by row group; and the time per row relative to that of
+the smallest N: 1.0 for linear growth.
 
-`verify` is measured against coreutils' sha256sum on the same blobs with as many processes as there are cores; both take
-turns, and medians count.
+`verify` is compared with coreutils' sha256sum on the same blobs with one process per core, alternating, by medians.
 """
 
 import argparse
@@ -52,7 +51,7 @@ _COLUMNS = f"  {'operation':<40}{'rows':>12}{'seconds':>9}{'CPU s':>8}{'peak MB'
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """One operation: seconds on the clock and of all cores together, the process's peak memory in bytes."""
+    """One operation: wall-clock seconds, CPU seconds of all cores, the process's peak memory in bytes."""
 
     seconds: float
     cpu_seconds: float
@@ -69,7 +68,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def copy(root: Path) -> None:
-    """The baseline: read the rows of v1 and write them again, compressed likewise, with nothing else done."""
+    """The baseline: read the rows of v1 and write them with the same compression."""
     with (
         pq.ParquetFile(root / "v1.parquet") as file,
         pq.ParquetWriter(root / "copy", file.schema_arrow, compression="zstd") as writer,
@@ -80,14 +79,14 @@ def copy(root: Path) -> None:
 
 
 def publish_decisions(root: Path) -> None:
-    """v2: CHANGED decisions folded."""
+    """Write v2: CHANGED decisions folded."""
     log = DecisionLog(f"sqlite:///{root / 'decisions.sqlite3'}")
     publish(ManifestStore(root), log)
     log.close()
 
 
 def add(root: Path) -> None:
-    """v3: CHANGED rows added."""
+    """Write v3: CHANGED rows added."""
     rows = pa.concat_tables(made_up_parts(CHANGED, seed=1)).to_pylist()
     ManifestStore(root).amend(
         lambda base, version: add_rows(rows, base.parts(JOINED_COLUMNS) if base else (), version=version).patch,
@@ -98,7 +97,7 @@ def add(root: Path) -> None:
 
 
 def accepted(root: Path) -> None:
-    """The rows that trainer.fit opens, and the first thousand of them as objects."""
+    """Open the rows for trainer.fit, and make the first thousand objects."""
     for _row in require_rows(_open(root), "train")[:1000]:
         pass
 
@@ -109,7 +108,7 @@ def select(root: Path) -> None:
 
 
 def look(root: Path) -> None:
-    """Read what `log` and `show` read: every version's metadata, and one version's digest."""
+    """Read the metadata of every version, and one digest, like `log` and `show`."""
     assert ManifestStore(root).history()[0].digest
 
 
@@ -123,7 +122,7 @@ OPERATIONS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "select": ("select two sources", select),
     "look": ("open all versions, digest of one", look),
 }
-_NEEDED = {"diff": "publish"}  # what makes v2
+_NEEDED = {"diff": "publish"}  # part -> the part that writes its version
 
 
 def _open(root: Path) -> Manifest:
@@ -131,7 +130,7 @@ def _open(root: Path) -> Manifest:
 
 
 def _make(root: Path, rows: int) -> None:
-    """v1 of `rows` rows, and a log with CHANGED decisions on pending ones, spread over all."""
+    """Write v1 of `rows` rows, and a log with CHANGED decisions, spread over its pending rows."""
     store = ManifestStore(root)
     manifest = store.commit(
         made_up_parts(rows), parent=None, operation="generate", parameters={}, data_root=root / "data"
@@ -168,7 +167,7 @@ def _operate(part: str, root: Path) -> None:
 
 
 def _alone(operation: Callable[..., object], *arguments: Any) -> Cost:
-    """Measure an operation in a process of its own."""
+    """Measure an operation in its own process."""
     with get_context("spawn").Pool(1) as pool:
         return pool.apply(_measure, (operation, arguments))
 
@@ -188,7 +187,7 @@ def _print_cost(what: str, rows: int, cost: Cost, ratios: str = "") -> None:
 
 def _report_verify(directory: Path) -> None:
     if shutil.which("sha256sum") is None:
-        print("verify: not measured, for coreutils' sha256sum is not installed", file=sys.stderr)
+        print("verify: not measured, as coreutils' sha256sum is not installed", file=sys.stderr)
         return
     manifest = made_up_blobs(ManifestStore(directory / "manifests"), BLOBS)
     files = sorted((manifest.data_root / "blobs").rglob("*.*"))
@@ -215,5 +214,5 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rows", type=positive, nargs="+", default=ROWS, metavar="N", help="(default: %(default)s)")
     parts = [part for part in OPERATIONS if part != BASELINE] + ["verify"]
     parser.add_argument("--part", nargs="+", choices=parts, default=parts, help="(default: all)")
-    parser.add_argument("--directory", type=Path, help="where the versions are made for a while; 1 GB a million rows")
+    parser.add_argument("--directory", type=Path, help="directory of temporary versions; 1 GB per million rows")
     return parser

@@ -1,6 +1,6 @@
-"""Made-up rows by the million for `manifests.bench`: columns as a real dataset has them, ids of random hex digits.
+"""Synthetic rows for `manifests.bench`: a real dataset's columns, ids of random hex digits.
 
-Made in parts from a fixed seed, so that neither the maker nor what is measured holds all of them.
+They are made in parts from a fixed seed, so that millions of rows never lie in memory together.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,16 +26,16 @@ _Characters = npt.NDArray[np.uint8]
 
 
 def made_up_parts(rows: int, *, seed: int = SEED, version: int = 1) -> Iterator[pa.Table]:
-    """`rows` sound rows: two in three accepted, most of the others pending, every fifth a near-duplicate."""
+    """`rows` valid rows: two in three accepted, most of the others pending, every fifth a near-duplicate."""
     rng = np.random.default_rng(seed)
     for first in range(0, rows, PART_ROWS):
         yield _part(rng, min(PART_ROWS, rows - first), version)
 
 
 def made_up_blobs(store: ManifestStore, blobs: int) -> Manifest:
-    """A version whose `blobs` blobs lie in the data root: a portrait's JPEG and its mask's PNG, half each.
+    """A version with `blobs` blobs in the data root: a portrait's JPEG and its mask's PNG, half each.
 
-    They are the same picture and mask each time, and differ in the bytes behind their end, which no decoder reads.
+    They have the same pixels, and differ in bytes after their end, which no decoder reads.
     """
     rng = np.random.default_rng(SEED)
     coarse = rng.integers(0, 256, (16, 12, 3), np.uint8)
@@ -43,12 +43,12 @@ def made_up_blobs(store: ManifestStore, blobs: int) -> Manifest:
     shape = Image.fromarray(coarse[..., 0]).resize((480, 640), Image.Resampling.BICUBIC)
     image, mask = encode_jpeg(rgb), encode_mask(np.asarray(shape))
     data, rows = store.root.parent / "data", pa.concat_tables(made_up_parts(blobs // 2))
-    stored = BlobStore(data)
-    pictures = [stored.put(image + rng.bytes(16), ".jpg") for _ in range(blobs // 2)]
-    masks = [stored.put(mask + rng.bytes(16), ".png") for _ in range(blobs // 2)]
+    blob_store = BlobStore(data)
+    images = [blob_store.put(image + rng.bytes(16), ".jpg") for _ in range(blobs // 2)]
+    masks = [blob_store.put(mask + rng.bytes(16), ".png") for _ in range(blobs // 2)]
     columns = {
-        "image": [blob.path for blob in pictures],
-        "image_sha256": [blob.sha256 for blob in pictures],
+        "image": [blob.path for blob in images],
+        "image_sha256": [blob.sha256 for blob in images],
         "mask": [blob.path for blob in masks],
         "mask_sha256": [blob.sha256 for blob in masks],
         **dict.fromkeys(("width", "roi_w"), np.full(blobs // 2, 480, np.int32)),

@@ -1,16 +1,16 @@
 """`export`: a version of the dataset in the layout of another tool.
 
     card.py            the dataset card of an imagefolder
-    checksums.py       SHA-256 of files, as sha256sum writes and checks them
-    croissant.py       its description for machines
+    checksums.py       SHA256SUMS
+    croissant.py       croissant.json of an imagefolder
     metadata_table.py  metadata.csv
-    options.py         what can be chosen about an export, beside its rows
-    rows.py            which rows, and their pixels one sample at a time
-    staging.py         whole or not at all: a temporary name, renamed at the end
+    options.py         options of an export, except its rows
+    rows.py            the exported rows, and their pixels one sample at a time
+    staging.py         writes an export whole or not at all
     formats/           one module per format
 
-One module per target; each takes (ExportRows, output, ExportOptions). The same rows give the same bytes, JPEGs are
-copied as they are, licence and attribution go along with every row, and nothing is there before all of it is.
+A format's function takes (ExportRows, output, ExportOptions). The same rows give the same bytes, image files are copied
+unchanged, every row has its licence and attribution, and an export appears only when it is complete.
 """
 
 from collections.abc import Callable
@@ -42,7 +42,7 @@ EXPORTERS: dict[str, Exporter] = {
     "label-studio": export_label_studio,
     "fiftyone": export_fiftyone,
 }
-KEEP_PROBABILITIES = ("folders", "imagefolder", "webdataset")  # the others know person or not
+KEEP_PROBABILITIES = ("folders", "imagefolder", "webdataset")  # the others' masks are binary
 
 _DEFAULTS = ExportOptions()
 
@@ -56,17 +56,16 @@ def export_version(
     status: StatusOrAll = "accepted",
     options: ExportOptions = _DEFAULTS,
 ) -> ExportRows:
-    """Write rows of `manifest` to `output` in the format `target`; what was written.
+    """Write rows of `manifest` to `output` in the format `target`, and return them.
 
-    UserError for an unknown target, for `soft` where the target can't keep it, when no row is chosen, and when
-    `output` is there already.
+    UserError for an unknown target, for `soft` with a target of binary masks, without rows, and when `output` exists.
     """
     if target not in EXPORTERS:
-        raise UserError(f"expected a format out of {', '.join(EXPORTERS)}, found {target!r}")
+        raise UserError(f"expected a format of {', '.join(EXPORTERS)}, found {target!r}")
     if options.soft and target not in KEEP_PROBABILITIES:
         raise UserError(
             f"expected --soft with a format that keeps probabilities ({', '.join(KEEP_PROBABILITIES)}), found {target}"
         )
-    chosen = choose_rows(manifest, split=split, status=status)
-    EXPORTERS[target](chosen, output, options)
-    return chosen
+    rows = choose_rows(manifest, split=split, status=status)
+    EXPORTERS[target](rows, output, options)
+    return rows

@@ -1,4 +1,4 @@
-"""The dataset card of an imagefolder: YAML front matter, and what a reader needs to know before using the images."""
+"""The dataset card of an imagefolder: YAML front matter, contents, licences and provenance."""
 
 import json
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from manifests.exports.rows import ExportRows
 from manifests.store.schema import Split
 
-HUB_LICENSES = frozenset(  # identifiers of the Hub that licences are often stated by; others are "other"
+HUB_LICENSES = frozenset(  # the Hub's identifiers of common licences; others are "other"
     {
         "apache-2.0", "mit", "bsd-3-clause", "cc0-1.0", "cc-by-2.0", "cc-by-3.0", "cc-by-4.0", "cc-by-sa-3.0",
         "cc-by-sa-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0", "cc-by-nc-nd-4.0", "cc-by-nd-4.0", "odbl", "pddl",
@@ -19,7 +19,7 @@ _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000
 
 
 def dataset_card(chosen: ExportRows, folders: Mapping[Split, str], *, soft: bool) -> str:
-    """README.md of an export whose splits lie in `folders`."""
+    """README.md of an export with its splits in `folders`."""
     masks = "0..255 = person probability" if soft else "255 = person, 0 = background"
     provenance = "\n".join(f"| {name} | {value} |" for name, value in chosen.provenance().items())
     splits = "\n".join(f"| {folders[split]} | {chosen.count(split)} |" for split in chosen.splits)
@@ -30,7 +30,7 @@ def dataset_card(chosen: ExportRows, folders: Mapping[Split, str], *, soft: bool
 # Portraits with person masks
 
 Each row is a portrait and its mask, a PNG of the same size: {masks}. Licence, attribution and source of every
-picture are columns of its row.
+image are columns of its row.
 
 | split | rows |
 |---|---|
@@ -51,7 +51,7 @@ picture are columns of its row.
 
 
 def _front_matter(chosen: ExportRows, folders: Mapping[Split, str]) -> str:
-    """Keys and JSON values: JSON is YAML."""
+    """Keys with JSON values, which are YAML."""
     configs = [
         {
             "config_name": "default",
@@ -70,19 +70,19 @@ def _front_matter(chosen: ExportRows, folders: Mapping[Split, str]) -> str:
 
 
 def hub_license(chosen: ExportRows) -> str:
-    """The Hub's identifier of the one licence all rows have; `unknown` when none is stated, `other` for a mixture."""
-    stated = chosen.distinct("license")
-    if not stated:
+    """The Hub's identifier of the licence of all rows; `unknown` without one, `other` for a mixture."""
+    licenses = chosen.distinct("license")
+    if not licenses:
         return "unknown"
-    identifier = stated[0].strip().lower().replace(" ", "-")
-    alone = len(stated) == 1 and not chosen.table["license"].null_count
-    return identifier if alone and identifier in HUB_LICENSES else "other"
+    identifier = licenses[0].strip().lower().replace(" ", "-")
+    is_single = len(licenses) == 1 and not chosen.table["license"].null_count
+    return identifier if is_single and identifier in HUB_LICENSES else "other"
 
 
 def _sources(chosen: ExportRows) -> str:
-    counted = chosen.table.group_by(["source", "license"]).aggregate([([], "count_all")])
-    ordered = counted.set_column(
-        counted.schema.get_field_index("license"), "license", pc.fill_null(counted["license"], "not stated")
+    counts = chosen.table.group_by(["source", "license"]).aggregate([([], "count_all")])
+    ordered = counts.set_column(
+        counts.schema.get_field_index("license"), "license", pc.fill_null(counts["license"], "not stated")
     ).sort_by([("source", "ascending"), ("license", "ascending")])
     return "\n".join(
         f"| {_cell(row['source'])} | {_cell(row['license'])} | {row['count_all']} |" for row in ordered.to_pylist()

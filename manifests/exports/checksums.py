@@ -1,4 +1,4 @@
-"""SHA256SUMS: the digest of every file of an export, which `sha256sum -c SHA256SUMS` checks."""
+"""SHA256SUMS: the digests of an export's files, for `sha256sum -c SHA256SUMS`."""
 
 import hashlib
 from pathlib import Path
@@ -22,12 +22,12 @@ class Checksums:
         self._list.close()
 
     def put(self, name: str, data: bytes) -> None:
-        """Write `data` as the file `name`, as staging's `put` does."""
+        """Write `data` to the file `name`, and list it."""
         put(self._directory, name, data)
         self._write(hashlib.sha256(data).hexdigest(), name)
 
     def add(self, name: str) -> None:
-        """List the file `name`, which is there already."""
+        """List the existing file `name`."""
         self._write(file_sha256(self._directory / name), name)
 
     def _write(self, digest: str, name: str) -> None:

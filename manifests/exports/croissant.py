@@ -1,8 +1,8 @@
-"""croissant.json: what an imagefolder is, for machines, in MLCommons' Croissant 1.1 (JSON-LD).
+"""croissant.json: an imagefolder's machine-readable description, in MLCommons' Croissant 1.1 (JSON-LD).
 
-Its files with sizes and SHA-256, licences as the rows state them, how the pictures and masks came to be (Croissant's
-RAI vocabulary), and three record sets: `portraits` (the metadata, a row each), `images` and `masks`, whose `sample_id`
-refers to a portrait's. The digest of every picture is in SHA256SUMS, which is one of the files with a digest.
+It has the files with sizes and SHA-256, the rows' licences, the provenance of images and masks (Croissant's RAI
+vocabulary), and three record sets: `portraits` (the metadata, a row each), `images` and `masks`, whose `sample_id`
+refers to a portrait's. The digest of every image is in SHA256SUMS, whose own digest is here.
 """
 
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ Node = dict[str, Any]
 
 
 def croissant(chosen: ExportRows, directory: Path, metadata_files: list[str], *, soft: bool) -> Node:
-    """The description of the imagefolder in `directory`, which is there but for this file."""
+    """The description of the imagefolder in `directory`, which is complete except for this file."""
     manifest = chosen.manifest
     return {
         "@context": _context(),
@@ -46,7 +46,7 @@ def croissant(chosen: ExportRows, directory: Path, metadata_files: list[str], *,
         "citeAs": f"{manifest.path.name}, SHA-256 {manifest.digest}, written by maskfoundry {manifest.code_version}",
         **_collection(chosen),
         "distribution": _distribution(directory, metadata_files),
-        "recordSet": [_portraits(), _pictures("images", "jpg"), _pictures("masks", "png")],
+        "recordSet": [_portraits(), _images("images", "jpg"), _images("masks", "png")],
     }
 
 
@@ -76,30 +76,30 @@ def _description(chosen: ExportRows, *, soft: bool) -> str:
 
 
 def _collection(chosen: ExportRows) -> Node:
-    """The rows' provenance, as far as the manifest records it, in Croissant's RAI vocabulary."""
+    """The rows' recorded provenance, in Croissant's RAI vocabulary."""
     teachers = chosen.distinct("teacher")
     votes = [int(pc.sum(chosen.table[name]).as_py()) for name in ("votes_accept", "votes_reject")]
     masks = [
         f"{entry['count_all']} masks: {_ORIGINS[entry['origin']]}"
         for entry in chosen.table.group_by("origin").aggregate([([], "count_all")]).sort_by("origin").to_pylist()
     ]
-    review = f"Reviewers look at each mask over its picture; {votes[0]} accepts and {votes[1]} rejects stand."
+    review = f"Reviewers look at each mask over its image; {votes[0]} accepts and {votes[1]} rejects stand."
     collection = {
-        "rai:dataCollection": f"Pictures of the sources {', '.join(chosen.distinct('source'))}; where each picture "
-        "came from, its licence and attribution are columns of its row.",
+        "rai:dataCollection": f"Images of the sources {', '.join(chosen.distinct('source'))}; origin, licence and "
+        "attribution of each image are columns of its row.",
         "rai:dataAnnotationProtocol": [*masks, review],
         "rai:dataPreprocessingProtocol": [
-            "Pictures are 8-bit sRGB, turned upright, without metadata, and cut to the ROI that the row names.",
+            "Images are 8-bit sRGB, turned upright, without metadata, and cut to the ROI that the row names.",
             "Perceptual hashes group near-duplicates; a group lies in one split.",
         ],
-        "rai:personalSensitiveInformation": ["The pictures show people's faces."],
+        "rai:personalSensitiveInformation": ["The images show people's faces."],
     }
     return collection | ({"rai:machineAnnotationTools": teachers} if teachers else {})
 
 
 _ORIGINS = {
-    "ground_truth": "imported as ground truth, trusted as they came",
-    "face_crop": "ground truth of larger pictures, cropped around the face",
+    "ground_truth": "imported as ground truth, trusted without review",
+    "face_crop": "ground truth of larger images, cropped around the face",
     "teacher": "proposed by a teacher model",
     "edited": "repaired by a reviewer",
 }
@@ -150,7 +150,7 @@ def _metadata_types() -> Iterator[tuple[str, str]]:
     return ((column.name, _TYPES[column.type]) for column in METADATA_SCHEMA)
 
 
-def _pictures(name: str, suffix: str) -> Node:
+def _images(name: str, suffix: str) -> Node:
     """The record set `images` or `masks`: sample id, and pixels."""
     files = {"fileSet": {"@id": f"{name.removesuffix('s')}-files"}}
     by_name = {

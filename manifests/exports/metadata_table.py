@@ -9,7 +9,7 @@ from manifests.samples.sample import Row
 
 
 def metadata_csv(rows: Iterable[tuple[Mapping[str, object], Row]]) -> Iterator[bytes]:
-    """Lines of UTF-8: per row the export's own columns (the same keys in each), then METADATA_COLUMNS."""
+    """Lines of UTF-8, each with the export's own columns (the same keys in every row), then METADATA_COLUMNS."""
     for number, (leading, row) in enumerate(rows):
         text = io.StringIO(newline="")
         writer = csv.DictWriter(text, [*leading, *METADATA_COLUMNS], lineterminator="\n")

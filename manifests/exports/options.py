@@ -1,4 +1,4 @@
-"""Options of an export, beside its rows."""
+"""Options of an export, except its rows."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ SHARD_SIZE = 1000  # samples per tar
 
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
-    """`soft` keeps probabilities instead of 0 and 255, where the target can; `shard_size` is samples per tar."""
+    """`soft` keeps probabilities instead of 0 and 255, in KEEP_PROBABILITIES; `shard_size` is samples per tar."""
 
     soft: bool = False
     shard_size: int = SHARD_SIZE

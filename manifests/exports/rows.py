@@ -1,4 +1,4 @@
-"""Which rows an export takes, and their pixels: one sample at a time, in the order of split and sample id."""
+"""The rows of an export, and their pixels: one sample at a time, in the order of split and sample id."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ _PIXEL_COLUMNS = ("image", "mask")
 
 @dataclass(frozen=True, slots=True)
 class ExportRow:
-    """One sample with its pixels as stored: the image's bytes and the mask's PNG."""
+    """One sample with the stored bytes of its image and its mask's PNG."""
 
     row: Row
     image: bytes
@@ -50,7 +50,7 @@ class ExportRow:
         return image_suffix(self.row)
 
     def person(self) -> Mask:
-        """bool (H, W), true = person; UserError when the mask hasn't the sample's size."""
+        """The mask as bool (H, W), true = person; UserError when its size isn't the sample's."""
         mask = decode_mask(self.mask)
         expected = (self.row["height"], self.row["width"])
         if mask.shape != expected:
@@ -61,13 +61,13 @@ class ExportRow:
         return mask >= PERSON_LEVEL
 
     def mask_png(self, *, soft: bool) -> bytes:
-        """The mask as PNG: the stored probabilities, or 0 and 255 alone."""
+        """The mask as PNG: the stored probabilities, or only 0 and 255."""
         return self.mask if soft else encode_mask(self.person().astype(np.uint8) * np.uint8(PERSON))
 
 
 @dataclass(frozen=True)
 class ExportRows:
-    """Rows of one version: `table` holds them sorted by sample id, pixels are read when they are asked for."""
+    """Rows of one version: `table` has them sorted by sample id; pixels are read on demand."""
 
     manifest: Manifest
     table: pa.Table
@@ -87,7 +87,7 @@ class ExportRows:
         return int(pc.sum(pc.equal(self.table["split"], split)).as_py())
 
     def distinct(self, column: str) -> list[str]:
-        """The values of a column, sorted, without null."""
+        """The distinct values of a column, sorted, without null."""
         return sorted(pc.unique(self.table[column]).drop_null().to_pylist())
 
     def rows(self, split: Split) -> Iterator[Row]:
@@ -111,7 +111,7 @@ class ExportRows:
             yield ExportRow(row, *pixels)
 
     def provenance(self) -> dict[str, object]:
-        """The export's provenance: manifest, its digest, and the rows chosen. The same choice gives the same values."""
+        """The manifest, its digest, and the choice of rows; the same choice gives the same values."""
         return {
             "made_by": f"maskfoundry {self.manifest.code_version}",
             "manifest": self.manifest.path.name,
@@ -141,7 +141,7 @@ def choose_rows(manifest: Manifest, *, split: SplitOrAll = "all", status: Status
 
 
 def metadata(row: Row) -> Row:
-    """A row's metadata in an export. A source that is a file of this machine is named without its directory."""
+    """A row's metadata in an export; a local source file is named without its directory."""
     return {name: row[name] for name in METADATA_COLUMNS} | {"source_uri": _published(row["source_uri"])}
 
 
@@ -156,5 +156,5 @@ def image_suffix(row: Row) -> str:
 
 
 def _published(uri: str) -> str:
-    """Keep URLs, which are credit; drop the directories of the machine that made the dataset."""
+    """Keep a URL, which gives credit; drop local directories."""
     return uri if "://" in uri and not uri.startswith("file:") else PurePosixPath(uri).name

@@ -1,6 +1,6 @@
-"""An export is there whole or not at all: it grows under a temporary name beside OUTPUT and is renamed at the end.
+"""Write an export whole or not at all: under a temporary name beside OUTPUT, renamed at the end.
 
-A killed export leaves at most something named `.tmp-...` behind, which can be deleted.
+A killed export leaves at most a directory `.tmp-...`, which can be deleted.
 """
 
 import json
@@ -17,9 +17,9 @@ from manifests.files.atomic import temporary_beside
 
 @contextmanager
 def fresh_directory(output: Path) -> Iterator[Path]:
-    """A directory to fill, which becomes `output` when the block ends well and goes away when it doesn't.
+    """A temporary directory that becomes `output` when the block succeeds, and is removed otherwise.
 
-    UserError when `output` is there already and is anything but an empty directory.
+    UserError when `output` exists and isn't an empty directory.
     """
     output = output.expanduser().absolute()
     check_fresh(output)
@@ -28,9 +28,9 @@ def fresh_directory(output: Path) -> Iterator[Path]:
     temporary.mkdir()
     try:
         yield temporary
-        os.sync()  # one for all: thousands of single fsyncs take minutes
+        os.sync()  # instead of thousands of fsyncs, which take minutes
         if output.is_dir():
-            output.rmdir()  # was empty; fails if somebody filled it meanwhile
+            output.rmdir()  # was empty; fails if it was filled meanwhile
         temporary.rename(output)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -45,12 +45,12 @@ def check_fresh(output: Path) -> None:
 
 
 def put(directory: Path, name: str, data: bytes) -> None:
-    """Write `data` as directory/name, making folders on the way."""
+    """Write `data` to directory/name, and create its folders."""
     put_parts(directory, name, [data])
 
 
 def put_parts(directory: Path, name: str, parts: Iterable[bytes]) -> None:
-    """As `put`, of parts one after another, which may be made while they are written."""
+    """`put` of parts, which may be produced lazily."""
     path = directory / name
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
@@ -58,12 +58,12 @@ def put_parts(directory: Path, name: str, parts: Iterable[bytes]) -> None:
 
 
 def json_bytes(value: object) -> bytes:
-    """Readable JSON: the same value gives the same bytes."""
+    """Indented JSON: the same value gives the same bytes."""
     return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def write_json_list(file: TextIO, entries: Iterable[dict[str, Any]]) -> None:
-    """The inside of a JSON list: objects, one a line, without ever holding all of them."""
+    """Write the inside of a JSON list, one object a line, without holding all of them."""
     for index, entry in enumerate(entries):
         file.write((",\n" if index else "") + json.dumps(entry, ensure_ascii=False))
     file.write("\n")

@@ -1,3 +1,3 @@
-"""How much a report shows."""
+"""Default limits of a report."""
 
 PORTRAITS_DRAWN = 24  # of each status

@@ -17,7 +17,7 @@ TILE_QUALITY = 80
 
 
 def page(numbers: Statistics, content: Sequence[Section]) -> str:
-    """The whole page; a table is scrolled by itself where it is wider than the screen."""
+    """The page as HTML text; tables wider than the screen scroll separately."""
     environment = Environment(
         loader=PackageLoader("manifests.report"), autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True
     )

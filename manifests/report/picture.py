@@ -9,7 +9,7 @@ import numpy as np
 
 from manifests.pixels.contact_sheet import GAP_PX, TILE_PX, arranged
 from manifests.pixels.geometry import Pixels
-from manifests.report.pictures import MEMBERS_DRAWN, Tiles
+from manifests.report.pictures import MEMBERS_DRAWN
 from manifests.report.plots import Plot, style
 from manifests.report.sections import Section, status_totals
 from manifests.report.svg import AROUND_INCHES, WIDTH_INCHES, height_inches
@@ -29,7 +29,7 @@ _GAP = np.full((TILE_PX, TILE_PX, 3), 255, np.uint8)
 
 
 def picture(numbers: Statistics, content: Sequence[Section]) -> bytes:
-    """PNG bytes; the same version gives the same ones."""
+    """The report as PNG bytes; the same version gives the same bytes."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -41,7 +41,7 @@ def picture(numbers: Statistics, content: Sequence[Section]) -> bytes:
     heights += [width * rgb.shape[0] / rgb.shape[1] + TITLE_INCHES for _, rgb in sheets]
     buffer = io.BytesIO()
     with mpl.rc_context(style()), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # a name in letters that the font hasn't
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # a name in letters that the font lacks
         figure = Figure(figsize=(width, sum(heights) + HEAD_INCHES), dpi=DPI)
         parts = figure.subfigures(len(heights) + 1, 1, height_ratios=[HEAD_INCHES, *heights], squeeze=False)[:, 0]
         parts[0].text(0.01, 0.5, _heading(numbers), fontsize="x-large", va="center")
@@ -54,7 +54,7 @@ def picture(numbers: Statistics, content: Sequence[Section]) -> bytes:
 
 
 def _draw_plots(part: "SubFigure", plots: Sequence[Plot]) -> None:
-    """Each under its title, in a third of the width and its own height."""
+    """Draw each plot below its title, in a third of the width and its own height."""
     height = part.bbox.height / DPI
     for column, plot in enumerate(plots):
         axes = part.add_subplot()
@@ -75,23 +75,19 @@ def _draw_sheet(part: "SubFigure", title: str, rgb: Pixels) -> None:
 
 
 def _sheets(section: Section) -> list[tuple[str, Pixels]]:
-    """Title and RGB of each sheet; those of a few tiles lie on one, with gaps between them."""
+    """Title and RGB of each sheet; sheets of a few tiles are joined, with gaps."""
     sheets = [sheet for sheet in section.sheets if sheet.tiles]
     if sheets and all(len(sheet.tiles) <= MEMBERS_DRAWN for sheet in sheets):
-        tiles = [rgb for sheet in sheets for rgb in (*_rgbs(sheet), _GAP)]
+        tiles = [rgb for sheet in sheets for rgb in (*sheet.rgbs, _GAP)]
         return [(f"{section.title}: {', '.join(sheet.title for sheet in sheets)}", _sheet(tiles[:-1]))]
     return [
-        (f"{section.title}, {sheet.title}: {len(sheet.tiles):,} of {sheet.total:,}", _sheet(_rgbs(sheet)))
+        (f"{section.title}, {sheet.title}: {len(sheet.tiles):,} of {sheet.total:,}", _sheet(sheet.rgbs))
         for sheet in sheets
     ]
 
 
-def _rgbs(sheet: Tiles) -> list[Pixels]:
-    return [tile.rgb for tile in sheet.tiles]
-
-
 def _sheet(tiles: Sequence[Pixels]) -> Pixels:
-    """The tiles on a sheet of SHEET_WIDTH_PX, white where there are none."""
+    """The tiles on a sheet of SHEET_WIDTH_PX, filled up with white."""
     rgb = arranged(tiles, columns=TILES_A_ROW)
     return np.pad(rgb, ((0, 0), (0, SHEET_WIDTH_PX - rgb.shape[1]), (0, 0)), constant_values=255)
 

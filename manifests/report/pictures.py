@@ -1,6 +1,6 @@
-"""The pixels in a report: the brightness of a sample of images, and tiles of portraits with their masks.
+"""Pixels in a report: the brightness of sampled images, and tiles of portraits with their masks.
 
-A picture that can't be read is counted and said, and the others are shown: a report of a damaged dataset is still one.
+Images that can't be read are counted and reported; the others are shown.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,27 +23,27 @@ from manifests.samples.pair import read_image, read_pair
 from manifests.store.manifest import Manifest
 from manifests.upkeep.stats import Statistics, printable
 
-BRIGHTNESS_SAMPLE = 400  # pictures: the mean of their brightness is then known within about 4 of 255
+BRIGHTNESS_SAMPLE = 400  # images: the error of their mean brightness is about 4 of 255
 GROUPS_DRAWN = 6
 MEMBERS_DRAWN = 4  # of each group
 STATUSES = ("accepted", "rejected", "conflict", "pending")
 
 _BLOBS = ("image", "image_sha256", "mask", "mask_sha256")
-_SAID = ("sample_id", "group_id", "source", "doubt", "reason")
+_CAPTIONED = ("sample_id", "group_id", "source", "doubt", "reason")
 
 Row = dict[str, Any]
-Seen = TypeVar("Seen")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
-    """Images a section asked for: how many, and one line for each that could not be read."""
+class ReadImages:
+    """The number of images to read, and a line for each that can't be read."""
 
     wanted: int
     problems: Sequence[str]
 
     @property
-    def seen(self) -> int:
+    def count(self) -> int:
         return self.wanted - len(self.problems)
 
 
@@ -51,13 +51,13 @@ class Looked:
 class Brightness:
     """The mean brightness of each sampled image, 0 (black) to 255 (luma of Rec. 601)."""
 
-    looked: Looked
+    images: ReadImages
     means: npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One portrait, everything but the person dimmed and the mask's edge drawn: RGB (H, W, 3), and words on it."""
+    """One portrait, with the background dimmed and the mask's edge drawn: RGB (H, W, 3), and its texts."""
 
     rgb: Pixels
     caption: str
@@ -71,36 +71,40 @@ class Tiles:
     title: str
     total: int
     tiles: Sequence[Tile]
-    looked: Looked
+    images: ReadImages
+
+    @property
+    def rgbs(self) -> list[Pixels]:
+        return [tile.rgb for tile in self.tiles]
 
 
 def brightness(manifest: Manifest, rows: int) -> Brightness:
     """The brightness of BRIGHTNESS_SAMPLE images, spread evenly over the version's rows."""
-    chosen = manifest.take(spread(np.arange(rows), BRIGHTNESS_SAMPLE), _BLOBS[:2])
+    sampled = manifest.take(spread(np.arange(rows), BRIGHTNESS_SAMPLE), _BLOBS[:2])
     blobs = BlobStore(manifest.data_root)
 
     def mean(row: Row) -> float:
         grey = cv2.cvtColor(read_image(blobs, row), cv2.COLOR_RGB2GRAY)
         return float(grey.mean())
 
-    means, looked = _each(chosen, mean, "brightness")
-    return Brightness(looked, np.array(means))
+    means, images = _each(sampled, mean, "brightness")
+    return Brightness(images, np.array(means))
 
 
 def portraits(numbers: Statistics, count: int) -> list[Tiles]:
-    """For each status that occurs `count` samples, spread evenly over its rows."""
+    """`count` samples of each status that occurs, spread evenly over its rows."""
     codes, names = numbers.codes("status")
     sheets = []
     for status in sorted(set(names) & set(STATUSES), key=STATUSES.index):
         rows = np.flatnonzero(codes == names.index(status))
         if len(rows):
-            tiles, looked = _tiles(numbers.manifest, spread(rows, count))
-            sheets.append(Tiles(status, len(rows), tiles, looked))
+            tiles, images = _tiles(numbers.manifest, spread(rows, count))
+            sheets.append(Tiles(status, len(rows), tiles, images))
     return sheets
 
 
 def look_alikes(numbers: Statistics) -> list[Tiles]:
-    """GROUPS_DRAWN near-duplicate groups, from the largest to the smallest of several samples; some members of each."""
+    """Members of GROUPS_DRAWN near-duplicate groups of several samples, spread from the largest to the smallest."""
     repeated = numbers.groups.repeated
     order = np.lexsort((np.arange(len(repeated)), -repeated.field("counts").to_numpy()))
     drawn = repeated.take(order[spread(np.arange(len(order)), GROUPS_DRAWN)]).to_pylist()
@@ -109,45 +113,46 @@ def look_alikes(numbers: Statistics) -> list[Tiles]:
     rows, which = pc.indices_nonzero(pc.is_valid(member_of)).to_numpy(), member_of.drop_null().to_numpy()
     sheets = []
     for index, group in enumerate(drawn):
-        tiles, looked = _tiles(numbers.manifest, rows[which == index][:MEMBERS_DRAWN])
-        sheets.append(Tiles(f"{group['counts']:,} samples", group["counts"], tiles, looked))
+        tiles, images = _tiles(numbers.manifest, rows[which == index][:MEMBERS_DRAWN])
+        sheets.append(Tiles(f"{group['counts']:,} samples", group["counts"], tiles, images))
     return sheets
 
 
 def spread(rows: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:
-    """At most `count` of the rows, evenly spread, the first among them; in their order."""
+    """At most `count` of the rows, evenly spread from the first on, in order."""
     count = min(count, len(rows))
     return rows[np.arange(count) * len(rows) // max(1, count)]
 
 
-def _tiles(manifest: Manifest, rows: npt.NDArray[np.int64]) -> tuple[list[Tile], Looked]:
+def _tiles(manifest: Manifest, rows: npt.NDArray[np.int64]) -> tuple[list[Tile], ReadImages]:
     blobs = BlobStore(manifest.data_root)
 
     def draw(row: Row) -> Tile:
         return Tile(
             tile(*read_pair(blobs, row)),
             _caption(row),
-            f"Portrait {row['sample_id'][:8]} out of {printable(row['source'])}",
+            f"Portrait {row['sample_id'][:8]} of {printable(row['source'])}",
         )
 
-    return _each(manifest.take(rows, (*_BLOBS, *_SAID)), draw, "portraits")
+    return _each(manifest.take(rows, (*_BLOBS, *_CAPTIONED)), draw, "portraits")
 
 
 def _caption(row: Row) -> str:
-    said = [] if row["doubt"] is None else [f"doubt {row['doubt']:.2f}"]
-    return ", ".join([*said, *([printable(row["reason"])] if row["reason"] else [])])
+    doubt = [] if row["doubt"] is None else [f"doubt {row['doubt']:.2f}"]
+    return ", ".join([*doubt, *([printable(row["reason"])] if row["reason"] else [])])
 
 
-def _each(table: pa.Table, look: Callable[[Row], Seen], what: str) -> tuple[list[Seen], Looked]:
-    """Call `look` on every row, in threads; rows that raise UserError are counted and skipped."""
+def _each(table: pa.Table, process: Callable[[Row], Result], what: str) -> tuple[list[Result], ReadImages]:
+    """Call `process` on every row, in threads; rows that raise UserError are counted and skipped."""
 
-    def tried(row: Row) -> Seen | UserError:
+    def tried(row: Row) -> Result | UserError:
         try:
-            return look(row)
+            return process(row)
         except UserError as error:
             return error
 
     with ThreadPoolExecutor() as executor:
         outcomes = list(progress(executor.map(tried, table.to_pylist()), what, total=table.num_rows))
     problems = [str(outcome) for outcome in outcomes if isinstance(outcome, UserError)]
-    return [seen for seen in outcomes if not isinstance(seen, UserError)], Looked(len(outcomes), problems)
+    results = [outcome for outcome in outcomes if not isinstance(outcome, UserError)]
+    return results, ReadImages(len(outcomes), problems)

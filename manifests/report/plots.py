@@ -1,7 +1,7 @@
-"""The plots of a report: each has a title, a text alternative, and draws itself on axes of matplotlib.
+"""The plots of a report: each has a title, a text alternative, and a function that draws it on matplotlib's axes.
 
 Colours are those of `manifests.pixels.colors` and the INK, LINE and PAPER below; a page replaces them by those of its
-theme. Names are drawn as they are: no part of them is taken for mathematics.
+theme. Names are drawn literally, without matplotlib's mathematics.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,7 +24,7 @@ BINS = 30
 NAMES_DRAWN = 10
 NAME_CHARACTERS = 18
 
-_LARGEST_SHARE = 0.995  # the axis of an open-ended number ends here: one huge picture must not flatten the rest
+_LARGEST_SHARE = 0.995  # quantile at which an open-ended axis ends: one huge image must not flatten the rest
 _ROUND_STEPS = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
 _STYLE = {
     "text.parse_math": False,
@@ -60,44 +60,43 @@ class Plot:
 
 
 def style() -> dict[Any, Any]:
-    """The settings of matplotlib under which every plot is drawn."""
+    """Matplotlib's settings for all plots."""
     return {**_STYLE}
 
 
 def stacked_bars(title: str, table: pd.DataFrame, colors: Mapping[str, str], *, shares: bool = False) -> Plot:
-    """A bar for each line of `table`, a part for each of its columns; `shares` makes all bars equally long."""
-    totals = table.sum(axis="columns")
-    drawn = table.div(totals, axis="index") * 100 if shares else table
+    """A bar for each line of `table`, with a part for each column; `shares` makes all bars equally long."""
+    parts = table.div(table.sum(axis="columns"), axis="index") * 100 if shares else table
     unit = " %" if shares else ""
     alt = "; ".join(
-        f"{name}: " + ", ".join(f"{value:,.0f}{unit} {part}" for part, value in drawn.loc[name].items())
-        for name in drawn.index
+        f"{name}: " + ", ".join(f"{value:,.0f}{unit} {part}" for part, value in parts.loc[name].items())
+        for name in parts.index
     )
 
     def draw(axes: "Axes") -> None:
-        before = np.zeros(len(drawn))
-        for part in drawn.columns:
-            values = drawn[part].to_numpy(float)
-            axes.barh(range(len(drawn)), values, left=before, color=colors[part], label=part, height=0.7)
+        before = np.zeros(len(parts))
+        for part in parts.columns:
+            values = parts[part].to_numpy(float)
+            axes.barh(range(len(parts)), values, left=before, color=colors[part], label=part, height=0.7)
             before += values
-        axes.set_yticks(range(len(drawn)), [shortened(str(name)) for name in drawn.index])
-        axes.set_ylim(len(drawn) - 0.5, -0.5)
+        axes.set_yticks(range(len(parts)), [shortened(str(name)) for name in parts.index])
+        axes.set_ylim(len(parts) - 0.5, -0.5)
         axes.grid(axis="x")
         axes.set_xlabel("% of the samples" if shares else "samples")
         axes.set_xlim(0, 100 if shares else max(1.0, before.max(initial=0) * 1.02))
         _numbers_below(axes)
-        _legend(axes, len(drawn.columns))
+        _legend(axes, len(parts.columns))
 
-    return Plot(title, f"Stacked bars. {alt}.", draw, lines=len(drawn))
+    return Plot(title, f"Stacked bars. {alt}.", draw, lines=len(parts))
 
 
 def bars(title: str, counts: Mapping[str, int], label: str, *, logarithmic: bool = False) -> Plot:
-    """A bar with its number for each name; `logarithmic` where one is a thousand times the other."""
+    """A bar with its number for each name; `logarithmic` for numbers of very different sizes."""
     alt = ", ".join(f"{name}: {count:,}" for name, count in counts.items())
 
     def draw(axes: "Axes") -> None:
-        drawn = axes.barh(range(len(counts)), list(counts.values()), color=COLORS[0], height=0.7)
-        axes.bar_label(drawn, [f"{count:,}" for count in counts.values()], padding=3, color=INK)
+        container = axes.barh(range(len(counts)), list(counts.values()), color=COLORS[0], height=0.7)
+        axes.bar_label(container, [f"{count:,}" for count in counts.values()], padding=3, color=INK)
         axes.set_yticks(range(len(counts)), [shortened(name) for name in counts])
         axes.set_ylim(len(counts) - 0.5, -0.5)
         axes.set_xlabel(f"{label}, logarithmic" if logarithmic else label)
@@ -121,10 +120,10 @@ def histogram(
     upto: float | None = None,
     stacked: bool = True,
 ) -> Plot:
-    """Series of numbers, none below `start`, in BINS bins up to `upto`, or to where nearly all of them lie.
+    """Series of numbers, none below `start`, in BINS bins up to `upto`, by default up to nearly the largest.
 
-    Series are named by status or split, or are one with any name. Stacked bars, or lines where series describe the
-    same samples.
+    Series are named by status or split, or there is one with any name. Stacked bars, or, for series of the same
+    samples, lines.
     """
     together = np.concatenate(list(values.values()))
     top = upto or _round_up(float(np.quantile(together, _LARGEST_SHARE)))
@@ -160,9 +159,9 @@ def histogram(
     return Plot(title, f"Histogram of {label}. {alt}.{more}", draw)
 
 
-def most_frequent(counted: pd.DataFrame, column: str) -> pd.DataFrame:
+def most_frequent(counts: pd.DataFrame, column: str) -> pd.DataFrame:
     """The counts with NAMES_DRAWN names at most in a column."""
-    return folded(counted, column, NAMES_DRAWN)
+    return folded(counts, column, NAMES_DRAWN)
 
 
 def shortened(name: str) -> str:
@@ -170,7 +169,7 @@ def shortened(name: str) -> str:
 
 
 def _legend(axes: "Axes", columns: int) -> None:
-    """Above the plot: there it hides nothing."""
+    """Add the legend above the plot, where it hides nothing."""
     axes.legend(
         loc="lower right", bbox_to_anchor=(1, 1), ncols=columns, borderaxespad=0.2, handlelength=0.9, columnspacing=1.1,
         borderpad=0.2, handletextpad=0.5,
@@ -178,16 +177,16 @@ def _legend(axes: "Axes", columns: int) -> None:
 
 
 def _numbers_below(axes: "Axes", axis: str = "x") -> None:
-    """Few and whole numbers, with thousands set off."""
+    """Label an axis with a few whole numbers, with thousands separators."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-    counted = axes.xaxis if axis == "x" else axes.yaxis
-    counted.set_major_locator(MaxNLocator(5, integer=True))
-    counted.set_major_formatter(FuncFormatter(lambda value, _position: f"{value:,.0f}"))
+    numbered = axes.xaxis if axis == "x" else axes.yaxis
+    numbered.set_major_locator(MaxNLocator(5, integer=True))
+    numbered.set_major_formatter(FuncFormatter(lambda value, _position: f"{value:,.0f}"))
 
 
 def _round_up(value: float) -> float:
-    """To the next of _ROUND_STEPS times a power of ten."""
+    """Round up to the next of _ROUND_STEPS times a power of ten."""
     if value <= 0:
         return 1.0
     power = 10.0 ** np.floor(np.log10(value))

@@ -1,4 +1,4 @@
-"""A plot as SVG inside a page: text stays text, colours are those of the page's theme, ids are no other plot's."""
+"""A plot as SVG inside a page: text stays text, colours are those of the page's theme, ids are unique."""
 
 import io
 import re
@@ -8,11 +8,11 @@ from html import escape
 from manifests.pixels.colors import COLORS, STATUS_COLORS
 from manifests.report.plots import INK, LINE, PAPER, Plot, style
 
-WIDTH_INCHES = 4.9  # 353 of the page's px, as wide as a phone shows it: text has its own size there
+WIDTH_INCHES = 4.9  # 353 px, a phone's width: text is unscaled there
 BAR_INCHES = 0.27
 AROUND_INCHES = 0.95  # legend, numbers and label of the axis
 
-# What stands in for each colour; the page's style sheet says what it is in light and in dark.
+# Replacements of the plots' colours; the page's style sheet defines them for light and dark.
 _THEME = {
     INK: "currentColor",
     LINE: "var(--line)",
@@ -23,14 +23,14 @@ _THEME = {
 
 
 def inline_svg(plot: Plot) -> str:
-    """The element `svg`, with the plot's words as its accessible name; the same plot gives the same text."""
+    """The element `svg`, with the plot's text alternative as its accessible name; the same plot gives the same text."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
     buffer = io.StringIO()
     settings = {**style(), "svg.hashsalt": plot.title}
     with mpl.rc_context(settings), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # the page's own fonts have what DejaVu hasn't
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # the page's fonts have glyphs that DejaVu lacks
         figure = Figure(figsize=(WIDTH_INCHES, height_inches(plot)), layout="constrained")
         plot.draw(figure.subplots())
         figure.savefig(
@@ -47,7 +47,7 @@ def _for_page(svg: str, plot: Plot) -> str:
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'<(g|text) id="[^"]*"', r"<\1", svg)
-    svg = re.sub("|".join(_THEME), lambda found: _THEME[found[0]], svg)
+    svg = re.sub("|".join(_THEME), lambda match: _THEME[match[0]], svg)
     view = re.search(r'viewBox="[^"]*"', svg)
     assert view
     name = f'role="img" aria-label="{escape(plot.alt)}"'

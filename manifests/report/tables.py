@@ -20,19 +20,17 @@ class Table:
     names: int = 1
 
 
-def counts_table(caption: str, counted: pd.DataFrame, column: str, columns: Sequence[str], *by: str) -> Table:
-    """`counted` (the columns `by`, `column` and `rows`) with a column for each of `columns`, and for all of them."""
+def counts_table(caption: str, frame: pd.DataFrame, column: str, columns: Sequence[str], *by: str) -> Table:
+    """Counts (the columns `by`, `column` and `rows`) with a column for each of `columns`, and for their sum."""
     rows: list[list[Cell]] = [
-        [*names, *counts, sum(counts)] for names, counts in lines(wide(counted, column, columns, *by))
+        [*names, *counts, sum(counts)] for names, counts in lines(wide(frame, column, columns, *by))
     ]
     return Table(caption, [*by, *columns, "all"], rows, names=len(by))
 
 
-def wide(counted: pd.DataFrame, column: str, columns: Sequence[str], *by: str) -> pd.DataFrame:
-    """A line for each combination of the columns `by`, that of most rows first; a column for each of `columns`."""
-    table = folded(counted, by[0]).pivot_table(
-        index=list(by), columns=column, values="rows", aggfunc="sum", fill_value=0
-    )
+def wide(frame: pd.DataFrame, column: str, columns: Sequence[str], *by: str) -> pd.DataFrame:
+    """A line for each combination of the columns `by`, the one with most rows first; a column for each of `columns`."""
+    table = folded(frame, by[0]).pivot_table(index=list(by), columns=column, values="rows", aggfunc="sum", fill_value=0)
     table = table.reindex(columns=list(columns), fill_value=0)
     return table.loc[table.sum(axis="columns").sort_values(ascending=False, kind="stable").index]
 

@@ -153,7 +153,7 @@ def test_split_and_status_choose_the_rows(manifest: Manifest, tmp_path: Path) ->
 def test_no_row_is_refused_and_says_what_there_is(manifest: Manifest, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"status conflict and split all .* \(7 rows, 5 accepted, 1 pending"):
         export_version(manifest, "coco", tmp_path / "out", status="conflict")
-    with pytest.raises(UserError, match=r"expected a format out of folders, coco, .*, found 'yolo'"):
+    with pytest.raises(UserError, match=r"expected a format of folders, coco, .*, found 'yolo'"):
         export_version(manifest, "yolo", tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 

@@ -210,7 +210,7 @@ def test_reasons_licences_teachers_and_groups_are_counted(shown: tuple[Manifest,
     reasons = Counter(_name(row["reason"]) for row in rows if row["reason"])
     assert page.counts("Reasons of rejected samples") == {(name,): {"samples": n} for name, n in reasons.items()}
     licences = Counter((_name(row["license"]), _name(row["source"])) for row in rows)
-    assert page.counts("By licence, as the sources state it", names=2) == {
+    assert page.counts("By licence, as stated by the sources", names=2) == {
         names: {"samples": n} for names, n in licences.items()
     }
     assert page.tables["By teacher and status"][1] == ["toy@0123456789ab", "15", "15", "15", "15", "60", "50.0 %"]
@@ -232,7 +232,7 @@ def test_quantiles_are_those_of_the_rows(shown: tuple[Manifest, Page]) -> None:
         expected = values.astype(float).quantile([0.05, 0.25, 0.5, 0.75, 0.95])
         assert [float(share) for share in shares] == pytest.approx(expected.tolist(), rel=1e-3)
     assert "A face was detected in 30 of 60 samples." in page.text
-    assert "60 of 60 samples were looked at" in page.text
+    assert "60 of 60 samples were read" in page.text
 
 
 def test_text_and_page_agree(shown: tuple[Manifest, Page]) -> None:
@@ -308,12 +308,12 @@ def test_one_undecided_row_with_nothing_known_makes_a_report(tmp_path: Path, suf
         return
     page = Page(path.read_text())
     assert page.cards["pending"] == "1"
-    assert "No decision's time is known." in page.text
-    assert "No reason was given for a rejection." in page.text
+    assert "The decisions' times are unknown." in page.text
+    assert "No rejection has a reason." in page.text
     assert "A face was detected in 0 of 1 samples." in page.text
     assert page.tables["By teacher and status"][1][-1] == "none decided"
     assert {row[0]: row[-1] for row in page.tables["Quantiles"][1:]}["doubt"] == "0"
-    assert page.counts("By licence, as the sources state it", names=2) == {(NOT_STATED, "web"): {"samples": 1}}
+    assert page.counts("By licence, as stated by the sources", names=2) == {(NOT_STATED, "web"): {"samples": 1}}
 
 
 def test_ground_truth_alone_has_no_teacher(tmp_path: Path) -> None:
@@ -329,17 +329,17 @@ def test_missing_blobs_are_told_and_the_rest_is_drawn(tmp_path: Path, caplog: py
     lost.unlink()
     page = report(manifest, portraits_drawn=9)
     assert len(page.images) == 6
-    assert "6 of 9 samples were looked at, evenly spread over all. 3 more can't be read, the first: " in page.text
+    assert "6 of 9 samples were read, evenly spread over all. 3 more can't be read, the first: " in page.text
     assert str(lost) in page.text
     [warning] = caplog.messages
-    assert warning.startswith(f"1 picture(s) can't be read, the first: expected the blob {lost}")
+    assert warning.startswith(f"1 image(s) can't be read, the first: expected the blob {lost}")
 
 
 def test_no_blob_at_all_still_makes_a_report(tmp_path: Path) -> None:
     manifest = dataset(tmp_path, [{}] * 3)
     page = report(Manifest.open(manifest.path, data_root=tmp_path / "elsewhere"))
     assert page.images == []
-    assert "0 of 3 samples were looked at" in page.text
+    assert "0 of 3 samples were read" in page.text
     assert "None of them can be read." in page.text
 
 
@@ -353,7 +353,7 @@ def test_without_portraits_no_pixel_of_a_picture_is_shown(shown: tuple[Manifest,
 def test_portraits_are_drawn_of_each_status_and_group(shown: tuple[Manifest, Page]) -> None:
     _, page = shown
     assert len(page.images) == 4 * 4 + 4  # of each status; of the one group of look-alikes
-    assert all(re.fullmatch(r"Portrait [0-9a-f]{8} out of .+", alt) for alt in page.images)
+    assert all(re.fullmatch(r"Portrait [0-9a-f]{8} of .+", alt) for alt in page.images)
 
 
 # The command

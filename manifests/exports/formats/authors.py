@@ -1,11 +1,11 @@
 """The list format of the SINet authors' code (clovaai/ext_portrait_segmentation, its `Portrait` set).
 
-    Portrait/train.txt, val.txt           one whole number a line; test.txt too, which their loader doesn't read
+    Portrait/train.txt, val.txt           one whole number a line; also test.txt, which their loader doesn't read
     Portrait/images_data_crop/00001.jpg
     Portrait/GT_png/00001_mask.png        0 and 255
-    Portrait/metadata.csv, manifest.json  which sample a number stands for, licences, provenance
+    Portrait/metadata.csv, manifest.json  the sample of each number, licences, provenance
 
-Their loader opens train.txt and val.txt, so both are written even where a split has no rows.
+Their loader opens train.txt and val.txt, so both are written even for a split without rows.
 """
 
 from pathlib import Path
@@ -18,11 +18,11 @@ from manifests.exports.rows import ExportRow, ExportRows
 from manifests.exports.staging import fresh_directory, json_bytes, put, put_parts
 from manifests.store.schema import Split
 
-LISTS: tuple[Split, ...] = ("train", "val")  # what their loader opens
+LISTS: tuple[Split, ...] = ("train", "val")  # the lists that their loader opens
 
 
 def export_authors(chosen: ExportRows, output: Path, _options: ExportOptions) -> None:
-    """Write the chosen rows into the new directory `output`, which is then their `data_dir`."""
+    """Write the chosen rows into the new directory `output`, their code's `data_dir`."""
     with fresh_directory(output) as directory:
         root = directory / "Portrait"
         first = 1  # numbers are unique across the splits
@@ -39,7 +39,7 @@ def export_authors(chosen: ExportRows, output: Path, _options: ExportOptions) ->
 
 
 def _put_sample(root: Path, number: int, sample: ExportRow) -> None:
-    if sample.image_suffix != ".jpg":  # the loader makes the name up by itself
+    if sample.image_suffix != ".jpg":  # the loader derives the name
         raise UserError(f"expected JPEG images for the authors' lists, found {sample.row['image']}")
     names = _names(number)
     put(root, str(names["file_name"]), sample.image)

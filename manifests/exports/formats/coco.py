@@ -1,7 +1,7 @@
 """COCO instances: images/<id>.jpg and annotations/instances_<split>.json, one per split.
 
-Each image has one annotation of the category person, its segmentation a compressed RLE (which pycocotools reads as
-it is). An image without a person has one too, of area 0: it says that somebody looked.
+Each image has one annotation of the category person, with a compressed RLE as segmentation (pycocotools reads it). An
+image without a person has one of area 0: it was checked for a person.
 """
 
 import json
@@ -20,7 +20,7 @@ from manifests.samples.sample import Row
 from manifests.store.schema import Split
 
 PERSON_CATEGORY = {"id": 1, "name": "person", "supercategory": "person"}
-NOT_STATED = "not stated"  # the name of the licence of images whose source states none
+NOT_STATED = "not stated"  # name of the licence of images without one
 
 
 def export_coco(chosen: ExportRows, output: Path, _options: ExportOptions) -> None:
@@ -36,7 +36,7 @@ def export_coco(chosen: ExportRows, output: Path, _options: ExportOptions) -> No
 
 
 def bounding_box(person: Mask) -> list[int]:
-    """x, y, w, h of the person's pixels; zeros when there are none."""
+    """x, y, w, h of the person's pixels; zeros without a person."""
     columns, rows = np.flatnonzero(person.any(axis=0)), np.flatnonzero(person.any(axis=1))
     if not len(columns):
         return [0, 0, 0, 0]
@@ -63,7 +63,7 @@ def _write_instances(chosen: ExportRows, split: Split, file: TextIO, first_id: i
 
 
 def _annotations(chosen: ExportRows, split: Split, first_id: int, directory: Path) -> Iterator[dict[str, Any]]:
-    """The annotation of each sample, whose image is copied in passing: its blobs are read once."""
+    """Yield the annotation of each sample and copy its image, so that its blobs are read once."""
     for number, sample in enumerate(chosen.samples(split), first_id):
         put(directory, f"images/{sample.id}{sample.image_suffix}", sample.image)
         person = sample.person()

@@ -1,10 +1,10 @@
-"""CVAT "Segmentation mask 1.1", which is PASCAL VOC's layout with a label map: a zip to upload, or a directory.
+"""CVAT "Segmentation mask 1.1", PASCAL VOC's layout with a label map: a zip to upload, or a directory.
 
 labelmap.txt                          background and person, with their colours
 JPEGImages/<id>.jpg
 SegmentationClass/<id>.png            palette PNG: index 1, in the person's colour, is person
 ImageSets/Segmentation/<split>.txt    the ids of a split
-metadata.csv, manifest.json           licences and provenance; CVAT passes them over
+metadata.csv, manifest.json           licences and provenance; CVAT ignores them
 """
 
 import io
@@ -30,12 +30,12 @@ LABELMAP = f"# label:color_rgb:parts:actions\nbackground:0,0,0::\nperson:{','.jo
 
 Write = Callable[[str, Iterable[bytes]], None]  # a name inside the export, and the file's bytes in parts
 
-_ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest there is: the same rows give the same bytes
+_ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # fixed (the earliest possible): the same rows give the same bytes
 _ZIP_MODE = 0o644
 
 
 def export_cvat(chosen: ExportRows, output: Path, _options: ExportOptions) -> None:
-    """Write the chosen rows as the new zip `output` where its name ends in .zip, else as a new directory."""
+    """Write the chosen rows to the new zip `output` if its name ends in .zip, else to a new directory."""
     if output.suffix.lower() == ".zip":
         _export_zip(chosen, output)
         return
@@ -57,17 +57,17 @@ def _export_zip(chosen: ExportRows, output: Path) -> None:
         with zipfile.ZipFile(path, "w") as archive:
             _fill(chosen, partial(_write_entry, archive))
 
-    taken = f"expected a new file at {output}, found one there already; choose another name"
+    exists = UserError(f"expected a new file at {output}, found an existing one; choose another name")
     if output.exists():
-        raise UserError(taken)
+        raise exists
     try:
         write_exclusive(output, write_zip)
     except FileExistsError as error:
-        raise UserError(taken) from error
+        raise exists from error
 
 
 def _write_entry(archive: zipfile.ZipFile, name: str, parts: Iterable[bytes]) -> None:
-    entry = zipfile.ZipInfo(name, _ZIP_DATE)  # stored as it is: pictures don't get smaller
+    entry = zipfile.ZipInfo(name, _ZIP_DATE)  # uncompressed: images don't get smaller
     entry.external_attr = _ZIP_MODE << 16
     with archive.open(entry, "w", force_zip64=True) as file:  # metadata.csv has any size
         file.writelines(parts)

@@ -1,12 +1,12 @@
 """FiftyOne: a directory of the type `fiftyone.types.FiftyOneDataset`, which keeps fields, tags and masks.
 
-    metadata.json                 the dataset: its fields, what the masks' values mean, and as `info` the provenance
-    samples.json                  the samples: every column of the manifest's as a field, the split as a tag
+    metadata.json                 the dataset: its fields, mask targets, and the provenance as `info`
+    samples.json                  the samples: every metadata column as a field, the split as a tag
     data/<id>.jpg
     fields/ground_truth/<id>.png  0 and 255, a `Segmentation` by path
 
-Both files are documents of FiftyOne's database as MongoDB's extended JSON. They have the shape of FORMAT_VERSION;
-FiftyOne brings an older shape to its own when it loads it.
+Both files are documents of FiftyOne's database as MongoDB's extended JSON, in the form of FORMAT_VERSION; newer
+releases of FiftyOne migrate it on loading.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from manifests.exports.staging import fresh_directory, json_bytes, put, write_js
 from manifests.pixels.masks import PERSON
 
 FORMAT_VERSION = "1.0.0"  # of FiftyOne
-MASK_FIELD = "ground_truth"  # where FiftyOne itself puts the labels of a dataset that it imports
+MASK_FIELD = "ground_truth"  # FiftyOne's own name for the labels of an imported dataset
 MASK_TARGETS = {str(PERSON): "person"}
 
 _FIELDS = "fiftyone.core.fields"
@@ -42,7 +42,7 @@ def export_fiftyone(chosen: ExportRows, output: Path, _options: ExportOptions) -
 
 
 def _samples(chosen: ExportRows, directory: Path) -> Iterator[Document]:
-    """The document of each sample; its image and mask are copied in passing."""
+    """Yield the document of each sample, and copy its image and mask."""
     created_at = _date(chosen)
     for split in chosen.splits:
         for sample in chosen.samples(split):
@@ -52,7 +52,7 @@ def _samples(chosen: ExportRows, directory: Path) -> Iterator[Document]:
             yield {
                 "_id": _object_id(sample.id),
                 "_media_type": "image",
-                "_rand": int(sample.id[:8], 16) / 0x1_0000_0000,  # 0..1, what FiftyOne shuffles by
+                "_rand": int(sample.id[:8], 16) / 0x1_0000_0000,  # 0..1, FiftyOne's shuffling key
                 "filepath": image,
                 "tags": [split],
                 "metadata": _image_metadata(sample),
@@ -170,5 +170,5 @@ def _object_id(hex_digits: str) -> Document:
 
 
 def _date(chosen: ExportRows) -> Document:
-    """The manifest's time, so that the same rows give the same bytes."""
+    """The manifest's time: the same rows give the same bytes."""
     return {"$date": chosen.manifest.created_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")}

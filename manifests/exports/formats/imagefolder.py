@@ -1,11 +1,11 @@
 """Hugging Face imagefolder: train/, validation/ and test/, each with images/, masks/ and metadata.parquet.
 
     README.md        the dataset card
-    croissant.json   the description for machines
-    SHA256SUMS       digests of all other files but croissant.json, which holds the digest of this one
+    croissant.json   the machine-readable description
+    SHA256SUMS       digests of all other files except croissant.json, which has the digest of this one
 
-`datasets.load_dataset("imagefolder", data_dir=OUTPUT)` gives the columns `image`, `mask` and all metadata. The card's
-front matter is YAML; `metadata.parquet` carries the manifest's version and digest as key-value metadata.
+`datasets.load_dataset("imagefolder", data_dir=OUTPUT)` returns the columns `image`, `mask` and all metadata. The key-
+value metadata of `metadata.parquet` holds the manifest's version and digest.
 """
 
 import json

@@ -1,12 +1,12 @@
 """Label Studio: tasks with the mask as a prediction, which an annotator sees, corrects and submits.
 
     tasks.json          per sample the image, its metadata, and one prediction: the mask as a brush stroke
-    label_config.xml    the labelling interface the predictions are for
+    label_config.xml    the labelling interface of the predictions
     images/<id>.jpg     served by Label Studio from this directory ("local files")
-    manifest.json       provenance, which each task's `meta` has too
+    manifest.json       provenance, also in each task's `meta`
 
 A prediction's score is 1 - doubt, or else the confidence: Label Studio sorts by it, the most doubtful first. An image
-without a person has a brush stroke that covers nothing: it says that somebody looked.
+without a person has an empty brush stroke: it was checked for a person.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from manifests.samples.sample import Row
 
 LABEL = "person"
 IMAGE_TAG, BRUSH_TAG = "image", "mask"  # names in the labelling interface
-LOCAL_FILES = "/data/local-files/?d="  # what Label Studio serves below LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT
+LOCAL_FILES = "/data/local-files/?d="  # Label Studio's URL of files below LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT
 LABEL_CONFIG = f"""<View>
   <Image name="{IMAGE_TAG}" value="$image" zoom="true"/>
   <BrushLabels name="{BRUSH_TAG}" toName="{IMAGE_TAG}">
@@ -43,7 +43,7 @@ def export_label_studio(chosen: ExportRows, output: Path, _options: ExportOption
 
 
 def _tasks(chosen: ExportRows, directory: Path) -> Iterator[dict[str, Any]]:
-    """The task of each sample, whose image is copied in passing."""
+    """Yield the task of each sample, and copy its image."""
     provenance = chosen.provenance()
     for split in chosen.splits:
         for sample in chosen.samples(split):
@@ -77,7 +77,7 @@ def _prediction(sample: ExportRow) -> dict[str, Any]:
 
 
 def _score(row: Row) -> float | None:
-    """The larger, the surer; None where nothing is known."""
+    """The more certain, the larger; None when unknown."""
     if row["doubt"] is not None:
         return 1.0 - float(row["doubt"])
     return None if row["confidence"] is None else float(row["confidence"])

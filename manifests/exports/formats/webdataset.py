@@ -1,6 +1,6 @@
-"""WebDataset: <split>-000000.tar, ...: per sample <id>.jpg, <id>.mask.png and <id>.json, next to each other.
+"""WebDataset: <split>-000000.tar, ...: per sample <id>.jpg, <id>.mask.png and <id>.json, one after another.
 
-The same rows give the same bytes: samples lie in the order of their ids, and every file has the same time and owner.
+The same rows give the same bytes: samples are in the order of their ids, and every file has the same time and owner.
 """
 
 import io
@@ -30,7 +30,7 @@ def export_webdataset(chosen: ExportRows, output: Path, options: ExportOptions) 
 
 
 def _shards(samples: Iterator[ExportRow], size: int) -> Iterator[Iterator[ExportRow]]:
-    """Consecutive runs of `size` samples; each must be used up before the next is asked for."""
+    """Consecutive runs of `size` samples; each must be exhausted before the next."""
     for first in samples:
         yield chain([first], islice(samples, size - 1))
 
