@@ -83,7 +83,9 @@ def _collection(chosen: ExportRows) -> Node:
         f"{entry['count_all']} masks: {_ORIGINS[entry['origin']]}"
         for entry in chosen.table.group_by("origin").aggregate([([], "count_all")]).sort_by("origin").to_pylist()
     ]
-    review = f"Reviewers look at each mask over its image; {votes[0]} accepts and {votes[1]} rejects stand."
+    by_policy = len(chosen) - chosen.table["decided_by"].null_count
+    seen = f"each mask but {by_policy}, which a policy accepted without a look," if by_policy else "each mask"
+    review = f"Reviewers look at {seen} over its image; {votes[0]} accepts and {votes[1]} rejects stand."
     collection = {
         "rai:dataCollection": f"Images of the sources {', '.join(chosen.distinct('source'))}; origin, licence and "
         "attribution of each image are columns of its row.",

@@ -25,7 +25,8 @@ STATUSES: tuple[str, ...] = (*get_args(Status), "all")
 METADATA_COLUMNS = (
     "sample_id", "split", "status", "origin", "teacher", "source", "source_uri", "source_sha256", "license",
     "attribution", "width", "height", "roi_x", "roi_y", "roi_w", "roi_h", "person_fraction", "confidence",
-    "boundary_uncertainty", "doubt", "votes_accept", "votes_reject", "phash", "group_id", "image_sha256", "mask_sha256",
+    "boundary_uncertainty", "doubt", "votes_accept", "votes_reject", "decided_by", "phash", "group_id",
+    "image_sha256", "mask_sha256",
 )  # fmt: skip
 METADATA_SCHEMA = pa.schema([SCHEMA.field(name) for name in METADATA_COLUMNS])
 

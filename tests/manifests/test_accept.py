@@ -19,9 +19,10 @@ from manifests.decisions.decision import LABEL_QUALITY, Decision, MaskKey
 from manifests.decisions.error_bound import GoldCounts
 from manifests.decisions.gold_verdicts import gold_counts
 from manifests.decisions.log import DecisionLog, sqlite_url
-from manifests.decisions.policy import Policy
-from manifests.decisions.publish import publish
+from manifests.decisions.policy import MaskVerdict, Policy
+from manifests.decisions.publish import publish, verdict_columns
 from manifests.errors import UserError
+from manifests.report.write import write_report
 from manifests.store.manifest import Manifest, ManifestStore
 from manifests.store.schema import SCHEMA, ManifestInvalid, validate
 from manifests.upkeep.stats import Statistics, describe
@@ -251,11 +252,22 @@ def test_a_row_decided_by_a_policy_has_no_votes() -> None:
             validate(rows(1, decided_by="policy", **changes))
 
 
-def test_stats_count_what_a_policy_accepted_apart(store: ManifestStore, log: DecisionLog) -> None:
+def test_stats_and_report_count_what_a_policy_accepted_apart(
+    store: ManifestStore, log: DecisionLog, tmp_path: Path
+) -> None:
     judge(log, audit_masks(store, 200))
-    text = describe(Statistics(accept(store, store.open(1), log, OPTIONS).manifest))
+    numbers = Statistics(accept(store, store.open(1), log, OPTIONS).manifest)
+    text = describe(numbers)
     assert "samples accepted by a policy, without a look" in text
     assert text.split("95% confidence, v2")[1].split()[0] == "400"
+    write_report(numbers, tmp_path / "report.html", portraits_drawn=0)
+    assert "400 of the accepted samples were accepted by a policy, without a look." in (
+        tmp_path / "report.html"
+    ).read_text("utf-8")
+
+
+def test_another_mask_is_decided_by_nobody() -> None:
+    assert verdict_columns(MaskVerdict(()))["decided_by"] is None
 
 
 def test_the_command_plans_and_accepts(

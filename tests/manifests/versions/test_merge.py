@@ -222,6 +222,19 @@ def test_prefer_settles_conflicts_and_the_next_publish_keeps_it(
     assert ("bo (merge)" in ours.row(1)["reviewers"]) == (expected[0] == "rejected")
 
 
+def test_a_policy_there_never_replaces_a_persons_verdict_here(ours: Lineage, strangers: Lineage) -> None:
+    ours.judge({1: "reject"})
+    ours.publish()
+    strangers.edit(
+        {1: {"status": "accepted", "decided_by": "policy"}, 2: {"status": "accepted", "decided_by": "policy"}}
+    )
+    merge(ours, strangers, "--prefer", "theirs")
+    assert ours.status([1, 2]) == ["accepted", "accepted"]
+    ours.publish()
+    assert ours.status([1, 2]) == ["rejected", "accepted"]
+    assert [ours.row(seed)["decided_by"] for seed in (1, 2)] == [None, "policy"]
+
+
 def test_a_disagreement_there_asks_for_a_second_look_here(ours: Lineage, strangers: Lineage) -> None:
     ours.judge({1: "accept"})
     ours.publish()
