@@ -4,24 +4,21 @@ The astronaut Eileen Collins, NASA, public domain; it ships with scikit-image.
 """
 
 import argparse
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
 from manifests.cli.arguments import run_command
-from manifests.files.atomic import write_replace
 
 
 def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m pipeline.sample", description=__doc__)
     parser.add_argument("--output", type=Path, required=True, help="directory to write the portrait to")
     options = parser.parse_args(arguments)
-    from PIL import Image
     from skimage import data
 
-    buffer = io.BytesIO()
-    Image.fromarray(data.astronaut()).save(buffer, "PNG")
-    write_replace(options.output / "astronaut.png", buffer.getvalue())
+    from manifests.pixels.image_files import save_image
+
+    save_image(data.astronaut(), options.output / "astronaut.png")
     print(options.output)
 
 

@@ -16,7 +16,7 @@ BESIDE_FACE_HEIGHTS = 1.95  # from the face's centre: shoulders are about 3 face
 PORTRAIT_AREA_FRACTION = 0.45  # an image of which the ROI fills this share is a portrait already
 
 
-def portrait_roi(face: Face, picture: Box) -> Box:
+def portrait_roi(face: Face, image: Box) -> Box:
     """The ROI around one face, in whole pixels, clamped to the image."""
     center_x, _ = face.center
     left = center_x - BESIDE_FACE_HEIGHTS * face.h
@@ -24,17 +24,17 @@ def portrait_roi(face: Face, picture: Box) -> Box:
     right = center_x + BESIDE_FACE_HEIGHTS * face.h
     bottom = face.y + (1.0 + BELOW_FACE_HEIGHTS) * face.h
     x, y = round(left), round(top)
-    return Box(x, y, round(right) - x, round(bottom) - y).clamped(picture)
+    return Box(x, y, round(right) - x, round(bottom) - y).clamped(image)
 
 
-def sample_rois(faces: list[Face], picture: Box) -> list[tuple[Box, Face]]:
+def sample_rois(faces: list[Face], image: Box) -> list[tuple[Box, Face]]:
     """One ROI per face of an image without mask; the whole image once if `is_portrait`. `faces` are largest first."""
-    if faces and is_portrait(faces[0], picture):
-        return [(picture, faces[0])]
-    return [(portrait_roi(face, picture), face) for face in faces]
+    if faces and is_portrait(faces[0], image):
+        return [(image, faces[0])]
+    return [(portrait_roi(face, image), face) for face in faces]
 
 
-def is_portrait(largest: Face, picture: Box) -> bool:
+def is_portrait(largest: Face, image: Box) -> bool:
     """Whether the ROI of the largest face fills PORTRAIT_AREA_FRACTION of the image."""
-    roi = portrait_roi(largest, picture)
-    return roi.w * roi.h >= PORTRAIT_AREA_FRACTION * picture.w * picture.h
+    roi = portrait_roi(largest, image)
+    return roi.w * roi.h >= PORTRAIT_AREA_FRACTION * image.w * image.h

@@ -52,7 +52,6 @@ def fit_and_report(
         models[SECOND_OPINION] = fit_second(fit_masks, models)
         print(f"\n{SECOND_OPINION} = {models[SECOND_OPINION]}: {second.name}\n")
         print(report(unseen, models))
-    plot_path.parent.mkdir(parents=True, exist_ok=True)
     write_replace(plot_path, plot(unseen, models))
     print(plot_path)
 

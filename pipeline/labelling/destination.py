@@ -1,4 +1,4 @@
-"""Where a run's version goes: the directory of the versions, and the data root of its blobs."""
+"""Destination of a run's version: the directory of the versions, and the data root of its blobs."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Where shards are labelled: in this process, or in the workers of a Dask or Ray cluster."""
+"""Task runners, which label shards in this process or in the workers of a Dask or Ray cluster."""
 
 import importlib
 import os
@@ -34,7 +34,7 @@ class Execution:
 def thread_runner(address: str | None, workers: int) -> "TaskRunner[Any]":
     """One shard at a time, in this process: its images are labelled in parallel already."""
     if address:
-        raise UserError(f"expected --address with --runner dask or ray alone, found {address!r} with thread")
+        raise UserError(f"expected --address only with --runner dask or ray, found {address!r} with thread")
     from prefect.task_runners import ThreadPoolTaskRunner  # its log level is set before the first import
 
     return ThreadPoolTaskRunner[Any](max_workers=1)

@@ -1,4 +1,4 @@
-"""Where images come from: `--images` -> source images that can be read and fingerprinted.
+"""Sources of images: `--images` -> source images that can be read and fingerprinted.
 
 limits.py           the named limits of fetching and reading
 local.py            a file

@@ -1,6 +1,6 @@
 """Images in tar shards of webdataset's layout, read in place: nothing is unpacked, nothing is scanned twice.
 
-A shard is listed once, header by header; a member is then read by its offset alone. `000001.json` beside
+A shard is listed once, header by header; a member is then read by its offset. `000001.json` beside
 `000001.jpg` may state `license`, `attribution` and `url`.
 """
 

@@ -185,4 +185,4 @@ def _pick_device(name: str) -> "torch.device":
 
 def _refuse_network_options(spec: str, options: TeacherOptions) -> None:
     if options.input_px or options.person_class is not None:
-        raise UserError(f"expected --input-px and --person-class with torch networks alone, found the teacher {spec}")
+        raise UserError(f"expected --input-px and --person-class only with torch networks, found the teacher {spec}")

@@ -262,7 +262,7 @@ def test_options_that_no_teacher_has_are_named(options: dict[str, Any], message:
 
 
 def test_a_teacher_of_fixed_size_refuses_another(red: Path) -> None:
-    with pytest.raises(UserError, match="with torch networks alone"):
+    with pytest.raises(UserError, match="only with torch networks"):
         load_teacher(f"onnx:{red}", TeacherOptions(input_px=(256,)))
 
 

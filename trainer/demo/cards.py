@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -18,6 +17,7 @@ from manifests.errors import UserError
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.masks import PERSON_PROB, mask_from_prob
 from trainer.inference.predictors import Predictor, open_predictor
+from trainer.predict.strips import shrunk
 from trainer.weights.checkpoint_files import name_of
 from trainer.weights.starting_weights import checkpoint_file
 
@@ -66,13 +66,13 @@ def judge(predictor: Predictor, rgb: Pixels, clock: Callable[[], float] = time.p
     start = clock()
     prob = predictor.person_prob(rgb)
     seconds = clock() - start
-    mask = _shown(mask_from_prob(prob.clip(0, 1)))
+    mask = shrunk(mask_from_prob(prob.clip(0, 1)), SHOWN_SIDE_PX)
     return DemoCard(mask, float(np.mean(prob >= PERSON_PROB)), 1000 * seconds)
 
 
 def results_html(rgb: Pixels, contestants: Sequence[Contestant]) -> str:
     """One card per network. Images are data: URLs, so they are never written to disk or kept."""
-    photo = _shown(rgb)
+    photo = shrunk(rgb, SHOWN_SIDE_PX)
     return _TEMPLATES.get_template("cards.html").render(
         height=rgb.shape[0],
         width=rgb.shape[1],
@@ -95,16 +95,6 @@ def _values(photo: Pixels, one: Contestant, card: DemoCard) -> dict[str, object]
         "tint": _url("png", _with_alpha(np.full_like(photo, TINT), card.mask), compress_level=1),
         "cutout": _url("webp", _with_alpha(photo, card.mask), quality=WEBP_QUALITY, method=2),
     }
-
-
-def _shown(pixels: Pixels) -> Pixels:
-    """uint8 (H, W) or (H, W, 3), shrunk to the page's size."""
-    height, width = pixels.shape[:2]
-    scale = SHOWN_SIDE_PX / max(height, width)
-    if scale >= 1:
-        return pixels
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _with_alpha(rgb: Pixels, alpha: Pixels) -> Image.Image:

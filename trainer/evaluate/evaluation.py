@@ -15,22 +15,20 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from PIL import Image
 from torch import nn
 
-from manifests.errors import UserError
 from manifests.files.blobs import BlobStore
 from manifests.pixels.contact_sheet import contact_sheet
 from manifests.pixels.geometry import Pixels
+from manifests.pixels.image_files import save_image
 from manifests.pixels.masks import PERSON, PERSON_LEVEL, PERSON_PROB, Mask
 from manifests.pixels.metrics import Interval, Metrics, MetricsAccumulator
 from manifests.progress import progress
-from manifests.samples.pair import read_pair
 from manifests.store.manifest import Manifest
 from manifests.store.training_rows import AcceptedRow, SplitOrAll, require_rows
 from trainer.data.augmentation import BORDER_GREY
 from trainer.data.preprocessing import Preprocessing
-from trainer.data.samples import Samples
+from trainer.data.samples import Samples, read_matched_pair
 from trainer.device import pick_device
 from trainer.evaluate.negatives import (
     false_person_shares,
@@ -160,14 +158,12 @@ def _person_free(choice: str | None, rows: Sequence[AcceptedRow], blobs: BlobSto
 
 def _pictures(rows: Sequence[AcceptedRow], blobs: BlobStore) -> Iterator[tuple[AcceptedRow, Pixels, Mask]]:
     for row in progress(rows, "evaluating", total=len(rows)):
-        rgb, mask = read_pair(blobs, row)
-        if rgb.shape[:2] != mask.shape:
-            raise UserError(f"expected a mask of the size of {row.image}, found another size in {row.mask}")
+        rgb, mask = read_matched_pair(blobs, row)
         yield row, rgb, mask >= PERSON_LEVEL
 
 
 def _unit_number(row: AcceptedRow) -> float:
-    """In [-1, 1], from the image's digest."""
+    """A number in [-1, 1] from the image's digest."""
     return float(np.random.default_rng([ROTATION_SEED, zlib.crc32(row.image_sha256.encode())]).uniform(-1, 1))
 
 
@@ -201,10 +197,9 @@ def _with_interval(value: float, interval: Interval) -> str:
 def _save_sheet(worst: list[tuple[float, int, Pixels, Mask]], path: Path) -> Path:
     """Save the sheet, the worst image first."""
     ordered = sorted(worst, key=lambda entry: -entry[0])
-    path.parent.mkdir(parents=True, exist_ok=True)
     sheet = contact_sheet(
         [(rgb, predicted.astype(np.uint8) * np.uint8(PERSON)) for _, _, rgb, predicted in ordered],
         captions=[f"person IoU {-negative:.3f}" for negative, *_ in ordered],
     )
-    Image.fromarray(sheet).save(path)
+    save_image(sheet, path)
     return path

@@ -31,7 +31,7 @@ class EpochMetrics:
     images_per_second: float
 
     def values(self) -> dict[str, str]:
-        """By column; metrics are empty where nothing was measured."""
+        """The values by column; metrics are empty where nothing was measured."""
         scores = {name: f"{getattr(self.metrics, name):.6f}" if self.metrics else "" for name in COLUMNS[3:6]}
         return {
             "stage": str(self.stage),

@@ -1,4 +1,4 @@
-"""How a network is fitted: every choice by name, and the presets as functions of named numbers.
+"""Recipes of fitting: every choice by name, and the presets as functions of named numbers.
 
 `paper` follows SINet's text, `authors_code` its authors' program for the released SINet.pth, `default` is ours. Where
 the paper is silent, `paper` follows the authors' program (reference: SINet, WACV 2020).

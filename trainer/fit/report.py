@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from PIL import Image
 
 from manifests.files.atomic import write_replace
 from manifests.pixels.contact_sheet import contact_sheet
 from manifests.pixels.geometry import Pixels
+from manifests.pixels.image_files import save_image
 from manifests.pixels.masks import PERSON, PERSON_PROB
 from manifests.pixels.metrics import MetricsAccumulator
 from trainer.data.samples import Samples
@@ -35,7 +35,7 @@ def write_report(output: Path, checkpoint: Checkpoint, val: Samples, configurati
     if len(val):
         preprocessing = checkpoint.info.preprocessing
         accumulator = accumulate(checkpoint.model, val, preprocessing, device=torch.device("cpu"))
-        _save(output / PREDICTIONS, prediction_sheet(checkpoint, val, accumulator.person_ious))
+        save_image(prediction_sheet(checkpoint, val, accumulator.person_ious), output / PREDICTIONS)
     write_replace(output / CURVES, curves(read_log(output)))
     write_replace(output / CARD, model_card(checkpoint, configuration, accumulator).encode())
 
@@ -115,9 +115,3 @@ def _measured(accumulator: MetricsAccumulator | None) -> str:
         for name in accumulator.NAMES
     )
     return f"| on {metrics.n} images of the val split | value | 95 % interval |\n|---|---|---|\n{rows}"
-
-
-def _save(path: Path, rgb: Pixels) -> None:
-    buffer = io.BytesIO()
-    Image.fromarray(rgb).save(buffer, "PNG")
-    write_replace(path, buffer.getvalue())

@@ -47,7 +47,7 @@ class Diverged(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What every step of a stage uses."""
+    """Parts that every step of a stage uses."""
 
     loss_of: Objective
     optimizer: Optimizer
@@ -151,7 +151,7 @@ def class_weights(train: Samples, recipe: Recipe) -> Weights:
 
 
 def epoch_generator(seed: int, stage: int, epoch: int) -> Generator:
-    """The random numbers of one epoch, order and augmentation, from (seed, stage, epoch) alone.
+    """The random numbers of one epoch, order and augmentation, only from (seed, stage, epoch).
 
     It is torch's default generator, so that it seeds a network's dropout too.
     """

@@ -29,9 +29,9 @@ Outputs = Mapping[str, Path]  # view -> file, or directory of frames
 logger = logging.getLogger(__name__)
 
 
-def still_outputs(picture: Path, views: Iterable[str], directory: Path) -> Outputs:
+def still_outputs(image: Path, views: Iterable[str], directory: Path) -> Outputs:
     """Outputs of one image."""
-    return {view: directory / f"{_name(picture.stem, view)}{STILL_SUFFIXES[view]}" for view in views}
+    return {view: directory / f"{_name(image.stem, view)}{STILL_SUFFIXES[view]}" for view in views}
 
 
 def footage_outputs(source: Footage, views: Iterable[str], directory: Path, suffix: str) -> Outputs:

@@ -24,9 +24,9 @@ from manifests.files.blobs import BlobStore
 from manifests.pixels.masks import PERSON_LEVEL, Mask
 from manifests.pixels.onnx_segmenter import Prob
 from manifests.progress import progress
-from manifests.samples.pair import read_image, read_mask
 from manifests.samples.sample import Row
 from manifests.store.manifest import Manifest
+from trainer.data.samples import read_matched_pair
 from trainer.device import pick_device
 from trainer.inference.predictors import Predictor, open_predictor
 from trainer.suspects.label_quality import SCORES
@@ -111,7 +111,7 @@ def rank_suspects(
 def score_rows(table: pa.Table, judges: Sequence[Judge], blobs: BlobStore, names: Sequence[str]) -> pd.DataFrame:
     """One line per row of `table` that a judge may score: _REPORTED, and the named scores.
 
-    BlobError when an image or a mask is missing or altered; UserError when the two differ in size.
+    BlobError when an image or a mask is missing or altered, or when the two differ in size.
     """
     may_score = [np.flatnonzero([judge.may_score[at] for judge in judges]).tolist() for at in range(table.num_rows)]
     chosen = [at for at, allowed in enumerate(may_score) if allowed]
@@ -125,12 +125,9 @@ def score_rows(table: pa.Table, judges: Sequence[Judge], blobs: BlobStore, names
 
 def _opinions(row: Row, judges: Sequence[Judge], blobs: BlobStore) -> tuple[Prob, Mask]:
     """The judges' mean person probability (H, W), and the mask bool (H, W)."""
-    rgb = read_image(blobs, row)
-    mask = read_mask(blobs, row) >= PERSON_LEVEL
-    if rgb.shape[:2] != mask.shape:
-        raise UserError(f"expected a mask of the size of {row['image']}, found another size in {row['mask']}")
+    rgb, mask = read_matched_pair(blobs, row)
     prob: Prob = np.mean([judge.predictor.person_prob(rgb) for judge in judges], axis=0)
-    return prob, mask
+    return prob, mask >= PERSON_LEVEL
 
 
 def _open_judge(

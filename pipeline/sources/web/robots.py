@@ -1,4 +1,4 @@
-"""What a host's robots.txt allows (RFC 9309, read by Protego), fetched once a day and shared by all threads."""
+"""Rules of a host's robots.txt (RFC 9309, read by Protego), fetched once a day and shared by all threads."""
 
 import threading
 from collections.abc import Callable

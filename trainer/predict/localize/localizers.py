@@ -47,13 +47,13 @@ class MaskLocalizer:
     def __call__(self, rgb: Pixels, whole_prob: Prob) -> list[Box]:
         small = shrunk(whole_prob, LOCALIZING_SIDE_PX)
         factor = max(rgb.shape[:2]) / max(small.shape)
-        picture = Box.whole(rgb)
+        image = Box.whole(rgb)
         boxes = [
             Box(*(int(edge * factor) for edge in (x, y)), *(max(1, round(side * factor)) for side in (w, h)))
             for x, y, w, h in _pieces(small)
         ]
-        rois = [widened(grown(box, self.margin_fraction, picture), self.min_aspect, picture) for box in boxes]
-        return [roi for roi in rois if roi.w * roi.h <= self.max_picture_fraction * picture.w * picture.h]
+        rois = [widened(grown(box, self.margin_fraction, image), self.min_aspect, image) for box in boxes]
+        return [roi for roi in rois if roi.w * roi.h <= self.max_picture_fraction * image.w * image.h]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +65,9 @@ class FaceLocalizer:
     faces: FaceFinder = field(default_factory=FaceFinder)
 
     def __call__(self, rgb: Pixels, whole_prob: Prob) -> list[Box]:
-        picture = Box.whole(rgb)
-        rois = [widened(body, self.min_aspect, picture) for body in self.faces.bodies(rgb)[:MAX_ROIS]]
-        return [roi for roi in rois if roi.w * roi.h <= self.max_picture_fraction * picture.w * picture.h]
+        image = Box.whole(rgb)
+        rois = [widened(body, self.min_aspect, image) for body in self.faces.bodies(rgb)[:MAX_ROIS]]
+        return [roi for roi in rois if roi.w * roi.h <= self.max_picture_fraction * image.w * image.h]
 
 
 def whole_picture(rgb: Pixels, whole_prob: Prob) -> list[Box]:

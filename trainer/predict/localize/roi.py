@@ -20,36 +20,36 @@ def predict_in_rois(predictor: Predictor, rgb: Pixels, rois: Sequence[Box], whol
     if not rois:
         return whole_prob
     merged = np.full_like(whole_prob, -1.0)
-    picture = Box.whole(rgb)
+    image = Box.whole(rgb)
     for roi in rois:
         rows, columns = slice(roi.y, roi.bottom), slice(roi.x, roi.right)
         prob = predictor.person_prob(np.ascontiguousarray(rgb[rows, columns]))
-        window = _window(roi, picture)
+        window = _window(roi, image)
         blended = window * prob + (1 - window) * whole_prob[rows, columns]
         merged[rows, columns] = np.maximum(merged[rows, columns], blended)
     return np.where(merged < 0, whole_prob, merged)
 
 
-def grown(box: Box, fraction: float, picture: Box) -> Box:
+def grown(box: Box, fraction: float, image: Box) -> Box:
     """`box` with a margin of `fraction` of its longer side on every side, inside the image."""
     margin = round(fraction * max(box.w, box.h))
-    return Box(box.x - margin, box.y - margin, box.w + 2 * margin, box.h + 2 * margin).clamped(picture)
+    return Box(box.x - margin, box.y - margin, box.w + 2 * margin, box.h + 2 * margin).clamped(image)
 
 
-def widened(box: Box, min_aspect: float, picture: Box) -> Box:
+def widened(box: Box, min_aspect: float, image: Box) -> Box:
     """`box` made wider, about its centre, until width / height is at least `min_aspect` or the image ends.
 
     Networks resize any box to a square, which would distort a standing person in a tight box.
     """
-    width = min(picture.w, max(box.w, round(min_aspect * box.h)))
-    left = min(max(box.x - (width - box.w) // 2, picture.x), picture.right - width)
+    width = min(image.w, max(box.w, round(min_aspect * box.h)))
+    left = min(max(box.x - (width - box.w) // 2, image.x), image.right - width)
     return Box(left, box.y, width, box.h)
 
 
-def _window(roi: Box, picture: Box) -> Prob:
+def _window(roi: Box, image: Box) -> Prob:
     """float32 (roi.h, roi.w): 1 inside, falling to 0 at the edges of the ROI that are not edges of the image."""
-    across = _ramp(roi.w, starts=roi.x == picture.x, ends=roi.right == picture.right)
-    down = _ramp(roi.h, starts=roi.y == picture.y, ends=roi.bottom == picture.bottom)
+    across = _ramp(roi.w, starts=roi.x == image.x, ends=roi.right == image.right)
+    down = _ramp(roi.h, starts=roi.y == image.y, ends=roi.bottom == image.bottom)
     return np.minimum(down[:, None], across[None, :])
 
 

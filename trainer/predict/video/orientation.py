@@ -13,7 +13,7 @@ from manifests.pixels.geometry import Pixels
 
 @dataclass(frozen=True, slots=True)
 class Orientation:
-    """How to turn a stored frame upright: transposed first, then with columns or rows reversed."""
+    """The turn of a stored frame to upright: transposed first, then with columns or rows reversed."""
 
     transposed: bool = False
     columns_reversed: bool = False
@@ -21,7 +21,7 @@ class Orientation:
 
     @classmethod
     def of(cls, frame: VideoFrame) -> "Orientation":
-        """By the frame's display matrix (ISO/IEC 14496-12, 6.2.2), to the nearest quarter turn."""
+        """Read the frame's display matrix (ISO/IEC 14496-12, 6.2.2), rounded to a quarter turn."""
         side_data: Mapping[Any, Any] = frame.side_data  # the stub has only motion vectors
         stored = side_data.get(Type.DISPLAYMATRIX)
         if stored is None:

@@ -84,7 +84,7 @@ class _Reader:
 
     @property
     def expected_frames(self) -> int | None:
-        """By the duration; None where the file states none."""
+        """The number of frames by the duration; None where the file states none."""
         return None if self._stated_seconds is None else round(self._stated_seconds * self.fps)
 
     @property

@@ -65,7 +65,7 @@ class Layout:
 
     @classmethod
     def of(cls, video: Video, *, width: int) -> "Layout":
-        """As `video` except for its width."""
+        """The layout of `video` with another width."""
         return cls(width, video.height, video.fps, video.even_fps, video.tick_seconds, video.pixel_aspect)
 
 
@@ -130,7 +130,7 @@ class VideoWriter:
         return stream
 
     def _converted(self, pixels: Pixels) -> VideoFrame:
-        """In the encoder's pixel format; encoders take no odd sides, so the last row or column is repeated."""
+        """Convert to the encoder's pixel format; it takes no odd sides, so the last row or column is repeated."""
         width, height = self._even_size
         extra = ((0, height - pixels.shape[0]), (0, width - pixels.shape[1]), (0, 0))[: pixels.ndim]
         padded = np.pad(pixels, extra, mode="edge") if (height, width) != pixels.shape[:2] else pixels
