@@ -77,7 +77,10 @@ class SelectionPolicy:
         problems = [problem for key, value in content.items() if (problem := _problem(key, value))]
         if problems:
             raise UserError(f"expected a policy in {path}, found {'; '.join(problems)}; see docs/dataset.md")
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in content.items()})
+        fields: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in content.items()
+        }
+        return cls(**fields)
 
     @property
     def given(self) -> dict[str, Any]:

@@ -53,7 +53,7 @@ FILES: dict[str, File] = {
     "EXIF orientation": (grey(1, 2), "PNG", turned(), [2, 1]),
     "more than one page or frame": (grey(0), "TIFF", {"save_all": True, "append_images": [grey(255)]}, REFUSED),
     "transparency that varies over one colour": (rgba([0, 0], [9, 255]), "PNG", {}, [9, 255]),
-    "transparency that adds nothing: opaque, or where it is black": (rgba([0, 77], [0, 255]), "PNG", {}, [0, 77]),
+    "transparency without effect: opaque, or only where it is black": (rgba([0, 77], [0, 255]), "PNG", {}, [0, 77]),
     "transparency and colours that both vary": (rgba([0, 90, 255], [255, 9, 0]), "PNG", {}, REFUSED),
     "palette of greys, in any order": (palette([0, 1], WHITE, BLACK), "PNG", {}, [255, 0]),
     "palette of colours, as PASCAL VOC's": (palette([0, 1], BLACK, (128, 0, 0)), "PNG", {}, [0, 1]),
