@@ -63,7 +63,7 @@ def simulate(scenario: Scenario, rng: np.random.Generator, *, rows: int, max_err
     queue = Queue([(f"{place:032x}", "") for place in range(rows)], doubts.astype(np.float32), 0)
     order, judged = rng.permutation(rows), np.zeros(rows, bool)
     while True:
-        found = bounds(queue, Verdicts(judged, judged & rejected, ()), order, gold=gold)
+        found = bounds(queue, Verdicts(judged, judged & rejected, {}), order, gold=gold)
         part = next_part(forecasts(queue, found, max_error=max_error, gold=gold)).part
         best = largest_that_holds(found, max_error)
         waiting = order[(queue.doubts[order] <= part.max_doubt) & ~judged[order]]

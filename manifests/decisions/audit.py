@@ -7,7 +7,7 @@ been chosen by something else than the order.
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,7 +39,7 @@ class Verdicts:
 
     judged: Flags
     wrong: Flags
-    reviewers: tuple[frozenset[str], ...]  # of each mask
+    reviewers: Mapping[int, Set[str]]  # by the mask's place
 
 
 def audit_order(sample_ids: Sequence[str], mask_sha256s: Sequence[str], *, seed: int = 0) -> Places:
@@ -59,16 +59,17 @@ def audited(judged: Flags, order: Places) -> Places:
 
 def verdicts_on(masks: Sequence[MaskKey], decisions: Iterable[Decision]) -> Verdicts:
     """Return what standing decisions, oldest first, say about `masks`."""
-    wanted = set(masks)
-    by_mask: dict[MaskKey, list[Decision]] = defaultdict(list)
+    place_of = {mask: place for place, mask in enumerate(masks)}
+    by_place: dict[int, list[Decision]] = defaultdict(list)
     for decision in decisions:
-        if decision.key in wanted and (decision.is_vote or (decision.verdict == "skip" and decision.is_by_person)):
-            by_mask[decision.key].append(decision)
-    found = [by_mask.get(mask, []) for mask in masks]
-    accepted = [_is_accepted(MaskVerdict.of(of_mask)) for of_mask in found]
-    judged = np.array([bool(of_mask) for of_mask in found], bool)
-    reviewers = tuple(frozenset(decision.reviewer for decision in of_mask) for of_mask in found)
-    return Verdicts(judged, judged & ~np.array(accepted, bool), reviewers)
+        place = place_of.get(decision.key)
+        if place is not None and (decision.is_vote or (decision.verdict == "skip" and decision.is_by_person)):
+            by_place[place].append(decision)
+    judged, wrong = np.zeros(len(masks), bool), np.zeros(len(masks), bool)
+    for place, of_mask in by_place.items():
+        judged[place], wrong[place] = True, not _is_accepted(MaskVerdict.of(of_mask))
+    reviewers = {place: {decision.reviewer for decision in of_mask} for place, of_mask in by_place.items()}
+    return Verdicts(judged, wrong, reviewers)
 
 
 def _is_accepted(verdict: MaskVerdict) -> bool:

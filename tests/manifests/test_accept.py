@@ -147,7 +147,7 @@ def test_wrong_masks_in_the_audit_raise_the_limit(store: ManifestStore, log: Dec
 def test_false_accepts_on_gold_are_part_of_the_limit(store: ManifestStore) -> None:
     queue, order = Queue.of(store.open(1)), Queue.of(store.open(1)).order(0)
     judged = np.isin([key[0] for key in queue.keys], [mask[0] for mask in audit_masks(store, 250)])
-    verdicts = Verdicts(judged, np.zeros(len(queue), bool), ())
+    verdicts = Verdicts(judged, np.zeros(len(queue), bool), {})
     counts = (None, GoldCounts(0, 400), GoldCounts(80, 400))
     limits = [bounds(queue, verdicts, order, gold=gold)[2].limit for gold in counts]
     assert limits == sorted(set(limits))
@@ -237,7 +237,7 @@ def test_what_the_audit_finds_moves_it_to_another_part(store: ManifestStore) -> 
     order, nobody = pessimistic.order(0), np.zeros(ROWS, bool)
 
     def best(judged: np.ndarray) -> int:
-        found = bounds(pessimistic, Verdicts(judged, nobody, ()), order)
+        found = bounds(pessimistic, Verdicts(judged, nobody, {}), order)
         return next_part(forecasts(pessimistic, found, max_error=0.1)).part.rows
 
     judged = nobody.copy()
