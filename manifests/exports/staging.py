@@ -5,14 +5,13 @@ A killed export leaves at most a directory `.tmp-...`, which can be deleted.
 
 import json
 import os
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
 from manifests.errors import UserError
-from manifests.files.atomic import temporary_beside
+from manifests.files.atomic import filling
 
 
 @contextmanager
@@ -22,26 +21,13 @@ def fresh_directory(output: Path) -> Iterator[Path]:
     UserError when `output` exists and isn't an empty directory.
     """
     output = output.expanduser().absolute()
-    check_fresh(output)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_beside(output)
-    temporary.mkdir()
-    try:
-        yield temporary
-        os.sync()  # instead of thousands of fsyncs, which take minutes
-        if output.is_dir():
-            output.rmdir()  # was empty; fails if it was filled meanwhile
-        temporary.rename(output)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def check_fresh(output: Path) -> None:
-    """UserError unless `output` is missing or an empty directory."""
     if output.is_symlink() or (output.exists() and not output.is_dir()):
         raise UserError(f"expected a new directory at {output}, found something else there; choose another name")
     if output.is_dir() and any(output.iterdir()):
         raise UserError(f"expected a new or empty directory at {output}, found files in it; choose another name")
+    with filling(output) as temporary:
+        yield temporary
+        os.sync()  # instead of thousands of fsyncs, which take minutes
 
 
 def put(directory: Path, name: str, data: bytes) -> None:

@@ -18,7 +18,7 @@ from manifests.errors import UserError, lines_on, listed
 from manifests.files.blobs import Blob, BlobStore, sha256_hex
 from manifests.files.storage import require_local
 from manifests.imports.mended_masks import MENDED_COLUMNS, MendedMasks
-from manifests.imports.pairing import Pair, find_pairs
+from manifests.imports.pairing import find_pairs
 from manifests.imports.source_images import BlobMode, StoredAnew, put_original
 from manifests.pixels.geometry import Box, Pixels
 from manifests.pixels.image_files import read_file, source_uri
@@ -51,6 +51,21 @@ class TrustedPair:
     license: str | None = None
     attribution: str | None = None
     mask_file: Callable[[], bytes] | None = None
+
+    @classmethod
+    def of_files(
+        cls,
+        image: Path,
+        mask: Path,
+        *,
+        name: str,
+        mask_name: str,
+        license: str | None = None,  # noqa: A002 - the column's name
+        attribution: str | None = None,
+    ) -> "TrustedPair":
+        """The pair of an image file and a file of stored mask values."""
+        readers = partial(read_file, image), partial(read_mask_values, mask)
+        return cls(name, mask_name, source_uri(image), *readers, license, attribution, partial(read_file, mask))
 
     @property
     def mask_is_turned(self) -> bool:
@@ -128,7 +143,10 @@ def import_ground_truth(
     """
     return import_pairs(
         store,
-        [_from_files(pair) for pair in find_pairs(images, masks)[:limit]],
+        [
+            TrustedPair.of_files(pair.image, pair.mask, name=pair.image.name, mask_name=pair.mask.name)
+            for pair in find_pairs(images, masks)[:limit]
+        ],
         source=source,
         data_root=data_root,
         parameters={"images": str(images), "masks": str(masks)},
@@ -225,17 +243,6 @@ def _repeated(pairs: Sequence[TrustedPair], rows: Sequence[Row]) -> list[str]:
 
 def _kept(mended: MendedMasks) -> list[str]:
     return lines_on({"are in it with masks of another origin (teacher, face crop), which stay": mended.kept})
-
-
-def _from_files(pair: Pair) -> TrustedPair:
-    return TrustedPair(
-        name=pair.image.name,
-        mask_name=pair.mask.name,
-        uri=source_uri(pair.image),
-        read_image=partial(read_file, pair.image),
-        read_mask=partial(read_mask_values, pair.mask),
-        mask_file=partial(read_file, pair.mask),
-    )
 
 
 def _check_pairs(

@@ -6,15 +6,12 @@ Columns are separated by tabs or spaces; names with spaces are in double quotes.
 
 import csv
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from pathlib import Path
 
 from manifests.errors import UserError, lines_on
 from manifests.imports.file_finder import FileFinder
 from manifests.imports.ground_truth import TrustedPair
 from manifests.imports.safe_paths import lines_of, text_of
-from manifests.pixels.image_files import read_file, source_uri
-from manifests.pixels.mask_values import read_mask_values
 
 Line = tuple[str, ...]  # one or two names
 Candidates = tuple[list[str], list[str]]  # possible places of a line's image and of its mask, below the root
@@ -46,7 +43,12 @@ def read_list(annotations: Path, root: Path, candidates: Callable[[Line], Candid
         found = "; ".join(lines_on(problems))
         raise UserError(f"expected the files that {annotations} lists below {root}, found {found}")
     finder.note()
-    return [_pair(image, mask_of[image], root) for image in sorted(mask_of)]
+    return [
+        TrustedPair.of_files(
+            image, mask, name=image.relative_to(root).as_posix(), mask_name=mask.relative_to(root).as_posix()
+        )
+        for image, mask in sorted(mask_of.items())
+    ]
 
 
 def list_directory(annotations: Path) -> Path:
@@ -88,14 +90,3 @@ def _first(finder: FileFinder, names: Sequence[str], what: str, problems: dict[s
             return None
     problems.setdefault(what, []).append(names[0])
     return None
-
-
-def _pair(image: Path, mask: Path, root: Path) -> TrustedPair:
-    return TrustedPair(
-        name=image.relative_to(root).as_posix(),
-        mask_name=mask.relative_to(root).as_posix(),
-        uri=source_uri(image),
-        read_image=partial(read_file, image),
-        read_mask=partial(read_mask_values, mask),
-        mask_file=partial(read_file, mask),
-    )

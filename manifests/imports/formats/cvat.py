@@ -77,9 +77,9 @@ def read_cvat(annotations: Path, images: Path | None, category: str) -> list[Tru
     """
     tree = open_tree(annotations)
     label_map = _label_map(tree, category, annotations)
-    pictures, prefix = (open_tree(images), "") if images else (tree, _IMAGES)
+    image_tree, prefix = (open_tree(images), "") if images else (tree, _IMAGES)
     names, outside = _listed_names(tree, annotations)
-    image_of, two_images = _by_stem(pictures, prefix, names)
+    image_of, two_images = _by_stem(image_tree, prefix, names)
     mask_of, two_masks = _by_stem(tree, _MASKS, names)
     problems = {
         "names that can't be used": outside,
@@ -95,8 +95,8 @@ def read_cvat(annotations: Path, images: Path | None, category: str) -> list[Tru
         TrustedPair(
             name=PurePosixPath(image_of[name]).name,
             mask_name=PurePosixPath(mask_of[name]).name,
-            uri=pictures.uri(image_of[name]),
-            read_image=partial(pictures.read, image_of[name]),
+            uri=image_tree.uri(image_of[name]),
+            read_image=partial(image_tree.read, image_of[name]),
             read_mask=partial(_read_mask, tree, mask_of[name], label_map),
             mask_file=partial(tree.read, mask_of[name]),
         )

@@ -8,7 +8,6 @@ import csv
 import io
 import json
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -21,8 +20,6 @@ from manifests.imports.error_list import Problems
 from manifests.imports.ground_truth import TrustedPair
 from manifests.imports.json_file import text
 from manifests.imports.safe_paths import lines_of
-from manifests.pixels.image_files import read_file, source_uri
-from manifests.pixels.mask_values import read_mask_values
 
 METADATA_FILES = ("metadata.parquet", "metadata.csv", "metadata.jsonl")
 IMAGE, MASK = "file_name", "mask_file_name"
@@ -68,13 +65,11 @@ def _pair(root: Path, folder: PurePosixPath, row: dict[str, Any], problems: Prob
     image, mask = problems.find(root / folder, image_name), problems.find(root / folder, mask_name, what="masks")
     if image is None or mask is None:
         return None
-    return TrustedPair(
+    return TrustedPair.of_files(
+        image,
+        mask,
         name=(folder / image_name).as_posix(),
         mask_name=(folder / mask_name).as_posix(),
-        uri=source_uri(image),
-        read_image=partial(read_file, image),
-        read_mask=partial(read_mask_values, mask),
-        mask_file=partial(read_file, mask),
         license=text(row.get("license")),
         attribution=text(row.get("attribution")),
     )
