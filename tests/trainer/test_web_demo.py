@@ -163,7 +163,7 @@ def test_every_control_has_a_name_and_takes_the_focus(shown: WatchedPage):
     page.locator("body").evaluate("document.activeElement.blur()")
     page.get_by_role("radio", name="Overlay").check()
     wanted = [
-        page.get_by_label("Choose a picture"),
+        page.get_by_label("Choose an image"),
         page.get_by_role("button", name="Use the camera"),
         page.get_by_role("button", name="Try an example"),
         page.get_by_role("radio", name="Overlay"),
@@ -198,7 +198,7 @@ def test_a_file_that_is_no_picture_is_refused_in_one_sentence(shown: WatchedPage
     path = tmp_path / "notes.png"
     path.write_bytes(b"not a picture")
     bring(shown.page, path)
-    expect(shown.page.get_by_role("alert")).to_contain_text("Expected a picture that this browser can show")
+    expect(shown.page.get_by_role("alert")).to_contain_text("Expected an image that this browser can show")
 
 
 def test_the_example_comes_with_the_page(browser: Browser, url: str):

@@ -1,11 +1,11 @@
-// The page: a picture or the camera -> the network in a worker -> what is drawn. Nothing is sent anywhere.
+// The page: an image or the camera -> the network in a worker -> the canvas. Nothing is sent anywhere.
 
 import { Camera } from "./camera.js";
 import { pictureFrom } from "./picture.js";
 import { Segmenter } from "./segmenter.js";
 import { drawView } from "./views.js";
 
-const PERSON_LEVEL = 128; // of 255: from here on a pixel is person, as in the masks this network was fitted on
+const PERSON_LEVEL = 128; // of 255: person from here on, as in the masks of the training data
 
 const element = (id) => document.getElementById(id);
 const [stage, canvas, result, problem] = ["stage", "picture", "result", "problem"].map(element);
@@ -14,14 +14,14 @@ const controls = ["file", "camera", "example"].map(element);
 const segmenter = new Segmenter();
 const camera = new Camera(element("video"), showFrame);
 let shown = null; // {picture: a canvas, mask: Uint8ClampedArray of its size, 0..255 = person probability}
-let asked = 0; // of two pictures brought one after the other, the later one counts
+let asked = 0; // counts the requests: the latest one is shown
 
 start();
 
 async function start() {
   try {
     const network = await segmenter.load();
-    element("network").textContent = `${network.name}, ${kilobytes(network.size_bytes)}, sees ${network.width} × ${network.height} px`;
+    element("network").textContent = `${network.name}, ${kilobytes(network.size_bytes)}, input ${network.width} × ${network.height} px`;
     for (const control of controls) control.disabled = false;
     setState("ready");
   } catch (error) {
@@ -42,7 +42,7 @@ element("save").addEventListener("click", save);
 for (const kind of ["dragenter", "dragover", "dragleave", "drop"]) document.addEventListener(kind, onDrag);
 
 function onDrag(event) {
-  event.preventDefault(); // else the browser leaves the page and opens the picture
+  event.preventDefault(); // else the browser leaves the page and opens the image
   stage.classList.toggle("over", event.type === "dragenter" || event.type === "dragover");
   const file = event.type === "drop" && event.dataTransfer.files[0];
   if (file && !element("file").disabled) bring(file);
@@ -64,7 +64,7 @@ async function bring(blob) {
 async function startCamera() {
   setState("working");
   asked++;
-  element("camera").disabled = true; // until the browser has asked its person
+  element("camera").disabled = true; // until the user has answered the browser
   try {
     await camera.start();
     element("camera").setAttribute("aria-pressed", "true");
@@ -101,8 +101,8 @@ function show(picture, { mask, milliseconds }) {
   const size = `${picture.width} × ${picture.height} px`;
   const pace = `${milliseconds.total.toFixed(0)} ms, ${milliseconds.network.toFixed(0)} of them the network`;
   result.textContent = `${share} · ${size} · ${pace}`;
-  result.setAttribute("aria-live", camera.running ? "off" : "polite"); // thirty sentences a second help nobody
-  canvas.setAttribute("aria-label", `The picture, ${share}`);
+  result.setAttribute("aria-live", camera.running ? "off" : "polite"); // no announcement per frame
+  canvas.setAttribute("aria-label", `The image, ${share}`);
   problem.hidden = true;
   canvas.hidden = false;
   element("save").disabled = false;
@@ -123,7 +123,7 @@ function save() {
     link.href = URL.createObjectURL(blob);
     link.download = `${stage.dataset.view}.png`;
     link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // once the browser has written it
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // after the browser has saved it
   }, "image/png");
 }
 

@@ -5,14 +5,14 @@ import { canvasOf } from "./picture.js";
 const WIDTH_PX = 640;
 
 export class Camera {
-  /** `onFrame(canvas)` gets each frame, mirrored as people know themselves, and is awaited. */
+  /** `onFrame(canvas)` gets each frame, mirrored like a mirror image, and is awaited. */
   constructor(video, onFrame) {
     this.video = video;
     this.onFrame = onFrame;
     this.running = false;
   }
 
-  /** Resolves when the first frame can be had; an Error says why it can't. */
+  /** Resolves with the first frame; an Error, with the reason, without one. */
   async start() {
     if (!navigator.mediaDevices) {
       throw new Error("Expected a page that may ask for a camera, found one over plain http: serve it over https, or open it as localhost.");
@@ -20,7 +20,7 @@ export class Camera {
     try {
       this.stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: WIDTH_PX }, facingMode: "user" }, audio: false });
     } catch (error) {
-      throw new Error(`Expected a camera, found none that may be used (${error.name}). Allow it in the browser, or choose a picture.`);
+      throw new Error(`Expected a camera, found none that may be used (${error.name}). Allow it in the browser, or choose an image.`);
     }
     this.video.srcObject = this.stream;
     await this.video.play();

@@ -2,13 +2,13 @@
 
 export const MAX_SIDE_PX = 2048; // a phone's canvas takes more, its memory for masks and views hardly
 
-/** The picture in a blob, shrunk where it is larger than that; an Error says what is wrong with it. */
+/** The image in a blob, shrunk to that if larger; an Error when it can't be shown. */
 export async function pictureFrom(blob) {
   let bitmap;
   try {
     bitmap = await createImageBitmap(blob, { imageOrientation: "from-image" });
   } catch {
-    throw new Error("Expected a picture that this browser can show (JPEG, PNG, WebP), found another file or a damaged one.");
+    throw new Error("Expected an image that this browser can show (JPEG, PNG, WebP), found another file or a damaged one.");
   }
   const scale = Math.min(1, MAX_SIDE_PX / Math.max(bitmap.width, bitmap.height));
   const picture = canvasOf(Math.round(bitmap.width * scale), Math.round(bitmap.height * scale));

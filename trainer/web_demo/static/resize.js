@@ -1,5 +1,5 @@
-// Between a picture's pixels and the network's, with the sums of trainer.data.preprocessing and trainer.inference.predictors, so that
-// the mask is the one that Python gives: averages over areas where both sides shrink, else linear; no aspect is kept.
+// Between an image's pixels and the network's, with the sums of trainer.data.preprocessing and trainer.inference.predictors, so that
+// the mask equals Python's: averages over areas where both sides shrink, else linear; no aspect is kept.
 
 /** RGBA (H, W, 4) -> RGB planes (3, toHeight, toWidth), both 0..255. */
 export function shrinkToNetwork(rgba, width, height, toWidth, toHeight) {

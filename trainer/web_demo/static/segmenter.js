@@ -1,4 +1,4 @@
-// The network in a worker, so that the page answers while it computes.
+// The network in a worker, so that the page stays responsive.
 
 export class Segmenter {
   constructor() {

@@ -1,12 +1,12 @@
-// What the canvas shows of a picture and its mask.
+// The views of an image and its mask on the canvas.
 
 import { canvasOf } from "./picture.js";
 
-const TINT = "#e0218a"; // on few photographs, and told apart from skin by the colour-blind
-const BLURRED_SIDE_PX = 36; // what is left of the background's long side before it is enlarged again
+const TINT = "#e0218a"; // rare in photographs, and distinct from skin for the colour-blind
+const BLURRED_SIDE_PX = 36; // the background's long side before it is enlarged again
 const BACKGROUND_LAYERS = 3; // see blur()
 
-/** Draw `view` of the picture into the canvas, at the picture's size. `mask`: 0..255 = person probability. */
+/** Draw `view` of the image into the canvas, at the image's size. `mask`: 0..255 = person probability. */
 export function drawView(canvas, picture, mask, view, opacity) {
   canvas.width = picture.width; // this also clears it
   canvas.height = picture.height;
@@ -33,7 +33,7 @@ function cutout(context, picture, mask) {
   context.drawImage(personAlpha(picture, mask), 0, 0);
 }
 
-/** The background is blurred without the person in it, whose colours would else glow around the edge. */
+/** The background is blurred without the person in it, whose colours would otherwise glow around the edge. */
 function blur(context, picture, mask) {
   const { width, height } = picture;
   const background = canvasOf(width, height);

@@ -1,4 +1,4 @@
-// Loads the network, and answers a picture's RGBA pixels with its mask.
+// Loads the network, and returns the mask of an image's RGBA pixels.
 
 import * as ort from "./onnxruntime/ort.wasm.bundle.min.js";
 import { enlargeProb, shrinkToNetwork } from "./resize.js";
@@ -23,7 +23,7 @@ async function load() {
   network = await (await fetched("model.json")).json();
   const bytes = new Uint8Array(await (await fetched(network.file)).arrayBuffer());
   session = await ort.InferenceSession.create(bytes, { executionProviders: ["wasm"], graphOptimizationLevel: "all" });
-  await probOf(new Uint8Array(3 * network.width * network.height)); // the first run is slower than all others
+  await probOf(new Uint8Array(3 * network.width * network.height)); // the first run is the slowest
   return [network, []];
 }
 
