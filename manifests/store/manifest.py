@@ -106,17 +106,24 @@ class Manifest:
                 return self._rows_of(file, None, names)
             return together(self._selected(file, names, only), names)
 
-    def parts(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-        """Read a row group at a time: PART_ROWS rows, or the number that an older release wrote."""
+    def parts(self, columns: Sequence[str] | None = None, *, places: Places | None = None) -> Iterator[pa.Table]:
+        """Read a row group at a time: PART_ROWS rows, or the number that an older release wrote.
+
+        `places` (ascending, unique) selects rows by number; row groups without any are skipped.
+        """
+        first = 0
         with self._opened() as file:
             for group in range(file.num_row_groups):
-                yield self._rows_of(file, group, columns or SCHEMA.names)
+                last = first + file.metadata.row_group(group).num_rows
+                if places is None:
+                    yield self._rows_of(file, group, columns or SCHEMA.names)
+                elif len(here := places[slice(*np.searchsorted(places, [first, last]))]):
+                    yield self._rows_of(file, group, columns or SCHEMA.names).take(pa.array(here - first))
+                first = last
 
     def take(self, places: Places, columns: Sequence[str] | None = None) -> pa.Table:
         """Read the rows with these numbers (ascending, unique)."""
-        names = list(columns or SCHEMA.names)
-        with self._opened() as file:
-            return together(self._taken(file, names, places), names)
+        return together(self.parts(columns, places=places), columns or SCHEMA.names)
 
     @cached_property
     def digest(self) -> str:
@@ -149,15 +156,6 @@ class Manifest:
             fits = reduce(pc.and_, (pc.equal(keys[name], value) for name, value in only.items()))
             if pc.any(fits).as_py():
                 yield self._rows_of(file, group, columns).filter(fits)
-
-    def _taken(self, file: pq.ParquetFile, columns: Sequence[str], places: Places) -> Iterator[pa.Table]:
-        first = 0
-        for group in range(file.num_row_groups):
-            count = file.metadata.row_group(group).num_rows
-            begin, end = np.searchsorted(places, [first, first + count])
-            if begin < end:
-                yield self._rows_of(file, group, columns).take(pa.array(places[begin:end] - first))
-            first += count
 
 
 class ManifestStore:

@@ -26,7 +26,7 @@ that a reviewer repaired needs no doubt.
 import hashlib
 import re
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -37,7 +37,6 @@ import pyarrow.compute as pc
 
 from manifests.errors import UserError
 from manifests.store.manifest import Manifest, ManifestStore
-from manifests.store.row_patch import Places
 from manifests.store.schema import Origin
 from manifests.store.version_spec import SELECTIONS
 
@@ -145,7 +144,7 @@ def commit_selection(store: ManifestStore, base: Manifest, policy: SelectionPoli
     if latest is not None and latest.parameters == parameters:
         return latest
     return line.commit(
-        _parts(base, selection.rows["place"].to_numpy()),
+        base.parts(places=selection.rows["place"].to_numpy()),
         parent=latest.version if latest else None,
         operation=OPERATION,
         parameters=parameters,
@@ -163,15 +162,6 @@ def absent_names(base: Manifest, policy: SelectionPolicy) -> list[str]:
         if missing:
             lines.append(f"{key}: no row has {_quoted(missing)}; the rows have {_quoted(sorted(present))}")
     return lines
-
-
-def _parts(base: Manifest, places: Places) -> Iterator[pa.Table]:
-    """The rows with these numbers, part by part."""
-    first = 0
-    for part in base.parts():
-        begin, end = np.searchsorted(places, [first, first + part.num_rows])
-        yield part.take(pa.array(places[begin:end] - first))
-        first += part.num_rows
 
 
 def _rules(policy: SelectionPolicy) -> dict[str, _Rule]:
