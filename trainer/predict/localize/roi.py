@@ -46,20 +46,20 @@ def widened(box: Box, min_aspect: float, image: Box) -> Box:
     return Box(left, box.y, width, box.h)
 
 
+def ramp(length: int, ramp_px: float, *, first: bool, last: bool) -> Prob:
+    """Weights float32 (length,) in (0, 1], rising over `ramp_px` from each end except at the `first` or `last`."""
+    position = np.arange(length, dtype=np.float32) + 0.5
+    weights = np.ones(length, np.float32)
+    if not first:
+        weights = np.minimum(weights, position / ramp_px)
+    if not last:
+        weights = np.minimum(weights, (length - position) / ramp_px)
+    return weights
+
+
 def _window(roi: Box, image: Box) -> Prob:
     """float32 (roi.h, roi.w): 1 inside, falling to 0 at the edges of the ROI that are not edges of the image."""
-    across = _ramp(roi.w, starts=roi.x == image.x, ends=roi.right == image.right)
-    down = _ramp(roi.h, starts=roi.y == image.y, ends=roi.bottom == image.bottom)
+    ramps_px = max(1.0, RAMP_FRACTION * roi.w), max(1.0, RAMP_FRACTION * roi.h)
+    across = ramp(roi.w, ramps_px[0], first=roi.x == image.x, last=roi.right == image.right)
+    down = ramp(roi.h, ramps_px[1], first=roi.y == image.y, last=roi.bottom == image.bottom)
     return np.minimum(down[:, None], across[None, :])
-
-
-def _ramp(length: int, *, starts: bool, ends: bool) -> Prob:
-    """float32 (length,); `starts` and `ends`: no ramp there."""
-    ramp = max(1.0, RAMP_FRACTION * length)
-    position = np.arange(length, dtype=np.float32) + 0.5
-    values = np.ones(length, np.float32)
-    if not starts:
-        values = np.minimum(values, position / ramp)
-    if not ends:
-        values = np.minimum(values, (length - position) / ramp)
-    return values

@@ -14,6 +14,7 @@ from manifests.pixels.geometry import Box
 from manifests.pixels.masks import PERSON_PROB
 from manifests.pixels.onnx_segmenter import Prob
 from trainer.predict.components import without_pieces
+from trainer.predict.localize.roi import ramp
 
 # Measured with the starter on full-body photographs side by side and one above the other, see docs/predict.md.
 MAX_ASPECT = 1.9  # longer / shorter side; 16:9 and DCI's 1.896 are below it, three people side by side above
@@ -43,8 +44,9 @@ def blended(image: Box, boxes: Sequence[Box], look: Look) -> Prob:
     total, weights = np.zeros((image.h, image.w), np.float32), np.zeros((image.h, image.w), np.float32)
     across = image.w > image.h
     for number, box in enumerate(boxes):
-        ramp = _tent(box.w if across else box.h, first=number == 0, last=number == len(boxes) - 1)
-        weight = ramp[None, :] if across else ramp[:, None]
+        length = box.w if across else box.h
+        tent = ramp(length, length / 2, first=number == 0, last=number == len(boxes) - 1)
+        weight = tent[None, :] if across else tent[:, None]
         rows, columns = slice(box.y, box.bottom), slice(box.x, box.right)
         total[rows, columns] += weight * look(box)
         weights[rows, columns] += weight
@@ -67,14 +69,3 @@ def _starts(length: int, side: int) -> list[int]:
     needed = 1 + math.ceil((length - side) / (side * (1 - OVERLAP_FRACTION)))
     count = min(needed, max(MAX_TILES, math.ceil(length / side)))
     return [int(start) for start in np.linspace(0, length - side, count).round()]
-
-
-def _tent(length: int, *, first: bool, last: bool) -> Prob:
-    """Weights float32 (length,), all above 0: 1 in the middle, and up to the image's ends."""
-    position = np.arange(length, dtype=np.float32) + 0.5
-    weights = np.ones(length, np.float32)
-    if not first:
-        weights = np.minimum(weights, position / (length / 2))
-    if not last:
-        weights = np.minimum(weights, (length - position) / (length / 2))
-    return weights
