@@ -67,14 +67,14 @@ def test_no_face_anywhere_is_one_line(tmp_path: Path, prefect_server: Environmen
     ("arguments", "status", "message"),
     [
         (["--images", "nowhere"], 1, "error: expected a directory of images at nowhere, found nothing there"),
-        (["--images", "empty"], 1, "error: expected pictures"),
+        (["--images", "empty"], 1, "error: expected images"),
         (
             ["--images", "some", "--teacher", "grabcup"],
             1,
             "error: expected a teacher out of starter, grabcut, deeplabv3plus",
         ),
         (["--images", "some", "--teacher", "deeplabv3plus"], 1, "error: expected weights for the teacher"),
-        (["--images", "some", "--masks", "empty"], 1, "error: expected pictures"),
+        (["--images", "some", "--masks", "empty"], 1, "error: expected images"),
         (["--images", "some", "--manifests", "some/a.png"], 1, "error: expected a directory of versions at some/a.png"),
         (["--images", "some", "--source", "caf\udce9"], 1, "error: expected --source in UTF-8, found 'caf\\udce9'"),
         (["--images", "some", "--shard-size", "0"], 2, "expected 1 to 1024, found '0'"),
