@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from manifests.cli.converters import positive
 from manifests.imports import ENCODINGS, IMPORTERS, STORED_VALUES, UNLABELLED
-from manifests.imports.ground_truth import Imported, LeftOut, TrustedPair, import_ground_truth, import_pairs
+from manifests.imports.ground_truth import Imported, LeftOut, TrustedPair, import_pairs, read_paired
 from manifests.imports.source_images import BLOB_MODES
 from manifests.store.manifest import ManifestStore
 
@@ -65,30 +65,17 @@ def import_format(store: ManifestStore, options: argparse.Namespace) -> Imported
     """Import as the options ask; exit with 2 when one is missing or belongs to another format."""
     _check_options(options)
     data_root = options.data or store.data_root()  # a version has one data root for all its rows
-    if options.format == PAIRED:
-        return import_ground_truth(
-            store,
-            images=options.images,
-            masks=options.masks,
-            source=options.source,
-            data_root=data_root,
-            license=options.license,
-            attribution=options.attribution,
-            person_label=options.person_label,
-            grey_levels=options.grey_levels,
-            inverted=options.inverted,
-            blob_mode=options.blobs,
-            limit=options.limit,
-        )
     category = options.category or CATEGORY
-    parameters = {"format": options.format, "annotations": str(options.annotations)}
-    if options.format not in UNLABELLED:
-        parameters["category"] = category
-    if options.images:
-        parameters["images"] = str(options.images)
+    names = ["images", "masks"] if options.format == PAIRED else ["format", "annotations", "images"]
+    parameters = {name: str(value) for name in names if (value := getattr(options, name))}
+    if options.format == PAIRED:
+        entries: Sequence[TrustedPair | LeftOut] = read_paired(options.images, options.masks)
+    else:
+        entries = IMPORTERS[options.format](options.annotations, options.images, category)
+        parameters |= {} if options.format in UNLABELLED else {"category": category}
     return import_pairs(
         store,
-        _first(IMPORTERS[options.format](options.annotations, options.images, category), options.limit),
+        _first(entries, options.limit),
         source=options.source,
         data_root=data_root,
         parameters=parameters,

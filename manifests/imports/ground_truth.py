@@ -121,42 +121,12 @@ class _Checked:
     notes: list[str]
 
 
-def import_ground_truth(
-    store: ManifestStore,
-    *,
-    images: Path,
-    masks: Path,
-    source: str,
-    data_root: Path,
-    license: str | None = None,  # noqa: A002 - the column's name
-    attribution: str | None = None,
-    person_label: int | None = None,
-    grey_levels: bool = False,
-    inverted: bool | None = None,
-    blob_mode: BlobMode = "copy",
-    limit: int | None = None,
-) -> Imported:
-    """Commit the pairs of two directories as accepted rows of origin `ground_truth`; `limit` takes the first N.
-
-    UserError for files without a partner, for masks whose person is ambiguous or that look inverted (when `inverted`
-    is None), and when every pair is in the dataset already.
-    """
-    return import_pairs(
-        store,
-        [
-            TrustedPair.of_files(pair.image, pair.mask, name=pair.image.name, mask_name=pair.mask.name)
-            for pair in find_pairs(images, masks)[:limit]
-        ],
-        source=source,
-        data_root=data_root,
-        parameters={"images": str(images), "masks": str(masks)},
-        license=license,
-        attribution=attribution,
-        person_label=person_label,
-        grey_levels=grey_levels,
-        inverted=inverted,
-        blob_mode=blob_mode,
-    )
+def read_paired(images: Path, masks: Path) -> list[TrustedPair]:
+    """The pairs of two directories by stem, in the order of their names; UserError for files without a partner."""
+    return [
+        TrustedPair.of_files(pair.image, pair.mask, name=pair.image.name, mask_name=pair.mask.name)
+        for pair in find_pairs(images, masks)
+    ]
 
 
 def import_pairs(
@@ -174,10 +144,11 @@ def import_pairs(
     inverted: bool | None = None,
     blob_mode: BlobMode = "copy",
 ) -> Imported:
-    """Commit pairs of any format, like `import_ground_truth`; the version records `parameters`.
+    """Commit the pairs as accepted rows of origin `ground_truth`; the version records `parameters`.
 
     `license` and `attribution` are for pairs that state none. `encoding` is that of the format's masks; by default it
-    is detected from their values.
+    is detected from their values. UserError for masks whose person is ambiguous or that look inverted (when `inverted`
+    is None), and when every pair is in the dataset already.
     """
     if blob_mode != "copy":
         require_local(data_root, f"--blobs {blob_mode}")

@@ -7,11 +7,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from paired_import import import_ground_truth
 from portrait_datasets import commit_pending, import_portraits
 
 from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.files.blobs import BlobStore
-from manifests.imports.ground_truth import import_ground_truth
 from manifests.pixels.mask_values import read_mask_values
 from manifests.pixels.masks import decode_mask
 from manifests.store.manifest import Manifest, ManifestStore

@@ -11,12 +11,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from paired_import import import_ground_truth
 from portrait_datasets import commit_pending, relabel
 from submissions import FALLING, assign, decide, submission
 
 from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.decisions.publish import NothingToPublish
-from manifests.imports.ground_truth import import_ground_truth
 from manifests.store.manifest import ManifestStore
 from review_ui.queue.assignments import LEASE_SECONDS
 from review_ui.queue.messages import UnknownDecision

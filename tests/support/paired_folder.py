@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from paired_import import import_ground_truth
 from PIL import Image
 
 from manifests.errors import UserError
 from manifests.files.blobs import BlobStore
-from manifests.imports.ground_truth import Imported, import_ground_truth
+from manifests.imports.ground_truth import Imported
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.masks import decode_mask
 from manifests.store.manifest import ManifestStore

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pyarrow as pa
 from joined_rows import join_dataset
+from paired_import import import_ground_truth
 
 from manifests.files.blobs import BlobStore, sha256_hex
-from manifests.imports.ground_truth import import_ground_truth
 from manifests.pixels.geometry import Box
 from manifests.pixels.images import decode_image
 from manifests.pixels.mask_values import read_mask_values

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from paired_import import import_ground_truth
 from PIL import Image
 
 from manifests.errors import UserError
-from manifests.imports.ground_truth import import_ground_truth
 from manifests.store.manifest import Manifest, ManifestStore
 from trainer.compare import __main__ as compare
 from trainer.compare.arms import WrongArms, read_arms

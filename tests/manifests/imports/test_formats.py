@@ -26,6 +26,7 @@ from export_rows import (
     stored_mask,
 )
 from imported_masks import assert_same_masks, left_out, options_of, png, refusal, take, trusted
+from paired_import import import_ground_truth
 from PIL import Image
 from portrait_datasets import import_portraits
 
@@ -38,7 +39,7 @@ from manifests.imports.formats.cvat import VOC_LABELS, parse_label_map, read_cva
 from manifests.imports.formats.fiftyone import read_fiftyone
 from manifests.imports.formats.imagefolder import read_imagefolder
 from manifests.imports.formats.label_studio import read_label_studio
-from manifests.imports.ground_truth import Imported, LeftOut, TrustedPair, import_ground_truth
+from manifests.imports.ground_truth import Imported, LeftOut, TrustedPair
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.images import encode_jpeg
 from manifests.pixels.rle import check_rle, compress_counts, decode_rle, decompress_counts, encode_rle

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 from paired_folder import Folder, person, picture, refusal
+from paired_import import import_ground_truth
 from PIL import Image
 
 from manifests.errors import UserError
 from manifests.files.blobs import BlobStore
-from manifests.imports.ground_truth import import_ground_truth
 from manifests.imports.pairing import find_pairs
 from manifests.pixels.image_files import list_pictures
 from manifests.pixels.images import decode_image

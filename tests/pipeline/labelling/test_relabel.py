@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pytest
 from joined_rows import join_dataset
+from paired_import import import_ground_truth
 from PIL import Image, ImageOps
 from red_network import red_is_person
 from submissions import assign
@@ -29,7 +30,6 @@ from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.decisions.publish import NothingToPublish, publish
 from manifests.errors import UserError
 from manifests.files.blobs import BlobStore, sha256_hex
-from manifests.imports.ground_truth import import_ground_truth
 from manifests.pixels.geometry import Box
 from manifests.pixels.masks import decode_mask
 from manifests.samples.sample import Row, Source, score_mask, store_sample
