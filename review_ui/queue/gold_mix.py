@@ -35,15 +35,15 @@ class GoldMix:
 
     def __init__(self, rates: Rates, rng: random.Random) -> None:
         self.gold: Mapping[MaskKey, GoldSample] = {}
-        self._rates = rates
+        self.rates = rates
         self._rng = rng
 
     def purpose(self) -> Purpose:
         """The purpose of the next sample."""
         chance = self._rng.random()
-        if chance < self._rates.gold:
+        if chance < self.rates.gold:
             return "gold"
-        return "repeat" if chance < self._rates.gold + self._rates.repeat else "work"
+        return "repeat" if chance < self.rates.gold + self.rates.repeat else "work"
 
     def choose_gold(self, seen: Collection[MaskKey]) -> GoldSample | None:
         """A gold sample whose image the reviewer has not judged yet, with any mask."""

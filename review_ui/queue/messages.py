@@ -28,10 +28,11 @@ class NextRequest:
 
 @dataclass(frozen=True, slots=True)
 class QueueProgress:
-    """Samples with a verdict, published or not, out of all that people judge."""
+    """Samples with a verdict, published or not, out of all that people judge; `flagged` ones wait for a lead."""
 
     done: int
     total: int
+    flagged: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from manifests.decisions.decision import MaskKey
 from manifests.store.manifest import Manifest
 
 BANDS = 10  # of doubt
-_COLUMNS = ("sample_id", "image_sha256", "mask_sha256", "width", "height", "doubt", "status", "origin")
+_COLUMNS = ("sample_id", "image_sha256", "mask_sha256", "width", "height", "doubt", "source_uri", "status", "origin")
 _KEPT = 65536  # samples cached as Python objects: those on screens are read again and again
 _STRIDE = 4096  # rows searched together for free ones
 
@@ -36,7 +36,10 @@ Flags = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class OpenSample:
-    """One portrait and the mask to be judged; width and height in pixels, doubt in 0..1 or None."""
+    """One portrait and the mask to be judged; width and height in pixels, doubt in 0..1 or None.
+
+    `source_uri` is that of its source image; empty for a gold sample.
+    """
 
     sample_id: str
     image_sha256: str
@@ -44,6 +47,7 @@ class OpenSample:
     width: int
     height: int
     doubt: float | None
+    source_uri: str = ""
 
     @property
     def key(self) -> MaskKey:

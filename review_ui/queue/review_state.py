@@ -112,7 +112,8 @@ class ReviewState:
         """Progress with gold and repeats in both numbers: a number that stands still would reveal them."""
         measured = len(self.standing.measured(reviewer.name))
         total = len(self.queue) - len(self.set_aside)
-        return QueueProgress(done=total - self.queue.waiting + measured, total=total + measured)
+        flagged = sum(not self.standing.outcome(key).standing for key in self.second_look)
+        return QueueProgress(total - self.queue.waiting - flagged + measured, total + measured, flagged)
 
     def _count_holders(self, key: MaskKey) -> None:
         if self.current(key):

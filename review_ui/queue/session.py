@@ -54,6 +54,11 @@ class ReviewSession:
         self._lock = threading.Lock()
 
     @property
+    def shows_names(self) -> bool:
+        """Whether reviewers see the names of files; not where gold is mixed in, which they would give away."""
+        return not self._mix.rates.gold
+
+    @property
     def manifest(self) -> Manifest:
         """The version under review."""
         return self._live.state.manifest

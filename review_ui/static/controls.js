@@ -4,6 +4,8 @@ import { listenForKeys } from "./keys.js";
 import { FLAG } from "./show/status.js";
 import { listenForSwipes } from "./swipe.js";
 
+const WHEEL_ZOOM = 0.0015; // per CSS pixel of the wheel
+const DOUBLE_CLICK_ZOOM = 3;
 const SWIPES = { right: "accept", left: "reject", up: "skip" };
 const SWIPE_WORDS = { right: "✓ Accept", left: "✕ Reject", up: "⇥ Skip" };
 
@@ -71,10 +73,11 @@ export function listen(viewer, root) {
 
 function act(viewer, action, event) {
   if (action === "help") return viewer.toggleHelp();
-  if (viewer.helpIsOpen) return false;
+  if (viewer.dialogIsOpen) return false;
   if (viewer.screen.isRepairing) return IN_REPAIR[action] ? IN_REPAIR[action](viewer, event) : false;
   const reason = /^reason(\d)$/.exec(action);
-  if (reason) return viewer.giveReason(viewer.status.reasons[reason[1] - 1]?.dataset.reason);
+  if (reason) return viewer.giveReason(viewer.status.reasons[reason[1] - 1]?.dataset.reason, event);
+  if (viewer.asking && (action === "confirm" || action === "reject")) return viewer.giveReason(null, event);
   const here = { ...EVERYWHERE, ...(viewer.screen.inGrid ? IN_GRID : ON_STAGE) };
   return here[action] ? here[action](viewer, event) : false;
 }
@@ -106,7 +109,9 @@ function listenForClicks(viewer, root) {
     "#stronger": () => viewer.screen.tools.fade(1),
     "[data-view]": (event) => viewer.screen.tools.choose(event.currentTarget.dataset.view),
     "[data-queue]": (event) => viewer.turnTo(event.currentTarget.dataset.queue),
-    "[data-reason]": (event) => viewer.giveReason(event.currentTarget.dataset.reason),
+    "[data-reason]": (event) => viewer.giveReason(event.currentTarget.dataset.reason, event),
+    "#no-reason": (event) => viewer.giveReason(null, event),
+    "[data-action=second-look]": () => viewer.turnTo("second_look"),
   };
   for (const [selector, click] of Object.entries(actions)) {
     for (const button of root.querySelectorAll(selector)) {
@@ -114,7 +119,7 @@ function listenForClicks(viewer, root) {
       button.addEventListener("mousedown", (event) => event.preventDefault()); // focus, and so space, stays put
     }
   }
-  root.querySelector("#shortcuts").addEventListener("change", () => viewer.screen.toggle("shortcuts"));
+  for (const name of ["shortcuts", "ask"]) root.querySelector(`#${name}`).addEventListener("change", () => viewer.screen.toggle(name));
 }
 
 function holdToHide(viewer, button) {
@@ -126,13 +131,21 @@ function holdToHide(viewer, button) {
   button.addEventListener("contextmenu", (event) => event.preventDefault()); // a long touch
 }
 
-/** In the zoom the wheel travels along the edge and the pointer drags the picture. */
-function lookCloser({ stage }, panes) {
-  panes.addEventListener("wheel", (event) => {
-    if (!stage.zoom) return;
+/** Wheel and double click zoom where the pointer is; in the zoom the pointer drags the picture. */
+function lookCloser(screen, panes) {
+  const { stage } = screen;
+  const zoomAt = (event, factor) => {
+    const pane = event.target.closest("canvas");
+    if (!pane) return;
     event.preventDefault();
-    stage.scroll(event.deltaMode === WheelEvent.DOM_DELTA_PIXEL ? event.deltaY : 30 * event.deltaY);
+    stage.zoomAt(pane, event, factor);
+    screen.showTools();
+  };
+  panes.addEventListener("wheel", (event) => {
+    const distancePx = event.deltaMode === WheelEvent.DOM_DELTA_PIXEL ? event.deltaY : 30 * event.deltaY;
+    zoomAt(event, Math.exp(-distancePx * WHEEL_ZOOM));
   }, { passive: false });
+  panes.addEventListener("dblclick", (event) => (stage.zoom ? screen.toggleZoom() : zoomAt(event, DOUBLE_CLICK_ZOOM)));
   let last = null; // where the pointer that drags was
   panes.addEventListener("pointerdown", (event) => {
     if (!stage.zoom) return;
@@ -151,7 +164,7 @@ function swipeToDecide(viewer, root) {
   const [panes, hint] = [root.querySelector(".panes"), root.querySelector(".swipe")];
   const isStill = window.matchMedia("(prefers-reduced-motion: reduce)");
   listenForSwipes(root.querySelector(".scene"), {
-    isWanted: () => !viewer.screen.inGrid && !viewer.screen.isRepairing && !viewer.screen.stage.zoom && !viewer.helpIsOpen,
+    isWanted: () => !viewer.screen.inGrid && !viewer.screen.isRepairing && !viewer.screen.stage.zoom && !viewer.dialogIsOpen,
     onMove: (dx, dy, direction) => {
       panes.style.transform = isStill.matches || (dx === 0 && dy === 0) ? "" : `translate(${dx}px, ${Math.min(0, dy)}px)`;
       hint.hidden = direction === null;

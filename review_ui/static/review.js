@@ -38,6 +38,7 @@ class Viewer {
     this.settings = new Settings();
     this.journal = new Journal();
     this.published = null; // the version just made, until the next decision
+    this.asking = null; // a reject on stage that waits for its reason, like an entry of the journal
     this.screen = new Screen(this, root, this.settings, {
       onPick: (entry) => (entry === this.screen.picked ? this.back() : this.pick(entry)),
     });
@@ -73,12 +74,15 @@ class Viewer {
     const { stage, inGrid, isRepairing, clock } = this.screen;
     const { item } = stage;
     if (inGrid || isRepairing || !item || !stage.isPainted || (item.error && verdict !== "skip")) return;
+    if (!stage.isVisible) return this.status.warn("This window is too small to judge a mask in: make it larger, or turn the phone upright.");
+    if (verdict === "reject" && this.settings.ask && reason === null && !this.asking) return this.ask(item);
+    this.asking = null;
     const entry = { verdict, reason, decision_ms: clock.read(event.timeStamp), mode: "single", item: mask ? repaired(item, mask) : unrepaired(item), mask };
     if (this.screen.picked) this.replace(this.screen.picked, entry);
     else this.feed.remove([item]);
     this.settle([entry], event);
-    if (verdict === "reject") this.journal.rejected = entry;
-    this.status.showReasons(this.journal.rejected);
+    if (verdict === "reject" && !(this.settings.ask && !this.screen.picked)) this.journal.rejected = entry;
+    this.screen.showState();
     this.sayDone(inWords(entry));
   }
 
@@ -144,8 +148,16 @@ class Viewer {
     this.feed.refillIfLow();
   }
 
-  /** The reject just made, once more with a reason. */
-  giveReason(reason) {
+  /** Let a reject wait for its reason, the picture still on stage. */
+  ask(item) {
+    this.asking = { verdict: "reject", reason: null, item };
+    this.screen.showState();
+    this.say("rejected: why? A number, or Enter for no reason");
+  }
+
+  /** The reason of the reject that waits for one, null for none; or of the reject just made, which goes out once more. */
+  giveReason(reason, event) {
+    if (this.asking) return this.decide("reject", event, { reason });
     const entry = this.journal.rejected;
     if (!entry || !reason) return;
     entry.reason = reason;
@@ -167,6 +179,7 @@ class Viewer {
   }
 
   undo() {
+    if (this.asking) return this.back();
     if (this.screen.picked) return this.back();
     const taken = this.journal.takeBack();
     if (taken.length === 0) return;
@@ -196,7 +209,10 @@ class Viewer {
     this.feed.refill();
   }
 
+  /** Publish; in the middle of the queue only after a question. */
   async publish() {
+    const { feed } = this;
+    if (feed.queue === "work" && feed.upcoming.length > 0 && !(await this.confirmPart())) return;
     this.status.tell("Publishing…");
     try {
       if (!(await this.outbox.deliver())) throw new Error(`${this.outbox.size} decisions are not saved yet`);
@@ -209,18 +225,34 @@ class Viewer {
     }
   }
 
+  /** Whether the verdicts so far are to be published although masks wait. */
+  async confirmPart() {
+    const dialog = this.root.querySelector("#publish-part");
+    const { done, total } = this.feed.progress;
+    dialog.querySelector("p").textContent = `${total - done} of ${total} masks have no verdict yet; they stay pending in the next version, and reviewing goes on with it.`;
+    dialog.returnValue = "";
+    dialog.showModal();
+    await new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
+    return dialog.returnValue === "publish";
+  }
+
   // Past decisions --------------------------------------------------------------------------------------------
 
   /** Bring a past decision back on stage, to be changed. */
   pick(entry) {
+    this.asking = null;
     this.screen.picked = entry;
     this.journal.rejected = entry.verdict === "reject" ? entry : null; // so that a reason can be given late
     this.screen.showAnother();
     this.say(`${inWords(entry)}; decide again, or Escape`);
   }
 
-  /** Out of the zoom, or away from a past decision; false when there was neither. */
+  /** Out of the zoom, or away from a reject that waits or a past decision; false when there was none of it. */
   back() {
+    if (this.asking) {
+      this.asking = null;
+      return this.screen.showState();
+    }
     if (this.screen.stage.zoom) return this.screen.toggleZoom();
     if (!this.screen.picked) return false;
     this.screen.picked = this.journal.rejected = null;
@@ -257,7 +289,7 @@ class Viewer {
 
   /** Turn to a queue, from its beginning. */
   turnTo(queue) {
-    this.screen.picked = null;
+    this.screen.picked = this.asking = null;
     this.feed.clear(queue);
     for (const button of this.root.querySelectorAll("[data-queue]")) button.ariaPressed = String(button.dataset.queue === queue);
     this.screen.grid.hide();
@@ -271,8 +303,8 @@ class Viewer {
     else dialog.showModal();
   }
 
-  get helpIsOpen() {
-    return this.root.querySelector("#keys").open;
+  get dialogIsOpen() {
+    return this.root.querySelector("dialog[open]") !== null;
   }
 
   count({ verdict }, difference) {

@@ -6,6 +6,7 @@ sign-in layer puts the reviewer into `request.state.reviewer`; without users eve
 """
 
 import asyncio
+import re
 from base64 import b64encode
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -140,6 +141,7 @@ async def me(request: Request, reviewer: Me) -> dict[str, Any]:
 @router.get("/api/next")
 async def next_samples(
     reviewer: Me,
+    session: Session,
     group_commit: Commits,
     root: Root,
     n: Count = 16,
@@ -149,7 +151,9 @@ async def next_samples(
     if queue == "second_look":
         await require_lead(reviewer)
     assignment = await group_commit.next(NextRequest(reviewer, n, tab, queue))
-    return JSONResponse(_assignment_json(assignment, root))  # itself: FastAPI would look at each value first
+    return JSONResponse(
+        _assignment_json(assignment, root, named=session.shows_names)
+    )  # itself: FastAPI would look at each value first
 
 
 @router.get("/api/history")
@@ -228,17 +232,25 @@ def no_such_route(rest: str) -> None:
     raise HTTPException(404, f"expected a route of this server, found {ascii(f'/api/{rest}')[:80]}")
 
 
-def _assignment_json(assignment: Assignment, root: str) -> dict[str, Any]:
+def _assignment_json(assignment: Assignment, root: str, *, named: bool) -> dict[str, Any]:
     expires = {"lease_expires_at": assignment.lease_expires_at.isoformat()}
     return {
         "samples": [
-            _sample_json(sample, root) | expires | _verdicts_json(assignment.verdicts, sample)
+            _sample_json(sample, root)
+            | expires
+            | ({"name": file_name(sample.source_uri)} if named else {})
+            | _verdicts_json(assignment.verdicts, sample)
             for sample in assignment.samples
         ],
         "remaining": assignment.remaining,
         "progress": asdict(assignment.progress),
         "manifest": assignment.manifest,
     }
+
+
+def file_name(uri: str) -> str:
+    """The last part of a path or URL."""
+    return re.split(r"[/\\]", uri.split("?")[0])[-1]
 
 
 def _result_json(result: DecisionResult) -> dict[str, Any]:

@@ -27,7 +27,7 @@ REASONS = (  # of a reject; the keys 1 to 9, in this order
     "other",
 )
 
-_STYLES = ("page.css", "review.css", "panels.css")
+_STYLES = ("page.css", "review.css", "panels.css", "phone.css")
 _FRESH = {"Cache-Control": "no-cache"}  # revalidated each time, so that scripts of two releases never mix
 
 

@@ -64,10 +64,10 @@ def decision(client: TestClient, **changes: object) -> dict[str, object]:
 def test_next_gives_the_fields_of_the_contract(client):
     answer = client.get("/api/next", params={"n": 2}).json()
     assert answer["remaining"] == 6
-    assert answer["progress"] == {"done": 0, "total": 6}
+    assert answer["progress"] == {"done": 0, "total": 6, "flagged": 0}
     sample = answer["samples"][0]
     assert sample.keys() == {
-        "sample_id", "mask_sha256", "image_url", "mask_url", "width", "height", "doubt", "lease_expires_at",
+        "sample_id", "mask_sha256", "image_url", "mask_url", "width", "height", "doubt", "name", "lease_expires_at",
     }  # fmt: skip
     assert sample["lease_expires_at"].endswith("+00:00")
     assert len(client.get("/api/next").json()["samples"]) == 6

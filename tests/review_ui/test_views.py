@@ -158,7 +158,7 @@ def levels(server: Server, sample: dict) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(answer.content)))
 
 
-def test_the_zoom_follows_the_edge_with_keys_and_wheel_and_goes_anywhere_with_the_pointer(page, server):
+def test_the_zoom_follows_the_edge_with_keys_and_goes_anywhere_with_the_pointer(page, server):
     sample = handed_out(page, server)[0]
     on_screen(page)
     choose(page, "overlay")
@@ -176,9 +176,6 @@ def test_the_zoom_follows_the_edge_with_keys_and_wheel_and_goes_anywhere_with_th
         assert not near.all()
     page.keyboard.press("ArrowLeft")
     assert aim(page) == places[-2]
-    page.hover(".overlay")
-    page.mouse.wheel(0, 200)
-    page.wait_for_function(f"document.querySelector('#sample').dataset.aim !== '{places[-2][0]},{places[-2][1]}'")
     before = aim(page)
     box = page.locator(".overlay").bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -192,6 +189,127 @@ def test_the_zoom_follows_the_edge_with_keys_and_wheel_and_goes_anywhere_with_th
     assert picture(page) == whole
     page.keyboard.press("ArrowRight")
     assert picture(page) == whole
+
+
+def test_the_wheel_and_a_double_click_zoom_where_the_pointer_is(page, server):
+    sample = handed_out(page, server)[0]
+    on_screen(page)
+    choose(page, "overlay")
+    whole, box = picture(page), page.locator(".overlay").bounding_box()
+    scale = box["width"] / sample["width"]
+    x, y = 0.3 * sample["width"], 0.25 * sample["height"]  # of the picture, in its pixels
+    page.mouse.move(box["x"] + x * scale, box["y"] + y * scale)
+    for _ in range(8):
+        page.mouse.wheel(0, -200)
+    expect(page.locator("#zoom")).to_have_attribute("aria-pressed", "true")
+    aim_x, aim_y = aim(page)
+    assert abs(aim_x - x) < 0.35 * sample["width"]
+    assert abs(aim_y - y) < 0.35 * sample["height"]
+    for _ in range(10):
+        page.mouse.wheel(0, 300)
+    expect(page.locator("#zoom")).to_have_attribute("aria-pressed", "false")
+    assert picture(page) == whole
+    page.mouse.dblclick(box["x"] + x * scale, box["y"] + y * scale)
+    expect(page.locator("#zoom")).to_have_attribute("aria-pressed", "true")
+    page.mouse.dblclick(box["x"] + x * scale, box["y"] + y * scale)
+    expect(page.locator("#zoom")).to_have_attribute("aria-pressed", "false")
+
+
+def test_panes_keep_their_places_from_sample_to_sample(page, server):
+    open_page(page, server)
+    inner_edges = set()
+    for _ in range(4):
+        left, right = (page.locator(selector).bounding_box() for selector in (".overlay", ".cutout"))
+        inner_edges.add((round(left["x"] + left["width"]), round(right["x"])))
+        act(page, "Space")
+    assert len(inner_edges) == 1
+
+
+def test_one_line_says_which_file_it_is_how_large_and_how_doubtful(page, server):
+    sample = handed_out(page, server)[0]
+    on_screen(page)
+    size = f"{sample['width']} × {sample['height']}"
+    expect(page.locator("#about")).to_contain_text(f"{sample['name']} · {size} · doubt {sample['doubt']:.2f}")
+
+
+SHAPES = """
+async () => {
+  const { shapeOf } = await import("/viewer/picture/shape.js");
+  const [width, height] = [200, 300];
+  const levels = new Uint8Array(width * height);
+  const fill = (left, top, right, bottom, level) => {
+    for (let y = top; y < bottom; y++) levels.fill(level, y * width + left, y * width + right);
+  };
+  const found = [shapeOf(levels, width, height)];
+  fill(20, 100, 180, 300, 255);
+  found.push(shapeOf(levels, width, height));
+  fill(60, 150, 80, 170, 0);
+  fill(100, 150, 120, 170, 100);
+  fill(5, 5, 30, 30, 128);
+  fill(150, 20, 152, 22, 255);
+  found.push(shapeOf(levels, width, height));
+  return found.map(({ pieces, holes }) => [pieces, holes]);
+}
+"""
+
+
+def test_pieces_and_holes_are_counted_without_specks(page, server):
+    open_page(page, server)
+    assert page.evaluate(SHAPES) == [[0, 0], [1, 0], [2, 2]]
+
+
+def test_the_reasons_show_the_mask_that_they_are_about(page, server):
+    open_page(page, server)
+    expect(page.locator(".reasons")).to_be_hidden()
+    act(page, "x")
+    expect(page.locator(".why canvas")).to_be_visible()
+    expect(page.locator("#about")).to_be_hidden()
+    page.keyboard.press("5")
+    expect(page.locator("[data-reason=hair]")).to_have_attribute("aria-pressed", "true")
+    act(page, "a")
+    expect(page.locator(".reasons")).to_be_hidden()
+    expect(page.locator("#about")).to_be_visible()
+
+
+@pytest.mark.parametrize(("key", "reason"), [("5", "hair"), ("Enter", None), ("x", None)])
+def test_a_reject_waits_for_its_reason_where_that_is_wished(page, server, key, reason):
+    sample = open_page(page, server)
+    page.check("#ask")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("x")
+    expect(page.locator(".reasons")).to_be_visible()
+    assert on_screen(page) == sample
+    page.keyboard.press("Escape")
+    expect(page.locator(".reasons")).to_be_hidden()
+    page.keyboard.press("x")
+    act(page, key)
+    expect(page.locator(".reasons")).to_be_hidden()
+    saved(page)
+    assert server.decided()[0] == (sample, "reject", reason)
+
+
+def test_no_verdict_counts_where_the_mask_can_not_be_seen(page, server):
+    open_page(page, server)
+    page.set_viewport_size({"width": 700, "height": 150})
+    before = server.decided()
+    page.keyboard.press("a")
+    expect(page.locator("#message")).to_contain_text("too small to judge a mask in")
+    assert server.decided() == before
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (844, 390), (820, 1180)])
+def test_nothing_is_cut_off_and_a_picture_shows_on_phones_and_tablets(browser, server, width, height):
+    for phone in new_page(browser, viewport={"width": width, "height": height}, has_touch=True, is_mobile=True):
+        open_page(phone, server)
+        box = phone.locator(".overlay").bounding_box()
+        assert min(box["width"], box["height"]) >= 150
+        for name in ("accept", "reject", "undo", "skip", "flag", "repair", "help"):
+            button = phone.locator(f"#{name}").bounding_box()
+            assert button["x"] >= 0
+            assert button["y"] >= 0
+            assert button["x"] + button["width"] <= width
+            assert button["y"] + button["height"] <= height
+        assert phone.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def soften(mask: np.ndarray, x: int, y: int, radius: int) -> np.ndarray:
@@ -242,14 +360,14 @@ def test_a_page_of_the_grid_is_confirmed_and_undone_as_one(page, server):
     before = server.decided()
     page.keyboard.press("g")
     first = grid_painted(page)
-    assert len(first) == 8
+    assert len(first) == 10
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowDown")
-    page.keyboard.press("x")  # the sixth
+    page.keyboard.press("x")  # the seventh
     page.locator(".grid button").nth(2).click()
     page.locator(".grid button").nth(3).click()
     page.locator(".grid button").nth(3).click()  # marked and unmarked
-    expect(page.locator("#confirm")).to_contain_text("accept 6, reject 2")
+    expect(page.locator("#confirm")).to_contain_text("accept 8, reject 2")
     page.keyboard.press("Enter")
     expect(page.locator(".grid button").first).not_to_have_attribute("data-sample-id", first[0])
     second = grid_painted(page)
@@ -257,11 +375,11 @@ def test_a_page_of_the_grid_is_confirmed_and_undone_as_one(page, server):
     saved(page)
     decisions = [decision for batch in batches for decision in batch["decisions"]]
     assert [(decision["sample_id"], decision["verdict"]) for decision in decisions] == [
-        (sample, "reject" if index in (2, 5) else "accept") for index, sample in enumerate(first)
+        (sample, "reject" if index in (2, 6) else "accept") for index, sample in enumerate(first)
     ]
     assert {decision["mode"] for decision in decisions} == {"grid"}
     assert len({decision["decision_ms"] for decision in decisions}) == 1
-    assert sorted(entry[0] for entry in server.decided()[:8]) == sorted(first)
+    assert sorted(entry[0] for entry in server.decided()[:10]) == sorted(first)
 
     page.reload()
     assert grid_painted(page) == second
@@ -272,7 +390,7 @@ def test_a_page_of_the_grid_is_confirmed_and_undone_as_one(page, server):
 
 
 def test_a_page_of_the_grid_is_not_confirmed_before_all_its_pictures_are_painted(page, server):
-    last = handed_out(page, server)[7]
+    last = handed_out(page, server)[9]
     on_screen(page)
     before = server.decided()
     held: list[Route] = []
@@ -281,12 +399,12 @@ def test_a_page_of_the_grid_is_not_confirmed_before_all_its_pictures_are_painted
     with page.expect_request(f"**{last['image_url']}"):
         open_page(page, server)
     page.keyboard.press("g")
-    expect(page.locator(".grid canvas:visible")).to_have_count(7)
+    expect(page.locator(".grid canvas:visible")).to_have_count(9)
     page.keyboard.press("Enter")
     expect(page.locator("#confirm")).to_be_disabled()
     held[0].fulfill(status=404)
     grid_painted(page)
-    expect(page.locator(".grid button").nth(7)).to_contain_text("is missing on the server")
+    expect(page.locator(".grid button").nth(9)).to_contain_text("is missing on the server")
     expect(page.locator("#confirm")).to_be_enabled()
     assert server.decided() == before
 

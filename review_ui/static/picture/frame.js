@@ -2,17 +2,20 @@
 
 import { panesOf } from "./views.js";
 
-const GAP_PX = 16;
-const ASIDE_FRACTION = 0.24; // of the width, for a second pane that would cost the first one too much at equal size
+const GAP_PX = 16; // between two panes
+const PORTRAIT = { width: 3, height: 4 }; // the shape of most pictures: panes are placed for it
 
-/** Scales (CSS pixels per pixel) of one or two panes in `box`: equal when that costs little size, as in upright portraits. */
-export function scales({ width, height }, box, paneCount) {
-  const scaleInto = (boxWidth) => Math.max(1e-3, Math.min(boxWidth / width, box.height / height));
-  if (paneCount === 1) return [scaleInto(box.width)];
-  const equal = scaleInto((box.width - GAP_PX) / 2);
-  const asideWidth = box.width * ASIDE_FRACTION;
-  const alone = scaleInto(box.width - GAP_PX - asideWidth);
-  return equal > 0.85 * alone ? [equal, equal] : [alone, scaleInto(asideWidth)];
+/** The box of each of one or two panes in `box` (CSS pixels): the same for every picture, so that the eye needn't hunt. */
+export function paneBox({ width, height }, paneCount) {
+  if (paneCount === 1) return { width, height, isStacked: false };
+  const isStacked = scaleInto({ width, height: height / 2 }, PORTRAIT) > scaleInto({ width: width / 2, height }, PORTRAIT);
+  const half = (length) => Math.max(1, (length - GAP_PX) / 2);
+  return isStacked ? { width, height: half(height), isStacked } : { width: half(width), height, isStacked };
+}
+
+/** The scale (CSS pixels per pixel) at which a picture fills a box. */
+export function scaleInto(box, { width, height }) {
+  return Math.max(1e-3, Math.min(box.width / width, box.height / height));
 }
 
 /** How pictures are shown: the view, as large as `box` (CSS pixels) lets them be; equal keys mean equal frames. */
@@ -23,14 +26,15 @@ export function makeLook({ view, opacity }, { width, height }, { isCell, ratio }
 
 /** {key, panes: [{image, scale}]}: the picture as `look` wants it, or through other panes. */
 export function renderFrame(picture, look, panes = panesOf(look)) {
-  const rendered = scales(picture, look.box, panes.length).map((scale, k) => {
+  const scale = scaleInto(paneBox(look.box, panes.length), picture);
+  const rendered = panes.map((pane) => {
     const width = Math.max(1, Math.round(picture.width * scale * look.ratio));
     const height = Math.max(1, Math.round(picture.height * scale * look.ratio));
     const canvas = new OffscreenCanvas(width, height);
     const context = canvas.getContext("2d", { alpha: false });
     context.imageSmoothingQuality = "high";
     context.scale(width / picture.width, height / picture.height);
-    panes[k](context, picture, { opacity: look.opacity, scale });
+    pane(context, picture, { opacity: look.opacity, scale });
     return { image: canvas.transferToImageBitmap(), scale }; // drawn now: a canvas waits until it is looked at
   });
   return { key: look.key, panes: rendered };

@@ -5,7 +5,8 @@ import { doubtfulPlace } from "./doubtful.js";
 import { outlineOf, renderFrame } from "./frame.js";
 import { PERSON_LEVEL, TINT, greyLevels, packed } from "./levels.js";
 
-const OPAQUE = packed(255, 255, 255, 255);
+const OPAQUE = packed(255, 255, 255, 255);import { shapeOf } from "./shape.js";
+
 const THUMB_PX = 96;
 const THUMB_TINT = 0.65;
 const GROUNDS = [[0, 168, 84], [214, 51, 140], [44, 96, 224], [240, 190, 30]]; // RGB, loud on purpose
@@ -25,7 +26,7 @@ self.onmessage = async ({ data: { id, photo, mask, size, look } }) => {
 
 /**
  * Files and the size to bring both to -> `photo`; `shade`, opaque on the background; `person`, the person's own
- * pixels; `thumb`, small and square; `lines` and `place` of the edge; `ground`, a colour unlike the person's.
+ * pixels; `thumb`, small and square; `lines` and `place` of the edge, `shape`; `ground`, a colour unlike the person's.
  */
 async function prepare(photoFile, maskFile, size) {
   const [photo, mask] = await Promise.all([
@@ -39,6 +40,7 @@ async function prepare(photoFile, maskFile, size) {
   return {
     ...size,
     lines,
+    shape: shapeOf(levels, size.width, size.height),
     place: doubtfulPlace(levels, size.width, size.height, lines),
     ground: groundUnlike(person, size),
     thumb: thumb(photo, shade, size),

@@ -5,7 +5,8 @@ import { makeLook, renderFrame } from "../picture/frame.js";
 import { bare } from "../picture/views.js";
 
 export const MAX_CELLS = 16;
-const CELL_PX = { width: 250, height: 230 }; // the least a mask can be judged in
+const LEAST_PX = 200; // height of a picture that a mask can be judged in
+const ASPECT = 0.75; // width by height of most portraits: cells are cut so that these fill them
 const GAP_PX = 8; // as in panels.css
 const FRAME_PX = 10; // a cell's border and padding, left and right together
 
@@ -47,21 +48,34 @@ export class Grid {
 
   /** The scene may have another size now. */
   measure() {
-    this.boxKept = null;
+    this.boxKept = this.layoutKept = null;
   }
 
-  /** {columns, rows} that fit the window. */
+  /** {columns, rows} whose pictures fill the window best. */
   get layout() {
-    const { width, height } = this.box;
-    let columns = Math.max(1, Math.floor((width + GAP_PX) / (CELL_PX.width + GAP_PX)));
-    let rows = Math.max(1, Math.floor((height + GAP_PX) / (CELL_PX.height + GAP_PX)));
-    while (columns * rows > MAX_CELLS) columns > rows ? columns-- : rows--;
-    return { columns, rows };
+    this.layoutKept ??= this.bestLayout();
+    return this.layoutKept;
+  }
+
+  bestLayout() {
+    let best = { columns: 1, rows: 1, area: 0 };
+    for (let rows = 1; rows <= MAX_CELLS; rows++) {
+      for (let columns = 1; columns * rows <= MAX_CELLS; columns++) {
+        const cell = this.boxOf({ columns, rows });
+        const height = Math.min(cell.height, cell.width / ASPECT);
+        const area = columns * rows * ASPECT * height * height;
+        if (height >= LEAST_PX && area > best.area) best = { columns, rows, area };
+      }
+    }
+    return best;
   }
 
   /** What a picture has of its cell, in CSS pixels. */
   get cellBox() {
-    const { columns, rows } = this.layout;
+    return this.boxOf(this.layout);
+  }
+
+  boxOf({ columns, rows }) {
     const { width, height } = this.box;
     return {
       width: Math.max(1, (width - (columns - 1) * GAP_PX) / columns - FRAME_PX),

@@ -1,4 +1,5 @@
-// What stands in the picture's place when there is none: {title, text, publish}, in words for a person.
+// What stands in the picture's place when there is none: {title, text, publish, flagged}, in words for a person; `publish`
+// and `flagged` offer the buttons to publish and to look at what was flagged.
 
 /** `published` is the version just made, or null. Null while an answer is awaited. */
 export function noticeFor({ feed, outbox, published, isLead }) {
@@ -14,13 +15,16 @@ function elsewhere({ remaining }) {
   return { title: "Nothing for you right now", text: `${masks} on other screens, or waiting for somebody else's verdict. This page looks again every few seconds.` };
 }
 
-function endOf({ queue, progress: { done, total } }, published, isLead) {
+function endOf({ queue, progress: { done, total, flagged = 0 } }, published, isLead) {
   if (queue === "second_look") return { title: "No second look wanted", text: "Masks on which verdicts differ come up here." };
   if (total === 0) return { title: "Nothing to review", text: "This version has no masks that a person judges." };
-  if (published) return { title: "All reviewed and published", text: `${published} holds ${done} verdicts. Undo still works.` };
-  const text = `${done} of ${total} masks have a verdict.`;
+  const rest = flagged ? ` ${flagged} ${flagged === 1 ? "is" : "are"} flagged and ${flagged === 1 ? "waits" : "wait"} for a second look.` : "";
+  const offer = { flagged: flagged > 0 && isLead };
+  const verdicts = done === 1 ? "1 verdict" : `${done} verdicts`;
+  if (published) return { title: "All reviewed and published", text: `${published} holds ${verdicts}.${rest} Undo still works.`, ...offer };
+  const text = `${done} of ${total} masks ${done === 1 ? "has" : "have"} a verdict.${rest}`;
   if (!isLead) return { title: "All reviewed", text: `${text} Undo still works.` };
-  return { title: "All reviewed", text: `${text} Publish writes them as the next version; undo still works.`, publish: true };
+  return { title: "All reviewed", text: `${text} Publish writes them as the next version; undo still works.`, publish: true, ...offer };
 }
 
 /** What is said above the picture: about a past decision on stage, or the others' verdicts at a second look; or "". */

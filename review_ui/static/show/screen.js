@@ -64,6 +64,7 @@ export class Screen {
 
   show() {
     if (this.isRepairing) this.endRepair();
+    this.viewer.asking = null;
     this.clock.stop();
     this.showFrame();
     this.feed.ahead = this.inGrid ? Math.max(AHEAD, 2 * this.grid.pageSize) : AHEAD;
@@ -149,7 +150,8 @@ export class Screen {
   showState() {
     const { journal } = this.viewer;
     this.status.showProgress(this.feed.progress, journal.entries);
-    this.status.showReasons(journal.rejected);
+    this.status.showReasons(this.viewer.asking ?? journal.rejected, Boolean(this.viewer.asking));
+    this.status.showAbout(this.inGrid ? null : this.stage.item);
     this.strip.show(journal.entries, this.picked);
     this.showTools();
     const item = this.stage.isPainted ? this.stage.item : null;

@@ -1,12 +1,12 @@
 // The stage: the sample on screen, in the chosen view, or a notice in its place.
 
 import { afterPaint, copyInto, size, whenIdle } from "../picture/canvas.js";
-import { makeLook, renderFrame, scales } from "../picture/frame.js";
+import { makeLook, paneBox, renderFrame, scaleInto } from "../picture/frame.js";
 import { Inset } from "./inset.js";
 import { VIEWS, bare, panesOf } from "../picture/views.js";
 import { Zoom } from "./zoom.js";
 
-const GAP_PX = 16; // between two zoomed panes, as between two whole ones
+const LEAST_PX = 100; // of the scene's shorter side, to judge a mask in
 const AHEAD = 3; // samples drawn before their turn
 
 export class Stage {
@@ -41,12 +41,13 @@ export class Stage {
     else item.picture.then(() => this.item === item && this.paint(item));
   }
 
-  notice({ title, text, publish = false }) {
+  notice({ title, text, publish = false, flagged = false }) {
     this.figure.hidden = true;
     this.panel.hidden = false;
     this.panel.querySelector("h2").textContent = title;
     this.panel.querySelector("p").textContent = text;
-    this.panel.querySelector("button").hidden = !publish;
+    this.panel.querySelector("[data-action=publish]").hidden = !publish;
+    this.panel.querySelector("[data-action=second-look]").hidden = !flagged;
   }
 
   /** Nothing but whose turn it is: the grid has the scene. */
@@ -87,6 +88,10 @@ export class Stage {
   }
 
   drawWhole(picture) {
+    const pane = paneBox(this.box, this.view.panes.length);
+    this.figure.style.setProperty("--pane-width", `${pane.width}px`);
+    this.figure.style.setProperty("--pane-height", `${pane.height}px`);
+    this.figure.classList.toggle("stacked", pane.isStacked);
     const frame = this.isBare ? renderFrame(picture, this.look, this.panes) : this.frameOf(this.item);
     frame.panes.forEach(({ image }, k) => copyInto(this.canvases[k], image));
     if (this.settings.inset) {
@@ -110,8 +115,13 @@ export class Stage {
   }
 
   zoomedSize() {
-    const count = this.view.panes.length;
-    return { width: (this.box.width - (count - 1) * GAP_PX) / count, height: this.box.height };
+    return paneBox(this.box, this.view.panes.length);
+  }
+
+  /** Whether there is room to see what is to be judged. */
+  get isVisible() {
+    const { width, height } = this.scene.getBoundingClientRect(); // now: a window may have shrunk since it was drawn
+    return Math.min(width, height) >= LEAST_PX;
   }
 
   get view() {
@@ -170,9 +180,12 @@ export class Stage {
 
   toggleZoom() {
     if (!this.item?.ready) return;
-    const fit = scales(this.item.ready, this.box, this.view.panes.length)[0];
-    this.zoom = this.zoom ? null : new Zoom(this.item.ready, fit);
+    this.zoom = this.zoom ? null : new Zoom(this.item.ready, this.fitScale);
     this.draw();
+  }
+
+  get fitScale() {
+    return scaleInto(paneBox(this.box, this.view.panes.length), this.item.ready);
   }
 
   travel(steps) {
@@ -180,8 +193,18 @@ export class Stage {
     this.draw();
   }
 
-  scroll(distancePx) {
-    this.zoom?.travel(distancePx);
+  /** Zoom where the pointer is; `pane` is the canvas under it. */
+  zoomAt(pane, event, factor) {
+    const picture = this.item?.ready;
+    if (!picture) return;
+    if (!this.zoom) {
+      if (factor <= 1) return;
+      this.zoom = Zoom.whole(picture, this.fitScale);
+      this.draw(); // the panes have the window's size now
+    }
+    const box = pane.getBoundingClientRect();
+    this.zoom.by(factor, { x: event.clientX - box.left, y: event.clientY - box.top }, this.zoomedSize());
+    if (this.zoom.isWhole) this.zoom = null;
     this.draw();
   }
 

@@ -1,5 +1,7 @@
 // What the page says beside the picture: progress and pace, the reasons of the last reject, what is unsaved.
 
+import { drawThumb } from "../picture/item.js";
+
 const PACE_OVER = 20; // decisions whose median is the pace shown
 const MESSAGE_MS = 6000;
 
@@ -11,6 +13,19 @@ export const FLAG = "flag"; // the reason of a skip that asks the lead to look
 export function inWords({ verdict, reason }) {
   if (verdict === "skip" && reason === FLAG) return "flagged for the lead";
   return VERDICT_WORDS[verdict] + (reason ? `: ${reason}` : "");
+}
+
+/** File, size, why it comes now: "IMG_1234.jpg · 480 × 640 · doubt 0.86 · 2 pieces". */
+function aboutOf({ sample: { name, width, height, doubt }, ready }) {
+  const { pieces = 1, holes = 0 } = ready?.shape ?? {};
+  const found = [
+    name,
+    `${width} × ${height}`,
+    doubt === null || doubt === undefined ? "" : `doubt ${doubt.toFixed(2)}`,
+    pieces === 0 ? "nobody in it" : pieces > 1 ? `${pieces} pieces` : "",
+    holes > 1 ? `${holes} holes` : holes === 1 ? "1 hole" : "",
+  ];
+  return found.filter(Boolean).join(" · ");
 }
 
 export class Status {
@@ -28,20 +43,29 @@ export class Status {
   }
 
   /** `entries` of the journal, oldest first. */
-  showProgress({ done, total }, entries) {
+  showProgress({ done, total, flagged = 0 }, entries) {
     const times = entries.map((entry) => entry.decision_ms).filter((time) => time !== null).slice(-PACE_OVER);
     const pace = times.length ? ` · ${(median(times) / 1000).toFixed(1)} s per mask` : "";
-    this.find("#progress").textContent = `${done} / ${total}${pace}`;
+    this.find("#progress").textContent = `${done} / ${total}${flagged ? ` · ${flagged} flagged` : ""}${pace}`;
     Object.assign(this.find("progress"), { value: done, max: Math.max(1, total) });
   }
 
-  /** `rejected` is the entry that a reason may be given for, or null. */
-  showReasons(rejected) {
-    this.find(".reasons").classList.toggle("asked", Boolean(rejected));
+  /** `rejected` is the entry that a reason may be given for, or null; while it `waits` for one, nothing else goes on. */
+  showReasons(rejected, waits = false) {
+    this.find("#about").hidden = Boolean(rejected);
+    this.find(".reasons").hidden = !rejected;
+    this.find("#no-reason").hidden = !waits;
+    if (!rejected) return;
+    drawThumb(rejected.item, this.find(".why canvas"));
     for (const button of this.reasons) {
-      button.disabled = !rejected;
-      button.ariaPressed = String(rejected?.reason === button.dataset.reason);
+      button.disabled = false;
+      button.ariaPressed = String(rejected.reason === button.dataset.reason);
     }
+  }
+
+  /** What is on stage, in one quiet line; nothing without an item. */
+  showAbout(item) {
+    this.find("#about").textContent = item ? aboutOf(item) : "";
   }
 
   showUnsaved(count, problem, isSignedOut) {

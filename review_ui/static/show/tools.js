@@ -56,7 +56,7 @@ export class Tools {
     Object.assign(find("#zoom"), { ariaPressed: String(isZoomed), disabled: isGrid });
     Object.assign(find("#inset"), { ariaPressed: String(this.settings.inset), disabled: isGrid });
     Object.assign(find("#grid"), { ariaPressed: String(isGrid), disabled: !canGrid });
-    find("#shortcuts").checked = this.settings.shortcuts;
+    for (const name of ["shortcuts", "ask"]) find(`#${name}`).checked = this.settings[name];
     this.root.classList.toggle("no-shortcuts", !this.settings.shortcuts);
   }
 }

@@ -1,34 +1,50 @@
-// The zoom: a window on the picture that travels along the mask's edge, and that the pointer can drag anywhere.
+// The zoom: a window on the picture. Keys let it travel along the mask's edge, wheel and double click zoom where the
+// pointer is, and the pointer drags it anywhere.
 
-const ZOOM = 3; // times the size at which the whole picture fits
+const ZOOM = 3; // of the key z, times the size at which the whole picture fits
+const MAX_SCALE = 8; // CSS pixels per pixel, or ZOOM where that is more
 const STEP_FRACTION = 0.25; // of the window's shorter side: what one arrow key travels
 
 export class Zoom {
+  /** On a picture that fits at `fitScale` (CSS pixels per pixel): at the place to look at first, if there is one. */
   constructor(picture, fitScale) {
     this.picture = picture;
-    this.scale = ZOOM * fitScale; // CSS pixels per pixel
-    this.distance = this.startingPlace();
-    [this.x, this.y] = picture.edge.at(this.distance) ?? [picture.width / 2, picture.height / 2];
+    this.fitScale = fitScale;
+    this.scale = ZOOM * fitScale;
+    const { place, edge } = picture;
+    this.distance = place ? edge.nearest(place.x, place.y) : 0;
+    [this.x, this.y] = edge.at(this.distance) ?? [picture.width / 2, picture.height / 2];
   }
 
-  /** At the place to look at first, if there is one. */
-  startingPlace() {
-    const { place, edge } = this.picture;
-    return place ? edge.nearest(place.x, place.y) : 0;
+  /** The whole picture in a window, to zoom in from there. */
+  static whole(picture, fitScale) {
+    const zoom = new Zoom(picture, fitScale);
+    return Object.assign(zoom, { scale: fitScale, x: picture.width / 2, y: picture.height / 2, dragged: true });
   }
 
-  /** Along the edge by `distancePx` on screen, forwards or, when negative, backwards. */
-  travel(distancePx) {
-    if (this.picture.edge.length === 0) return;
-    if (this.dragged) this.distance = this.picture.edge.nearest(this.x, this.y);
-    this.dragged = false;
-    this.distance += distancePx / this.scale;
-    [this.x, this.y] = this.picture.edge.at(this.distance);
+  /** Whether the whole picture is seen again. */
+  get isWhole() {
+    return this.scale <= 1.001 * this.fitScale;
   }
 
-  /** Along the edge by so many steps of a window of that size (CSS pixels). */
+  /** By `factor`, so that the picture stays under the pointer, at `point` (CSS pixels) of a window of that size. */
+  by(factor, point, windowSize) {
+    const before = this.part(windowSize);
+    const [x, y] = [before.x + point.x / this.scale, before.y + point.y / this.scale];
+    this.scale = clamp(this.scale * factor, this.fitScale, Math.max(MAX_SCALE, ZOOM * this.fitScale));
+    this.x = x + (windowSize.width / 2 - point.x) / this.scale;
+    this.y = y + (windowSize.height / 2 - point.y) / this.scale;
+    this.dragged = true;
+  }
+
+  /** Along the edge by so many steps of a window of that size (CSS pixels), forwards or, when negative, backwards. */
   step(count, { width, height }) {
-    this.travel(count * STEP_FRACTION * Math.min(width, height));
+    const { edge } = this.picture;
+    if (edge.length === 0) return;
+    if (this.dragged) this.distance = edge.nearest(this.x, this.y);
+    this.dragged = false;
+    this.distance += (count * STEP_FRACTION * Math.min(width, height)) / this.scale;
+    [this.x, this.y] = edge.at(this.distance);
   }
 
   /** The picture follows the pointer by (dx, dy) CSS pixels; near the border the window may be beside its aim. */
