@@ -2,10 +2,12 @@
 
     reviewer.py  a signed-in person and their role
     routes.py    the path of the lead's page
+    guideline.py the labelling guideline, which the lead edits
     auth/        signing in, an ASGI layer around the app
     quality/     error rates of reviewers and masks
     repair/      what strokes and keys make of a mask
     queue/       next, decide, undo, publish, without the web
+    gallery/     masks that have a verdict, filtered (leads)
     lead/        the lead's page (Gradio)
     web/         the API (FastAPI) and the review page; static/ is the viewer itself
     app.py       the ASGI application: API, review page, lead page, sign-in

@@ -1,4 +1,4 @@
-"""The lead's page: progress, reasons, reviewers, second look, problems, publish, download. Ordinary Gradio.
+"""The lead's page: progress, reasons, reviewers, second look, problems, publish, guideline, download. Ordinary Gradio.
 
 `lead_blocks(session)` makes it; the caller must protect the route. All tabs but Publish show one `Snapshot`, taken when
 the page opens, when Refresh is pressed and every two minutes.
@@ -38,6 +38,8 @@ def lead_blocks(session: LeadSession, *, now: Callable[[], datetime] = lambda: d
                     shown[_html()] = view
             with gr.Tab("Publish"):
                 choices, outcome, published = _publish_tab(session)
+            with gr.Tab("Guideline"):
+                _guideline_tab(session, blocks)
             with gr.Tab("Download"):
                 _html(render("downloads.html"))
 
@@ -82,6 +84,26 @@ def _publish_tab(session: LeadSession) -> tuple[tuple[gr.Number, gr.Radio], gr.H
         lambda votes, conflicts: _publish(session, votes, conflicts), inputs=[votes, conflicts], outputs=outcome
     )
     return (votes, conflicts), outcome, published
+
+
+def _guideline_tab(session: LeadSession, blocks: gr.Blocks) -> None:
+    """The guideline's Markdown to edit, and what became of saving it."""
+    text = gr.Textbox(
+        label="What reviewers read under Help (Markdown; empty: the guideline that comes with the program)",
+        lines=18, max_lines=40, elem_id="guideline",
+    )  # fmt: skip
+    save = gr.Button("Save", variant="primary", scale=0, min_width=200, elem_id="save-guideline")
+    outcome = _html()
+
+    def write(edited: str) -> tuple[str, str]:
+        try:
+            session.guideline.save(edited)
+            return session.guideline.text(), render("guideline.html", path=session.guideline.path)
+        except (UserError, OSError) as error:
+            return edited, _error(UserError(str(error)))
+
+    blocks.load(lambda: session.guideline.text(), outputs=text, show_progress="hidden")
+    save.click(write, inputs=text, outputs=[text, outcome], show_progress="hidden")
 
 
 def _preview(session: LeadSession, votes: int | None, conflicts: str) -> str:

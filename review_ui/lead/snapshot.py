@@ -8,6 +8,7 @@ from typing import Protocol
 from manifests.decisions.decision import Decision, MaskKey
 from manifests.decisions.policy import Policy
 from manifests.store.manifest import Manifest
+from review_ui.guideline import Guideline
 from review_ui.quality.counts import Tally, tally
 from review_ui.quality.gold import GoldSample
 from review_ui.quality.pace import Forecast, forecast
@@ -23,6 +24,10 @@ class LeadSession(Protocol):
     @property
     def policy(self) -> Policy:
         """The policy of the server's options."""
+
+    @property
+    def guideline(self) -> Guideline:
+        """The labelling guideline."""
 
     def decisions(self) -> list[Decision]:
         """All standing decisions, oldest first."""

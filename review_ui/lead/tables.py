@@ -9,12 +9,14 @@ from manifests.pixels.colors import STATUS_COLORS
 from review_ui.lead.html import Cell, cards, colors_of, key, keys, media_links, stacked_bar, table, with_note
 from review_ui.quality.agreement import Agreement
 from review_ui.quality.counts import STATUSES, Counts, Tally
-from review_ui.quality.error_rates import Interval, Rate, SlippedThrough
+from review_ui.quality.error_rates import Interval, Rate
 from review_ui.quality.gold import GoldSample
 from review_ui.quality.pace import Forecast
-from review_ui.quality.reviewer_quality import ReviewerFigures, Seconds
+from review_ui.quality.repairs import RepairFigures
+from review_ui.quality.reviewer_quality import Figures, ReviewerFigures, Seconds
 
 ABSENT = "–"
+NOT_KNOWN = "not known yet"
 EVERYBODY = "all together"
 REVIEWER_HEADERS = (
     "reviewer",
@@ -84,11 +86,36 @@ def reviewers_table(figures: Sequence[ReviewerFigures], with_self: Mapping[str, 
                 _percent(of.accepted.value),
                 _rate(of.false_accept),
                 _rate(of.false_reject),
-                _slipped(of.slipped),
+                _slipped(of),
                 with_note(_kappa(own), f"{_percent(own.observed)} of {own.n:,}") if own else "",
             ]
         )
     return table(REVIEWER_HEADERS, rows, parts=[line.mode is not None for line in figures])
+
+
+def failing_gold(figures: Sequence[ReviewerFigures]) -> list[str]:
+    """A warning for all together, or for each reviewer, who accepted too much damaged gold for verdicts to count."""
+    failing = [line for line in figures if line.mode is None and line.figures.false_accept.is_failing]
+    return [
+        f"{line.reviewer or EVERYBODY}: {line.figures.false_accept.hits:,} of {line.figures.false_accept.n:,} damaged "
+        "gold masks were accepted"
+        for line in failing
+    ]
+
+
+def repairs_table(figures: Sequence[RepairFigures]) -> Markup:
+    """A row for each reviewer who repaired masks."""
+    rows: list[list[Cell]] = [
+        [
+            line.reviewer or EVERYBODY,
+            f"{line.repairs:,}",
+            _percent(line.repairs / line.accepted),
+            ABSENT if line.seconds is None else f"{line.seconds:.1f}",
+            ABSENT if line.iou is None else with_note(f"{line.iou:.3f}", f"least {line.least_iou:.3f}"),
+        ]
+        for line in figures
+    ]
+    return table(["reviewer", "repairs", "of the accepted", "seconds each", "IoU with the mask before"], rows)
 
 
 def agreement_table(agreements: Sequence[Agreement]) -> Markup:
@@ -141,9 +168,12 @@ def _rate(rate: Rate) -> Cell:
     return with_note(_percent(rate.value), f"{_interval(rate.interval)}; {rate.hits:,} of {rate.n:,}")
 
 
-def _slipped(slipped: SlippedThrough | None) -> Cell:
+def _slipped(figures: Figures) -> Cell:
+    slipped = figures.slipped
     if slipped is None:
-        return ABSENT
+        return NOT_KNOWN if figures.false_accept.n else ABSENT
+    if not slipped.is_known:
+        return with_note(NOT_KNOWN, f"{_interval(slipped.share_interval)}: more gold narrows it")
     note = f"{_interval(slipped.share_interval)}; {slipped.count:,.0f} of {slipped.accepted:,}"
     return with_note(_percent(slipped.share), note)
 

@@ -8,21 +8,25 @@ from review_ui.lead.tables import (
     agreement_table,
     damage_table,
     disputed_table,
+    failing_gold,
     headline,
     progress_table,
     reasons_table,
+    repairs_table,
     reviewers_table,
 )
 from review_ui.quality.agreement import agreements, self_agreements
 from review_ui.quality.pace import pace
+from review_ui.quality.repairs import repair_figures
 from review_ui.quality.reviewer_quality import disputed_gold, false_accepts_by_damage, reviewer_figures, verdicts
 
 SEED = 0  # of the intervals' Monte Carlo: figures change with the log only
 
 
 def heading(snapshot: Snapshot) -> str:
-    """The page's title, the version and the time."""
-    return render("heading.html", version=snapshot.manifest.path, taken_at=snapshot.taken_at)
+    """The page's title, the version and the time, and a warning where reviewers fail on gold."""
+    warnings = failing_gold(reviewer_figures(snapshot.decisions, snapshot.gold, seed=SEED)) if snapshot.gold else []
+    return render("heading.html", version=snapshot.manifest.path, taken_at=snapshot.taken_at, warnings=warnings)
 
 
 def _progress(snapshot: Snapshot) -> str:
@@ -46,6 +50,7 @@ def _reviewers(snapshot: Snapshot) -> str:
         return render("reviewers.html", reviewers=None)
     figures = reviewer_figures(snapshot.decisions, snapshot.gold, seed=SEED)
     pairs = agreements(judged)
+    repairs = repair_figures(judged)
     by_damage = false_accepts_by_damage(snapshot.decisions, snapshot.gold)
     return render(
         "reviewers.html",
@@ -54,6 +59,7 @@ def _reviewers(snapshot: Snapshot) -> str:
         pace=pace_chart(pace(snapshot.decisions)),
         agreement=agreement_table(pairs) if pairs else None,
         by_damage=damage_table(by_damage) if by_damage else None,
+        repairs=repairs_table(repairs) if repairs else None,
     )
 
 

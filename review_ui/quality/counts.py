@@ -45,7 +45,7 @@ def tally(manifest: Manifest, decisions: Sequence[Decision], policy: Policy) -> 
     votes_of = np.zeros(table.num_rows, dtype=np.int64)
     settled: dict[tuple[tuple[str, str], ...], int] = {}  # few kinds, and a million rows
     rows = pc.index_in(pa.array([vote.sample_id for vote in votes], pa.string()), value_set=table["sample_id"])
-    for row, standing in _standing_by_row(table, votes, rows).items():
+    for row, standing in standing_by_row(table, votes, rows).items():
         kind = tuple((vote.verdict, vote.purpose) for vote in standing)
         if kind not in settled:
             settled[kind] = STATUSES.index(MaskVerdict(standing).status(policy))
@@ -60,7 +60,7 @@ def tally(manifest: Manifest, decisions: Sequence[Decision], policy: Policy) -> 
     )
 
 
-def _standing_by_row(table: pa.Table, votes: Sequence[Decision], rows: pa.Array) -> dict[int, tuple[Decision, ...]]:
+def standing_by_row(table: pa.Table, votes: Sequence[Decision], rows: pa.Array) -> dict[int, tuple[Decision, ...]]:
     """Each reviewer's last vote on the row's current mask; `rows` holds the row of each vote, or null."""
     judged = pa.array([vote.mask_sha256 for vote in votes], pa.string())
     current = pc.equal(table["mask_sha256"].take(rows), judged).to_pylist()

@@ -6,6 +6,8 @@ from functools import lru_cache
 import numpy as np
 
 INTERVAL = 0.95
+MOST_INFORMATIVE = 0.2  # width of an interval; a wider one says too little for a figure
+FAILING_RATE = 0.1  # of damaged gold accepted: above it for certain, verdicts can't be relied on
 DRAWS = 20_000  # Monte Carlo: the interval's ends then vary by about 1 % of its width from seed to seed
 
 Interval = tuple[float, float]
@@ -27,6 +29,11 @@ class Rate:
         """The 95 % interval (Clopper-Pearson); None without any observation."""
         return clopper_pearson(self.hits, self.n) if self.n else None
 
+    @property
+    def is_failing(self) -> bool:
+        """Whether the rate, of damaged gold accepted, lies above FAILING_RATE with its whole interval."""
+        return self.interval is not None and self.interval[0] > FAILING_RATE
+
 
 @dataclass(frozen=True, slots=True)
 class SlippedThrough:
@@ -35,6 +42,12 @@ class SlippedThrough:
     share: float
     share_interval: Interval
     accepted: int
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the interval is narrow enough for the share to mean something."""
+        low, high = self.share_interval
+        return high - low <= MOST_INFORMATIVE
 
     @property
     def count(self) -> float:

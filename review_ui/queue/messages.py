@@ -16,6 +16,10 @@ class UnknownDecision(UserError):
     """The reviewer never made this decision."""
 
 
+class UnknownSample(UserError):
+    """The version under review has no such sample, or people don't judge it."""
+
+
 @dataclass(frozen=True, slots=True)
 class NextRequest:
     """A request for `count` samples, from one tab of a reviewer's browser."""

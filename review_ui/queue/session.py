@@ -18,12 +18,13 @@ from manifests.decisions.log import DecisionLog
 from manifests.decisions.policy import Policy
 from manifests.decisions.publish import publish
 from manifests.store.manifest import Manifest, ManifestStore
+from review_ui.guideline import Guideline
 from review_ui.quality.gold import GoldSample
 from review_ui.queue.assignments import assign, lease_end
 from review_ui.queue.gold_mix import GoldMix, Rates
 from review_ui.queue.leases import Lease, ended
 from review_ui.queue.live_state import LiveState
-from review_ui.queue.messages import Assignment, DecisionResult, NextRequest, UndoResult, UnknownDecision
+from review_ui.queue.messages import Assignment, DecisionResult, NextRequest, UndoResult, UnknownDecision, UnknownSample
 from review_ui.queue.open_samples import OpenSample
 from review_ui.queue.queues import QUEUES
 from review_ui.queue.verdicts import accept_batch
@@ -50,6 +51,7 @@ class ReviewSession:
         self._log = log
         self._now = now
         self._mix = GoldMix(rates or Rates(), rng or random.Random())
+        self.guideline = Guideline(manifest.data_root)
         self._live = LiveState(manifest, store, log, self.policy, self._mix, now, audit)
         self._lock = threading.Lock()
 
@@ -109,6 +111,23 @@ class ReviewSession:
         if undone is None:
             raise UnknownDecision(f"expected a decision of {reviewer.name}, found none named {ascii(decision_id)[:60]}")
         return UndoResult(decision_id, state.shown(undone.key))
+
+    def visit(self, reviewer: Reviewer, sample_id: str, *, tab: str = "") -> tuple[OpenSample, list[Decision]]:
+        """Open any sample for a lead, decided or not, and the standing decisions on it; a verdict is a second look.
+
+        Raises UnknownSample.
+        """
+        with self._lock, self._live.writing() as (state, connection):
+            sample = state.queue.find(sample_id)
+            if sample is None:
+                raise UnknownSample(
+                    f"expected a sample under review in v{state.manifest.version}, found {ascii(sample_id)[:60]}"
+                )
+            state.leases.write(
+                connection, [Lease(sample.key, reviewer.name, tab, "second_look", lease_end(self._now()))]
+            )
+            latest = {d.reviewer: d for d in state.standing.on(sample.key) if d.is_vote or d.is_flag}
+        return sample, list(latest.values())
 
     def release(self, reviewer: Reviewer, tab: str) -> int:
         """End the leases of a tab that closes; return their number."""

@@ -35,7 +35,7 @@ export function showAccount(root, me) {
   find("#who").textContent = me.name;
   find("#who").hidden = !me.signed_in;
   find("#sign-out").hidden = !me.signed_in;
-  find("#lead").hidden = find("#publish").hidden = !isLead;
+  for (const selector of ["#gallery-link", "#lead", "#publish"]) find(selector).hidden = !isLead;
   find("#queues").hidden = !(isLead && me.queues.includes("second_look"));
   for (const button of root.querySelectorAll("[data-action=publish]")) button.dataset.allowed = String(isLead);
 }

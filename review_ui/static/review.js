@@ -65,6 +65,8 @@ class Viewer {
     this.outboxChanged();
     await this.outbox.deliver();
     await Promise.all([this.feed.refill(), this.recall()]);
+    const wanted = new URLSearchParams(location.search).get("sample");
+    if (wanted) await this.visit(wanted);
   }
 
   // Deciding --------------------------------------------------------------------------------------------------
@@ -247,6 +249,18 @@ class Viewer {
     this.say(`${inWords(entry)}; decide again, or Escape`);
   }
 
+  /** Put the sample of the page's address on stage, whoever decided it; for leads. */
+  async visit(sampleId) {
+    history.replaceState(null, "", location.pathname); // a reload goes on with the queue
+    try {
+      const { sample } = await request("api/visit", { sample_id: sampleId, tab: this.tab });
+      this.screen.picked = { verdict: "skip", reason: null, decision_ms: null, mode: "single", item: { sample }, isVisit: true };
+      this.screen.showAnother();
+    } catch (error) {
+      this.status.warn(`Not opened: ${error.message}`);
+    }
+  }
+
   /** Out of the zoom, or away from a reject that waits or a past decision; false when there was none of it. */
   back() {
     if (this.asking) {
@@ -299,8 +313,12 @@ class Viewer {
 
   toggleHelp() {
     const dialog = this.root.querySelector("#keys");
-    if (dialog.open) dialog.close();
-    else dialog.showModal();
+    if (dialog.open) return dialog.close();
+    dialog.showModal();
+    request("api/guideline").then(
+      ({ html }) => (dialog.querySelector(".guideline").innerHTML = html), // the server lets no scripts in
+      (error) => (dialog.querySelector(".guideline").textContent = `The guideline can't be shown: ${error.message}`),
+    );
   }
 
   get dialogIsOpen() {

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
@@ -23,7 +23,7 @@ from manifests.decisions.policy import Conflicts, Policy
 from manifests.errors import UserError
 from manifests.files.blobs import BlobStore
 from review_ui.queue.group_commit import GroupCommit
-from review_ui.queue.messages import Assignment, DecisionResult, NextRequest, QueueName, UnknownDecision
+from review_ui.queue.messages import Assignment, DecisionResult, NextRequest, QueueName, UnknownDecision, UnknownSample
 from review_ui.queue.open_samples import OpenSample
 from review_ui.queue.session import ReviewSession
 from review_ui.queue.submission import UUID_PATTERN
@@ -62,6 +62,11 @@ class RefineRequest(BaseModel):
 
 class UndoRequest(BaseModel):
     decision_id: str = Field(pattern=UUID_PATTERN)
+    tab: str = Field("", max_length=MAX_TAB_CHARACTERS)
+
+
+class VisitRequest(BaseModel):
+    sample_id: str
     tab: str = Field("", max_length=MAX_TAB_CHARACTERS)
 
 
@@ -162,6 +167,11 @@ async def history(reviewer: Me, session: Session, group_commit: Commits, root: R
     return {"decisions": [_decision_json(decision, sample, root) for decision, sample in found]}
 
 
+@router.get("/api/guideline")
+def guideline(session: Session) -> dict[str, str]:
+    return {"html": session.guideline.html()}
+
+
 @router.post("/api/decisions")
 async def decisions(request: Request, batch: Batch, reviewer: Me, group_commit: Commits) -> JSONResponse:
     submitted = batch.decisions
@@ -188,6 +198,28 @@ async def refine(request: Request, body: RefineRequest, session: Session, group_
 async def undo(body: UndoRequest, reviewer: Me, session: Session, group_commit: Commits, root: Root) -> dict[str, Any]:
     result = await group_commit.call(session.undo, reviewer, body.decision_id, tab=body.tab)
     return {"decision_id": result.decision_id, "sample": _sample_json(result.sample, root) if result.sample else None}
+
+
+@router.post("/api/visit", dependencies=LEAD_ONLY)
+async def visit(
+    body: VisitRequest, reviewer: Me, session: Session, group_commit: Commits, root: Root
+) -> dict[str, Any]:
+    sample, verdicts = await group_commit.call(session.visit, reviewer, body.sample_id, tab=body.tab)
+    named = {"name": file_name(sample.source_uri)} if session.shows_names else {}
+    return {"sample": _sample_json(sample, root) | named | _verdicts_json({sample.key: verdicts}, sample)}
+
+
+@router.get("/masks", dependencies=LEAD_ONLY)
+async def gallery(request: Request, session: Session, group_commit: Commits) -> HTMLResponse:
+    from review_ui.gallery.cards import gallery_page  # here: most servers are never asked for it
+    from review_ui.gallery.filters import GalleryFilter
+    from review_ui.gallery.page import gallery_html
+
+    wanted = GalleryFilter.of(request.query_params)
+    decisions = await group_commit.call(session.decisions)
+    page = await asyncio.to_thread(gallery_page, session.manifest, decisions, session.policy, wanted)
+    html = gallery_html(page, version=session.manifest.path.name.removesuffix(".parquet"))
+    return HTMLResponse(html, headers={"Cache-Control": "no-store"})
 
 
 @router.post("/api/release")
@@ -305,5 +337,7 @@ def _http_error(_request: Request, error: Exception) -> JSONResponse:
 
 
 def _user_error(_request: Request, error: Exception) -> JSONResponse:
-    status = 404 if isinstance(error, UnknownDecision) else 503 if isinstance(error, DatabaseAway) else 409
+    status = (
+        404 if isinstance(error, UnknownDecision | UnknownSample) else 503 if isinstance(error, DatabaseAway) else 409
+    )
     return JSONResponse({"error": str(error)}, status)

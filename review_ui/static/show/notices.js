@@ -29,7 +29,15 @@ function endOf({ queue, progress: { done, total, flagged = 0 } }, published, isL
 
 /** What is said above the picture: about a past decision on stage, or the others' verdicts at a second look; or "". */
 export function captionFor(picked, sample, inWords) {
+  if (picked?.isVisit) {
+    const before = verdictsOf(picked.item.sample);
+    return `${before || "No verdict yet"}. A verdict of yours decides alone.`;
+  }
   if (picked) return `You ${inWords(picked)}. A new verdict replaces that.`;
-  const said = sample?.verdicts ?? [];
-  return said.map(({ reviewer, verdict, reason }) => `${reviewer}: ${verdict}${reason ? ` (${reason})` : ""}`).join(" · ");
+  return verdictsOf(sample);
+}
+
+function verdictsOf(sample) {
+  const verdicts = sample?.verdicts ?? [];
+  return verdicts.map(({ reviewer, verdict, reason }) => `${reviewer}: ${verdict}${reason ? ` (${reason})` : ""}`).join(" · ");
 }

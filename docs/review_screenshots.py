@@ -1,0 +1,184 @@
+"""`python docs/review_screenshots.py --output docs/images`: the pictures of docs/review.md, taken in a real Chromium.
+
+Cuts the portrait that ships with scikit-image (Eileen Collins, NASA, public domain) into samples, labels them with the
+starter teacher, spoils some masks on purpose, opens the review page on them and photographs each view, dark and light.
+"""
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from playwright.sync_api import Browser, Page, sync_playwright
+from skimage import data
+
+from manifests.cli.arguments import run_command
+from manifests.files.blobs import BlobStore
+from manifests.pixels.image_files import save_image
+from manifests.pixels.masks import encode_mask
+from manifests.samples.pair import read_mask
+from manifests.store.manifest import ManifestStore
+from review_ui.quality.mask_corruption import DAMAGES, damaged_copy
+
+SAMPLES = 20
+SPOILT_EVERY = 3
+SEED = 7
+DESKTOP, TABLET = {"width": 1280, "height": 720}, {"width": 820, "height": 1180}
+PHONE = {"width": 390, "height": 844}
+
+
+def main(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="directory for the pictures")
+    output = parser.parse_args(arguments).output
+    output.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        _served(_make_dataset(Path(directory))) as url,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        for scheme in ("dark", "light"):
+            _desktop(browser, url, scheme, output)
+            _upright(browser, url, scheme, output, "tablet", TABLET)
+            _upright(browser, url, scheme, output, "phone", PHONE)
+        browser.close()
+    print(output)
+
+
+def _make_dataset(root: Path) -> Path:
+    """Pending samples under `root`, every third with a spoilt mask."""
+    rng = np.random.default_rng(SEED)
+    rgb = data.astronaut()
+    for number in range(SAMPLES):
+        left, top = (int(value) for value in rng.integers(0, 60, 2))
+        width, height = (int(value) for value in rng.integers(400, 450, 2))
+        crop = rgb[top : top + height, left : left + width]
+        save_image(np.ascontiguousarray(crop[:, ::-1] if number % 2 else crop), root / f"photos/IMG_{number:04}.png")
+    _run("pipeline.generate", "--images", root / "photos", "--manifests", root / "manifests")
+    store, blobs = ManifestStore(root / "manifests"), BlobStore(root / "data")
+
+    def spoil(table: pa.Table | None, _version: int) -> pa.Table:
+        assert table is not None
+        rows = table.to_pylist()
+        for number, row in enumerate(rows):
+            kind = list(DAMAGES)[number % len(DAMAGES)]
+            spoilt = damaged_copy(read_mask(blobs, row), kind, rng) if number % SPOILT_EVERY == 0 else None
+            if spoilt is not None:
+                blob = blobs.put(encode_mask(spoilt), ".png")
+                row |= {"mask": blob.path, "mask_sha256": blob.sha256}
+        return pa.Table.from_pylist(rows, schema=table.schema)
+
+    store.update(spoil, operation="spoil", parameters={}, data_root=root / "data")
+    return root
+
+
+def _run(module: str, *options: object) -> None:
+    subprocess.run([sys.executable, "-m", module, *map(str, options)], check=True)
+
+
+@contextmanager
+def _served(root: Path) -> Iterator[str]:
+    command = [sys.executable, "-m", "review_ui", "--manifests", str(root / "manifests"), "--port", "0", "--no-browser"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        announced = re.search(r"http://[\d.:]+", server.stdout.readline())
+        assert announced is not None
+        yield announced[0]
+        server.terminate()
+
+
+def _open(browser: Browser, url: str, scheme: str, size: dict[str, int]) -> Page:
+    touch = size is not DESKTOP
+    context = browser.new_context(viewport=size, color_scheme=scheme, has_touch=touch, is_mobile=touch)  # type: ignore[arg-type]
+    page = context.new_page()
+    page.goto(url)
+    _wait(page)
+    return page
+
+
+def _wait(page: Page) -> None:
+    page.wait_for_selector("#sample[data-painted=true]")
+    page.wait_for_timeout(400)
+
+
+def _desktop(browser: Browser, url: str, scheme: str, output: Path) -> None:
+    page = _open(browser, url, scheme, DESKTOP)
+
+    def photograph(name: str) -> None:
+        page.mouse.move(4, 715)
+        page.wait_for_timeout(300)
+        page.screenshot(path=output / f"review-{name}-{scheme}.png")
+
+    for key in "aaxaaf":
+        page.keyboard.press(key)
+        _wait(page)
+    for view in ("side", "overlay", "contour", "checker", "contrast"):
+        photograph(view)
+        page.keyboard.press("v")
+    page.keyboard.press("x")
+    _wait(page)
+    photograph("reason")
+    page.keyboard.press("Backspace")
+    _wait(page)
+    page.keyboard.press("z")
+    photograph("zoom")
+    page.keyboard.press("z")
+    page.keyboard.press("i")
+    photograph("inset")
+    page.keyboard.press("i")
+    page.keyboard.press("?")
+    photograph("help")
+    page.keyboard.press("?")
+    _repair(page)
+    page.screenshot(path=output / f"review-repair-{scheme}.png")
+    page.keyboard.press("Escape")
+    page.keyboard.press("g")
+    page.wait_for_selector(".grid[data-painted=true]")
+    page.locator(".grid button").nth(3).click()
+    photograph("grid")
+    page.keyboard.press("g")
+    _wait(page)
+    page.click("[data-queue=second_look]")
+    _wait(page)
+    photograph("second-look")
+    page.click("[data-queue=work]")
+    _wait(page)
+    for _ in range(6):  # as it was before
+        page.keyboard.press("Backspace")
+        _wait(page)
+    page.context.close()
+
+
+def _repair(page: Page) -> None:
+    """Open the editor and draw a smart stroke on the shoulder."""
+    page.keyboard.press("e")
+    page.wait_for_selector(".editor:not([hidden])")
+    page.wait_for_timeout(300)
+    page.keyboard.press("s")
+    box = page.locator(".editor").bounding_box()
+    assert box is not None
+    x, y = box["x"] + 0.42 * box["width"], box["y"] + 0.8 * box["height"]
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 60, y + 20, steps=6)
+    page.mouse.up()
+    page.wait_for_selector("#fix:enabled")
+    page.wait_for_timeout(800)
+
+
+def _upright(browser: Browser, url: str, scheme: str, output: Path, name: str, size: dict[str, int]) -> None:
+    page = _open(browser, url, scheme, size)
+    page.screenshot(path=output / f"review-{name}-{scheme}.png")
+    page.context.close()
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,25 @@
+"""The gallery as an HTML page: filters in a form, masks as cards, each a link to the review page."""
+
+import re
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from review_ui.gallery.cards import GalleryPage
+from review_ui.gallery.filters import ORDERS, STATUSES
+
+_ENVIRONMENT = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def gallery_html(page: GalleryPage, *, version: str) -> str:
+    """The page; its links are relative to the address /masks."""
+    template = _ENVIRONMENT.get_template("gallery.html")
+    return template.render(
+        page=page, version=version, statuses=STATUSES, orders=ORDERS, file_name=lambda uri: re.split(r"[/\\]", uri)[-1]
+    )
