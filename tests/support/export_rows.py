@@ -48,13 +48,15 @@ def full_from_the_first_pixel() -> Pixels:
     return mask
 
 
+REPAIRED = "e.jpg"  # the source_uri of a row whose mask a reviewer repaired
+
 # split, status, mask, licence, attribution, source_uri
 ROWS: list[tuple[str, str, Pixels, str | None, str | None, str]] = [
     ("train", "accepted", asymmetric(), "CC BY 4.0", PHOTOGRAPHER, "https://example.org/a.jpg"),
     ("train", "accepted", soft_mask(), None, None, "/home/somebody/secret/b.jpg"),
     ("train", "accepted", np.zeros((HEIGHT, WIDTH), np.uint8), "CC0", None, "c.jpg"),
     ("val", "accepted", full_from_the_first_pixel(), "CC BY 4.0", PHOTOGRAPHER, "d.jpg"),
-    ("test", "accepted", asymmetric(7), "CC BY 4.0", None, "e.jpg"),
+    ("test", "accepted", asymmetric(7), "CC BY 4.0", None, REPAIRED),
     ("train", "pending", asymmetric(9), None, None, "f.jpg"),
     ("val", "rejected", asymmetric(11), None, None, "g.jpg"),
 ]
@@ -73,6 +75,8 @@ def commit_rows(root: Path, rows: list[tuple[str, str, Pixels, str | None, str |
             roi=Box(0, 0, WIDTH, HEIGHT),
             origin="face_crop",
         )
+        if uri == REPAIRED:
+            row |= {"origin": "edited", "edited_from": "ab" * 32, "edited_by": "ann"}
         table.append({**row, "group_id": row["sample_id"], "split": split, "status": status, "added_in": 1})
     return ManifestStore(root / "manifests").commit(
         pa.Table.from_pylist(table, schema=SCHEMA),

@@ -1,5 +1,6 @@
 """Repaired masks: from a decision into a version, and back out by an undo."""
 
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from manifests.files.blobs import BlobError
 from manifests.pixels.masks import decode_mask, encode_mask
 from manifests.samples.sample import score_mask
 from manifests.store.schema import MASK_COLUMNS, validate
+from manifests.versions.merge import merge
+from manifests.versions.restore import restore
 
 REPAIRED = mask(255)
 REPAIRED[:20, 10:20] = 255  # a head
@@ -140,6 +143,35 @@ def test_a_repaired_mask_that_is_gone_stops_publishing_in_one_line(lineage):
     with pytest.raises(BlobError, match=r"expected the blob .* found nothing"):
         lineage.publish()
     assert lineage.row(1)["status"] == "pending"
+
+
+def test_a_restore_takes_the_repair_back_for_good_only_with_its_verdict(lineage):
+    before = lineage.row(1)
+    lineage.judge({1: "accept"}, repaired=REPAIRED)
+    lineage.publish()
+    log = lineage.log()
+    restore(lineage.store, lineage.store.open(1), log)
+    assert lineage.row(1) == before
+    lineage.publish()
+    assert lineage.row(1)["origin"] == "edited"
+    restore(lineage.store, lineage.store.open(1), log, take_back=True)
+    log.close()
+    with pytest.raises(NothingToPublish):
+        lineage.publish()
+    assert lineage.row(1) == before
+
+
+def test_a_merge_brings_repaired_masks_and_a_publish_leaves_them(lineage, tmp_path):
+    shutil.copytree(tmp_path, tmp_path.parent / "other")
+    other = Lineage(tmp_path.parent / "other")
+    other.judge({1: "accept"}, repaired=REPAIRED)
+    other.publish()
+    merge(lineage.store, other.store.open(), ancestor=lineage.store.open())
+    assert (lineage.row(1)["origin"], lineage.row(1)["edited_by"]) == ("edited", "ann")
+    assert (stored_mask(lineage, 1) == REPAIRED).all()
+    lineage.judge({2: "reject"})
+    lineage.publish()
+    assert lineage.row(1) == other.row(1)
 
 
 def test_a_repair_comes_with_an_accept_only():

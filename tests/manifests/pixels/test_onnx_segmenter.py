@@ -181,9 +181,7 @@ def test_logits_that_are_no_numbers_are_refused(tmp_path: Path):
 def test_probabilities_called_logits_are_refused(tmp_path: Path, nodes: list[onnx.NodeProto]):
     last = nodes[-1].output[0]
     path = made_network(tmp_path / "a.onnx", nodes, [last], output={**NCHW, "kind": "logits"})
-    with pytest.raises(
-        UserError, match=r"expected logits, as a.json says, found values in 0\.\.1, like probabilities"
-    ):
+    with pytest.raises(UserError, match=r"expected logits, as a.json says, found values in 0\.\.1, like probabilities"):
         OnnxSegmenter(path)
 
 

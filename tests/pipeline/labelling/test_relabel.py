@@ -23,6 +23,8 @@ from joined_rows import join_dataset
 from paired_import import import_ground_truth
 from PIL import Image, ImageOps
 from red_network import red_is_person
+from small_lineages import Lineage
+from small_lineages import mask as lineage_mask
 from submissions import assign
 
 from manifests.decisions.decision import Decision
@@ -31,7 +33,7 @@ from manifests.decisions.publish import NothingToPublish, publish
 from manifests.errors import UserError
 from manifests.files.blobs import BlobStore, sha256_hex
 from manifests.pixels.geometry import Box
-from manifests.pixels.masks import decode_mask
+from manifests.pixels.masks import decode_mask, encode_mask
 from manifests.samples.sample import Row, Source, score_mask, store_sample
 from manifests.store.manifest import Manifest, ManifestStore
 from manifests.store.schema import MASK_COLUMNS, SCHEMA
@@ -44,12 +46,14 @@ from pipeline.labelling.commit import commit_shards
 from pipeline.labelling.label import LabelWork
 from pipeline.labelling.labeller import Labeller
 from pipeline.labelling.relabel import (
+    MASK_SCHEMA,
     RelabelItem,
     Relabelled,
     RelabelStatus,
     RelabelWork,
     commit_relabelled,
     find_samples,
+    without_noise,
 )
 from pipeline.labelling.shards import ShardResult, label_all, process_shard, split_into_shards
 from pipeline.run import worker
@@ -209,6 +213,39 @@ def test_the_same_masks_of_the_same_teacher_make_no_version(store: ManifestStore
     again = relabel(store, "pending", RED)
     assert (again.manifest, again.new_masks, again.same_masks) == (None, 0, 4)
     assert store.latest() == 2
+
+
+@pytest.mark.parametrize(
+    ("shift", "teacher", "is_noise"),
+    [(0, "toy@0123456789ab", True), (1, "toy@0123456789ab", False), (0, "toy@ba9876543210", False)],
+)
+def test_a_mask_that_differs_by_noise_from_its_own_teachers_is_the_same(
+    tmp_path: Path, shift: int, teacher: str, is_noise: bool
+) -> None:
+    blobs = BlobStore(tmp_path)
+    old_mask = np.zeros((100, 80), np.uint8)
+    old_mask[30:, 20:60] = 230
+    new_mask = np.roll(old_mask, shift, axis=1)
+    new_mask[30, 20:25] = 100  # the edge trembles
+    old, new = (blobs.put(encode_mask(each), ".png") for each in (old_mask, new_mask))
+    columns = {"sample_id": ["s"], "mask": [new.path], "mask_sha256": [new.sha256], "teacher": [teacher]}
+    nulls = {name: [None] for name in MASK_SCHEMA.names if name not in columns}
+    masks = pa.table({**columns, **nulls}, schema=MASK_SCHEMA)
+    before = pa.table(
+        {"sample_id": ["s"], "mask": [old.path], "mask_sha256": [old.sha256], "teacher": ["toy@0123456789ab"]}
+    )
+    assert without_noise(masks, before, blobs).num_rows == (0 if is_noise else 1)
+
+
+def test_a_repaired_mask_is_never_overwritten(tmp_path: Path) -> None:
+    lineage = Lineage(tmp_path)
+    lineage.generate(1, 2)
+    lineage.judge({1: "accept"}, repaired=lineage_mask(255))
+    lineage.publish()
+    lineage.judge({1: "reject", 2: "reject"}, reviewer="bob", minutes=1)
+    lineage.publish()
+    samples = find_samples(lineage.store.open(), "rejected", tmp_path / "data")
+    assert [sample.sample_id for sample in samples] == [lineage.row(2)["sample_id"]]
 
 
 def test_the_same_mask_of_another_teacher_keeps_its_verdict(
