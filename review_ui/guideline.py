@@ -1,4 +1,4 @@
-"""The labelling guideline: a page of Markdown that the lead edits, in the data root; a default ships with the package."""
+"""The labelling guideline: a page of Markdown that the lead edits, in the data root; a default comes with it."""
 
 from pathlib import Path
 

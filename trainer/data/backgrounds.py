@@ -48,9 +48,7 @@ def backgrounds_in(directory: Path, preprocessing: Preprocessing) -> Tensor:
 
     Unusable files are logged and skipped; UserError without any usable one.
     """
-    if not directory.is_dir():
-        raise UserError(f"expected a folder of images for --backgrounds, found none at {directory}")
-    files = sorted(path for path in directory.iterdir() if path.is_file() and not path.name.startswith("."))
+    files = background_files(directory)
     images = []
     for i in _evenly_spaced(len(files)):
         try:
@@ -62,6 +60,16 @@ def backgrounds_in(directory: Path, preprocessing: Preprocessing) -> Tensor:
     if not images:
         raise UserError(f"expected images in {directory}, for --backgrounds, found none")
     return torch.stack(images)
+
+
+def background_files(directory: Path) -> list[Path]:
+    """The files directly in `directory`, by name; UserError when it is no folder or has none."""
+    if not directory.is_dir():
+        raise UserError(f"expected a folder of images for --backgrounds, found none at {directory}")
+    files = sorted(path for path in directory.iterdir() if path.is_file() and not path.name.startswith("."))
+    if not files:
+        raise UserError(f"expected images in {directory}, for --backgrounds, found none; give the folder they lie in")
+    return files
 
 
 def free_piece(rgb: Pixels, person: Mask) -> Pixels | None:

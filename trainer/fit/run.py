@@ -5,6 +5,7 @@ from pathlib import Path
 
 from manifests.files.blobs import sha256_hex
 from manifests.store.manifest import Manifest
+from trainer.data.backgrounds import background_files
 from trainer.data.rank_slice import check_shares
 from trainer.fit.configuration import Configuration, DataOptions
 from trainer.fit.distributed import launch, on_first, open_fabric
@@ -22,6 +23,8 @@ def fit_or_resume(options: argparse.Namespace) -> None:
     """Fit or resume the run of the `options` of trainer.fit; UserError when --output holds another run."""
     fabric = open_fabric(options.device, options.devices, options.precision)
     manifest = Manifest.open(options.manifest, data_root=options.data)
+    if options.backgrounds:
+        background_files(options.backgrounds)  # now: samples and teachers' outputs take minutes
     teachers = [open_predictor(path, fabric.device) for path in options.distill]
     output = options.output or Path("runs") / f"{options.model.replace(':', '-')}-{manifest.path.stem}"
     recipe = recipe_from(options)

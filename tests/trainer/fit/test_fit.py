@@ -274,6 +274,13 @@ def test_people_are_put_before_other_backgrounds(
     assert read_log(output)[0]["loss"] != read_log(run)[0]["loss"]
 
 
+def test_a_folder_without_backgrounds_is_refused_before_anything_is_read(manifest: Manifest, tmp_path: Path):
+    (tmp_path / "rooms/images").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"expected images in .*rooms, for --backgrounds, found none"):
+        fitted(manifest, tmp_path / "run", "--backgrounds", str(tmp_path / "rooms"))
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_weight_for_a_source_that_is_not_there_lists_the_sources(manifest: Manifest, tmp_path: Path):
     with pytest.raises(UserError, match="expected --weight for sources out of portraits, found selfies"):
         fitted(manifest, tmp_path / "run", "--weight", "selfies=2")
