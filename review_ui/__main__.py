@@ -158,7 +158,7 @@ def _warn(host: str, users: UsersFile | None) -> None:
     elif not is_loopback(host):
         logger.warning("anyone who reaches %s can see and judge the images: there is no sign-in", host)
     if users and all(user.role != "lead" for user in users.users().values()):
-        logger.warning("no user is a lead, so nobody can publish; set a role by hand or add one")
+        logger.warning("no user is a lead, and only leads publish; set a role by hand or add one")
     if not users and command.DEFAULT_PATH.exists():
         path = command.DEFAULT_PATH
         logger.warning("there is no sign-in; to require one of the users in %s, start with --users %s", path, path)

@@ -72,7 +72,7 @@ class Decision:
 
     @property
     def verdict_as_shown(self) -> Verdict:
-        """The verdict on the mask as it was shown: whoever repairs a mask has found it wrong."""
+        """The verdict on the mask as it was shown: a repair means that it was wrong."""
         return "reject" if self.edited_mask_sha256 else self.verdict
 
     @property

@@ -47,7 +47,7 @@ def repaired_columns(edit: Decision, teacher: str | None, blobs: BlobStore) -> d
 def row_before_edit(base: Manifest, row: Row) -> dict[str, Any]:
     """The row of the latest version in which the sample had the mask that `row`'s was edited from.
 
-    UserError when there is no such version any more.
+    UserError when that version is gone.
     """
     store = ManifestStore(base.path.parent)
     for version in reversed([number for number in store.versions() if number < base.version]):

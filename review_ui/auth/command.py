@@ -54,7 +54,7 @@ def _with(options: argparse.Namespace) -> dict[str, User]:
     """Read the users; UserError unless `options.name` is one of them."""
     users = read_users(options.users)
     if options.name not in users:
-        names = ", ".join(users) or "nobody"
+        names = ", ".join(users) or "none"
         raise UserError(f"expected a name out of {options.users}, found {options.name}; it knows {names}")
     return users
 

@@ -4,9 +4,9 @@ import { SIGNED_OUT, request } from "./lib/request.js";
 
 const ALONE = { name: "local", role: "lead", queues: ["work"], signed_in: false }; // a server that knows no users
 const RETRY_MS = 2000;
-const SIGN_IN_MS = 3000; // between two looks whether somebody is signed in again
+const SIGN_IN_MS = 3000; // between two checks for a new sign-in
 
-/** Who the server says this is; asks again while the server can't be reached. `onProblem(error)` meanwhile. */
+/** Fetch the signed-in reviewer; retries while the server can't be reached, with `onProblem(error)`. */
 export async function whoAmI(onProblem) {
   for (;;) {
     try {
@@ -18,7 +18,7 @@ export async function whoAmI(onProblem) {
   }
 }
 
-/** Who is signed in, whoever the page was opened by. */
+/** Fetch the signed-in reviewer, regardless of who opened the page. */
 async function askWho() {
   try {
     return { ...ALONE, ...(await request("api/me", undefined, { headers: {} })) };
@@ -40,7 +40,7 @@ export function showAccount(root, me) {
   for (const button of root.querySelectorAll("[data-action=publish]")) button.dataset.allowed = String(isLead);
 }
 
-/** Notices that nobody is signed in any more, and who is later. */
+/** Notices the end of a sign-in, and the next one. */
 export class SignIn {
   constructor(me, status, outbox) {
     this.me = me;
@@ -55,7 +55,7 @@ export class SignIn {
     this.timer = setTimeout(() => this.isStillMe().catch(() => this.wait()), SIGN_IN_MS);
   }
 
-  /** Signed in again: false, and the page starts anew, when it is somebody else. Rejects while nobody is. */
+  /** True when the same reviewer is signed in again; reloads the page for another one. Rejects while signed out. */
   async isStillMe() {
     const { name } = await askWho();
     clearTimeout(this.timer);

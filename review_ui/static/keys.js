@@ -16,7 +16,7 @@ const REPEATING = new Set(["left", "right", "up", "down", "fainter", "stronger",
 /**
  * Calls `act(action, event)` when a key asks for something; an action is a value of the tables above, or "reason1" to
  * "reason9". `act` returns false when it had no use for it: the key then does what it does elsewhere.
- * `release()` is called when the key of "hide" goes up, or nobody can tell any more. While `isRepairing()`, letters mean
+ * `release()` is called when the key of "hide" goes up, or the window loses the focus. While `isRepairing()`, letters mean
  * tools.
  */
 export function listenForKeys(settings, { act, release, isRepairing }) {

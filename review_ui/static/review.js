@@ -132,7 +132,7 @@ class Viewer {
     this.sayDone(`page of ${entries.length} confirmed, ${bad} rejected`);
   }
 
-  /** Another verdict on a mask that has one: the later decision replaces the earlier one. */
+  /** Replace the decision on a mask by a later one. */
   replace(old, entry) {
     if (entry.verdict === "skip" && old.verdict !== "skip") this.outbox.add({ undo: old.decision_id, tab: this.tab }); // a skip replaces nothing
     this.journal.remove(old);
@@ -196,7 +196,7 @@ class Viewer {
     this.sayDone(taken.length > 1 ? `page of ${taken.length} undone` : "undone");
   }
 
-  /** The server would not store a decision: say so, keep it to be read, and ask anew what waits. */
+  /** A decision that the server refused: warn, list it, and fetch the queue again. */
   refuse(refusal, decision) {
     const entry = this.journal.find(refusal.decision_id);
     if (entry?.mask) this.screen.editor.keep(entry.item.sample, entry.mask);
@@ -249,7 +249,7 @@ class Viewer {
     this.say(`${inWords(entry)}; decide again, or Escape`);
   }
 
-  /** Put the sample of the page's address on stage, whoever decided it; for leads. */
+  /** Put the sample of the page's address on stage, decided or not; for leads. */
   async visit(sampleId) {
     history.replaceState(null, "", location.pathname); // a reload goes on with the queue
     try {
@@ -274,7 +274,7 @@ class Viewer {
     this.say("back");
   }
 
-  /** After a reload: the last decisions, so that they can be seen, changed and undone. */
+  /** Load the last decisions after a reload, so that they can be changed and undone. */
   async recall() {
     const { decisions } = await request(`api/history?n=${RECALLED}`).catch(() => ({ decisions: [] }));
     this.journal.recall(decisions.reverse().map(({ sample, ...entry }) => ({ mode: "single", ...entry, item: recalled(sample, entry) })));
@@ -285,7 +285,7 @@ class Viewer {
 
   // The server ------------------------------------------------------------------------------------------------
 
-  /** An answer to what comes next. */
+  /** Show an answer of the queue. */
   fed() {
     const { manifest } = this.feed;
     const version = this.root.querySelector(".version");

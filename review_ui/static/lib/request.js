@@ -4,7 +4,7 @@ export const SIGNED_OUT = "review:signed-out"; // an event on document: the serv
 
 let opener = null; // who the page was opened by
 
-/** Let every call from now on say that it is `name`'s; the server answers 401 once somebody else is signed in. */
+/** Send `name` as the reviewer with every call; the server answers 401 once another one is signed in. */
 export function callAs(name) {
   opener = name;
 }

@@ -80,7 +80,7 @@ async function fetchFile(url) {
   return answer.blob();
 }
 
-/** Fetch, again and again while the server can't be reached or nobody is signed in. */
+/** Fetch with retries while the server can't be reached or the reviewer is signed out. */
 async function fetchPatiently(url) {
   for (;;) {
     try {

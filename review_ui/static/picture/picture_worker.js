@@ -11,7 +11,7 @@ const THUMB_PX = 96;
 const THUMB_TINT = 0.65;
 const GROUNDS = [[0, 168, 84], [214, 51, 140], [44, 96, 224], [240, 190, 30]]; // RGB, loud on purpose
 const GROUND_SAMPLES = 400;
-const FAR_ENOUGH = 75; // distance in RGB from which a ground can be told from nearly all of the person
+const FAR_ENOUGH = 75; // distance in RGB at which a ground differs from nearly all of the person
 
 self.onmessage = async ({ data: { id, photo, mask, size, look } }) => {
   try {

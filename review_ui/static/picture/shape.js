@@ -3,7 +3,7 @@
 import { PERSON_LEVEL } from "./levels.js";
 
 const LONGEST_PX = 512; // side of the mask looked at: enough for what is no speck
-const SPECK_FRACTION = 2e-4; // of the picture; fewer pixels nobody sees. As in manifests/samples/sample.py
+const SPECK_FRACTION = 2e-4; // of the picture; smaller regions are invisible. As in manifests/samples/sample.py
 
 /** {pieces, holes} of a mask, without specks. */
 export function shapeOf(levels, width, height) {

@@ -1,6 +1,6 @@
-// How long a reviewer looked: the time since the picture was painted, without the time nobody looked.
+// How long a reviewer looked: the time since the picture was painted, without idle time.
 
-const IDLE_SECONDS = 15; // a longer pause between two inputs counts as this much: nobody looks at one mask for longer
+const IDLE_SECONDS = 15; // a longer pause between two inputs counts as this much
 
 /** All times in milliseconds of one clock, handed in. */
 export class LookingTime {
@@ -11,7 +11,7 @@ export class LookingTime {
   /** A picture has been painted. */
   start(now) {
     this.spent = 0;
-    this.since = now; // the last input, or null while nobody can look
+    this.since = now; // the last input, or null while the page is out of sight
   }
 
   stop() {
@@ -19,7 +19,7 @@ export class LookingTime {
     this.since = null;
   }
 
-  /** A key, a move of the pointer: someone is there. */
+  /** A key or a move of the pointer. */
   input(now) {
     if (this.since === null || now < this.since) return;
     this.spent += this.pause(now);

@@ -1,5 +1,5 @@
-// What stands in the picture's place when there is none: {title, text, publish, flagged}, in words for a person; `publish`
-// and `flagged` offer the buttons to publish and to look at what was flagged.
+// The notice in the picture's place: {title, text, publish, flagged}; `publish` and `flagged` show the buttons to publish
+// and to look at flagged masks.
 
 /** `published` is the version just made, or null. Null while an answer is awaited. */
 export function noticeFor({ feed, outbox, published, isLead }) {
@@ -12,7 +12,7 @@ export function noticeFor({ feed, outbox, published, isLead }) {
 
 function elsewhere({ remaining }) {
   const masks = remaining === 1 ? "1 mask is" : `${remaining} masks are`;
-  return { title: "Nothing for you right now", text: `${masks} on other screens, or waiting for somebody else's verdict. This page looks again every few seconds.` };
+  return { title: "Nothing for you right now", text: `${masks} on other screens, or waiting for another reviewer. This page checks again every few seconds.` };
 }
 
 function endOf({ queue, progress: { done, total, flagged = 0 } }, published, isLead) {
@@ -27,7 +27,7 @@ function endOf({ queue, progress: { done, total, flagged = 0 } }, published, isL
   return { title: "All reviewed", text: `${text} Publish writes them as the next version; undo still works.`, publish: true, ...offer };
 }
 
-/** What is said above the picture: about a past decision on stage, or the others' verdicts at a second look; or "". */
+/** The line above the picture: a past decision on stage, or the others' verdicts at a second look; "" without either. */
 export function captionFor(picked, sample, inWords) {
   if (picked?.isVisit) {
     const before = verdictsOf(picked.item.sample);

@@ -46,8 +46,8 @@ export class Refusals {
   line(item) {
     const place = document.createElement("li");
     const text = document.createElement("span");
-    const said = VERDICT_WORDS[item.verdict] ?? "decision";
-    text.textContent = `${said}${item.sample_id ? ` on ${item.sample_id.slice(0, 8)}` : ""}: ${item.error}`;
+    const verdict = VERDICT_WORDS[item.verdict] ?? "decision";
+    text.textContent = `${verdict}${item.sample_id ? ` on ${item.sample_id.slice(0, 8)}` : ""}: ${item.error}`;
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = "Dismiss";

@@ -146,7 +146,7 @@ export class Stage {
 
   // Ahead of time ---------------------------------------------------------------------------------------------
 
-  /** Draw the next items anew that were prepared for another look, one by one, while nothing else is to be done. */
+  /** Redraw the next items that were prepared for another look, one by one, in idle time. */
   drawAhead(items) {
     const { key } = this.look;
     const item = items.slice(0, AHEAD).find(({ ready, frame }) => ready && frame?.key !== key);

@@ -1,4 +1,4 @@
-// What the page says beside the picture: progress and pace, the reasons of the last reject, what is unsaved.
+// The texts around the picture: progress and pace, the file, the reasons of a reject, unsaved decisions.
 
 import { drawThumb } from "../picture/item.js";
 
@@ -22,7 +22,7 @@ function aboutOf({ sample: { name, width, height, doubt }, ready }) {
     name,
     `${width} × ${height}`,
     doubt === null || doubt === undefined ? "" : `doubt ${doubt.toFixed(2)}`,
-    pieces === 0 ? "nobody in it" : pieces > 1 ? `${pieces} pieces` : "",
+    pieces === 0 ? "no person" : pieces > 1 ? `${pieces} pieces` : "",
     holes > 1 ? `${holes} holes` : holes === 1 ? "1 hole" : "",
   ];
   return found.filter(Boolean).join(" · ");
@@ -83,7 +83,7 @@ export class Status {
   }
 
   tell(text, { bad = false, stays = false, signIn = false } = {}) {
-    if (this.text.textContent !== text) this.text.textContent = text; // said aloud once
+    if (this.text.textContent !== text) this.text.textContent = text; // screen readers read it once
     this.message.hidden = false;
     this.link.hidden = !signIn;
     this.link.textContent = signIn ? "Sign in" : "";

@@ -5,7 +5,7 @@ import { VIEWS, neighbour } from "../picture/views.js";
 const OPACITY_STEP = 0.1;
 
 export class Tools {
-  /** `onChange()` when what is on screen must be drawn anew. */
+  /** `onChange()` when the screen must be redrawn. */
   constructor(root, settings, onChange) {
     this.root = root;
     this.settings = settings;

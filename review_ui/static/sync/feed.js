@@ -22,7 +22,7 @@ export class Feed {
     this.ahead = 16; // samples asked for, DESIGN
     this.upcoming = []; // items, the first one is on screen
     this.progress = { done: 0, total: 0 };
-    this.remaining = null; // as the server last said; null when that no longer holds
+    this.remaining = null; // as of the server's last answer; null when that no longer holds
     this.areElsewhere = false; // all that waits is on other screens
     this.manifest = null;
     this.asking = null; // while the server makes up its answer: the samples decided meanwhile

@@ -12,7 +12,7 @@ export const SIGNED_OUT_PROBLEM = "signed out";
 export class Outbox {
   /**
    * For one reviewer on one queue. `onChange()` after every change of `size` or `problem`; `onRefused(refusal, decision)`
-   * per refusal {decision_id, error}; `isStillMe()` is asked after the server said 401: false when somebody else has
+   * per refusal {decision_id, error}; `isStillMe()` is called after a 401: false when another reviewer has
    * signed in, whose decisions these are not.
    */
   constructor(dataset, reviewer, { onChange, onRefused, isStillMe }) {
