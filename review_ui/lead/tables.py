@@ -202,4 +202,4 @@ def _hours(hours: float | None) -> str:
 
 
 def _at_work(reviewers: int) -> str:
-    return {0: "no reviewer is at work", 1: "1 reviewer is at work"}.get(reviewers, f"{reviewers} reviewers are at work")
+    return f"{reviewers or 'no'} {'reviewer is' if reviewers == 1 else 'reviewers are'} at work"

@@ -340,7 +340,7 @@ def test_a_review_that_nobody_has_begun_says_so(page, store, log):
     for url in serve(ReviewSession(store.open(), store, log)):
         page.goto(url)
         shown(page, "0 of 9")
-        shown(page, "no reviewer is at work")
+        shown(page, "no reviewers are at work")
         open_tab(page, "Reviewers")
         shown(page, "Nobody has judged a mask yet.")
         open_tab(page, "Publish")
