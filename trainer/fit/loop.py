@@ -44,7 +44,7 @@ from trainer.inference.predictors import Predictor
 from trainer.models import create_model
 from trainer.models.sync_batch_norm import synchronise_batch_norms
 from trainer.weights.checkpoint import load_checkpoint
-from trainer.weights.starting_weights import open_initial
+from trainer.weights.starting_weights import Initial
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +71,14 @@ def fit(
     progress: RunProgress,
     *,
     compile_network: bool | None = None,
-    init: Path | None = None,
+    initial: Initial | None = None,
     teachers: Sequence[Predictor] = (),
 ) -> None:
     """Run the epochs after `progress`, leaving checkpoints and the state to resume from in `output`.
 
-    `init` is a checkpoint or a file of SINet's authors to start from; its preprocessing is kept. `compile_network`
+    `initial` are weights to start from; their preprocessing is kept, but for the size. `compile_network`
     None compiles only long stages. The probabilities of `teachers` are mixed into the masks.
     """
-    initial = open_initial(init) if init else None
     preprocessing = initial.preprocessing(configuration.size_px) if initial else imagenet(configuration.size_px)
     train, val = first_then_others(fabric, lambda: load_train_and_val(manifest, preprocessing, configuration.data))
     if teachers:

@@ -47,7 +47,7 @@ def add_run_options(parser: argparse.ArgumentParser, *, manifest_required: bool 
     add("--init", type=checkpoint_path, metavar="PATH", help=begin)
     add("--output", type=Path, help="the run's directory (default: runs/MODEL-v<N>)")
     add("--preset", choices=PRESETS, default="default", help="the recipe (default: %(default)s)")
-    add("--size", type=_side, default=SIZE_PX, help="image side in pixels (default: %(default)s)")
+    add("--size", type=_side, help=f"image side in pixels (default: that of --init, else {SIZE_PX})")
     add("--seed", type=not_negative, default=0, help="(default: %(default)s)")
     add("--limit", type=positive, help="train on the first N rows only, for learning curves")
     source = "draw a source's rows W times as often as those of weight 1; repeatable"

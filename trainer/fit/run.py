@@ -11,12 +11,12 @@ from trainer.fit.configuration import Configuration, DataOptions
 from trainer.fit.distributed import launch, on_first, open_fabric
 from trainer.fit.loop import fit
 from trainer.fit.malloc import keep_freed_memory
-from trainer.fit.options import recipe_from
+from trainer.fit.options import SIZE_PX, recipe_from
 from trainer.fit.report import CARD
 from trainer.fit.run_state import load_progress
 from trainer.inference.predictors import open_predictor
 from trainer.weights.checkpoint_files import BEST
-from trainer.weights.starting_weights import checkpoint_file
+from trainer.weights.starting_weights import checkpoint_file, open_initial
 
 
 def fit_or_resume(options: argparse.Namespace) -> None:
@@ -26,6 +26,8 @@ def fit_or_resume(options: argparse.Namespace) -> None:
     if options.backgrounds:
         background_files(options.backgrounds)  # now: samples and teachers' outputs take minutes
     teachers = [open_predictor(path, fabric.device) for path in options.distill]
+    init_file = checkpoint_file(options.init) if options.init else None
+    initial = open_initial(options.init) if options.init else None
     output = options.output or Path("runs") / f"{options.model.replace(':', '-')}-{manifest.path.stem}"
     recipe = recipe_from(options)
     model_options = {"gate": options.gate, "branches": options.branches}
@@ -33,7 +35,7 @@ def fit_or_resume(options: argparse.Namespace) -> None:
         model=options.model,
         manifest_digest=manifest.digest,
         seed=options.seed,
-        size_px=options.size,
+        size_px=options.size or (initial.fitted_with.size_px if initial else SIZE_PX),
         recipe=recipe,
         model_options={name: value for name, value in model_options.items() if value is not None},
         encoder_weights=None if options.encoder_weights == "none" else options.encoder_weights,
@@ -44,7 +46,7 @@ def fit_or_resume(options: argparse.Namespace) -> None:
             backgrounds=str(options.backgrounds) if options.backgrounds else None,
             teachers=[teacher.digest for teacher in teachers],
         ),
-        init_sha256=sha256_hex(checkpoint_file(options.init).read_bytes()) if options.init else None,
+        init_sha256=sha256_hex(init_file.read_bytes()) if init_file else None,
         precision=options.precision,
     )
     for batch_size in (recipe.batch_size, *([recipe.encoder_batch_size] if recipe.encoder_epochs else [])):
@@ -56,6 +58,6 @@ def fit_or_resume(options: argparse.Namespace) -> None:
     if trained and (output / CARD).exists():  # the card is written last
         print(f"{output} is finished: {progress.epoch} epochs, the best is epoch {progress.best_epoch}")
     else:
-        choices = {"compile_network": options.compile, "init": options.init, "teachers": teachers}
+        choices = {"compile_network": options.compile, "initial": initial, "teachers": teachers}
         fit(fabric, manifest, configuration, output, progress, **choices)
     print(output / BEST)

@@ -274,6 +274,14 @@ def test_people_are_put_before_other_backgrounds(
     assert read_log(output)[0]["loss"] != read_log(run)[0]["loss"]
 
 
+def test_a_start_from_a_checkpoint_takes_its_size_over(manifest: Manifest, tmp_path: Path):
+    first = fitted(manifest, tmp_path / "first", "--size", "64", "--epochs", "1", "--limit", "16")
+    options = [option for option in QUICK if option not in ("--size", "32")]
+    arguments = ["--manifest", str(manifest.path), "--init", str(first), "--output", str(tmp_path / "second")]
+    fit.main([*arguments, "--epochs", "1", "--limit", "16", *options])
+    assert load_checkpoint(tmp_path / "second").info.preprocessing.size_px == 64
+
+
 def test_a_folder_without_backgrounds_is_refused_before_anything_is_read(manifest: Manifest, tmp_path: Path):
     (tmp_path / "rooms/images").mkdir(parents=True)
     with pytest.raises(UserError, match=r"expected images in .*rooms, for --backgrounds, found none"):
