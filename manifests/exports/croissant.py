@@ -80,7 +80,7 @@ def _collection(chosen: ExportRows) -> Node:
     teachers = chosen.distinct("teacher")
     votes = [int(pc.sum(chosen.table[name]).as_py()) for name in ("votes_accept", "votes_reject")]
     masks = [
-        f"{entry['count_all']} masks: {_ORIGINS[entry['origin']]}"
+        f"{entry['count_all']} {'mask' if entry['count_all'] == 1 else 'masks'}: {_ORIGINS[entry['origin']]}"
         for entry in chosen.table.group_by("origin").aggregate([([], "count_all")]).sort_by("origin").to_pylist()
     ]
     by_policy = len(chosen) - chosen.table["decided_by"].null_count

@@ -12,8 +12,8 @@ from review_ui.queue.review_state import ReviewState
 from review_ui.reviewer import Reviewer
 
 LEASE_SECONDS = 600  # long enough for a page's 16 prefetched samples and a coffee
-ALIVE_SECONDS = 150  # a tab that asked for samples since is open; pages ask once a minute
-_SIGN_SECONDS = 45  # a tab that asks again after this gets at least one lease renewed, as its sign of life
+ALIVE_SECONDS = 100  # a tab that asked for samples since is open; pages ask every half minute, hidden ones every minute
+_SIGN_SECONDS = 25  # a tab that asks again after this gets at least one lease renewed, as its sign of life
 
 
 def assign(state: ReviewState, queue: Queue, request: NextRequest) -> tuple[Assignment, list[Lease]]:

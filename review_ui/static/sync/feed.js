@@ -5,7 +5,7 @@ import { request } from "../lib/request.js";
 
 const RETRY_MS = 2000;
 const LOOK_AGAIN_MS = 5000; // while all that waits is on other screens
-const SIGN_OF_LIFE_MS = 60_000; // while samples are here: the server takes a tab that is silent for longer as closed
+const SIGN_OF_LIFE_MS = 30_000; // while samples are here: the server takes a tab that is silent for longer as closed
 
 export class Feed {
   /**

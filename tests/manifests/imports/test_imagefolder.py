@@ -66,7 +66,8 @@ def test_mlcroissant_finds_nothing_wrong_with_the_description(
     assert dataset.metadata.ctx.is_v1_1()
     assert dataset.metadata.license == ["CC BY 4.0", "CC0"]
     assert dataset.metadata.data_annotation_protocol == [
-        "5 masks: ground truth of larger images, cropped around the face",
+        "1 mask: repaired by a reviewer",
+        "4 masks: ground truth of larger images, cropped around the face",
         "Reviewers look at each mask over its image; 0 accepts and 0 rejects stand.",
     ]
 
