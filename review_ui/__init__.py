@@ -14,8 +14,8 @@
     bench/        `python -m review_ui.bench`
     __main__.py   `python -m review_ui`
 
-In static/: start.js, review.js (keys), show/ (the screen), picture/ (images and masks in a canvas), repair/ (the editor),
-sync/ (prefetched samples and decisions on their way to the server), lib/ (requests, settings, ids).
+In static/: start.js, review.js (keys), show/ (the screen), picture/ (images and masks in a canvas), repair/ (the
+editor), sync/ (prefetched samples and decisions on their way to the server), lib/ (requests, settings, ids).
 """
 
 import os
