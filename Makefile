@@ -44,7 +44,7 @@ lint: $(STAMP) ## Check style, types and import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy docs/experiments/*.py
+	$(BIN)/mypy docs/*.py docs/experiments/*.py
 	$(BIN)/lint-imports
 
 format: $(STAMP) ## Rewrite the code in the house format

@@ -91,8 +91,10 @@ def _served(root: Path) -> Iterator[str]:
         assert server.stdout is not None
         announced = re.search(r"http://[\d.:]+", server.stdout.readline())
         assert announced is not None
-        yield announced[0]
-        server.terminate()
+        try:
+            yield announced[0]
+        finally:
+            server.terminate()
 
 
 def _open(browser: Browser, url: str, scheme: str, size: dict[str, int]) -> Page:
@@ -140,6 +142,7 @@ def _desktop(browser: Browser, url: str, scheme: str, output: Path) -> None:
     _repair(page)
     page.screenshot(path=output / f"review-repair-{scheme}.png")
     page.keyboard.press("Escape")
+    page.wait_for_timeout(6500)  # the message about the strokes goes by itself
     page.keyboard.press("g")
     page.wait_for_selector(".grid[data-painted=true]")
     page.locator(".grid button").nth(3).click()

@@ -50,7 +50,7 @@ def mild() -> Augmentation:
         rotation_degrees=20.0,
         scale=(0.75, 1.35),
         brightness=(0.6, 1.4),
-        grey_prob=0.15,
+        grey_prob=0.25,
         blur_prob=0.25,
         noise_prob=0.25,
     )

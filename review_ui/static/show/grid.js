@@ -5,8 +5,9 @@ import { makeLook, renderFrame } from "../picture/frame.js";
 import { bare } from "../picture/views.js";
 
 export const MAX_CELLS = 16;
+const FEW = 6; // cells: fewer only where no more fit
 const LEAST_PX = 200; // height of a picture that a mask can be judged in
-const ASPECT = 0.75; // width by height of most portraits: cells are cut so that these fill them
+const ASPECT = 0.75; // width by height of most portraits, until the samples are known
 const GAP_PX = 8; // as in panels.css
 const FRAME_PX = 10; // a cell's border and padding, left and right together
 
@@ -24,6 +25,7 @@ export class Grid {
     this.items = [];
     this.isPainted = false;
     this.isBare = false;
+    this.aspect = null; // width by height of the samples: cells are cut so that most of these fill them
     new ResizeObserver(() => {
       this.measure();
       if (this.items.length > 0) onResize();
@@ -57,13 +59,23 @@ export class Grid {
     return this.layoutKept;
   }
 
+  /** Cut the cells for samples like these; once, so that pages keep their size. */
+  fitTo(samples) {
+    if (this.aspect || samples.length === 0) return;
+    const aspects = samples.map(({ width, height }) => width / height).sort((a, b) => a - b);
+    this.aspect = aspects[aspects.length >> 1];
+    this.measure();
+  }
+
   bestLayout() {
+    const aspect = this.aspect ?? ASPECT;
     let best = { columns: 1, rows: 1, area: 0 };
     for (let rows = 1; rows <= MAX_CELLS; rows++) {
       for (let columns = 1; columns * rows <= MAX_CELLS; columns++) {
         const cell = this.boxOf({ columns, rows });
-        const height = Math.min(cell.height, cell.width / ASPECT);
-        const area = columns * rows * ASPECT * height * height;
+        const height = Math.min(cell.height, cell.width / aspect);
+        const worth = columns * rows < FEW ? 0.25 : 1; // a page of few is no page
+        const area = worth * columns * rows * aspect * height * height;
         if (height >= LEAST_PX && area > best.area) best = { columns, rows, area };
       }
     }

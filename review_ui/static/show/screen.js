@@ -101,6 +101,7 @@ export class Screen {
   }
 
   showPage() {
+    this.grid.fitTo(this.feed.upcoming.map((item) => item.sample));
     const items = this.feed.upcoming.slice(0, this.grid.pageSize);
     const isShort = items.length < this.grid.pageSize && (this.feed.asking || this.feed.remaining === null);
     this.stage.show(null);
