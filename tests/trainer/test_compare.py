@@ -128,7 +128,7 @@ def test_the_table_names_data_seeds_and_differences(finished: Finished, manifest
     assert page in "\n".join(finished.lines) + "\n"
     for manifest in manifests:
         assert f"version 1, digest {manifest.digest[:12]}" in page
-    assert "6 pictures" in page
+    assert "6 images" in page
     assert "Seeds 0, 1; 4 of 4 runs finished, 0 failed" in page
     number, points = r"0\.\d{4} \+- 0\.\d{4}", r"[+-]\d+\.\d\d \[[+-]\d+\.\d\d, [+-]\d+\.\d\d\](?: \*)?"
     assert len(re.findall(rf"\| default \(base\) +(?:\| {number} +\| - +){{3}}\|", page)) == 2

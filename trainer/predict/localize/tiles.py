@@ -23,6 +23,7 @@ TALL_TILE_ASPECT = 0.6
 OVERLAP_FRACTION = 0.75  # of a tile's side, on each side that has a neighbour
 MAX_TILES = 256  # beyond it, tiles overlap less
 MIN_CONFIRMED_FRACTION = 0.1  # of a piece in the whole image's mask: as much of it must be in the tiles'
+SUFFICIENT_FRACTION = 0.8  # of a piece found by the tiles: theirs is the better mask
 MIN_LARGE_FRACTION = 0.3  # of the image: a larger piece is a close-up, of which tiles see only parts
 
 Look = Callable[[Box], Prob]
@@ -56,12 +57,14 @@ def blended(image: Box, boxes: Sequence[Box], look: Look) -> Prob:
 def joined(tiled: Prob, whole: Prob) -> Prob:
     """The larger of the tiles' and the whole image's probability, both (H, W), without the latter's false pieces.
 
-    A piece of `whole` counts where the tiles confirm some of it, or where it is too large for a tile.
+    A piece of `whole` counts where the tiles confirm some of it, or where it is too large for a tile; not where they
+    find nearly all of it, for their edges are finer.
     """
     _, labels, _, _ = cv2.connectedComponentsWithStats((whole >= PERSON_PROB).astype(np.uint8))
     sizes_px = np.bincount(labels.ravel())
     confirmed_px = np.bincount(labels.ravel(), weights=(tiled >= PERSON_PROB).ravel(), minlength=len(sizes_px))
     kept = (confirmed_px >= MIN_CONFIRMED_FRACTION * sizes_px) | (sizes_px >= MIN_LARGE_FRACTION * whole.size)
+    kept &= confirmed_px < SUFFICIENT_FRACTION * sizes_px
     return np.maximum(tiled, without_pieces(whole, lambda stats: ~kept[1:]))
 
 
