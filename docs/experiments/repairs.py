@@ -26,7 +26,8 @@ from manifests.progress import progress
 from pipeline.faces.mtcnn import default_detector
 from pipeline.teachers import Portrait, load_teacher
 from review_ui.repair.clean_up import fill_holes, keep_largest_piece
-from review_ui.repair.smart_stroke import Stroke, apply_smart_stroke
+from review_ui.repair.smart_stroke import apply_smart_stroke
+from review_ui.repair.stroke import Stroke
 
 MOST_STROKES = 8
 SETTLED = 0.001  # share of the picture: a wrong region smaller than this is left

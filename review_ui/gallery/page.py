@@ -1,12 +1,12 @@
 """The gallery as an HTML page: filters in a form, masks as cards, each a link to the review page."""
 
-import re
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from review_ui.gallery.cards import GalleryPage
 from review_ui.gallery.filters import ORDERS, STATUSES
+from review_ui.queue.open_samples import file_name
 
 _ENVIRONMENT = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -20,6 +20,4 @@ _ENVIRONMENT = Environment(
 def gallery_html(page: GalleryPage, *, version: str) -> str:
     """The page; its links are relative to the address /masks."""
     template = _ENVIRONMENT.get_template("gallery.html")
-    return template.render(
-        page=page, version=version, statuses=STATUSES, orders=ORDERS, file_name=lambda uri: re.split(r"[/\\]", uri)[-1]
-    )
+    return template.render(page=page, version=version, statuses=STATUSES, orders=ORDERS, file_name=file_name)

@@ -12,6 +12,9 @@ from review_ui.guideline import Guideline
 from review_ui.quality.counts import Tally, tally
 from review_ui.quality.gold import GoldSample
 from review_ui.quality.pace import Forecast, forecast
+from review_ui.quality.reviewer_quality import ReviewerFigures, reviewer_figures
+
+SEED = 0  # of the intervals' Monte Carlo: figures change with the log only
 
 
 class LeadSession(Protocol):
@@ -51,6 +54,7 @@ class Snapshot:
     manifest: Manifest
     decisions: list[Decision]
     gold: Mapping[MaskKey, GoldSample]
+    figures: list[ReviewerFigures]
     second_look: int
     problems: list[str]
     tally: Tally
@@ -62,11 +66,13 @@ def take_snapshot(session: LeadSession, now: datetime) -> Snapshot:
     """Read everything once, so that all figures on the page belong together."""
     manifest, decisions = session.manifest, session.decisions()
     counted = tally(manifest, decisions, session.policy)
+    gold = session.gold()
     by_people = [decision for decision in decisions if decision.is_by_person]
     return Snapshot(
         manifest=manifest,
         decisions=by_people,
-        gold=session.gold(),
+        gold=gold,
+        figures=reviewer_figures(by_people, gold, seed=SEED),
         second_look=session.second_look(),
         problems=session.problems(),
         tally=counted,

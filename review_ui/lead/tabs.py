@@ -18,14 +18,12 @@ from review_ui.lead.tables import (
 from review_ui.quality.agreement import agreements, self_agreements
 from review_ui.quality.pace import pace
 from review_ui.quality.repairs import repair_figures
-from review_ui.quality.reviewer_quality import disputed_gold, false_accepts_by_damage, reviewer_figures, verdicts
-
-SEED = 0  # of the intervals' Monte Carlo: figures change with the log only
+from review_ui.quality.reviewer_quality import disputed_gold, false_accepts_by_damage, verdicts
 
 
 def heading(snapshot: Snapshot) -> str:
     """The page's title, the version and the time, and a warning where reviewers fail on gold."""
-    warnings = failing_gold(reviewer_figures(snapshot.decisions, snapshot.gold, seed=SEED)) if snapshot.gold else []
+    warnings = failing_gold(snapshot.figures)
     return render("heading.html", version=snapshot.manifest.path, taken_at=snapshot.taken_at, warnings=warnings)
 
 
@@ -48,13 +46,12 @@ def _reviewers(snapshot: Snapshot) -> str:
     judged = verdicts(snapshot.decisions)
     if not judged:
         return render("reviewers.html", reviewers=None)
-    figures = reviewer_figures(snapshot.decisions, snapshot.gold, seed=SEED)
     pairs = agreements(judged)
     repairs = repair_figures(judged)
     by_damage = false_accepts_by_damage(snapshot.decisions, snapshot.gold)
     return render(
         "reviewers.html",
-        reviewers=reviewers_table(figures, self_agreements(judged)),
+        reviewers=reviewers_table(snapshot.figures, self_agreements(judged)),
         shown_gold=any(decision.purpose == "gold" for decision in judged),
         pace=pace_chart(pace(snapshot.decisions)),
         agreement=agreement_table(pairs) if pairs else None,

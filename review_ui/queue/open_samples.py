@@ -178,6 +178,11 @@ class ReviewQueue:
         return _equals(self._table["status"], status)[self._places]
 
 
+def file_name(uri: str) -> str:
+    """The last part of a path or URL."""
+    return re.split(r"[/\\]", uri.split("?")[0])[-1]
+
+
 def _short_ids(sample_ids: pa.ChunkedArray) -> Ids:
     """The first 16 of each id's 32 hex digits, as a number; equal ones are compared by the whole id."""
     digits = _bytes_of(pc.utf8_slice_codeunits(sample_ids, 0, 16), width=16)

@@ -5,17 +5,14 @@ the background nearby. A stroke on the person only adds, one on the background o
 connected with the stroke changes.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from manifests.errors import UserError
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.masks import PERSON_LEVEL, Mask
 from review_ui.repair.clean_up import with_person
+from review_ui.repair.stroke import Stroke
 
 REACH = 4.0  # the zone reaches so many radii from the stroke
 LIKELY = 2.0  # within so many radii GrabCut starts from the stroke's side
@@ -23,23 +20,8 @@ MARGIN = 3.0  # radii around the zone that give colours, and stay as they are
 MAX_AREA = 250_000  # pixels that GrabCut looks at; larger crops are reduced
 ITERATIONS = 3
 MIN_SEED_PX = 16  # of either side: GrabCut fits five colour clusters to each
-MAX_POINTS = 10_000
 
 Labels = npt.NDArray[np.uint8]  # OpenCV's GC_BGD, GC_FGD, GC_PR_BGD, GC_PR_FGD
-
-
-@dataclass(frozen=True, slots=True)
-class Stroke:
-    """A line of `points` (x, y) drawn with a brush of `radius`, in the mask's pixels."""
-
-    points: Sequence[tuple[float, float]]
-    radius: float
-
-    def __post_init__(self) -> None:
-        if not 1 <= len(self.points) <= MAX_POINTS:
-            raise UserError(f"expected a stroke of 1 to {MAX_POINTS:,} points, found {len(self.points):,}")
-        if not self.radius > 0:
-            raise UserError(f"expected a brush with a radius above 0, found {self.radius}")
 
 
 def apply_smart_stroke(rgb: Pixels, mask: Pixels, stroke: Stroke, *, is_person: bool) -> Pixels:

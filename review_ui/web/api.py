@@ -6,7 +6,6 @@ sign-in layer puts the reviewer into `request.state.reviewer`; without users eve
 """
 
 import asyncio
-import re
 from base64 import b64encode
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -24,13 +23,13 @@ from manifests.errors import UserError
 from manifests.files.blobs import BlobStore
 from review_ui.queue.group_commit import GroupCommit
 from review_ui.queue.messages import Assignment, DecisionResult, NextRequest, QueueName, UnknownDecision, UnknownSample
-from review_ui.queue.open_samples import OpenSample
+from review_ui.queue.open_samples import OpenSample, file_name
 from review_ui.queue.session import ReviewSession
 from review_ui.queue.submission import UUID_PATTERN
 from review_ui.reviewer import LOCAL_LEAD, Reviewer
 from review_ui.routes import root_of
 from review_ui.web.decisions_file import as_csv, as_parquet, decisions_table
-from review_ui.web.refinement import MAX_POINTS, Action, StrokePoints, refined_mask
+from review_ui.web.refinement import RefineRequest, refined_mask
 from review_ui.web.repaired_masks import with_stored_masks
 
 MAX_BATCH = 1000
@@ -43,21 +42,6 @@ class Batch(BaseModel):
     """The body of POST /api/decisions; each decision is checked by itself."""
 
     decisions: list[Any] = Field(max_length=MAX_BATCH)
-
-
-class RefineRequest(BaseModel):
-    """A mask (base64 of a PNG) as it is on a reviewer's page, and the action to apply to it."""
-
-    sample_id: str
-    mask_sha256: str
-    mask: str
-    action: Action
-    points: list[tuple[float, float]] = Field([], max_length=MAX_POINTS)
-    radius: float = Field(1.0, gt=0, le=10_000)
-
-    @property
-    def stroke(self) -> StrokePoints:
-        return StrokePoints(self.points, self.radius)
 
 
 class UndoRequest(BaseModel):
@@ -156,9 +140,8 @@ async def next_samples(
     if queue == "second_look":
         await require_lead(reviewer)
     assignment = await group_commit.next(NextRequest(reviewer, n, tab, queue))
-    return JSONResponse(
-        _assignment_json(assignment, root, named=session.shows_names)
-    )  # itself: FastAPI would look at each value first
+    answer = _assignment_json(assignment, root, named=session.shows_names)
+    return JSONResponse(answer)  # itself: FastAPI would look at each value first
 
 
 @router.get("/api/history")
@@ -188,9 +171,7 @@ async def refine(request: Request, body: RefineRequest, session: Session, group_
     sample = await group_commit.call(session.find, (body.sample_id, body.mask_sha256))
     if sample is None:
         raise HTTPException(409, "expected a mask under review, found that it changed meanwhile; reload the page")
-    refined = await asyncio.to_thread(
-        refined_mask, body.mask, body.action, body.stroke, sample, request.app.state.blobs
-    )
+    refined = await asyncio.to_thread(refined_mask, body, sample, request.app.state.blobs)
     return {"mask": b64encode(refined).decode()}
 
 
@@ -205,7 +186,7 @@ async def visit(
     body: VisitRequest, reviewer: Me, session: Session, group_commit: Commits, root: Root
 ) -> dict[str, Any]:
     sample, verdicts = await group_commit.call(session.visit, reviewer, body.sample_id, tab=body.tab)
-    named = {"name": file_name(sample.source_uri)} if session.shows_names else {}
+    named = _name_json(sample, session.shows_names)
     return {"sample": _sample_json(sample, root) | named | _verdicts_json({sample.key: verdicts}, sample)}
 
 
@@ -270,7 +251,7 @@ def _assignment_json(assignment: Assignment, root: str, *, named: bool) -> dict[
         "samples": [
             _sample_json(sample, root)
             | expires
-            | ({"name": file_name(sample.source_uri)} if named else {})
+            | _name_json(sample, named)
             | _verdicts_json(assignment.verdicts, sample)
             for sample in assignment.samples
         ],
@@ -280,9 +261,8 @@ def _assignment_json(assignment: Assignment, root: str, *, named: bool) -> dict[
     }
 
 
-def file_name(uri: str) -> str:
-    """The last part of a path or URL."""
-    return re.split(r"[/\\]", uri.split("?")[0])[-1]
+def _name_json(sample: OpenSample, named: bool) -> dict[str, str]:
+    return {"name": file_name(sample.source_uri)} if named else {}
 
 
 def _result_json(result: DecisionResult) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from PIL import Image
 
 from manifests.errors import UserError
 from manifests.pixels.metrics import mask_iou
-from review_ui.repair.smart_stroke import Stroke, apply_smart_stroke
+from review_ui.repair.smart_stroke import apply_smart_stroke
+from review_ui.repair.stroke import Stroke
 
 Scene = tuple[np.ndarray, np.ndarray]
 
