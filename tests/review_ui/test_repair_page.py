@@ -122,6 +122,14 @@ def mend(page: Page) -> None:
         draw(page, (108, row), (132, row))
 
 
+def mend_and_accept(page: Page, sample_id: str) -> None:
+    """Mend the mask on stage and accept it; another sample follows."""
+    open_editor(page)
+    mend(page)
+    page.keyboard.press("Enter")
+    expect(page.locator("#sample")).not_to_have_attribute("data-sample-id", sample_id)
+
+
 def is_mended(mask: np.ndarray) -> bool:
     return bool((mask[HOLE] == 255).all() and (mask[ISLAND] == 0).all())
 
@@ -129,10 +137,7 @@ def is_mended(mask: np.ndarray) -> bool:
 def test_a_mask_is_mended_by_keys_and_mouse_and_published_as_painted(page: Page, server: Server):
     sample_id = open_page(page, server)
     before = row_of(server.root, sample_id)
-    open_editor(page)
-    mend(page)
-    page.keyboard.press("Enter")
-    expect(page.locator("#sample")).not_to_have_attribute("data-sample-id", sample_id)
+    mend_and_accept(page, sample_id)
     on_screen(page)
     saved(page)
     publish(page)
@@ -205,10 +210,7 @@ def test_escape_leaves_and_the_strokes_are_there_again(page: Page, server: Serve
 def test_an_undo_brings_the_first_mask_back_also_after_publishing(page: Page, server: Server):
     sample_id = open_page(page, server)
     before = row_of(server.root, sample_id)
-    open_editor(page)
-    mend(page)
-    page.keyboard.press("Enter")
-    expect(page.locator("#sample")).not_to_have_attribute("data-sample-id", sample_id)
+    mend_and_accept(page, sample_id)
     assert act(page, "Backspace") == sample_id
     assert act(page, "x") != sample_id
     saved(page)
@@ -219,10 +221,7 @@ def test_an_undo_brings_the_first_mask_back_also_after_publishing(page: Page, se
 
 def test_after_a_reload_the_strip_shows_the_repaired_mask_and_brings_it_back(page: Page, server: Server):
     sample_id = open_page(page, server)
-    open_editor(page)
-    mend(page)
-    page.keyboard.press("Enter")
-    expect(page.locator("#sample")).not_to_have_attribute("data-sample-id", sample_id)
+    mend_and_accept(page, sample_id)
     saved(page)
     with page.expect_response(lambda response: "/api/history" in response.url) as history:
         page.reload()
