@@ -77,7 +77,8 @@ def _print_plan(version: Manifest, log: DecisionLog | None, asked: AcceptOptions
     expected = forecasts(queue, state.bounds, max_error=asked.max_error, gold=state.gold)
     best = next_part(expected)
     unrated = f"; {queue.unrated:,} more are without doubt and need a look" if queue.unrated else ""
-    print(f"{version.path}: {len(queue):,} masks with doubt wait{unrated}")
+    paired = f"; {queue.paired:,} more have two masks and need a choice" if queue.paired else ""
+    print(f"{version.path}: {len(queue):,} masks with doubt wait{unrated}{paired}")
     print(f"{'':>21}{'audit now':^29}{'audit in all':^33}")
     print(f"{'doubt <=':>12}{'masks':>9}{'looks':>8}{'wrong':>7}{'can be wrong':>14}"
           f"{'expected wrong':>16}{'looks':>7}{'at least':>10}{'looks saved':>13}")  # fmt: skip

@@ -17,6 +17,7 @@ from manifests.decisions.decision import Decision
 from manifests.decisions.error_bound import GoldCounts
 from manifests.decisions.gold_verdicts import gold_counts
 from manifests.decisions.log import DecisionLog
+from manifests.decisions.pairs import PAIR_COLUMNS, waits_for_choice
 from manifests.errors import UserError
 from manifests.store.manifest import Manifest, ManifestStore
 from manifests.store.row_patch import RowPatch
@@ -105,8 +106,9 @@ def accept(store: ManifestStore, audited_version: Manifest, log: DecisionLog, op
 
 def _rows_in(base: Manifest, queue: Queue) -> Places:
     """The row of each mask of the queue that still waits in `base`; -1 for the others."""
-    table = base.read(["sample_id", "mask_sha256", "status"])
-    waiting = np.flatnonzero(np.array(table["status"].to_pylist()) == "pending")
+    table = base.read(["sample_id", "mask_sha256", *PAIR_COLUMNS])
+    paired = waits_for_choice(table).to_numpy()  # a relabelling since may have added another mask
+    waiting = np.flatnonzero((np.array(table["status"].to_pylist()) == "pending") & ~paired)
     pending = table.select(["sample_id", "mask_sha256"]).take(pa.array(waiting))
     keys = zip(pending["sample_id"].to_pylist(), pending["mask_sha256"].to_pylist(), strict=True)
     row_of = dict(zip(keys, waiting.tolist(), strict=True))

@@ -1,8 +1,8 @@
 """Acceptance without a look: parts of the queue, each with an upper limit on its share of wrong masks.
 
-The queue is the pending rows of a version whose doubt is known. Its parts are the least doubtful ones (QUANTILES of
-doubt). People judge masks of a part in a random order (audit.py); the verdicts on a prefix of that order bound the
-wrong masks among those that nobody has judged (error_bound.py).
+The queue is the pending rows of a version whose doubt is known; those with two masks to choose from are left out. Its
+parts are the least doubtful ones (QUANTILES of doubt). People judge masks of a part in a random order (audit.py); the
+verdicts on a prefix of that order bound the wrong masks among those that nobody has judged (error_bound.py).
 
 The limits of all parts hold together at CONFIDENCE, after each look: each part has an equal share of the risk
 (Bonferroni). So the audit may stop as soon as a part holds, go on with a larger or smaller part at any time, and serve
@@ -30,6 +30,7 @@ from manifests.decisions.error_bound import (
     missed_limit,
     wrong_limit,
 )
+from manifests.decisions.pairs import PAIR_COLUMNS, waits_for_choice
 from manifests.errors import UserError
 from manifests.store.manifest import Manifest
 
@@ -45,16 +46,21 @@ Doubts = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Queue:
-    """Pending masks of known doubt; `unrated` counts those without doubt, which no policy accepts."""
+    """Pending masks of known doubt.
+
+    No policy accepts a mask without doubt, counted by `unrated`, or one of two masks, counted by `paired`.
+    """
 
     keys: list[MaskKey]
     doubts: Doubts
     unrated: int
+    paired: int = 0
 
     @classmethod
     def of(cls, manifest: Manifest) -> "Queue":
         """Read the queue of a version; UserError when no pending row has doubt."""
-        table = manifest.read(["sample_id", "mask_sha256", "doubt"], only={"status": "pending"})
+        pending = manifest.read(["sample_id", "mask_sha256", "doubt", *PAIR_COLUMNS], only={"status": "pending"})
+        table = pending.filter(pc.invert(waits_for_choice(pending)))
         rated = table.filter(pc.is_valid(table["doubt"]))
         if not rated.num_rows:
             raise UserError(
@@ -62,7 +68,8 @@ class Queue:
                 "label images with python -m pipeline.generate, which rates each mask"
             )
         keys = list(zip(rated["sample_id"].to_pylist(), rated["mask_sha256"].to_pylist(), strict=True))
-        return cls(keys, rated["doubt"].to_numpy().astype(np.float32), table.num_rows - rated.num_rows)
+        left_out = table.num_rows - rated.num_rows, pending.num_rows - table.num_rows
+        return cls(keys, rated["doubt"].to_numpy().astype(np.float32), *left_out)
 
     def __len__(self) -> int:
         return len(self.keys)

@@ -74,4 +74,4 @@ def verdicts_on(masks: Sequence[MaskKey], decisions: Iterable[Decision]) -> Verd
 
 def _is_accepted(verdict: MaskVerdict) -> bool:
     """Whether people accepted the mask as it was shown."""
-    return verdict.status() == "accepted" and verdict.edit is None
+    return verdict.status() == "accepted" and verdict.replacing is None

@@ -30,7 +30,10 @@ class Decision:
     verdict is known, `repeat` one that was judged before: these two measure the reviewer and are not votes.
 
     `edited_mask_sha256` names the repaired mask (a blob) that an accept puts in the mask's place, and `edit_iou` is its
-    IoU with that mask; None without a repair.
+    IoU with the mask it began with; None without a repair.
+
+    Where two masks are shown, `rival_mask_sha256` names the second one, and `chosen_mask_sha256` the one that an accept
+    takes, or that its repair began with. Both are None where one mask is shown.
     """
 
     decision_id: str
@@ -45,6 +48,8 @@ class Decision:
     purpose: Purpose = "work"
     edited_mask_sha256: str | None = None
     edit_iou: float | None = None
+    rival_mask_sha256: str | None = None
+    chosen_mask_sha256: str | None = None
 
     def __post_init__(self) -> None:
         """ValueError for values that no manifest can hold: one such row in the log would stop every publish."""
@@ -59,6 +64,10 @@ class Decision:
             )
         if self.edited_mask_sha256 is not None and self.verdict != "accept":
             raise ValueError(f"expected a repaired mask with an accept only, found it with {self.verdict}")
+        if (self.chosen_mask_sha256 is not None) != (self.rival_mask_sha256 is not None and self.verdict == "accept"):
+            raise ValueError("expected a chosen mask with each accept of two masks, and with nothing else")
+        if self.chosen_mask_sha256 not in (None, self.mask_sha256, self.rival_mask_sha256):
+            raise ValueError(f"expected one of the two masks as the chosen one, found {self.chosen_mask_sha256!r}")
 
     @property
     def key(self) -> MaskKey:
@@ -66,9 +75,23 @@ class Decision:
 
     def repeats(self, other: "Decision") -> bool:
         """Whether `other` has the same mask, verdict, reason and reviewer; time and view may differ."""
-        return (self.key, self.verdict, self.reason, self.reviewer, self.edited_mask_sha256) == (
-            other.key, other.verdict, other.reason, other.reviewer, other.edited_mask_sha256,
+        return (self.key, self.verdict, self.reason, self.reviewer, *self._masks) == (
+            other.key, other.verdict, other.reason, other.reviewer, *other._masks,
         )  # fmt: skip
+
+    @property
+    def _masks(self) -> tuple[str | None, ...]:
+        return self.edited_mask_sha256, self.rival_mask_sha256, self.chosen_mask_sha256
+
+    @property
+    def takes_rival(self) -> bool:
+        """Whether the accept takes the second of two masks, as it is or as a repair's beginning."""
+        return self.chosen_mask_sha256 not in (None, self.mask_sha256)
+
+    @property
+    def accepted_mask_sha256(self) -> str:
+        """The mask that an accept leaves in the row: the repaired one, else the chosen one, else the mask itself."""
+        return self.edited_mask_sha256 or self.chosen_mask_sha256 or self.mask_sha256
 
     @property
     def verdict_as_shown(self) -> Verdict:

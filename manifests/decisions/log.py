@@ -44,6 +44,8 @@ _EVENTS = sa.Table(
     sa.Column("purpose", sa.String(16), nullable=False, server_default="work"),
     sa.Column("edited_mask_sha256", sa.String(64)),  # of an accept that puts a repaired mask in the mask's place
     sa.Column("edit_iou", sa.Float),
+    sa.Column("rival_mask_sha256", sa.String(64)),  # of a sample with two masks: the second one
+    sa.Column("chosen_mask_sha256", sa.String(64)),  # of an accept of such a sample: the one it takes
 )
 _AFTER = sa.select(_EVENTS).where(_EVENTS.c.seq > sa.bindparam("seq")).order_by(_EVENTS.c.seq)
 
@@ -236,4 +238,6 @@ def _decision(row: Any) -> Decision:
         purpose=row["purpose"],
         edited_mask_sha256=row["edited_mask_sha256"],
         edit_iou=row["edit_iou"],
+        rival_mask_sha256=row["rival_mask_sha256"],
+        chosen_mask_sha256=row["chosen_mask_sha256"],
     )

@@ -1,5 +1,6 @@
 """The status of a mask: its standing votes, folded by the policy of the dataset."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -17,7 +18,8 @@ class Policy:
 
     `votes` reviewers must have judged it. If they disagree, `conflicts` decides: `keep` leaves it a conflict, for a
     second look; `reject` rejects it; `majority` takes the majority's verdict and leaves a tie a conflict.
-    A lead's second look decides alone.
+    Accepts that take different masks of two disagree, unless one of them repairs its mask. A lead's second look
+    decides alone.
     """
 
     votes: int = 1
@@ -64,14 +66,33 @@ class MaskVerdict:
             return _STATUS[second_looks[-1].verdict]
         if len(self.standing) < policy.votes:
             return "pending"
-        return _settled(self.votes_accept, self.votes_reject, policy.conflicts)
+        status = _settled(self.votes_accept, self.votes_reject, policy.conflicts)
+        choices = self._choices
+        if status == "accepted" and len(choices) > 1:
+            (_, most), (_, second) = choices.most_common(2)
+            return _settled(most, second, policy.conflicts)
+        return status
 
     @property
-    def edit(self) -> Decision | None:
-        """The accept whose repaired mask replaces the mask: a second look's, else the last repair; None without one."""
+    def replacing(self) -> Decision | None:
+        """The accept whose mask replaces the mask, None without one: a second look's, else the last repair, else the
+        last choice of the rival where most accepts take it.
+        """
         second_looks = [decision for decision in self.standing if decision.purpose == "second_look"]
         deciding = second_looks[-1:] or self.standing
-        return next((decision for decision in reversed(deciding) if decision.edited_mask_sha256), None)
+        accepts = [decision for decision in reversed(deciding) if decision.verdict == "accept"]
+        repair = next((decision for decision in accepts if decision.edited_mask_sha256), None)
+        if repair or not accepts:
+            return repair
+        (most, _), *_ = Counter(decision.accepted_mask_sha256 for decision in accepts).most_common(1)
+        return next((d for d in accepts if d.takes_rival and d.accepted_mask_sha256 == most), None)
+
+    @property
+    def _choices(self) -> Counter[str]:
+        """Accepts by the mask they take; empty where one of them repairs it."""
+        accepts = [decision for decision in self.standing if decision.verdict == "accept"]
+        repaired = any(decision.edited_mask_sha256 for decision in accepts)
+        return Counter() if repaired else Counter(decision.accepted_mask_sha256 for decision in accepts)
 
     @property
     def reason(self) -> str | None:

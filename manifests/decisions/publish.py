@@ -13,11 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from manifests.decisions.decision import MaskKey
-from manifests.decisions.edits import EDIT_COLUMNS, Row, repaired_columns, row_before_edit
+from manifests.decisions.edits import EDIT_COLUMNS, Row, mask_before, replaced_columns, row_before
 from manifests.decisions.log import DecisionLog
 from manifests.decisions.policy import ONE_VOTE, MaskVerdict, Policy
 from manifests.errors import UserError
-from manifests.files.blobs import BlobStore
 from manifests.store.manifest import Manifest, ManifestStore
 from manifests.store.row_patch import RowPatch
 from manifests.store.schema import SCHEMA
@@ -54,17 +53,18 @@ def publish(store: ManifestStore, log: DecisionLog, policy: Policy = ONE_VOTE) -
 
 
 def fold(base: Manifest, outcomes: Mapping[MaskKey, MaskVerdict], policy: Policy = ONE_VOTE) -> RowPatch | None:
-    """New values of the rows of `base` that `outcomes` change: verdicts, repaired masks; None when no row changes.
+    """New values of the rows of `base` that `outcomes` change: verdicts, repaired and chosen masks; None without any.
 
     Rows of origin ground_truth are trusted and stay as they are.
     """
     judged = pa.array({sample_id for sample_id, _mask in outcomes}, pa.string())
-    keys = base.read(["sample_id", "origin"])
+    keys = base.read(["sample_id", "origin", "chosen_by"])
     due = pc.and_(pc.is_in(keys["sample_id"], value_set=judged), pc.not_equal(keys["origin"], "ground_truth"))
     places = np.flatnonzero(due.to_numpy())
-    has_edits = pc.any(pc.equal(keys["origin"], "edited")).as_py() or any(each.edit for each in outcomes.values())
+    replaced = pc.or_(pc.equal(keys["origin"], "edited"), pc.is_valid(keys["chosen_by"]))
+    has_edits = pc.any(replaced).as_py() or any(each.replacing for each in outcomes.values())
     columns = (*_VERDICT_COLUMNS, *(EDIT_COLUMNS if has_edits else ()))
-    read = dict.fromkeys(("sample_id", "mask_sha256", "edited_from", *columns))
+    read = dict.fromkeys(("sample_id", "mask_sha256", "edited_from", "chosen_by", "rival_mask_sha256", *columns))
     changed = []
     for place, row in zip(places.tolist(), base.take(places, list(read)).to_pylist(), strict=True):
         new = _folded(row, outcomes, policy, base)
@@ -77,26 +77,28 @@ def fold(base: Manifest, outcomes: Mapping[MaskKey, MaskVerdict], policy: Policy
 
 
 def _folded(row: Row, outcomes: Mapping[MaskKey, MaskVerdict], policy: Policy, base: Manifest) -> Row:
-    """The row with the verdicts on its mask; of a repaired mask without any, with those on the mask it came from."""
+    """The row with the verdicts on its mask; of a repaired or chosen one without any, with those on the mask before."""
     outcome = outcomes.get((row["sample_id"], row["mask_sha256"]))
-    if row["edited_from"] and not (outcome and outcome.standing):
-        return _repaired_before(row, outcomes, policy, base)
+    if mask_before(row) and not (outcome and outcome.standing):
+        return _replaced_before(row, outcomes, policy, base)
     if outcome is None or (row["decided_by"] and outcome.status(policy) == "pending"):
         return row
-    edit = outcome.edit if outcome.status(policy) == "accepted" else None
-    repaired = repaired_columns(edit, row["teacher"], BlobStore(base.data_root)) if edit else {}
-    return {**row, **verdict_columns(outcome, policy), **repaired}
+    edit = outcome.replacing if outcome.status(policy) == "accepted" else None
+    replaced = replaced_columns(edit, row, base) if edit else {}
+    return {**row, **verdict_columns(outcome, policy), **replaced}
 
 
-def _repaired_before(row: Row, outcomes: Mapping[MaskKey, MaskVerdict], policy: Policy, base: Manifest) -> Row:
-    """The row as its repair's decision leaves it now: as it is, or, where the repair no longer stands, as before it."""
-    outcome = outcomes.get((row["sample_id"], row["edited_from"]))
+def _replaced_before(row: Row, outcomes: Mapping[MaskKey, MaskVerdict], policy: Policy, base: Manifest) -> Row:
+    """The row as the accept that replaced its mask leaves it now: as it is or, where it no longer stands, as before."""
+    before = mask_before(row)
+    assert before is not None, "the caller has looked"
+    outcome = outcomes.get((row["sample_id"], before))
     if outcome is None:  # a merge brought the row from another lineage's log
         return row
-    edit = outcome.edit if outcome.status(policy) == "accepted" else None
-    if edit and edit.edited_mask_sha256 == row["mask_sha256"]:
+    edit = outcome.replacing if outcome.status(policy) == "accepted" else None
+    if edit and edit.accepted_mask_sha256 == row["mask_sha256"]:
         return {**row, **verdict_columns(outcome, policy)}
-    return _folded({**row, **row_before_edit(base, row)}, outcomes, policy, base)
+    return _folded({**row, **row_before(base, row, before)}, outcomes, policy, base)
 
 
 def verdict_columns(outcome: MaskVerdict, policy: Policy = ONE_VOTE) -> dict[str, object]:

@@ -22,10 +22,11 @@ BY_POLICY = "accepted by policy"  # key of the counts: how many of the accepted 
 _REPEATING = (  # columns of few distinct values: stored with a dictionary
     "source", "license", "attribution", "width", "height", "origin", "teacher", "components", "holes", "split",
     "status", "reason", "reviewers.list.element", "votes_accept", "votes_reject", "decided_by",
-    "added_in",
+    "rival_teacher", "added_in",
 )  # fmt: skip
 _WITHOUT_STATISTICS = (  # digests span the whole range in every row group
     "sample_id", "source_uri", "source_sha256", "image", "image_sha256", "mask", "mask_sha256", "phash", "group_id",
+    "rival_mask_sha256",
 )  # fmt: skip
 
 

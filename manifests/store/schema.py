@@ -1,4 +1,4 @@
-"""The columns of a manifest (schema version 4) and `validate`, which lists every violation at once.
+"""The columns of a manifest (schema version 5) and `validate`, which lists every violation at once.
 
 One row is one sample: an ROI of a source image with one candidate mask. docs/dataset.md defines each column; a
 column's meaning never changes, new columns raise SCHEMA_VERSION.
@@ -14,8 +14,9 @@ from manifests.errors import UserError
 from manifests.store.hexdigits import digits_of
 from manifests.store.table_rules import RepeatedIds, SplitLeaks
 
-# 2 added disagreement, face_fraction, components, holes and border_fraction; 3 edited_from and edited_by; 4 decided_by
-SCHEMA_VERSION = 4
+# 2 added disagreement, face_fraction, components, holes and border_fraction; 3 edited_from and edited_by; 4 decided_by;
+# 5 rival_mask_sha256, rival_teacher, rival_iou, rival_doubt and chosen_by
+SCHEMA_VERSION = 5
 
 Origin = Literal["ground_truth", "face_crop", "teacher", "edited"]
 Split = Literal["train", "val", "test"]
@@ -73,6 +74,11 @@ SCHEMA = pa.schema(
         pa.field("edited_from", pa.string()),
         pa.field("edited_by", pa.string()),
         pa.field("decided_by", pa.string()),
+        pa.field("rival_mask_sha256", pa.string()),
+        pa.field("rival_teacher", pa.string()),
+        pa.field("rival_iou", pa.float32()),
+        pa.field("rival_doubt", pa.float32()),
+        pa.field("chosen_by", pa.string()),
         _required("added_in", pa.int32()),
     ]
 )
@@ -82,6 +88,8 @@ MASK_COLUMNS = (
     "mask", "mask_sha256", "teacher", "confidence", "boundary_uncertainty", "person_fraction", "disagreement",
     "face_fraction", "components", "holes", "border_fraction", "doubt",
 )  # fmt: skip
+# The sample's other mask, by another teacher, and who put it in the mask's place.
+RIVAL_COLUMNS = ("rival_mask_sha256", "rival_teacher", "rival_iou", "rival_doubt", "chosen_by")
 
 _HEX_DIGITS = {
     "sample_id": 32,
@@ -89,13 +97,14 @@ _HEX_DIGITS = {
     "image_sha256": 64,
     "mask_sha256": 64,
     "edited_from": 64,
+    "rival_mask_sha256": 64,
     "phash": 16,
     "group_id": 32,
 }
 _WORDS = {"origin": get_args(Origin), "split": get_args(Split), "status": get_args(Status)}
 _UNIT_INTERVAL = (
     "face_prob", "confidence", "boundary_uncertainty", "person_fraction", "disagreement", "face_fraction",
-    "border_fraction", "doubt",
+    "border_fraction", "doubt", "rival_iou", "rival_doubt",
 )  # fmt: skip
 _POSITIVE = ("width", "height", "roi_w", "roi_h", "added_in")
 _NOT_NEGATIVE = ("roi_x", "roi_y", "votes_accept", "votes_reject", "decision_ms", "components", "holes")
@@ -237,6 +246,10 @@ def _trusted_but_not_accepted(origin: pa.ChunkedArray, status: pa.ChunkedArray) 
     return pc.and_(pc.equal(origin, "ground_truth"), pc.not_equal(status, "accepted"))
 
 
+def _trusted_with_rival(rival: pa.ChunkedArray, origin: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.and_(pc.is_valid(rival), pc.equal(origin, "ground_truth"))
+
+
 def _by_policy_but_judged(
     decided_by: pa.ChunkedArray, status: pa.ChunkedArray, votes_accept: pa.ChunkedArray, votes_reject: pa.ChunkedArray
 ) -> pa.ChunkedArray:
@@ -252,6 +265,14 @@ def _teacher_mismatch(origin: pa.ChunkedArray, teacher: pa.ChunkedArray) -> pa.C
 
 def _edit_mismatch(origin: pa.ChunkedArray, edited_from: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.xor(pc.equal(origin, "edited"), pc.is_valid(edited_from))
+
+
+def _rival_mismatch(
+    rival: pa.ChunkedArray, teacher: pa.ChunkedArray, iou: pa.ChunkedArray, doubt: pa.ChunkedArray, by: pa.ChunkedArray
+) -> pa.ChunkedArray:
+    """Rows with a rival but no IoU of the two, and rows without one that have another column of it."""
+    others = pc.or_(pc.or_(pc.is_valid(teacher), pc.is_valid(doubt)), pc.is_valid(by))
+    return pc.or_(pc.xor(pc.is_valid(rival), pc.is_valid(iou)), pc.and_(pc.is_null(rival), others))
 
 
 def _not_of_roi_size(
@@ -275,5 +296,8 @@ _RULES: list[tuple[tuple[str, ...], str, _Rule]] = [  # columns, violation, rule
         "a row decided by a policy is not accepted or has votes",
         _by_policy_but_judged,
     ),
+    (RIVAL_COLUMNS, "a rival's columns don't go together", _rival_mismatch),
+    (("rival_mask_sha256", "mask_sha256"), "the rival is the mask itself", pc.equal),
+    (("rival_mask_sha256", "origin"), "a ground_truth row has a rival", _trusted_with_rival),
     (("width", "height", "roi_w", "roi_h"), "the sample's size is not its ROI's", _not_of_roi_size),
 ]

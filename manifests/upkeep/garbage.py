@@ -33,7 +33,7 @@ from manifests.store.hexdigits import Numbers, digits_of, numbers
 
 MIN_AGE_SECONDS = 3600.0  # a shard of 1,024 images takes minutes; its rows are written at its end
 
-_DIGESTS = ("image_sha256", "mask_sha256")
+_DIGESTS = ("image_sha256", "mask_sha256", "rival_mask_sha256")
 _DIGEST_DIGITS = 64
 _BLOB_NAME = re.compile(rf"[0-9a-f]{{{_DIGEST_DIGITS}}}({'|'.join(map(re.escape, BLOB_SUFFIXES))})")
 

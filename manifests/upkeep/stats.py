@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from manifests.decisions.pairs import count_pairs
 from manifests.store.manifest import Manifest
 
 WORDS = ("source", "license", "origin", "teacher", "split", "status", "reason", "decided_by")
@@ -167,6 +168,8 @@ def _tables(numbers: Statistics) -> list[str]:
         _titled("samples by split and status", by_status(numbers, "split")),
         _titled("quantiles", known.round(3)),
     ]
+    if pairs := count_pairs(numbers.manifest):
+        parts.append(f"samples with two masks to choose from: {pairs:,}")
     unseen = accepted_by_policies(numbers)
     if len(unseen):
         parts.append(_titled("samples accepted by a policy, without a look", unseen.set_index("decided_by")))

@@ -7,6 +7,7 @@ at the speed of the hash; `decode` decodes its pixels as well.
 import struct
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import reduce
 from io import FileIO
 from itertools import chain
 from typing import Any, get_args
@@ -16,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from manifests.errors import UserError
-from manifests.files.blobs import BLOB_SUFFIXES, BlobError, BlobStore, is_linked, sha256_hex
+from manifests.files.blobs import BLOB_SUFFIXES, BlobError, BlobStore, blob_path, is_linked, sha256_hex
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.images import MAX_MEGAPIXELS, MIN_SIDE_PX, UnusableImage, decode_image
 from manifests.pixels.masks import decode_mask
@@ -27,6 +28,7 @@ from manifests.store.row_patch import in_parts
 from manifests.store.schema import SCHEMA, ManifestInvalid, Split, Validation
 
 _COLUMNS = ["sample_id", "source_uri", "image", "image_sha256", "mask", "mask_sha256", "width", "height"]
+_RIVAL = "rival_mask_sha256"  # null for most rows
 _ROWS_A_TASK = 32  # a thread's turn costs as much as a small blob's digest
 _ROWS_AHEAD = 4096  # as Python objects at any time
 
@@ -57,7 +59,7 @@ def verify(manifest: Manifest, *, decode: bool = False) -> list[str]:
         validation.finish()
     except ManifestInvalid as error:
         violations = error.violations
-    if any(columns.schema.field(name).type != SCHEMA.field(name).type for name in _COLUMNS):
+    if any(columns.schema.field(name).type != SCHEMA.field(name).type for name in [*_COLUMNS, _RIVAL]):
         return violations
     violations += look_alikes.problems(manifest)
     return [*violations, *_blob_problems(manifest, BlobStore(manifest.data_root), decode)]
@@ -102,30 +104,44 @@ def _blob_problems(manifest: Manifest, blobs: BlobStore, decode: bool) -> Iterat
 
     def check_all() -> Iterator[list[str]]:
         with ThreadPoolExecutor() as executor:
-            for rows in in_parts((part.drop_null() for part in manifest.parts(_COLUMNS)), _ROWS_AHEAD):
+            for rows in in_parts(map(_complete, manifest.parts([*_COLUMNS, _RIVAL])), _ROWS_AHEAD):
                 yield from chain.from_iterable(executor.map(check, rows.to_batches(max_chunksize=_ROWS_A_TASK)))
 
     yield from chain.from_iterable(progress(check_all(), "verifying", total=manifest.counts["rows"]))
 
 
+def _complete(part: pa.Table) -> pa.Table:
+    """The rows without a null in _COLUMNS; the schema's rules report the others."""
+    return part.filter(reduce(pc.and_, (pc.is_valid(part[name]) for name in _COLUMNS)))
+
+
 def _problems_of(row: dict[str, Any], blobs: BlobStore, decode: bool) -> Iterator[str]:
     size = (row["height"], row["width"])
-    for kind, size_in_header, decoded in _KINDS:
+    for kind, path, sha256 in _files_of(row):
+        size_in_header, decoded = _READERS[kind]
         try:
-            data = _read(blobs, row[kind], row[f"{kind}_sha256"])
+            data = _read(blobs, path, sha256)
             if not decode and size_in_header(data) == size:
                 continue
             decoded_size = decoded(data).shape[:2]
         except BlobError as error:
-            path = blobs.root / row[kind]
-            shared = is_linked(path) and not path.is_symlink()  # for a symbolic link the error names the source
+            file = blobs.root / path
+            shared = is_linked(file) and not file.is_symlink()  # for a symbolic link the error names the source
             source = f" (imported from {row['source_uri']})" if shared else ""
             yield f"sample {row['sample_id']}: {error}{source}"
         except (UnusableImage, UserError) as error:
-            yield f"sample {row['sample_id']}, {kind}: {error} in {row[kind]}"
+            yield f"sample {row['sample_id']}, {kind}: {error} in {path}"
         else:
             if decoded_size != size:
-                yield f"sample {row['sample_id']}, {kind}: expected {size} (H, W), found {decoded_size} in {row[kind]}"
+                yield f"sample {row['sample_id']}, {kind}: expected {size} (H, W), found {decoded_size} in {path}"
+
+
+def _files_of(row: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Kind, path and digest of each of the row's blobs."""
+    yield "image", row["image"], row["image_sha256"]
+    yield "mask", row["mask"], row["mask_sha256"]
+    if row[_RIVAL]:
+        yield "rival", blob_path(row[_RIVAL], ".png"), row[_RIVAL]
 
 
 def _read(blobs: BlobStore, relative: str, sha256: str) -> bytes:
@@ -168,7 +184,8 @@ def _png_size(data: bytes) -> _Size | None:
     return (height, width) if signature == _PNG and tuple(kind) == _GREY_8_BIT else None
 
 
-_KINDS: tuple[tuple[str, Callable[[bytes], _Size | None], Callable[[bytes], Pixels]], ...] = (
-    ("image", _jpeg_size, decode_image),
-    ("mask", _png_size, decode_mask),
-)
+_READERS: dict[str, tuple[Callable[[bytes], _Size | None], Callable[[bytes], Pixels]]] = {
+    "image": (_jpeg_size, decode_image),
+    "mask": (_png_size, decode_mask),
+    "rival": (_png_size, decode_mask),
+}  # by kind of blob: the size in the header, and the pixels

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from manifests.decisions.pairs import count_pairs
 from manifests.errors import UserError
 from manifests.files.blobs import BlobStore
 from manifests.pixels.contact_sheet import contact_sheet
@@ -42,6 +43,7 @@ class Diff:
     relabelled: pa.Table
     both: int  # re-decided and re-labelled rows
     unchanged: int
+    pairs: tuple[int, int] = (0, 0)  # rows with two masks to choose from, before and after
 
     @property
     def changed(self) -> list[str]:
@@ -56,6 +58,8 @@ class Diff:
             f"{self.added.num_rows:,} added, {self.removed.num_rows:,} removed, {self.redecided.num_rows:,} re-decided"
             f", {self.relabelled.num_rows:,} re-labelled ({self.both:,} of them both), {self.unchanged:,} unchanged",
         ]
+        if any(self.pairs):
+            heads.append("rows with two masks to choose from: {:,} -> {:,}".format(*self.pairs))
         change = pc.subtract(self.totals["after"], self.totals["before"])
         moves = ["source", "old_status", "status"]
         kinds = [
@@ -101,6 +105,7 @@ def diff(old: Manifest, new: Manifest) -> Diff:
         relabelled=changed.filter(relabelled),
         both=int(pc.sum(pc.and_(redecided, relabelled)).as_py() or 0),
         unchanged=after.num_rows - added.num_rows - changed.num_rows,
+        pairs=(count_pairs(old), count_pairs(new)),
     )
 
 

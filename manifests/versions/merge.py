@@ -7,6 +7,7 @@ the joined lineages (merged_splits.py), and `added_in`.
   since the common ancestor (by a restore, for example) stays dropped. No row from here is removed.
 - A sample with the same mask on both sides is one row. A verdict beats no verdict; a row that only one side changed
   since the common ancestor is that side's.
+- A sample with the same mask on both sides that waits on both takes the rival from there if it has none here.
 - A sample with another mask there, or with the same mask and another verdict, is a conflict, unless only one side
   changed it. `prefer` settles conflicts: `ours`, `theirs`, or `newest`, the one with the later verdict (a verdict is
   newer than none; of equals ours). Without `prefer` a merge with conflicts writes nothing.
@@ -34,6 +35,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from manifests.decisions.decision import FLAG, MERGE, Decision, Verdict
+from manifests.decisions.edits import mask_before
 from manifests.decisions.log import DecisionLog
 from manifests.errors import UserError
 from manifests.files.blobs import BLOB_SUFFIXES, BlobError, BlobStore
@@ -42,7 +44,7 @@ from manifests.samples.sample import Row
 from manifests.store.manifest import Manifest, ManifestStore
 from manifests.store.schema import SCHEMA, validate
 from manifests.versions.merged_splits import Move, join_groups, moves
-from manifests.versions.restore import require_blobs
+from manifests.versions.restore import blobs_of, require_blobs
 
 OPERATION = "merge"
 
@@ -50,6 +52,10 @@ Prefer = Literal["ours", "theirs", "newest"]
 PREFERENCES: tuple[Prefer, ...] = get_args(Prefer)
 
 _DECISION_NAMESPACE = uuid.UUID("0b7c3c0e-3d4e-4a58-9a52-7a0c7b3b9a11")
+_VERDICT_COLUMNS = [
+    "sample_id", "mask_sha256", "edited_from", "rival_mask_sha256", "chosen_by", "status", "reason", "decided_at",
+    "reviewers",
+]  # fmt: skip
 _VERDICTS: dict[str, Verdict] = {"accepted": "accept", "rejected": "reject", "conflict": "skip"}
 
 
@@ -164,7 +170,8 @@ def plan_merge(ours: pa.Table, theirs: pa.Table, ancestor: pa.Table | None, pref
     only_there = differs & (~changed | (same_mask & undecided & changed_there))
     conflict = differs & changed & changed_there & ~only_there
     won_there = conflict & _preferred(mine, yours, prefer)
-    take = np.flatnonzero(only_there | won_there)
+    gets_rival = same_mask & undecided & undecided_there & ~_has_rival(mine) & _has_rival(yours)
+    take = np.flatnonzero(only_there | won_there | gets_rival)
     conflicts = tuple(
         Conflict(row["sample_id"], row, other)
         for row, other in zip(_summaries(mine, conflict), _summaries(yours, conflict), strict=True)
@@ -197,7 +204,7 @@ def merged_rows(
 
 
 def copy_blobs(source: BlobStore, target: BlobStore, rows: pa.Table, *, whose: str) -> None:
-    """Copy the images and masks of `rows` to `target`; BlobError for the first that is missing or altered."""
+    """Copy the images, masks and rivals of `rows` to `target`; BlobError for the first that is missing or altered."""
     require_blobs(source, rows, whose)
 
     def copy(blob: tuple[str, str]) -> None:
@@ -207,11 +214,7 @@ def copy_blobs(source: BlobStore, target: BlobStore, rows: pa.Table, *, whose: s
             raise BlobError(f"expected blobs of {', '.join(BLOB_SUFFIXES)} in {whose}, found {path}")
         target.put(source.read(path, sha256), suffix)
 
-    names = {
-        pair
-        for kind in ("image", "mask")
-        for pair in zip(rows[kind].to_pylist(), rows[f"{kind}_sha256"].to_pylist(), strict=True)
-    }
+    names = blobs_of(rows)
     with ThreadPoolExecutor() as threads:
         for _ in progress(threads.map(copy, sorted(names)), "copying blobs", total=len(names)):
             pass
@@ -233,9 +236,10 @@ def _verdicts(rows: pa.Table, log: DecisionLog, other: Manifest) -> Iterator[Dec
     judged = log.outcomes().keys()
     by_person = pc.is_null(rows["decided_by"])  # a policy's verdict never replaces a person's
     reviewed = rows.filter(pc.and_(pc.not_equal(rows["origin"], "ground_truth"), by_person))
-    for row in reviewed.select(["sample_id", "mask_sha256", "status", "reason", "decided_at", "reviewers"]).to_pylist():
+    for row in reviewed.select(_VERDICT_COLUMNS).to_pylist():
         key = f"{other.digest}:{row['sample_id']}:{row['mask_sha256']}"
-        if (row["sample_id"], row["mask_sha256"]) in judged and row["status"] in _VERDICTS:
+        masks = {row["mask_sha256"], mask_before(row)}  # a publish looks at the verdicts on both
+        if any((row["sample_id"], mask) in judged for mask in masks) and row["status"] in _VERDICTS:
             verdict = _VERDICTS[row["status"]]
             yield Decision(
                 decision_id=str(uuid.uuid5(_DECISION_NAMESPACE, key)),  # the same in a repeated merge
@@ -247,6 +251,10 @@ def _verdicts(rows: pa.Table, log: DecisionLog, other: Manifest) -> Iterator[Dec
                 reason=FLAG if verdict == "skip" else row["reason"],
                 purpose="second_look",
             )
+
+
+def _has_rival(rows: pa.Table) -> np.ndarray:
+    return _flags(pc.is_valid(rows["rival_mask_sha256"]))
 
 
 def _changed(rows: pa.Table, ancestor: pa.Table | None) -> np.ndarray:

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from manifests.decisions.decision import Decision
 from manifests.decisions.log import DecisionLog
 from manifests.errors import UserError, listed
-from manifests.files.blobs import BlobStore
+from manifests.files.blobs import BlobStore, blob_path
 from manifests.progress import progress
 from manifests.store.manifest import Manifest, ManifestStore
 from manifests.versions.diff import Diff, diff
@@ -90,9 +90,20 @@ def votes_since(rows: pa.Table, log: DecisionLog) -> Iterator[Decision]:
             yield vote
 
 
+def blobs_of(rows: pa.Table) -> set[tuple[str, str]]:
+    """Path and digest of every image, mask and rival of `rows`."""
+    rivals = rows["rival_mask_sha256"].drop_null().unique().to_pylist()
+    named = {
+        blob
+        for kind in ("image", "mask")
+        for blob in zip(rows[kind].to_pylist(), rows[f"{kind}_sha256"].to_pylist(), strict=True)
+    }
+    return named | {(blob_path(sha256, ".png"), sha256) for sha256 in rivals}
+
+
 def require_blobs(blobs: BlobStore, rows: pa.Table, whose: str) -> None:
     """UserError that lists missing files of `rows`. Digests aren't checked."""
-    paths = {path for name in ("image", "mask") for path in rows[name].unique().to_pylist()}
+    paths = {path for path, _sha256 in blobs_of(rows)}
     missing = [path for path in progress(paths, "looking for blobs") if not blobs.path(path).is_file()]
     if missing:
         raise UserError(

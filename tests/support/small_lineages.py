@@ -53,6 +53,13 @@ class Lineage:
         new = self._row(seed, level, picture(seed), "teacher")
         self.edit({seed: {name: new[name] for name in ("mask", "mask_sha256")} | _UNDECIDED})
 
+    def add_rival(self, seed: int, *, level: int, iou: float = 0.5, doubt: float = 0.25) -> str:
+        """Commit another teacher's mask beside the sample's own; its digest."""
+        rival = self.blobs.put(encode_mask(mask(level)), ".png").sha256
+        columns = {"rival_teacher": "other@ba9876543210", "rival_iou": iou, "rival_doubt": doubt}
+        self.edit({seed: {"rival_mask_sha256": rival, **columns}})
+        return rival
+
     def edit(self, changes: dict[int, Row], operation: str = "relabel") -> None:
         """Commit other values of the samples' columns."""
         by_id = {sample_id(seed): values for seed, values in changes.items()}
@@ -72,8 +79,12 @@ class Lineage:
         minutes: float = 0,
         purpose: Purpose = "work",
         repaired: Pixels | None = None,
+        takes_rival: bool | None = None,
     ) -> list[str]:
-        """Write verdicts on the present masks to the log, accepts with the `repaired` mask; their ids."""
+        """Write verdicts on the present masks to the log, accepts with the `repaired` mask; their ids.
+
+        With `takes_rival`, the rival was shown beside the mask, and an accept takes it (True) or the mask (False).
+        """
         edited = self.blobs.put(encode_mask(repaired), ".png").sha256 if repaired is not None else None
         made_at = NOON + timedelta(minutes=minutes)
         decisions = [
@@ -86,6 +97,8 @@ class Lineage:
                 made_at,
                 purpose=purpose,
                 edited_mask_sha256=edited,
+                rival_mask_sha256=row["rival_mask_sha256"] if takes_rival is not None else None,
+                chosen_mask_sha256=_chosen(row, takes_rival) if verdict == "accept" else None,
             )
             for seed, verdict in verdicts.items()
             for row in [self.row(seed)]
@@ -133,6 +146,10 @@ class Lineage:
     def _update(self, change: Callable[[pa.Table | None, int], pa.Table | None], operation: str) -> None:
         made = self.store.update(change, operation=operation, parameters={}, data_root=self.root / "data")
         assert made is not None
+
+
+def _chosen(row: Row, takes_rival: bool | None) -> str | None:
+    return None if takes_rival is None else row["rival_mask_sha256" if takes_rival else "mask_sha256"]
 
 
 def sample_id(seed: int) -> str:

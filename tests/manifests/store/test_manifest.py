@@ -226,7 +226,7 @@ def test_a_newer_schema_is_refused_in_one_line(versions: ManifestStore) -> None:
     stored = json.loads(table.schema.metadata[METADATA_KEY]) | {"schema_version": SCHEMA_VERSION + 1}
     newer = versions.root / "v2.parquet"
     pq.write_table(table.replace_schema_metadata({METADATA_KEY: json.dumps(stored).encode()}), newer)
-    assert_refused_in_one_line(newer, r"expected schema version 4 or older .* found 5; update this program")
+    assert_refused_in_one_line(newer, r"expected schema version 5 or older .* found 6; update this program")
 
 
 def test_a_version_of_an_older_schema_is_read_as_one_of_this_and_goes_on(tmp_path: Path) -> None:

@@ -70,6 +70,7 @@ LATER_COLUMNS = {
     *("disagreement", "face_fraction", "components", "holes", "border_fraction"),  # 2
     *("edited_from", "edited_by"),  # 3
     "decided_by",  # 4
+    *("rival_mask_sha256", "rival_teacher", "rival_iou", "rival_doubt", "chosen_by"),  # 5
 }
 
 
@@ -109,6 +110,12 @@ def test_the_columns_are_those_of_the_design_and_of_later_versions(shared: Path)
         ({"origin": "face_crop"}, "origin teacher and a named teacher don't go together"),
         ({"teacher": None}, "origin teacher and a named teacher don't go together"),
         ({"decided_by": "policy"}, "a row decided by a policy is not accepted or has votes"),
+        ({"rival_mask_sha256": "a" * 63, "rival_iou": 0.9}, "column rival_mask_sha256 is not 64 hex digits"),
+        ({"rival_mask_sha256": "a" * 64, "rival_iou": 1.1}, "column rival_iou is outside 0..1"),
+        ({"rival_mask_sha256": "a" * 64}, "a rival's columns don't go together"),
+        ({"rival_teacher": "toy@0123456789ab"}, "a rival's columns don't go together"),
+        ({"chosen_by": "ann"}, "a rival's columns don't go together"),
+        ({"rival_mask_sha256": f"{2:064x}", "rival_iou": 1.0}, "the rival is the mask itself"),
     ],
 )
 def test_a_broken_rule_names_the_row(change: dict[str, Any], rule: str) -> None:
@@ -127,7 +134,7 @@ def test_every_broken_row_and_column_is_in_one_error() -> None:
     with pytest.raises(UserError) as caught:
         validate(table)
     message = str(caught.value)
-    assert message.startswith("expected a manifest of schema version 4, found 6 violation(s): ")
+    assert message.startswith("expected a manifest of schema version 5, found 6 violation(s): ")
     assert "\n" not in message
     for what in (
         "column doubt is outside",
