@@ -96,17 +96,23 @@ def relabel_samples(
     runner: str = "thread",
     address: str | None = None,
     workers: int = DEFAULT_WORKERS,
+    keep_both: bool = False,
 ) -> Relabelled:
-    """Make new masks for the latest version's samples of one status and commit them as the next version."""
+    """Make new masks for the latest version's samples of one status and commit them as the next version.
+
+    With `keep_both` pending samples keep their masks and get the new ones beside them.
+    """
     execution = Execution(runner, address, workers, shard_size)
     task_runner = make_runner(execution)
     store, data_root = Destination(manifests, data).open()
     latest = store.open()
-    shards = split_into_shards(find_samples(latest, status, data_root), execution.shard_size)
+    shards = split_into_shards(find_samples(latest, status, data_root, keep_both=keep_both), execution.shard_size)
     job = Job(RelabelWork(), teacher, options, data_root, threads_per_shard(execution))
     results = _map_shards(task_runner, relabel_shard, shards, job).results
     parameters = {"teacher": teacher, **_changed(options)}
-    relabelled = commit_masks(results, store, data_root, version=latest.version, status=status, parameters=parameters)
+    relabelled = commit_masks(
+        results, store, data_root, version=latest.version, status=status, parameters=parameters, keep_both=keep_both
+    )
     get_run_logger().info(str(relabelled))
     if relabelled.complaint:
         get_run_logger().warning(relabelled.complaint)

@@ -26,12 +26,12 @@ def main(arguments: Sequence[str]) -> None:
     _check_text(options)
     from pipeline.generate.run import generate, relabel  # loads the readers of sources
 
-    status = options.pop("relabel")
+    status, keep_both = options.pop("relabel"), options.pop("keep_both")
     parameters = {name: value for name, value in options.items() if name not in TeacherOptions.__slots__}
     parameters["options"] = teacher_options(argparse.Namespace(**options))
     if status:
         others = {name: value for name, value in parameters.items() if name not in ("images", *SOURCE_IMAGE_OPTIONS)}
-        relabel({"status": status, **others})
+        relabel({"status": status, "keep_both": keep_both, **others})
     else:
         generate(parameters)
 
@@ -57,6 +57,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
             parser.error("argument --relabel: expected the --teacher that makes the new masks, found none")
     elif options.teacher is None:
         options.teacher = DEFAULT_TEACHER
+    if options.keep_both and options.relabel != "pending":
+        found = f"--relabel {options.relabel}" if options.relabel else "--images"
+        parser.error(f"argument --keep-both: expected --relabel pending with it, found {found}")
     return options
 
 
@@ -65,8 +68,10 @@ def _parser() -> argparse.ArgumentParser:
     inputs = parser.add_mutually_exclusive_group(required=True)
     inputs.add_argument("--images", help="directory, glob or file; URL, tar or list of URLs")
     inputs.add_argument("--relabel", choices=get_args(RelabelStatus), help="new masks, by --teacher, for the latest "
-        "version's samples of this status")  # fmt: skip
+        "version's samples of this status; edited: masks that reviewers repaired")  # fmt: skip
     add = parser.add_argument
+    add("--keep-both", action="store_true", help="with --relabel pending: keep the samples' masks and add the new ones "
+        "beside them, for reviewers to choose from")  # fmt: skip
     add("--masks", help="directory of ground-truth masks with the same stems: crop instead of label")
     add("--teacher", help=f"{', '.join(TEACHERS)}, a directory or file with weights, onnx:FILE, hub:OWNER/NAME, or "
         f"several with + between; default, with --images: {DEFAULT_TEACHER}")  # fmt: skip

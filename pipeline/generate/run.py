@@ -35,7 +35,7 @@ def generate(parameters: Mapping[str, Any]) -> None:
 def relabel(parameters: Mapping[str, Any]) -> None:
     """Run relabel-samples with these parameters, and print the result; UserError without any new mask."""
     store, data_root = Destination(parameters["manifests"], parameters["data"]).open()
-    samples = find_samples(store.open(), parameters["status"], data_root)
+    samples = find_samples(store.open(), parameters["status"], data_root, keep_both=parameters["keep_both"])
     teacher = load_teacher(parameters["teacher"], parameters["options"])
     print(f"relabelling {len(samples)} {parameters['status']} sample(s) with {teacher.name}", file=sys.stderr)
     relabelled: Relabelled = _run_flow("relabel_samples", parameters)

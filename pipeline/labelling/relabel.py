@@ -1,7 +1,8 @@
-"""Relabelling: samples that a dataset has already, pending or rejected -> another teacher's masks -> the next version.
+"""Relabelling: samples that a dataset has already -> another teacher's masks -> the next version.
 
 A sample keeps its identity, image and split; its mask columns are recomputed, and it waits for review. Verdicts name
-`(sample_id, mask_sha256)`, so those on the old mask stay with the old mask.
+`(sample_id, mask_sha256)`, so those on the old mask stay with the old mask. Where both are kept, the new mask becomes
+the row's rival instead, for a reviewer to choose from.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +25,7 @@ from manifests.pixels.metrics import mask_iou
 from manifests.samples.pair import read_mask
 from manifests.samples.sample import Row, score_mask
 from manifests.store.manifest import Manifest, ManifestStore
-from manifests.store.schema import MASK_COLUMNS, SCHEMA
+from manifests.store.schema import MASK_COLUMNS, RIVAL_COLUMNS, SCHEMA
 from pipeline import quarantine
 from pipeline.faces.face import Face, FaceDetector, large_enough
 from pipeline.labelling.commit import write_quarantine_table
@@ -36,14 +37,18 @@ from pipeline.teachers import Portrait, Teacher
 # Of a teacher's mask with its own mask before: noise. On crops that are JPEGs it was 0.987 and more.
 SAME_IOU = 0.98
 
-RelabelStatus = Literal["pending", "rejected"]
+RelabelStatus = Literal["pending", "rejected", "edited"]  # "edited": repaired masks, of any status
 
 # A shard's result for a sample; the rest of its row stays as it is.
 MASK_SCHEMA = pa.schema([SCHEMA.field(name) for name in ("sample_id", *MASK_COLUMNS)])
+RIVAL_SCHEMA = pa.schema(
+    [SCHEMA.field(name) for name in ("sample_id", "rival_mask_sha256", "rival_teacher", "rival_iou", "rival_doubt")]
+)
 
 _FACE_COLUMNS = ("face_x", "face_y", "face_w", "face_h", "face_prob")
 _SAMPLE_COLUMNS = (
     "sample_id", "image", "image_sha256", "roi_x", "roi_y", "roi_w", "roi_h", *_FACE_COLUMNS, "status", "origin",
+    "rival_mask_sha256",
 )  # fmt: skip
 
 
@@ -84,7 +89,10 @@ class RelabelItem:
 
 @dataclass(frozen=True, slots=True)
 class Relabelled:
-    """Result of a run; `manifest` is the version with the new masks, None without any."""
+    """Result of a run; `manifest` is the version with the new masks, None without any.
+
+    With `keep_both` they are second masks, beside those that the samples have.
+    """
 
     manifest: str | None
     new_masks: int
@@ -92,9 +100,10 @@ class Relabelled:
     changed_meanwhile: int  # reviewed, published or relabelled by others while the teacher worked
     unusable: int  # left as they were
     quarantine_table: str | None
+    keep_both: bool = False
 
     def __str__(self) -> str:
-        text = f"{self.new_masks} new mask(s)"
+        text = f"{self.new_masks} {'second' if self.keep_both else 'new'} mask(s)"
         if self.same_masks:
             text += f", {self.same_masks} the same as before"
         if self.changed_meanwhile:
@@ -152,18 +161,27 @@ class RelabelWork:
         return {"source_uri": item.uri, "reason": error.reason, "detail": detail, "source_sha256": item.image_sha256}
 
 
-def find_samples(manifest: Manifest, status: RelabelStatus, data_root: Path) -> list[RelabelItem]:
-    """The version's samples of that status; UserError when there are none.
+def find_samples(
+    manifest: Manifest, status: RelabelStatus, data_root: Path, *, keep_both: bool = False
+) -> list[RelabelItem]:
+    """The version's samples of that status, with `keep_both` those without a rival; UserError when there are none.
 
-    Ground truth and repaired masks are left out: a teacher never overwrites what a person drew.
+    Ground truth is left out, and so are repaired masks unless `status` names them: a teacher overwrites what a person
+    drew only when asked to. UserError also for `keep_both` with samples that don't wait for review.
     """
+    if keep_both and status != "pending":
+        raise UserError(f"expected pending samples to keep both masks, found {status}; use --relabel pending")
     table = manifest.read(_SAMPLE_COLUMNS)
-    by_people = pc.is_in(table["origin"], value_set=pa.array(["ground_truth", "edited"]))
-    wanted = pc.and_(pc.equal(table["status"], status), pc.invert(by_people))
+    wanted = _of_status(table, status)
+    if keep_both:
+        wanted = pc.and_(wanted, pc.is_null(table["rival_mask_sha256"]))
     samples = [_sample(row, data_root) for batch in table.filter(wanted).to_batches() for row in batch.to_pylist()]
     if not samples:
         statuses = ", ".join(f"{count} {name}" for name, count in manifest.counts.items() if name != "rows")
-        raise UserError(f"expected {status} samples to relabel in {manifest.path}, found none of them ({statuses})")
+        one_mask = " with one mask" if keep_both else ""
+        raise UserError(
+            f"expected {status} samples{one_mask} to relabel in {manifest.path}, found none of them ({statuses})"
+        )
     return samples
 
 
@@ -175,8 +193,11 @@ def commit_relabelled(
     version: int,
     status: RelabelStatus,
     parameters: Mapping[str, object],
+    keep_both: bool = False,
 ) -> Relabelled:
     """Commit the shards' masks of samples that had `status` in `version`; UserError without any.
+
+    With `keep_both` they become rivals of the samples' masks, except those that are the same but for noise.
 
     Safe beside reviewers and other writers: rows they changed since then stay as they are.
     """
@@ -190,13 +211,16 @@ def commit_relabelled(
         )
     before = store.open(version).read(["sample_id", "mask", "mask_sha256", "teacher"]).combine_chunks()
     samples = masks.num_rows
-    masks = without_noise(masks, before, BlobStore(data_root))
-    relabelled = Relabelled(None, 0, 0, 0, len(quarantined), table_path)
+    masks = (rivals if keep_both else without_noise)(masks, before, BlobStore(data_root))
+    relabelled = Relabelled(None, 0, 0, 0, len(quarantined), table_path, keep_both)
 
     def change(dataset: pa.Table | None, _version: int) -> pa.Table | None:
         nonlocal relabelled
         assert dataset is not None, "versions are never deleted"
-        changed, new, same = replace_masks(dataset, masks, before, status=status)
+        if keep_both:
+            changed, new, same = *add_rivals(dataset, masks, before), 0
+        else:
+            changed, new, same = replace_masks(dataset, masks, before, status=status)
         others = masks.num_rows - new - same
         noise = samples - masks.num_rows
         relabelled = replace(relabelled, new_masks=new, same_masks=same + noise, changed_meanwhile=others)
@@ -207,6 +231,7 @@ def commit_relabelled(
         "relabelled_version": version,
         "samples": samples,
         "quarantined": len(quarantined),
+        **({"keep_both": True} if keep_both else {}),
     }
     manifest = store.update(change, operation="relabel", parameters={**parameters, **facts}, data_root=data_root)
     return replace(relabelled, manifest=str(manifest.path) if manifest else None)
@@ -228,8 +253,25 @@ def without_noise(masks: pa.Table, before: pa.Table, blobs: BlobStore) -> pa.Tab
     return masks.filter(pa.array(keep))
 
 
+def rivals(masks: pa.Table, before: pa.Table, blobs: BlobStore) -> pa.Table:
+    """The rows of `masks` (MASK_SCHEMA) as RIVAL_SCHEMA, but those whose person is that of the sample's mask before.
+
+    Whichever teachers made the two: with a person IoU >= SAME_IOU there is nothing to choose.
+    """
+    old = before.take(pc.index_in(masks["sample_id"], value_set=before["sample_id"]))
+    both = zip(masks.to_pylist(), old.to_pylist(), strict=True)
+    ious = [_person_iou(read_mask(blobs, new_row), read_mask(blobs, old_row)) for new_row, old_row in both]
+    columns = [masks["sample_id"], masks["mask_sha256"], masks["teacher"], pa.array(ious, pa.float32()), masks["doubt"]]
+    return pa.table(columns, schema=RIVAL_SCHEMA).filter(pa.array([iou < SAME_IOU for iou in ious], pa.bool_()))
+
+
 def _is_same_person(mask: Pixels, other: Pixels) -> bool:
-    return mask.shape == other.shape and mask_iou(mask >= PERSON_LEVEL, other >= PERSON_LEVEL) >= SAME_IOU
+    return _person_iou(mask, other) >= SAME_IOU
+
+
+def _person_iou(mask: Pixels, other: Pixels) -> float:
+    """Person IoU of two masks uint8 (H, W); 0 when they differ in size."""
+    return mask_iou(mask >= PERSON_LEVEL, other >= PERSON_LEVEL) if mask.shape == other.shape else 0.0
 
 
 def replace_masks(
@@ -240,11 +282,7 @@ def replace_masks(
     Only rows that still have `status` and the mask in `before` change. One whose new mask equals the old one keeps its
     verdict, and takes the teacher's name and scores if a teacher made it. No table without a change.
     """
-    ids = dataset["sample_id"]
-    matched = masks.take(pc.index_in(ids, value_set=masks["sample_id"]))
-    mask_before = before["mask_sha256"].take(pc.index_in(ids, value_set=before["sample_id"]))
-    unchanged = pc.and_(pc.equal(dataset["status"], status), pc.equal(dataset["mask_sha256"], mask_before))
-    due = pc.and_(pc.is_valid(matched["sample_id"]), pc.fill_null(unchanged, False))
+    matched, due = _due(dataset, masks, before, status)
     same = pc.and_(due, pc.fill_null(pc.equal(dataset["mask_sha256"], matched["mask_sha256"]), False))
     new = pc.and_(due, pc.invert(same))
     again = pc.and_(same, pc.equal(dataset["origin"], "teacher"))
@@ -254,9 +292,23 @@ def replace_masks(
         return None, *counts
     for name in MASK_COLUMNS:
         dataset = _with(dataset, name, pc.or_(new, again), matched[name])
-    for name, value in {"origin": "teacher", **verdict_columns(MaskVerdict(()))}.items():
+    of_old_mask = dict.fromkeys(("edited_from", "edited_by", *RIVAL_COLUMNS))
+    for name, value in {"origin": "teacher", **verdict_columns(MaskVerdict(())), **of_old_mask}.items():
         dataset = _with(dataset, name, new, pa.scalar(value, SCHEMA.field(name).type))
     return dataset, *counts
+
+
+def add_rivals(dataset: pa.Table, masks: pa.Table, before: pa.Table) -> tuple[pa.Table | None, int]:
+    """`dataset` with the rows of `masks` (RIVAL_SCHEMA) put in, and their number; no table without any.
+
+    Only rows that still are pending, have the mask in `before` and have no rival change.
+    """
+    matched, due = _due(dataset, masks, before, "pending")
+    new = pc.and_(due, pc.is_null(dataset["rival_mask_sha256"]))
+    for name in RIVAL_SCHEMA.names[1:]:
+        dataset = _with(dataset, name, new, matched[name])
+    count = _count(new)
+    return (dataset if count else None), count
 
 
 def face_in_portrait(row: Row) -> Face | None:
@@ -264,6 +316,25 @@ def face_in_portrait(row: Row) -> Face | None:
     numbers = [row[name] for name in _FACE_COLUMNS]
     roi = Box(row["roi_x"], row["roi_y"], row["roi_w"], row["roi_h"])
     return None if None in numbers else Face(*numbers).seen_from(roi)
+
+
+def _of_status(table: pa.Table, status: RelabelStatus) -> pa.ChunkedArray:
+    """Which rows a relabelling of `status` is about."""
+    if status == "edited":
+        return pc.equal(table["origin"], "edited")
+    by_people = pc.is_in(table["origin"], value_set=pa.array(["ground_truth", "edited"]))
+    return pc.and_(pc.equal(table["status"], status), pc.invert(by_people))
+
+
+def _due(
+    dataset: pa.Table, masks: pa.Table, before: pa.Table, status: RelabelStatus
+) -> tuple[pa.Table, pa.ChunkedArray]:
+    """The row of `masks` for each row of `dataset`, nulls without one, and which rows still are as they were before."""
+    ids = dataset["sample_id"]
+    matched = masks.take(pc.index_in(ids, value_set=masks["sample_id"]))
+    mask_before = before["mask_sha256"].take(pc.index_in(ids, value_set=before["sample_id"]))
+    unchanged = pc.and_(_of_status(dataset, status), pc.equal(dataset["mask_sha256"], mask_before))
+    return matched, pc.and_(pc.is_valid(matched["sample_id"]), pc.fill_null(unchanged, False))
 
 
 def _with(table: pa.Table, name: str, rows: pa.ChunkedArray, values: pa.ChunkedArray | pa.Scalar) -> pa.Table:

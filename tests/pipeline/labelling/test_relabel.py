@@ -34,6 +34,8 @@ from manifests.errors import UserError
 from manifests.files.blobs import BlobStore, sha256_hex
 from manifests.pixels.geometry import Box
 from manifests.pixels.masks import decode_mask, encode_mask
+from manifests.pixels.metrics import mask_iou
+from manifests.samples.pair import read_mask
 from manifests.samples.sample import Row, Source, score_mask, store_sample
 from manifests.store.manifest import Manifest, ManifestStore
 from manifests.store.schema import MASK_COLUMNS, SCHEMA
@@ -53,9 +55,10 @@ from pipeline.labelling.relabel import (
     RelabelWork,
     commit_relabelled,
     find_samples,
+    rivals,
     without_noise,
 )
-from pipeline.labelling.shards import ShardResult, label_all, process_shard, split_into_shards
+from pipeline.labelling.shards import ShardResult, label_all, process_shard, read_rows, split_into_shards
 from pipeline.run import worker
 from pipeline.run.worker import Job, run_shard
 from pipeline.sources import Origins, find_pictures
@@ -122,20 +125,32 @@ def make_masks(
     teacher: str,
     options: TeacherOptions = TeacherOptions(),  # noqa: B008 - it is frozen
     shard_size: int = 2,
+    *,
+    keep_both: bool = False,
 ) -> list[ShardResult]:
     """What the flow's tasks do, one after the other."""
-    samples = find_samples(store.open(), status, store.data_root())
+    samples = find_samples(store.open(), status, store.data_root(), keep_both=keep_both)
     job = Job(RelabelWork(), teacher, options, store.data_root(), threads=2)
     return [run_shard(shard, "shard", job=job) for shard in split_into_shards(samples, shard_size)]
 
 
-def commit(store: ManifestStore, results: Sequence[ShardResult], version: int, status: RelabelStatus) -> Relabelled:
-    return commit_relabelled(results, store, store.data_root(), version=version, status=status, parameters={})
+def commit(
+    store: ManifestStore,
+    results: Sequence[ShardResult],
+    version: int,
+    status: RelabelStatus,
+    *,
+    keep_both: bool = False,
+) -> Relabelled:
+    return commit_relabelled(
+        results, store, store.data_root(), version=version, status=status, parameters={}, keep_both=keep_both
+    )
 
 
-def relabel(store: ManifestStore, status: RelabelStatus, teacher: str) -> Relabelled:
+def relabel(store: ManifestStore, status: RelabelStatus, teacher: str, *, keep_both: bool = False) -> Relabelled:
     version = store.open().version
-    return commit(store, make_masks(store, status, teacher), version, status)
+    masks = make_masks(store, status, teacher, keep_both=keep_both)
+    return commit(store, masks, version, status, keep_both=keep_both)
 
 
 def test_a_relabelled_row_keeps_all_but_its_mask_and_what_is_said_of_it(store: ManifestStore) -> None:
@@ -235,6 +250,7 @@ def test_a_mask_that_differs_by_noise_from_its_own_teachers_is_the_same(
         {"sample_id": ["s"], "mask": [old.path], "mask_sha256": [old.sha256], "teacher": ["toy@0123456789ab"]}
     )
     assert without_noise(masks, before, blobs).num_rows == (0 if is_noise else 1)
+    assert rivals(masks, before, blobs).num_rows == (1 if shift else 0)  # whichever teacher made it
 
 
 def test_a_repaired_mask_is_never_overwritten(tmp_path: Path) -> None:
@@ -246,6 +262,80 @@ def test_a_repaired_mask_is_never_overwritten(tmp_path: Path) -> None:
     lineage.publish()
     samples = find_samples(lineage.store.open(), "rejected", tmp_path / "data")
     assert [sample.sample_id for sample in samples] == [lineage.row(2)["sample_id"]]
+
+
+def test_a_repaired_mask_is_overwritten_when_asked_by_name(store: ManifestStore, log: DecisionLog) -> None:
+    row = rows_of(store.open())["a"]
+    repaired = BlobStore(store.data_root()).put(
+        encode_mask(np.full((row["height"], row["width"]), 255, np.uint8)), ".png"
+    )
+    log.append(
+        [
+            Decision(
+                "repair", row["sample_id"], row["mask_sha256"], "accept", "ana", NOON,
+                edited_mask_sha256=repaired.sha256,
+            )
+        ]
+    )  # fmt: skip
+    edited = rows_of(publish(store, log))
+    assert edited["a"]["origin"] == "edited"
+    assert relabel(store, "edited", RED).new_masks == 1
+    after = rows_of(store.open())
+    assert {name: after[name] for name in "bcd"} == {name: edited[name] for name in "bcd"}
+    assert (after["a"]["origin"], after["a"]["status"], after["a"]["edited_from"]) == ("teacher", "pending", None)
+    assert after["a"]["mask_sha256"] not in (repaired.sha256, row["mask_sha256"])
+
+
+def test_both_masks_are_kept_on_request(store: ManifestStore, log: DecisionLog) -> None:
+    decide(log, rows_of(store.open())["a"], "accept")
+    before = rows_of(publish(store, log))
+    relabelled = relabel(store, "pending", RED, keep_both=True)
+    assert str(relabelled) == "3 second mask(s)"
+    after = rows_of(store.open())
+    assert after["a"] == before["a"]
+    new = rows_of_shards(store, "b")
+    names = [name for name in after["b"] if not name.startswith("rival_")]
+    assert {name: after["b"][name] for name in names} == {name: before["b"][name] for name in names}
+    assert (after["b"]["rival_mask_sha256"], after["b"]["rival_teacher"]) == (new["mask_sha256"], new["teacher"])
+    assert after["b"]["rival_doubt"] == new["doubt"]
+    masks = [read_mask(BlobStore(store.data_root()), row) >= 128 for row in (before["b"], new)]
+    assert after["b"]["rival_iou"] == pytest.approx(mask_iou(*masks))
+    assert store.open().parameters["keep_both"] is True
+
+
+def test_a_sample_gets_one_rival_and_a_relabelling_ends_it(store: ManifestStore) -> None:
+    relabel(store, "pending", RED, keep_both=True)
+    with pytest.raises(
+        UserError, match=r"expected pending samples with one mask to relabel in .*v2.parquet, found none"
+    ):
+        relabel(store, "pending", "grabcut", keep_both=True)
+    rivals_before = {name: row["rival_mask_sha256"] for name, row in rows_of(store.open()).items()}
+    relabel(store, "pending", RED)
+    after = rows_of(store.open())
+    assert {name: row["mask_sha256"] for name, row in after.items()} == rivals_before
+    assert {row["rival_mask_sha256"] for row in after.values()} == {None}
+
+
+def test_masks_that_are_the_same_but_for_noise_stay_one(store: ManifestStore) -> None:
+    relabel(store, "pending", RED)
+    relabelled = relabel(store, "pending", RED, keep_both=True)
+    assert (relabelled.manifest, relabelled.new_masks, relabelled.same_masks) == (None, 0, 4)
+
+
+def test_a_verdict_published_meanwhile_leaves_one_mask(store: ManifestStore, log: DecisionLog) -> None:
+    masks = make_masks(store, "pending", RED, keep_both=True)
+    decide(log, rows_of(store.open())["a"], "accept")
+    publish(store, log)
+    relabelled = commit(store, masks, 1, "pending", keep_both=True)
+    assert (relabelled.new_masks, relabelled.changed_meanwhile) == (3, 1)
+    assert rows_of(store.open())["a"]["rival_mask_sha256"] is None
+
+
+def rows_of_shards(store: ManifestStore, stem: str) -> Row:
+    """The red teacher's row for the sample of that stem, from the finished shards."""
+    sample_id = rows_of(store.open())[stem]["sample_id"]
+    rows = read_rows(make_masks(store, "pending", RED))
+    return next(row for row in rows if row["sample_id"] == sample_id)
 
 
 def test_the_same_mask_of_another_teacher_keeps_its_verdict(
@@ -474,6 +564,11 @@ def test_few_portraits_are_in_memory_however_many_samples_there_are(store: Manif
         (["--relabel", "pending", "--allow-private-addresses"], "not allowed with --allow-private-addresses"),
         (["--relabel", "pending"], "expected the --teacher that makes the new masks, found none"),
         (["--relabel", "accepted", "--teacher", "grabcut"], "invalid choice: 'accepted'"),
+        (
+            ["--relabel", "rejected", "--keep-both", "--teacher", "grabcut"],
+            "expected --relabel pending with it, found --relabel rejected",
+        ),
+        (["--images", "x", "--keep-both"], "argument --keep-both: expected --relabel pending with it, found --images"),
     ],
 )
 def test_wrong_arguments_are_refused(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
