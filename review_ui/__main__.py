@@ -18,8 +18,7 @@ from manifests.decisions.audit import AuditedPart
 from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.errors import UserError
 from manifests.files.blobs import BlobStore
-from manifests.files.storage import require_local
-from manifests.store.manifest import Manifest, ManifestStore
+from manifests.store.manifest import Manifest
 from manifests.web.address import is_loopback, listen, port, url_of
 from review_ui.auth import command
 from review_ui.auth.authenticator import Authenticator
@@ -27,6 +26,7 @@ from review_ui.auth.users import UsersFile
 from review_ui.quality.gold import GoldSamples
 from review_ui.queue.gold_mix import Rates
 from review_ui.queue.session import ReviewSession
+from review_ui.version import open_version
 
 logger = logging.getLogger("review_ui")
 
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str]) -> None:
     options = _parser().parse_args(arguments)
     users = UsersFile(options.users) if options.users else None
     listener = listen(options.host, options.port)
-    manifest, store = _open(options)
+    manifest, store = open_version(options.manifests, path=options.manifest, data=options.data)
     url = url_of(listener) + (f"{options.root_path}/" if options.root_path else "")
     database_url = options.database_url or sqlite_url(manifest.data_root.resolve())
     log = DecisionLog(database_url)
@@ -121,20 +121,6 @@ def root_path(text: str) -> str:
     if path and not re.fullmatch(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+", path):
         raise argparse.ArgumentTypeError(f"expected a path such as /masks, found {ascii(text)[:80]}")
     return path
-
-
-def _open(options: argparse.Namespace) -> tuple[Manifest, ManifestStore]:
-    """The manifest of the options, or the latest one, and the store of its directory."""
-    for path in filter(None, (options.manifest, options.manifests, options.data)):
-        require_local(path, "review_ui")
-    store = ManifestStore(options.manifest.parent if options.manifest else options.manifests)
-    manifest = Manifest.open(options.manifest or store.open().path, data_root=options.data)
-    if not manifest.data_root.is_dir():
-        raise UserError(
-            f"expected the data root of {manifest.path} at {manifest.data_root}, found no directory; "
-            "give the right one with --data"
-        )
-    return manifest, store
 
 
 def _announce(url: str, manifest: Manifest, *, browser: bool) -> None:

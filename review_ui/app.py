@@ -1,22 +1,51 @@
-"""The ASGI application: API, review page, lead page, sign-in."""
+"""The ASGI application: API, review page, lead's page, Gradio app, sign-in."""
 
 import hashlib
 from collections.abc import Collection
 from pathlib import Path
 
 from fastapi import FastAPI
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 
+from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.files.blobs import BlobStore
 from review_ui.auth.authenticator import Authenticator
 from review_ui.auth.middleware import SignIn
+from review_ui.auth.users import UsersFile
 from review_ui.queue.session import ReviewSession
-from review_ui.routes import LEAD_PATH
+from review_ui.reviewer import LOCAL_LEAD, Reviewer
+from review_ui.routes import APP_PATH, LEAD_PATH
+from review_ui.version import open_version
 from review_ui.web.api import create_api
 from review_ui.web.lazy_mount import LazyMount
 from review_ui.web.origin_check import OriginCheck
 from review_ui.web.review_page import mount_page
 from review_ui.web.root_path import RootPath
+
+
+def review_app(
+    manifests: str | Path = "manifests",
+    *,
+    votes: int = 1,
+    users: str | Path | None = None,
+    public_names: Collection[str] = (),
+) -> ASGIApp:
+    """The app for the latest version in a directory of manifests, to be mounted in another app (`gradio_app`).
+
+    `votes` people judge each mask; with `users`, the path of a users file, each request wants a sign-in. Gold samples
+    are for `python -m review_ui` alone. Raises UserError when there is no version or the data root is missing.
+    """  # fmt: skip
+    manifest, store = open_version(Path(manifests))
+    database_url = sqlite_url(manifest.data_root.resolve())
+    log = DecisionLog(database_url)
+    return create_app(
+        ReviewSession(manifest, store, log, votes=votes),
+        BlobStore(manifest.data_root),
+        host_name="127.0.0.1",
+        dataset=dataset_name(store.root, database_url),
+        authenticator=Authenticator(UsersFile(Path(users)), log) if users else None,
+        public_names=public_names,
+    )
 
 
 def create_app(
@@ -36,7 +65,9 @@ def create_app(
     """
     app = create_api(session, blobs)
     mount_page(app, dataset)
-    site = LazyMount(app, LEAD_PATH, lambda: _lead_app(session))
+    site: ASGIApp = LazyMount(app, LEAD_PATH, lambda: _lead_app(session))
+    site = LazyMount(site, APP_PATH, _reviewers_app)
+    site = LazyMount(site, APP_PATH, lambda: _team_app(session), is_for=_is_lead)
     checked = OriginCheck(
         SignIn(site, authenticator) if authenticator else site,
         host_names={host_name.lower()},
@@ -45,10 +76,30 @@ def create_app(
     return RootPath(checked, root_path) if root_path else checked
 
 
-def _lead_app(session: ReviewSession) -> FastAPI:
-    from review_ui.lead.mount import lead_app  # here: it imports gradio
+def _is_lead(scope: Scope) -> bool:
+    reviewer: Reviewer = scope.get("state", {}).get("reviewer", LOCAL_LEAD)
+    return reviewer.role == "lead"
 
-    return lead_app(session, LEAD_PATH)
+
+def _lead_app(session: ReviewSession) -> FastAPI:
+    from review_ui.lead.page import lead_blocks  # here, as below: it imports gradio
+    from review_ui.web.gradio_mount import gradio_app
+
+    return gradio_app(lead_blocks(session), LEAD_PATH)
+
+
+def _reviewers_app() -> FastAPI:
+    from review_ui.gradio_app import TIGHT, review_blocks
+    from review_ui.web.gradio_mount import gradio_app
+
+    return gradio_app(review_blocks(), APP_PATH, css=TIGHT)
+
+
+def _team_app(session: ReviewSession) -> FastAPI:
+    from review_ui.gradio_app import TIGHT, team_blocks
+    from review_ui.web.gradio_mount import gradio_app
+
+    return gradio_app(team_blocks(session), APP_PATH, css=TIGHT)
 
 
 def dataset_name(manifests_root: Path, database_url: str) -> str:

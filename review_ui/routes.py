@@ -1,8 +1,9 @@
-"""Paths: /lead and all below it is the lead's page; behind a proxy all of them may lie below a root path."""
+"""Paths: /lead and all below it is the lead's page, /app the Gradio app; a proxy's root path may stand before both."""
 
 from starlette.types import Scope
 
 LEAD_PATH = "/lead"
+APP_PATH = "/app"
 
 
 def is_below(path: str, root: str) -> bool:

@@ -18,7 +18,8 @@ PACE_MS = 80  # between keys: 300 decisions take less than 30 s
 # Presses keys as fast as the page lets it, but no faster than the pace, and notes each sample and how long the next
 # one took to be painted. In the page, since each order from outside would take longer than what is measured.
 _PRESS = """async ({decisions, pace}) => {
-  const sample = document.querySelector("#sample");
+  const viewer = document.querySelector("mask-review").shadowRoot;
+  const sample = viewer.querySelector("#sample");
   const frame = () => new Promise(requestAnimationFrame);
   const seen = [];
   performance.clearMeasures();
@@ -32,7 +33,7 @@ _PRESS = """async ({decisions, pace}) => {
   }
   while (sample.dataset.painted !== "true") await frame();
   const seconds = (performance.now() - started) / 1000;
-  while (!document.querySelector("#unsaved").hidden) await frame();
+  while (!viewer.querySelector("#unsaved").hidden) await frame();
   return {seconds, seen, painted: performance.getEntriesByName("key-to-paint").map((entry) => entry.duration)};
 }"""
 

@@ -1,7 +1,6 @@
 """The lead's page, which is Gradio's.
 
 html.py      tables, stacked bars, cards and a line chart from templates/: they follow the page's theme
-mount.py     the lead's page as an app of its own
 page.py      the Blocks of the lead's page
 snapshot.py  all figures of the page at one moment
 tables.py    figures as tables and bars

@@ -1,7 +1,7 @@
 """The lead's page: progress, reasons, reviewers, second look, problems, publish, guideline, download. Ordinary Gradio.
 
-`lead_blocks(session)` makes it; the caller must protect the route. All tabs but Publish show one `Snapshot`, taken when
-the page opens, when Refresh is pressed and every two minutes.
+`lead_blocks(session)` makes it, `lead_tab(session)` makes it a tab of other Blocks; the caller must protect the route.
+All tabs but Publish show one `Snapshot`, taken when the page opens, when Refresh is pressed and every two minutes.
 """
 
 from collections.abc import Callable
@@ -29,38 +29,49 @@ CONFLICT_CHOICES = [
 def lead_blocks(session: LeadSession, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> gr.Blocks:
     """The page; it reads nothing from the session before a browser opens it."""
     with gr.Blocks(title="Review board", analytics_enabled=False, fill_width=True) as blocks:
-        with gr.Row():
-            shown: dict[gr.HTML, Callable[[Snapshot], str]] = {_html(): heading}
-            refresh = gr.Button("Refresh", size="sm", scale=0, min_width=120, elem_id="refresh")
-        with gr.Tabs():
-            for label, view in TABS.items():
-                with gr.Tab(label):
-                    shown[_html()] = view
-            with gr.Tab("Publish"):
-                choices, outcome, published = _publish_tab(session)
-            with gr.Tab("Guideline"):
-                _guideline_tab(session, blocks)
-            with gr.Tab("Download"):
-                _html(render("downloads.html"))
-
-        def show() -> list[Any]:
-            try:
-                snapshot = take_snapshot(session, now())
-            except UserError as error:  # the figures stay as they were
-                return [_error(error), *([gr.update()] * (len(shown) - 1))]
-            return [view(snapshot) for view in shown.values()]
-
-        timer = gr.Timer(REFRESH_SECONDS)
-        for happening in (blocks.load, refresh.click, timer.tick, published.then):
-            happening(show, outputs=list(shown), show_progress="hidden")
-        gr.on(
-            [blocks.load, refresh.click, *(choice.change for choice in choices)],
-            lambda votes, conflicts: _preview(session, votes, conflicts),
-            inputs=choices,
-            outputs=outcome,
-            show_progress="hidden",
-        )
+        _lead_page(session, blocks.load, now)
     return blocks
+
+
+def lead_tab(session: LeadSession, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    """The page as a tab of the Tabs under construction; it reads nothing before the tab is opened."""
+    with gr.Tab("Lead") as tab:
+        _lead_page(session, tab.select, now)
+
+
+def _lead_page(session: LeadSession, opened: Callable[..., Any], now: Callable[[], datetime]) -> None:
+    """All of the page; `opened` is the event with which it is filled."""
+    with gr.Row():
+        shown: dict[gr.HTML, Callable[[Snapshot], str]] = {_html(): heading}
+        refresh = gr.Button("Refresh", size="sm", scale=0, min_width=120, elem_id="refresh")
+    with gr.Tabs():
+        for label, view in TABS.items():
+            with gr.Tab(label):
+                shown[_html()] = view
+        with gr.Tab("Publish"):
+            choices, outcome, published = _publish_tab(session)
+        with gr.Tab("Guideline"):
+            _guideline_tab(session, opened)
+        with gr.Tab("Download"):
+            _html(render("downloads.html"))
+
+    def show() -> list[Any]:
+        try:
+            snapshot = take_snapshot(session, now())
+        except UserError as error:  # the figures stay as they were
+            return [_error(error), *([gr.update()] * (len(shown) - 1))]
+        return [view(snapshot) for view in shown.values()]
+
+    timer = gr.Timer(REFRESH_SECONDS)
+    for event in (opened, refresh.click, timer.tick, published.then):
+        event(show, outputs=list(shown), show_progress="hidden")
+    gr.on(
+        [opened, refresh.click, *(choice.change for choice in choices)],
+        lambda votes, conflicts: _preview(session, votes, conflicts),
+        inputs=choices,
+        outputs=outcome,
+        show_progress="hidden",
+    )
 
 
 def _html(value: str = "") -> gr.HTML:
@@ -86,7 +97,7 @@ def _publish_tab(session: LeadSession) -> tuple[tuple[gr.Number, gr.Radio], gr.H
     return (votes, conflicts), outcome, published
 
 
-def _guideline_tab(session: LeadSession, blocks: gr.Blocks) -> None:
+def _guideline_tab(session: LeadSession, opened: Callable[..., Any]) -> None:
     """The guideline's Markdown to edit, and what became of saving it."""
     text = gr.Textbox(
         label="What reviewers read under Help (Markdown; empty: the guideline that comes with the program)",
@@ -102,7 +113,7 @@ def _guideline_tab(session: LeadSession, blocks: gr.Blocks) -> None:
         except (UserError, OSError) as error:
             return edited, _error(UserError(str(error)))
 
-    blocks.load(lambda: session.guideline.text(), outputs=text, show_progress="hidden")
+    opened(lambda: session.guideline.text(), outputs=text, show_progress="hidden")
     save.click(write, inputs=text, outputs=[text, outcome], show_progress="hidden")
 
 

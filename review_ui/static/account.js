@@ -1,6 +1,7 @@
 // Who is signed in, and what of the page that person gets to see.
 
 import { SIGNED_OUT, request } from "./lib/request.js";
+import { siteUrl } from "./lib/site.js";
 
 const ALONE = { name: "local", role: "lead", queues: ["work"], signed_in: false }; // a server that knows no users
 const RETRY_MS = 2000;
@@ -74,6 +75,6 @@ export class SignIn {
     } catch (error) {
       if (error.status !== 401) return this.status.warn(`Not signed out: ${error.message}`);
     }
-    location.assign("./");
+    location.assign(siteUrl("./"));
   }
 }

@@ -63,6 +63,7 @@ export function listen(viewer, root) {
     act: (action, event) => act(viewer, action, event),
     release: () => viewer.screen.hideMask(false),
     isRepairing: () => viewer.screen.isRepairing,
+    isShown: () => root.checkVisibility(),
   });
   listenForClicks(viewer, root);
   for (const button of root.querySelectorAll("[data-hide]")) holdToHide(viewer, button);

@@ -17,10 +17,11 @@ const REPEATING = new Set(["left", "right", "up", "down", "fainter", "stronger",
  * Calls `act(action, event)` when a key asks for something; an action is a value of the tables above, or "reason1" to
  * "reason9". `act` returns false when it had no use for it: the key then does what it does elsewhere.
  * `release()` is called when the key of "hide" goes up, or the window loses the focus. While `isRepairing()`, letters mean
- * tools.
+ * tools; unless `isShown()`, all keys are the rest of the page's.
  */
-export function listenForKeys(settings, { act, release, isRepairing }) {
+export function listenForKeys(settings, { act, release, isRepairing, isShown }) {
   document.addEventListener("keydown", (event) => {
+    if (!isShown()) return;
     const action = isRepairing() ? (strokeAction(event) ?? actionOf(event, settings, IN_REPAIR)) : actionOf(event, settings, SHORTCUTS);
     if (!action) return;
     if (event.repeat && !REPEATING.has(action)) event.preventDefault(); // a key held down decides once
@@ -40,7 +41,7 @@ function strokeAction({ key, ctrlKey, metaKey, shiftKey, altKey }) {
 
 function actionOf(event, settings, shortcuts) {
   const isAltGr = event.getModifierState("AltGraph"); // [ and ] on many keyboards
-  if (((event.ctrlKey || event.altKey) && !isAltGr) || event.metaKey || event.isComposing || isTyping(event.target)) return null;
+  if (((event.ctrlKey || event.altKey) && !isAltGr) || event.metaKey || event.isComposing || isTyping(focusOf(event))) return null;
   if (pressesItself(event)) return null;
   if (event.key in NAVIGATION) return NAVIGATION[event.key];
   if (!settings.shortcuts) return null;
@@ -49,9 +50,16 @@ function actionOf(event, settings, shortcuts) {
 }
 
 /** Whether the key presses the control that has the focus; in a cell of the grid, Enter confirms the page instead. */
-function pressesItself({ key, target, repeat }) {
-  if (repeat || !target.matches?.("button, a, summary, input")) return false;
-  return key === " " || (key === "Enter" && !target.matches(".grid button"));
+function pressesItself(event) {
+  const { key, repeat } = event;
+  const focus = focusOf(event);
+  if (repeat || !focus.matches?.("button, a, summary, input")) return false;
+  return key === " " || (key === "Enter" && !focus.matches(".grid button"));
+}
+
+/** What has the focus, also within the element's shadow root. */
+function focusOf(event) {
+  return event.composedPath()[0];
 }
 
 function isTyping(target) {

@@ -1,6 +1,6 @@
 """A part of the site that is built on its first request.
 
-Gradio takes five seconds to import, and only the lead's page needs it: reviewers get their first sample meanwhile.
+Gradio takes five seconds to import, and only its own pages need it: reviewers get their first sample meanwhile.
 Meanwhile, a browser that asks for the page gets one line that says so, and reloads by itself.
 """
 
@@ -26,12 +26,18 @@ One moment: the page is being prepared.</p>
 
 
 class LazyMount:
-    """Passes requests for `path` and everything below it to the app of `build`, all others to `app`."""
+    """Passes requests for `path` and everything below it to the app of `build`, all others to `app`.
 
-    def __init__(self, app: ASGIApp, path: str, build: Callable[[], FastAPI]) -> None:
+    With `is_for`, only the requests of whom it admits.
+    """
+
+    def __init__(
+        self, app: ASGIApp, path: str, build: Callable[[], FastAPI], *, is_for: Callable[[Scope], bool] = lambda _: True
+    ) -> None:
         self._app = app
         self._path = path
         self._build = build
+        self._is_for = is_for
         self._building: asyncio.Task[FastAPI] | None = None
         self._running = AsyncExitStack()  # the page's own start and end
 
@@ -39,7 +45,7 @@ class LazyMount:
         if scope["type"] == "lifespan":
             async with self._running:
                 await self._app(scope, receive, send)
-        elif is_below(route_of(scope), self._path):
+        elif is_below(route_of(scope), self._path) and self._is_for(scope):
             answer = await self._page(scope)
             await answer(scope, receive, send)
         else:

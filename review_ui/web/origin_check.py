@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from review_ui.routes import LEAD_PATH, is_below, route_of
+from review_ui.routes import APP_PATH, LEAD_PATH, is_below, route_of
 
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _POLICY = (
@@ -51,7 +51,9 @@ class OriginCheck:
             await _forbid(scope, send, problem)
             return
 
-        policy = GRADIO_SCRIPTS if is_below(route_of(scope), LEAD_PATH) else OWN_SCRIPTS  # mounts change the scope
+        route = route_of(scope)  # now: mounts change the scope
+        is_gradio = is_below(route, LEAD_PATH) or is_below(route, APP_PATH)
+        policy = GRADIO_SCRIPTS if is_gradio else OWN_SCRIPTS
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":

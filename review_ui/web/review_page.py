@@ -1,7 +1,7 @@
-"""The review page: plain HTML around the viewer of static/, which uses the API only. Its links are relative.
+"""The review page: plain HTML around the viewer, <mask-review>, which uses the API only. Its links are relative.
 
-It isn't a Gradio page, though the lead's is one (lead/): Gradio takes five seconds to import and a second more
-to start in each browser, its events take 60 ms and drop fast repeats, and a reviewer's keys must wait for none of that.
+It isn't a Gradio page: Gradio takes five seconds to import and a second more to start in each browser, its events take
+60 ms and drop fast repeats. A Gradio page can hold the same viewer (`gradio_app`), whose keys wait for none of that.
 """
 
 from html import escape
@@ -27,18 +27,29 @@ REASONS = (  # of a reject; the keys 1 to 9, in this order
     "other",
 )
 
-_STYLES = ("page.css", "review.css", "panels.css", "phone.css")
+_STYLES = ("base.css", "review.css", "panels.css", "phone.css")  # of the viewer, in this order
 _FRESH = {"Cache-Control": "no-cache"}  # revalidated each time, so that scripts of two releases never mix
 
 
 def mount_page(app: FastAPI, dataset: str) -> None:
     """Put the page at / of `app`; `dataset` names the queue in the browser."""
-    page = _page_html(dataset)
-    app.mount("/viewer", _FreshFiles(directory=STATIC))
+    markup = _viewer_markup(dataset)
+    page = _page_html(markup)
 
     @app.get("/")
     async def review_page() -> HTMLResponse:
         return HTMLResponse(page, headers=_FRESH)
+
+    @app.get("/viewer/markup.html")
+    async def viewer_markup() -> HTMLResponse:
+        """What the viewer shows, for other pages that hold it."""
+        return HTMLResponse(markup, headers=_FRESH)
+
+    @app.get("/favicon.ico")
+    async def no_icon() -> Response:
+        return Response(status_code=204)  # browsers ask for one on Gradio's pages
+
+    app.mount("/viewer", _FreshFiles(directory=STATIC))
 
 
 class _FreshFiles(StaticFiles):
@@ -48,18 +59,22 @@ class _FreshFiles(StaticFiles):
         return response
 
 
-def _page_html(dataset: str) -> str:
-    styles = "".join(f'<link rel="stylesheet" href="viewer/{name}">' for name in _STYLES)
+def _page_html(viewer: str) -> str:
     scripts = "".join(
         f'<link rel="modulepreload" href="viewer/{path.relative_to(STATIC).as_posix()}">'
         for path in sorted(STATIC.rglob("*.js"))
     )
+    return _template("page.html").substitute(scripts=scripts, viewer=viewer)
+
+
+def _viewer_markup(dataset: str) -> str:
+    """Styles and elements of the viewer's shadow root."""
+    styles = "".join((STATIC / name).read_text(encoding="utf-8") for name in _STYLES)
     reasons = "".join(
         f'<button type="button" data-reason="{escape(reason)}" disabled><kbd>{key}</kbd>{escape(reason)}</button>'
         for key, reason in enumerate(REASONS, start=1)
     )
-    viewer = _template("review.html").substitute(dataset=escape(dataset), reasons=reasons)
-    return _template("page.html").substitute(head=styles + scripts, viewer=viewer)
+    return f"<style>{styles}</style>" + _template("review.html").substitute(dataset=escape(dataset), reasons=reasons)
 
 
 def _template(name: str) -> Template:

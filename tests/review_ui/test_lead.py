@@ -214,9 +214,10 @@ def url(session: ReviewSession) -> Iterator[str]:
 
 
 def serve(session: ReviewSession) -> Iterator[str]:
-    from review_ui.lead.mount import lead_app  # here: it imports gradio, which takes seconds
+    from review_ui.lead.page import lead_blocks  # here: it imports gradio, which takes seconds
+    from review_ui.web.gradio_mount import gradio_app
 
-    app = lead_app(session, "/lead")
+    app = gradio_app(lead_blocks(session), "/lead")
     app.add_api_route("/favicon.ico", lambda: None)
     listener = listen("127.0.0.1", 0)
     server = uvicorn.Server(uvicorn.Config(OriginCheck(app), log_level="warning", timeout_graceful_shutdown=2))

@@ -18,6 +18,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from portrait_datasets import commit_pending, import_portraits, relabel
 from review_browser import (
+    HOSTS,
     START_SECONDS,
     Server,
     act,
@@ -67,7 +68,8 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory, portraits: Path) -> 
     server.stop()
 
 
-def test_a_review_by_keys_and_buttons_ends_in_a_published_version(page, start):
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_review_by_keys_and_buttons_ends_in_a_published_version(page, start, host):
     complaints, hosts = [], set()
     page.on(
         "console",
@@ -76,7 +78,7 @@ def test_a_review_by_keys_and_buttons_ends_in_a_published_version(page, start):
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("request", lambda request: hosts.add(urlsplit(request.url).hostname))
     server = start()
-    ids = [sample["sample_id"] for sample in handed_out(page, server)]
+    ids = [sample["sample_id"] for sample in handed_out(page, server, host)]
     progress, message = page.locator("#progress"), page.locator("#message")
 
     assert on_screen(page) == ids[0]
@@ -289,11 +291,11 @@ def test_decisions_carry_one_id_per_tab_and_a_page_that_goes_gives_its_samples_b
     noted = page.evaluate(
         "Object.keys(localStorage).filter((key) => key.startsWith('sent:')).map((key) => localStorage[key])"
     )
-    sent = {url: json.loads(body) for url, body in map(json.loads, noted)}
-    [decision] = sent["api/decisions"]["decisions"]
+    sent = {urlsplit(url).path: json.loads(body) for url, body in map(json.loads, noted)}
+    [decision] = sent["/api/decisions"]["decisions"]
     assert UUID.match(decision["tab"])
     assert decision["mode"] == "single"
-    assert sent["api/release"] == {"tab": decision["tab"]}
+    assert sent["/api/release"] == {"tab": decision["tab"]}
     assert {tab for url in asked for tab in parse_qs(urlsplit(url).query)["tab"]} == {decision["tab"]}
     assert hosts <= {"127.0.0.1", None}
 

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from playwright.sync_api import Page, expect
 from portrait_datasets import commit_pending
-from review_browser import Server, by_keyboard, on_screen, saved
+from review_browser import HOSTS, Server, by_keyboard, on_screen, saved
 
 from manifests.decisions.log import DecisionLog, sqlite_url
 from review_ui.auth.password import hash_password
@@ -43,10 +44,13 @@ def log(server: Server) -> Iterator[DecisionLog]:
     log.close()
 
 
-def open_as(page: Page, server: Server, name: str) -> str:
+def open_as(page: Page, server: Server, name: str, host: str = "/") -> str:
     """Sign in; the sample on screen."""
     page.goto(server.url)
     by_keyboard(page, name, PASSWORDS[name])
+    if host != "/":
+        expect(page.locator("#who")).to_have_text(name)
+        page.goto(f"{server.url}{host}")
     expect(page.locator("#who")).to_have_text(name)
     return on_screen(page)
 
@@ -62,7 +66,9 @@ def accept_while_signed_out(page: Page) -> None:
     page.context.clear_cookies()
     page.keyboard.press("a")  # the next picture, if it isn't loaded yet, comes after the sign-in
     expect(page.locator("#message")).to_contain_text("Signed out: sign in again, your decisions are kept")
-    expect(page.locator("#message a")).to_have_attribute("href", "./")
+    expect(page.locator("#message a")).to_have_attribute(
+        "href", f"{urlsplit(page.url).scheme}://{urlsplit(page.url).netloc}/"
+    )
     expect(page.locator("#unsaved")).to_have_text("1 unsaved")
 
 
@@ -70,8 +76,9 @@ def verdicts_on(sample_id: str, log: DecisionLog) -> list[tuple[str, str]]:
     return [(said.reviewer, said.verdict) for said in log.standing() if said.sample_id == sample_id]
 
 
-def test_decisions_made_while_signed_out_are_kept_and_sent_after_the_next_sign_in(page, server, log):
-    sample = open_as(page, server, "ana")
+@pytest.mark.parametrize("host", HOSTS)
+def test_decisions_made_while_signed_out_are_kept_and_sent_after_the_next_sign_in(page, server, log, host):
+    sample = open_as(page, server, "ana", host)
     accept_while_signed_out(page)
     assert verdicts_on(sample, log) == []
     in_another_tab(page, server, "ana")
@@ -131,7 +138,7 @@ def test_a_lead_sees_the_others_verdicts_in_the_second_look(page, server):
     page.click("[data-queue=second_look]")
     expect(page.locator(".caption")).to_have_text(re.compile("ana: accept · bo: reject \\(hair\\)"))
     assert on_screen(page) == sample["sample_id"]
-    expect(page.locator("#lead")).to_have_attribute("href", "lead/")
+    expect(page.locator("#lead")).to_have_attribute("href", f"{server.url}/lead/")
     expect(page.locator("#grid")).to_be_disabled()
     page.click("[data-queue=work]")
     on_screen(page)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from portrait_datasets import commit_pending
-from review_browser import Server, act, new_page, on_screen, open_page, saved
+from review_browser import HOSTS, Server, act, new_page, on_screen, open_page, saved
 
 from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.files.blobs import BlobStore
@@ -134,8 +134,9 @@ def is_mended(mask: np.ndarray) -> bool:
     return bool((mask[HOLE] == 255).all() and (mask[ISLAND] == 0).all())
 
 
-def test_a_mask_is_mended_by_keys_and_mouse_and_published_as_painted(page: Page, server: Server):
-    sample_id = open_page(page, server)
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_mask_is_mended_by_keys_and_mouse_and_published_as_painted(page: Page, server: Server, host: str):
+    sample_id = open_page(page, server, host)
     before = row_of(server.root, sample_id)
     mend_and_accept(page, sample_id)
     on_screen(page)

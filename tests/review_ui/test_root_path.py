@@ -74,7 +74,7 @@ def test_everything_lies_below_the_root_path(root: Path, path: str, cut_off: boo
     assert page.status_code == 200
     assert 'href="/' not in page.text
     assert 'src="/' not in page.text
-    assert client.get(f"{before}/viewer/start.js").status_code == 200
+    assert client.get(f"{before}/viewer/mask_review.js").status_code == 200
     [sample] = client.get(f"{before}/api/next?n=1").json()["samples"]
     assert sample["image_url"].startswith(f"{path}/media/")
     media = [sample[name].removeprefix(path if cut_off else "") for name in ("image_url", "mask_url")]

@@ -32,10 +32,12 @@ from review_ui.auth.middleware import SignIn
 from review_ui.auth.password import hash_password, read_hash
 from review_ui.auth.rate_limit import FREE_TRIES_PER_NAME
 from review_ui.auth.users import User, UsersFile, write_users
-from review_ui.lead.mount import lead_app
+from review_ui.gradio_app import team_blocks
+from review_ui.lead.page import lead_blocks
 from review_ui.queue.session import ReviewSession
 from review_ui.reviewer import Role
-from review_ui.routes import LEAD_PATH
+from review_ui.routes import APP_PATH, LEAD_PATH
+from review_ui.web.gradio_mount import gradio_app
 from review_ui.web.origin_check import OriginCheck
 
 ADDRESS = "http://127.0.0.1:7860"
@@ -150,12 +152,12 @@ def whole_app(
     session, blobs = ReviewSession(store.open(), ManifestStore(root / "manifests"), log), BlobStore(root / "data")
     authenticator = Authenticator(UsersFile(users), log)
 
-    async def create_lead() -> FastAPI:
-        return lead_app(session, LEAD_PATH)
+    async def create_gradio() -> list[FastAPI]:
+        return [gradio_app(lead_blocks(session), LEAD_PATH), gradio_app(team_blocks(session), APP_PATH)]
 
     app = create_app(session, blobs, host_name="127.0.0.1", dataset="x", authenticator=authenticator)
-    lead = asyncio.run(create_lead())  # without a loop that runs, Gradio makes some and never closes them
-    yield app, [*app._app._app._app.routes, *lead.routes]
+    lead, team = asyncio.run(create_gradio())  # without a loop that runs, Gradio makes some and never closes them
+    yield app, [*app._app._app._app._app._app.routes, *lead.routes, *team.routes]
     log.close()
 
 
@@ -179,7 +181,7 @@ def test_every_route_without_sign_in_is_401(whole_app: tuple[ASGIApp, list]) -> 
     assert paths >= {
         "/", "/api/next", "/api/decisions", "/api/publish", "/media/x", "/healthz", "/viewer/review.js",
         "/lead/config", "/lead/gradio_api/queue/join", "/lead/gradio_api/file=x", "/lead/gradio_api/upload",
-        "/lead/login", "/lead/monitoring",
+        "/lead/login", "/lead/monitoring", "/app/config", "/app/gradio_api/queue/join",
     }  # fmt: skip
     answers = {(method, path): client.request(method, path) for path in sorted(paths) for method in METHODS}
     assert {key: answer.status_code for key, answer in answers.items() if answer.status_code != 401} == {}

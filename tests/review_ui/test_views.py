@@ -17,7 +17,7 @@ WAITING = 120
 HELD_READY = 16  # samples; the AHEAD of screen.js
 VIEWS = ["side", "overlay", "contour", "checker", "contrast"]
 UNCHANGED = 8  # mean difference between two scalings of one photograph, out of 255
-OVERLAY_PIXELS = "document.querySelector('.overlay').toDataURL()"
+OVERLAY_PIXELS = "document.querySelector('mask-review').shadowRoot.querySelector('.overlay').toDataURL()"
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_the_key_v_goes_through_five_views_without_a_request_and_the_choice_is_k
 # Mean difference (0..255) between canvas and photograph: inside the mask, outside of it, and along its edge.
 COMPARE_WITH_PHOTOGRAPH = """
 async ([imageUrl, maskUrl]) => {
-  const overlay = document.querySelector(".overlay");
+  const overlay = document.querySelector('mask-review').shadowRoot.querySelector(".overlay");
   const pixels = (source) => {
     const context = new OffscreenCanvas(60, 80).getContext("2d");
     context.imageSmoothingQuality = "high";
@@ -275,7 +275,7 @@ def test_the_reasons_show_the_mask_that_they_are_about(page, server):
 def test_a_reject_waits_for_its_reason_where_that_is_wished(page, server, key, reason):
     sample = open_page(page, server)
     page.check("#ask")
-    page.evaluate("document.activeElement.blur()")
+    page.evaluate("document.querySelector('mask-review').shadowRoot.activeElement?.blur()")
     page.keyboard.press("x")
     expect(page.locator(".reasons")).to_be_visible()
     assert on_screen(page) == sample
@@ -484,7 +484,7 @@ def test_swipes_accept_reject_and_skip(tablet, server):
 def test_shortcuts_can_be_switched_off_and_stay_off(page, server):
     sample = open_page(page, server)
     page.uncheck("#shortcuts")
-    page.evaluate("document.activeElement.blur()")
+    page.evaluate("document.querySelector('mask-review').shadowRoot.activeElement?.blur()")
     before = picture(page)
     for key in ("a", "x", "v", "Backspace", " ", "f", "?", "g"):
         page.keyboard.press(key)
@@ -500,10 +500,10 @@ def test_shortcuts_can_be_switched_off_and_stay_off(page, server):
 
 # [what has the focus, how that is seen]
 FOCUSED = """
-(({tagName, id, ariaLabel, textContent}) => [
-  tagName === "BODY" ? tagName : id || ariaLabel || textContent.trim(),
-  getComputedStyle(document.activeElement).outlineStyle,
-])(document.activeElement)
+((focused) => [
+  focused.tagName === "BODY" ? focused.tagName : focused.id || focused.ariaLabel || focused.textContent.trim(),
+  getComputedStyle(focused).outlineStyle,
+])(document.querySelector("mask-review").shadowRoot.activeElement ?? document.activeElement)
 """
 
 

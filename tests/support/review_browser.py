@@ -26,6 +26,7 @@ BROWSER_ARGUMENTS = [
 ]
 START_SECONDS = 60
 LANDSCAPE = {"width": 1280, "height": 720}
+HOSTS = ("/", "/app/")  # the two pages that hold the viewer: plain, and Gradio
 expect.set_options(timeout=15_000)  # a shared machine may be slow
 
 
@@ -87,21 +88,21 @@ def by_keyboard(page: Page, name: str, password: str) -> None:
     page.keyboard.press("Enter")
 
 
-def open_page(page: Page, server: Server) -> str:
-    page.goto(server.url)
+def open_page(page: Page, server: Server, host: str = "/") -> str:
+    page.goto(f"{server.url}{host}")
     return on_screen(page)
 
 
-def handed_out(page: Page, server: Server) -> list[dict[str, Any]]:
+def handed_out(page: Page, server: Server, host: str = "/") -> list[dict[str, Any]]:
     """Open the page; the samples that its tab got, in their order."""
-    with page.expect_response(lambda response: "/api/next" in response.url) as answer:
-        page.goto(server.url)
+    with page.expect_response(lambda response: "/api/next" in response.url, timeout=60_000) as answer:
+        page.goto(f"{server.url}{host}")
     return answer.value.json()["samples"]
 
 
 def on_screen(page: Page) -> str:
     """The sample that has been painted."""
-    expect(page.locator("#sample")).to_have_attribute("data-painted", "true", timeout=20_000)
+    expect(page.locator("#sample")).to_have_attribute("data-painted", "true", timeout=30_000)
     return page.locator("#sample").get_attribute("data-sample-id")
 
 

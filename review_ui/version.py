@@ -1,0 +1,26 @@
+"""The version under review, with its pixels beside it."""
+
+from pathlib import Path
+
+from manifests.errors import UserError
+from manifests.files.storage import require_local
+from manifests.store.manifest import Manifest, ManifestStore
+
+
+def open_version(
+    manifests: Path, *, path: Path | None = None, data: Path | None = None
+) -> tuple[Manifest, ManifestStore]:
+    """The manifest at `path`, or the latest in the directory `manifests`, and its store; `data` is its data root.
+
+    Raises UserError when there is none, when it lies on no local disk, or when the data root is missing.
+    """
+    for place in filter(None, (path, manifests, data)):
+        require_local(place, "review_ui")
+    store = ManifestStore(path.parent if path else manifests)
+    manifest = Manifest.open(path or store.open().path, data_root=data)
+    if not manifest.data_root.is_dir():
+        raise UserError(
+            f"expected the data root of {manifest.path} at {manifest.data_root}, found no directory; "
+            "give the right one with --data"
+        )
+    return manifest, store
