@@ -49,6 +49,7 @@ def main(arguments: Sequence[str]) -> None:
             _desktop(browser, url, scheme, output)
             _upright(browser, url, scheme, output, "tablet", TABLET)
             _upright(browser, url, scheme, output, "phone", PHONE)
+        _gradio(browser, url, output)
         browser.close()
     print(output)
 
@@ -107,7 +108,7 @@ def _open(browser: Browser, url: str, scheme: str, size: dict[str, int]) -> Page
 
 
 def _wait(page: Page) -> None:
-    page.wait_for_selector("#sample[data-painted=true]")
+    page.wait_for_selector("#sample[data-painted=true]", timeout=60_000)
     page.wait_for_timeout(400)
 
 
@@ -180,6 +181,12 @@ def _repair(page: Page) -> None:
 def _upright(browser: Browser, url: str, scheme: str, output: Path, name: str, size: dict[str, int]) -> None:
     page = _open(browser, url, scheme, size)
     page.screenshot(path=output / f"review-{name}-{scheme}.png")
+    page.context.close()
+
+
+def _gradio(browser: Browser, url: str, output: Path) -> None:
+    page = _open(browser, f"{url}/app/", "light", DESKTOP)
+    page.screenshot(path=output / "review-gradio.png")
     page.context.close()
 
 
