@@ -29,7 +29,7 @@ Flags = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One mask: its status now, who decided, and why. `mask_sha256` is the repaired mask's, if there is one."""
+    """One mask: its status now, who decided, and why. `mask_sha256` is that of the repaired or chosen mask, if any."""
 
     sample_id: str
     image_sha256: str
@@ -163,15 +163,15 @@ class _Columns:
     def card(self, row: int) -> Card:
         cells = self._table.slice(row, 1).to_pylist()[0]
         now = self._live.get(row)
-        edit = now.verdict.edit if now and now.status == "accepted" else None
+        edit = now.verdict.replacing if now and now.status == "accepted" else None
         return Card(
             sample_id=cells["sample_id"],
             image_sha256=cells["image_sha256"],
-            mask_sha256=(edit.edited_mask_sha256 if edit else None) or cells["mask_sha256"],
+            mask_sha256=edit.accepted_mask_sha256 if edit else cells["mask_sha256"],
             source=cells["source"],
             source_uri=cells["source_uri"],
             status=self._status[row],
-            is_repaired=edit is not None or cells["origin"] == "edited",
+            is_repaired=bool(edit and edit.edited_mask_sha256) or cells["origin"] == "edited",
             is_flagged=bool(now and now.is_flagged),
             reason=self._reason[row],
             reviewers=self._reviewers[row],

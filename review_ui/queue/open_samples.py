@@ -5,6 +5,9 @@ reviewer never gets a long row of masks that all look alike; within a band it is
 digests: as good as random, and the same on every server. Rows without doubt come last, samples put off
 (skipped) after all others, in the order of the skips.
 
+Samples with two masks to choose from come first, those whose masks differ most before the others: in bands of IoU a
+hundredth wide.
+
 An audit (`python -m manifests accept`) shows the rows of its part alone, in its random order.
 
 A million rows fit: they stay in Arrow, with one small array per state.
@@ -23,10 +26,14 @@ import pyarrow.compute as pc
 
 from manifests.decisions.audit import AuditedPart, audit_order
 from manifests.decisions.decision import MaskKey
+from manifests.decisions.pairs import PAIR_COLUMNS, waits_for_choice
 from manifests.store.manifest import Manifest
 
 BANDS = 10  # of doubt
-_COLUMNS = ("sample_id", "image_sha256", "mask_sha256", "width", "height", "doubt", "source_uri", "status", "origin")
+PAIR_BANDS = 100  # of the IoU of two masks: most lie above 0.9
+_COLUMNS = (
+    "sample_id", "image_sha256", "mask_sha256", "width", "height", "doubt", "source_uri", "rival_iou", *PAIR_COLUMNS,
+)  # fmt: skip
 _KEPT = 65536  # samples cached as Python objects: those on screens are read again and again
 _STRIDE = 4096  # rows searched together for free ones
 
@@ -38,7 +45,8 @@ Flags = npt.NDArray[np.bool_]
 class OpenSample:
     """One portrait and the mask to be judged; width and height in pixels, doubt in 0..1 or None.
 
-    `source_uri` is that of its source image; empty for a gold sample.
+    `source_uri` is that of its source image; empty for a gold sample. `rival_mask_sha256` is a second mask to choose
+    from, and `rival_iou` the IoU of the two; None for a sample with one mask.
     """
 
     sample_id: str
@@ -48,6 +56,8 @@ class OpenSample:
     height: int
     doubt: float | None
     source_uri: str = ""
+    rival_mask_sha256: str | None = None
+    rival_iou: float | None = None
 
     @property
     def key(self) -> MaskKey:
@@ -58,11 +68,11 @@ class ReviewQueue:
     """Votes that each sample still wants, and its holders; the caller keeps both up to date."""
 
     def __init__(self, manifest: Manifest, *, votes: int = 1, audit: AuditedPart | None = None) -> None:
-        self._table = manifest.read(_COLUMNS)
+        self._table = _with_pairs_that_wait(manifest.read(_COLUMNS))
         reviewed = ~_equals(self._table["origin"], "ground_truth")
         judged = np.flatnonzero(reviewed & self._in_part(audit) if audit else reviewed)
         ids = _short_ids(self._table["sample_id"])[judged]
-        order = self._audit_order(judged, audit) if audit else np.lexsort((ids, -_bands(self._table["doubt"])[judged]))
+        order = self._audit_order(judged, audit) if audit else np.lexsort((ids, -_ranks(self._table)[judged]))
         self._places = judged[order]  # of the queue's rows in the table, which is not reordered: that takes long
         self._by_id = np.argsort(ids[order])  # rows, by their short id
         self._ids = ids[order][self._by_id]
@@ -140,8 +150,9 @@ class ReviewQueue:
 
     def _in_part(self, audit: AuditedPart) -> Flags:
         """Whether each row of the table is in the audited part."""
-        doubt = self._table["doubt"]
-        return _flags(pc.fill_null(pc.less_equal(doubt, pa.scalar(audit.max_doubt, pa.float32())), False))
+        table = self._table
+        in_part = pc.less_equal(table["doubt"], pa.scalar(audit.max_doubt, pa.float32()))
+        return _flags(pc.and_(pc.fill_null(in_part, False), pc.is_null(table["rival_mask_sha256"])))
 
     def _audit_order(self, rows: npt.NDArray[np.int64], audit: AuditedPart) -> npt.NDArray[np.int64]:
         """The audit's order of these rows of the table."""
@@ -187,6 +198,27 @@ def _short_ids(sample_ids: pa.ChunkedArray) -> Ids:
     """The first 16 of each id's 32 hex digits, as a number; equal ones are compared by the whole id."""
     digits = _bytes_of(pc.utf8_slice_codeunits(sample_ids, 0, 16), width=16)
     return np.frombuffer(bytes.fromhex(digits.decode("ascii")), dtype=">u8").astype(np.uint64)
+
+
+def _with_pairs_that_wait(table: pa.Table) -> pa.Table:
+    """The table with rivals in the rows only that wait for a choice."""
+    if table["rival_mask_sha256"].null_count == table.num_rows:
+        return table
+    waiting = waits_for_choice(table)
+    for name in ("rival_mask_sha256", "rival_iou"):
+        column = pc.if_else(waiting, table[name], pa.scalar(None, table.schema.field(name).type))
+        table = table.set_column(table.schema.get_field_index(name), name, column)
+    return table
+
+
+def _ranks(table: pa.Table) -> npt.NDArray[np.int8]:
+    """The bands of doubt, and above them those of rows with two masks: the largest comes first."""
+    paired = _flags(pc.is_valid(table["rival_mask_sha256"]))
+    bands = _bands(table["doubt"])
+    if not paired.any():
+        return bands
+    iou = np.where(paired, np.frombuffer(_bytes_of(table["rival_iou"], width=4), dtype=np.float32), 1.0)
+    return np.where(paired, BANDS + 1 + np.rint((1.0 - iou) * PAIR_BANDS), bands).astype(np.int8)
 
 
 def _bands(doubt: pa.ChunkedArray) -> npt.NDArray[np.int8]:

@@ -51,7 +51,10 @@ class WorkQueue:
         for sample in self._free(reviewer):
             if len(chosen) >= count:
                 break
-            measuring = self._measuring(reviewer, {other.key for other, _ in chosen})
+            # What measures has one mask: among samples with two it would give itself away.
+            measuring = (
+                None if sample.rival_mask_sha256 else self._measuring(reviewer, {each.key for each, _ in chosen})
+            )
             chosen += [measuring, (sample, "work")] if measuring else [(sample, "work")]
         return chosen[:count]
 
@@ -84,7 +87,7 @@ class WorkQueue:
             return (state.disguised(gold), "gold") if gold else None
         vote = state.mix.choose_repeat(reviewer.name, state.standing, seen)
         sample = state.current(vote.key) if vote else None
-        return (sample, "repeat") if sample else None
+        return (sample, "repeat") if sample and not sample.rival_mask_sha256 else None
 
 
 class SecondLookQueue:

@@ -97,9 +97,10 @@ class ReviewState:
         return as_sample(gold, self.queue.some_doubt(gold.sample_id))
 
     def is_whole(self, sample: OpenSample) -> bool:
-        """Whether both files exist; a sample that lacks one is set aside for the lead."""
-        for what, digest in (("photograph", sample.image_sha256), ("mask", sample.mask_sha256)):
-            if self._blobs.find(digest) is None:
+        """Whether all its files exist; a sample that lacks one is set aside for the lead."""
+        files = {"photograph": sample.image_sha256, "mask": sample.mask_sha256, "rival": sample.rival_mask_sha256}
+        for what, digest in files.items():
+            if digest and self._blobs.find(digest) is None:
                 self.set_aside[sample.key] = (
                     f"{sample.sample_id}: expected its {what} {digest[:12]} in {self._blobs.root}, found "
                     f"{self._blobs.absence(digest)}"

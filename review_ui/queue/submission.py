@@ -44,6 +44,8 @@ class Submission:
     decision_ms: int | None
     mode: Mode
     repaired: RepairedMask | None = None
+    rival_mask_sha256: str | None = None
+    chosen_mask_sha256: str | None = None
 
     @property
     def key(self) -> MaskKey:
@@ -63,6 +65,8 @@ class Submission:
             purpose=purpose,
             edited_mask_sha256=self.repaired.sha256 if self.repaired else None,
             edit_iou=self.repaired.iou if self.repaired else None,
+            rival_mask_sha256=self.rival_mask_sha256,
+            chosen_mask_sha256=self.chosen_mask_sha256,
         )
 
 
@@ -70,6 +74,7 @@ def read_submission(raw: object) -> Submission:
     """Parse the decision in `raw`; Refused when it isn't one. The sample may not exist.
 
     `mask`, if there is one, is a RepairedMask, or the Refused that says why it is none (web/repaired_masks.py).
+    `rival_mask_sha256` names the second mask that was shown; an accept then chooses one of the two.
     """
     if not isinstance(raw, dict):
         raise Refused(f"expected a decision as a JSON object, found {_quote(raw)}")
@@ -86,6 +91,7 @@ def read_submission(raw: object) -> Submission:
         decision_ms=_decision_ms(raw.get("decision_ms")),
         mode=_one_of(MODES, "a mode", raw.get("mode", "single")),
         repaired=_repaired(raw.get("mask"), verdict),
+        **_choice(raw, verdict),
     )
 
 
@@ -134,6 +140,22 @@ def _repaired(value: object, verdict: Verdict) -> RepairedMask | None:
     if not isinstance(value, RepairedMask):
         raise Refused(f"expected a mask that was read from base64, found {_quote(value)}")
     return value
+
+
+def _choice(raw: dict[str, Any], verdict: Verdict) -> dict[str, str | None]:
+    """The second of two masks, and the one that an accept chooses; both None where one mask was shown."""
+    rival, chosen = raw.get("rival_mask_sha256"), raw.get("chosen_mask_sha256")
+    if rival is None and chosen is None:
+        return {}
+    both = (raw["mask_sha256"], _text(raw, "rival_mask_sha256"))
+    if (chosen is not None) != (verdict == "accept"):
+        raise Refused(
+            f"expected chosen_mask_sha256 with an accept of two masks, and with nothing else, found {verdict}"
+        )
+    if chosen not in (None, *both):
+        names = " or ".join(_quote(name[:12]) for name in both)
+        raise Refused(f"expected one of the sample's two masks as the chosen one, {names}, found {_quote(chosen)}")
+    return {"rival_mask_sha256": rival, "chosen_mask_sha256": chosen}
 
 
 def _quote(value: object) -> str:

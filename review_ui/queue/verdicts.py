@@ -57,6 +57,8 @@ def _check(state: ReviewState, reviewer: Reviewer, submission: Submission, lease
     shown = state.shown(key)
     if submission.repaired and shown:
         _check_size(submission.repaired, shown)
+    if submission.rival_mask_sha256 and shown:
+        _check_rival(submission.rival_mask_sha256, shown, version)
     if key in state.mix.gold:
         return
     sample = state.queue.find(submission.sample_id)
@@ -84,6 +86,15 @@ def _check_size(repaired: RepairedMask, sample: OpenSample) -> None:
     if (repaired.width, repaired.height) != (sample.width, sample.height):
         size = f"{repaired.width}x{repaired.height}"
         raise Refused(f"expected a repaired mask of {sample.width}x{sample.height} pixels, found {size}")
+
+
+def _check_rival(rival_mask_sha256: str, sample: OpenSample, version: str) -> None:
+    if rival_mask_sha256 != sample.rival_mask_sha256:
+        there = f"mask {sample.rival_mask_sha256[:12]}" if sample.rival_mask_sha256 else "no mask"
+        raise Refused(
+            f"expected {there} beside mask {sample.mask_sha256[:12]} of sample {sample.sample_id} in {version}, "
+            f"found {ascii(rival_mask_sha256)[:14]}; look at the sample again"
+        )
 
 
 def _names(reviewers: Sequence[str]) -> str:

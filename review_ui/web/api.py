@@ -286,7 +286,15 @@ def _sample_json(sample: OpenSample, root: str) -> dict[str, Any]:
         "width": sample.width,
         "height": sample.height,
         "doubt": sample.doubt,
-    }
+    } | _rival_json(sample, root)
+
+
+def _rival_json(sample: OpenSample, root: str) -> dict[str, Any]:
+    """The sample's second mask; nothing for a sample with one."""
+    rival = sample.rival_mask_sha256
+    if not rival:
+        return {}
+    return {"rival_mask_sha256": rival, "rival_url": f"{root}/media/{rival}", "rival_iou": sample.rival_iou}
 
 
 def _decision_json(decision: Decision, sample: OpenSample, root: str) -> dict[str, Any]:
@@ -300,8 +308,10 @@ def _decision_json(decision: Decision, sample: OpenSample, root: str) -> dict[st
 
 
 def _edited_json(decision: Decision, root: str) -> dict[str, str]:
-    edited = decision.edited_mask_sha256
-    return {"edited_mask_url": f"{root}/media/{edited}"} if edited else {}
+    edited, chosen = decision.edited_mask_sha256, decision.chosen_mask_sha256
+    return ({"edited_mask_url": f"{root}/media/{edited}"} if edited else {}) | (
+        {"chosen_mask_sha256": chosen} if chosen else {}
+    )
 
 
 def _invalid(_request: Request, error: Exception) -> JSONResponse:

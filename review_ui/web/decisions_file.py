@@ -23,6 +23,8 @@ DECISIONS_SCHEMA = pa.schema(
         pa.field("purpose", pa.string(), nullable=False),
         pa.field("edited_mask_sha256", pa.string()),
         pa.field("edit_iou", pa.float32()),
+        pa.field("rival_mask_sha256", pa.string()),
+        pa.field("chosen_mask_sha256", pa.string()),
     ]
 )
 

@@ -23,7 +23,8 @@ def _with_stored_mask(raw: object, blobs: BlobStore) -> object:
     if not isinstance(raw, dict) or raw.get("mask") is None:
         return raw
     try:
-        return raw | {"mask": _store(raw["mask"], raw.get("mask_sha256"), blobs)}
+        begun = raw.get("chosen_mask_sha256") or raw.get("mask_sha256")
+        return raw | {"mask": _store(raw["mask"], begun, blobs)}
     except Refused as refusal:
         return raw | {"mask": refusal}
 
