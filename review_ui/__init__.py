@@ -7,6 +7,7 @@
     auth/         signing in, an ASGI layer around the app
     quality/      error rates of reviewers and masks
     repair/       what strokes and keys make of a mask
+    embedding/    image embeddings, for the queue's order
     queue/        next, decide, undo, publish, without the web
     gallery/      masks that have a verdict, filtered (leads)
     lead/         the lead's page (Gradio)

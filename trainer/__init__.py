@@ -10,6 +10,7 @@
     compare/           `python -m trainer.compare`
     suspects/          `python -m trainer.suspects`
     export/            `python -m trainer.export`
+    image_encoder/     `python -m trainer.image_encoder`
     predict/           `python -m trainer.predict`
     demo/              `python -m trainer.demo`
     web_demo/          `python -m trainer.web_demo`

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from review_ui.queue.leases import Lease
+from review_ui.queue.leases import Lease, ended
 from review_ui.queue.messages import Assignment, NextRequest
 from review_ui.queue.open_samples import OpenSample
 from review_ui.queue.queues import Queue
@@ -17,9 +17,15 @@ _SIGN_SECONDS = 25  # a tab that asks again after this gets at least one lease r
 
 
 def assign(state: ReviewState, queue: Queue, request: NextRequest) -> tuple[Assignment, list[Lease]]:
-    """The samples of a tab, and the leases that are new or renewed; these hold in memory from now on."""
+    """The samples of a tab, and the leases that are new, renewed or ended; these hold in memory from now on.
+
+    What the tab holds and the filter leaves out is given back.
+    """
     reviewer, count, tab = request.reviewer, request.count, request.tab
     until = lease_end(state.now())
+    given_back = [ended(lease) for lease in _owned(state, queue, reviewer, [tab]) if not queue.fits(lease)]
+    for lease in given_back:
+        state.lease(lease)
     held = _held(state, queue, reviewer, [tab])[:count]
     fresh = queue.choose(reviewer, count - len(held))
     if not held and not fresh:
@@ -37,8 +43,10 @@ def assign(state: ReviewState, queue: Queue, request: NextRequest) -> tuple[Assi
         progress=state.progress(reviewer),
         lease_expires_at=min((lease.expires_at for lease in leases), default=until),
         manifest=str(state.manifest.path),
+        filtered=queue.filtered(),
+        embedding=queue.embedding(),
     )
-    return assignment, granted
+    return assignment, given_back + granted
 
 
 def lease_end(now: datetime) -> datetime:
@@ -73,11 +81,15 @@ def _held(
     """What the tabs hold, in the queue's order; a sample that measures stays before the same work."""
     held = []
     place = len(state.queue) * 2
-    for lease in reversed(list(state.leases.open_of(reviewer.name))):
-        if lease.tab not in tabs or not queue.owns(lease):
-            continue
-        sample = state.shown(lease.key)
-        if sample and queue.is_open(lease):
-            place = state.queue.place(sample.sample_id) if lease.purpose == "work" else place
+    for lease in _owned(state, queue, reviewer, tabs):
+        sample = queue.shown(lease.key)
+        if sample and queue.is_open(lease) and queue.fits(lease):
+            place = queue.place(sample) if lease.purpose == "work" else place
             held.append((place, lease.purpose == "work", lease, sample))
     return [(lease, sample) for _, _, lease, sample in sorted(held, key=lambda entry: entry[:2])]
+
+
+def _owned(state: ReviewState, queue: Queue, reviewer: Reviewer, tabs: Collection[str]) -> list[Lease]:
+    """The tabs' leases of this queue, newest first."""
+    leases = reversed(list(state.leases.open_of(reviewer.name)))
+    return [lease for lease in leases if lease.tab in tabs and queue.owns(lease)]

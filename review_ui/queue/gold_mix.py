@@ -4,7 +4,7 @@ They are chosen at random at a rate, so that they look like work; a reviewer get
 """
 
 import random
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from manifests.decisions.decision import Decision, MaskKey, Purpose
@@ -45,18 +45,23 @@ class GoldMix:
             return "gold"
         return "repeat" if chance < self.rates.gold + self.rates.repeat else "work"
 
-    def choose_gold(self, seen: Collection[MaskKey]) -> GoldSample | None:
-        """A gold sample whose image the reviewer has not judged yet, with any mask."""
+    def choose_gold(self, seen: Collection[MaskKey], preferred: Collection[str] = ()) -> GoldSample | None:
+        """A gold sample whose image the reviewer has not judged yet, with any mask; `preferred` sample_ids first."""
         seen_images = {sample_id for sample_id, _ in seen}
         unseen = [key for key in self.gold if key[0] not in seen_images]
+        unseen = [key for key in unseen if key[0] in preferred] or unseen
         return self.gold[self._rng.choice(unseen)] if unseen else None
 
-    def choose_repeat(self, reviewer: str, standing: StandingDecisions, seen: Collection[MaskKey]) -> Decision | None:
-        """A vote on a mask that the reviewer may judge (again)."""
+    def choose_repeat(
+        self, reviewer: str, standing: StandingDecisions, seen: Collection[MaskKey], passes: Callable[[MaskKey], bool]
+    ) -> Decision | None:
+        """A vote on a mask that the reviewer may judge (again), and that `passes`."""
         recent = {decision.key for decision in standing.last_few(reviewer, REPEAT_AFTER)}
         for _ in range(_TRIES if standing.votes else 0):
             vote = self._rng.choice(standing.votes)
-            if vote.key not in recent and vote.key not in seen and vote in standing.on(vote.key):
+            if vote.key in recent or vote.key in seen or not passes(vote.key):
+                continue
+            if vote in standing.on(vote.key):
                 return vote
         return None
 

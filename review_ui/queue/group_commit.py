@@ -25,7 +25,7 @@ class GroupCommit:
     def __init__(self, session: ReviewSession) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="session")
         self._decisions = _Counter(self, session.decide_all)
-        self._next = _Counter(self, session.next_all)
+        self._next: _Counter[NextRequest, Assignment] = _Counter(self, session.next_all)
 
     async def call(self, method: Callable[P, Result], *arguments: P.args, **options: P.kwargs) -> Result:
         """Run a method of the session in its thread; return or raise what it does."""
@@ -43,7 +43,9 @@ class GroupCommit:
 class _Counter(Generic[Request, Result]):
     """Requests of one kind; all that wait are served in one call of `serve_all`."""
 
-    def __init__(self, group_commit: GroupCommit, serve_all: Callable[[list[Request]], list[Result]]) -> None:
+    def __init__(
+        self, group_commit: GroupCommit, serve_all: Callable[[list[Request]], Sequence[Result | Exception]]
+    ) -> None:
         self._group_commit = group_commit
         self._serve_all = serve_all
         self._waiting: list[tuple[Request, asyncio.Future[Result]]] = []

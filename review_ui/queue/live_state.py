@@ -31,6 +31,7 @@ class LiveState:
         self._policy = policy
         self._mix = mix
         self._now = now
+        self._state: ReviewState | None = None
         with log.writing() as connection:
             Leases.prepare(connection, now())
         self.load(manifest)
@@ -38,13 +39,21 @@ class LiveState:
     def load(self, manifest: Manifest, queue: ReviewQueue | None = None) -> None:
         """Load the rows of `manifest`, then both tables."""
         queue = queue or self.queue_of(manifest)
-        state = ReviewState(manifest, queue, self._log, self._policy, self._mix, self._now)
+        is_audit = self._audit is not None
+        state = ReviewState(manifest, queue, self._log, self._policy, self._mix, self._now, is_audit=is_audit)
         with self._log.reading() as connection:
             state.catch_up(connection)
-        self.state = state
+        if self._state:
+            self._state.selections.close(wait=False)
+        self._state = state
         self._newest = max(manifest.version, self._store.latest() or 0)
         self._look_again = self._now() + timedelta(seconds=LOOK_SECONDS)
         self._astray = False
+
+    @property
+    def state(self) -> ReviewState:
+        assert self._state  # loaded from the beginning
+        return self._state
 
     def queue_of(self, manifest: Manifest) -> ReviewQueue:
         """Read the queue of a version: all of it, or its audit. Changes no state."""

@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING
 
 from manifests.decisions.decision import Decision, MaskKey
 from manifests.errors import UserError
 from review_ui.queue.open_samples import OpenSample
+from review_ui.queue.queue_filter import NO_FILTER, QueueFilter, QueueName
 from review_ui.reviewer import Reviewer
 
-QueueName = Literal["work", "second_look"]
+if TYPE_CHECKING:  # it loads ONNX Runtime
+    from review_ui.embedding.image_embeddings import EmbeddingProgress
 
 
 class UnknownDecision(UserError):
@@ -28,6 +30,7 @@ class NextRequest:
     count: int
     tab: str
     queue: QueueName
+    filter: QueueFilter = NO_FILTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +43,34 @@ class QueueProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class FilteredProgress:
+    """Samples that pass the filter: those that wait, and all."""
+
+    remaining: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class FilterChoices:
+    """What a queue can be filtered by, counted over the samples that wait.
+
+    `doubt` holds minimum, quartiles and maximum, empty where no sample has a doubt; `groups` is the number of
+    near-duplicate groups with more than one sample.
+    """
+
+    sources: dict[str, int]
+    teachers: dict[str, int]
+    reasons: dict[str, int]
+    doubt: list[float]
+    groups: int
+
+
+@dataclass(frozen=True, slots=True)
 class Assignment:
     """Samples to judge next, and how many wait in all (these, and those on other screens, included).
 
-    `verdicts` holds the other reviewers' decisions on each sample of a second look; empty for work.
+    `verdicts` holds the other reviewers' decisions on each sample of a second look; empty for work. `remaining` counts
+    what passes the filter, `progress` the whole queue.
     """
 
     samples: list[OpenSample]
@@ -52,6 +79,8 @@ class Assignment:
     progress: QueueProgress
     lease_expires_at: datetime
     manifest: str
+    filtered: FilteredProgress | None = None  # with a filter
+    embedding: "EmbeddingProgress | None" = None  # with an order by the images
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,9 +36,11 @@ _COLUMNS = (
 )  # fmt: skip
 _KEPT = 65536  # samples cached as Python objects: those on screens are read again and again
 _STRIDE = 4096  # rows searched together for free ones
+_STRIDE_SELECTED = 65536  # in a selection, which is searched from its beginning each time
 
 Ids = npt.NDArray[np.uint64]
 Flags = npt.NDArray[np.bool_]
+Rows = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +73,12 @@ class ReviewQueue:
         self._table = _with_pairs_that_wait(manifest.read(_COLUMNS))
         reviewed = ~_equals(self._table["origin"], "ground_truth")
         judged = np.flatnonzero(reviewed & self._in_part(audit) if audit else reviewed)
-        ids = _short_ids(self._table["sample_id"])[judged]
+        ids = short_ids(self._table["sample_id"])[judged]
         order = self._audit_order(judged, audit) if audit else np.lexsort((ids, -_ranks(self._table)[judged]))
         self._places = judged[order]  # of the queue's rows in the table, which is not reordered: that takes long
         self._by_id = np.argsort(ids[order])  # rows, by their short id
         self._ids = ids[order][self._by_id]
-        pending = self._has_status("pending")
+        pending = self.has_status("pending")
         self._wanted = np.where(pending, votes, 0).astype(np.int8)
         self._held = np.zeros(len(pending), dtype=np.int8)
         self._in_turn = np.ones(len(pending), dtype=bool)  # not put off
@@ -105,6 +107,15 @@ class ReviewQueue:
             yield from (self._sample(row) for row in rows.tolist())
         yield from (self._sample(row) for row in list(self._put_off) if self._wanted[row] > self._held[row])
 
+    def free_of(self, rows: Rows, passing: Flags) -> Iterator[OpenSample]:
+        """Like `free`, among these rows, in their order; `passing` flags the same rows."""
+        for begin in range(0, len(rows), _STRIDE_SELECTED):
+            part = rows[begin : begin + _STRIDE_SELECTED]
+            free = part[self._in_turn[part] & (self._wanted[part] > self._held[part])]
+            yield from (self._sample(row) for row in free.tolist())
+        put_off = [row for row in self._put_off if passing[row]]
+        yield from (self._sample(row) for row in put_off if self._wanted[row] > self._held[row])
+
     def find(self, sample_id: str) -> OpenSample | None:
         row = self._row(sample_id)
         return None if row is None else self._sample(row)
@@ -116,7 +127,7 @@ class ReviewQueue:
 
     def with_status(self, status: str) -> list[OpenSample]:
         """The samples with this status in the manifest."""
-        return [self._sample(row) for row in np.flatnonzero(self._has_status(status)).tolist()]
+        return [self._sample(row) for row in np.flatnonzero(self.has_status(status)).tolist()]
 
     def want(self, sample_id: str, people: int, *, put_off: bool = False) -> None:
         """Let the sample wait for `people` more verdicts (0: no longer), in its place or behind all others."""
@@ -135,17 +146,44 @@ class ReviewQueue:
         self._held[row] = min(people, np.iinfo(np.int8).max)
         self._first_free = min(self._first_free, row)
 
-    def place(self, sample_id: str) -> int:
-        """The sample's position in the queue; samples put off come last."""
+    def place(self, sample_id: str, rows: Rows | None = None) -> int:
+        """The sample's position in the queue, or among `rows`, which hold it; samples put off come last."""
         row = self._row_of(sample_id)
-        return row if self._in_turn[row] else len(self) + list(self._put_off).index(row)
+        if not self._in_turn[row]:
+            return len(self) + list(self._put_off).index(row)
+        return row if rows is None else int(np.flatnonzero(rows == row)[0])
+
+    def row(self, sample_id: str) -> int | None:
+        """The sample's number in the queue; None for a sample that isn't in it."""
+        return self._row(sample_id)
+
+    def waiting_rows(self) -> Flags:
+        """Which rows want a verdict."""
+        return self._wanted > 0
+
+    @property
+    def places(self) -> npt.NDArray[np.int64]:
+        """The places of the queue's rows in the manifest."""
+        return self._places
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """A column in the queue's order."""
+        return self._table[name].take(pa.array(self._places))
+
+    def doubts(self) -> npt.NDArray[np.float32]:
+        """(rows,), NaN where there is none."""
+        return _floats(self._table["doubt"])[self._places]
 
     def wanted(self, sample_id: str) -> int:
         return int(self._wanted[self._row_of(sample_id)])
 
-    def some_doubt(self, seed: str) -> float | None:
-        """The doubt of one of the samples, chosen by the hex digits of `seed`."""
-        doubt: float | None = self._value("doubt", int(seed[:16], 16) % len(self)) if len(self) else None
+    def some_doubt(self, seed: str, rows: Rows | None = None) -> float | None:
+        """The doubt of one of the samples, or of `rows`, chosen by the hex digits of `seed`."""
+        count = len(self) if rows is None else len(rows)
+        if not count:
+            return None
+        place = int(seed[:16], 16) % count
+        doubt: float | None = self._value("doubt", place if rows is None else int(rows[place]))
         return doubt
 
     def _in_part(self, audit: AuditedPart) -> Flags:
@@ -184,7 +222,7 @@ class ReviewQueue:
     def _value(self, column: str, row: int) -> Any:
         return self._table[column][int(self._places[row])].as_py()
 
-    def _has_status(self, status: str) -> Flags:
+    def has_status(self, status: str) -> Flags:
         """Whether each row of the queue has this published status."""
         return _equals(self._table["status"], status)[self._places]
 
@@ -194,7 +232,7 @@ def file_name(uri: str) -> str:
     return re.split(r"[/\\]", uri.split("?")[0])[-1]
 
 
-def _short_ids(sample_ids: pa.ChunkedArray) -> Ids:
+def short_ids(sample_ids: pa.ChunkedArray) -> Ids:
     """The first 16 of each id's 32 hex digits, as a number; equal ones are compared by the whole id."""
     digits = _bytes_of(pc.utf8_slice_codeunits(sample_ids, 0, 16), width=16)
     return np.frombuffer(bytes.fromhex(digits.decode("ascii")), dtype=">u8").astype(np.uint64)
@@ -223,9 +261,15 @@ def _ranks(table: pa.Table) -> npt.NDArray[np.int8]:
 
 def _bands(doubt: pa.ChunkedArray) -> npt.NDArray[np.int8]:
     """0 to BANDS; -1 for a row without doubt."""
-    missing = _flags(pc.is_null(doubt, nan_is_null=True))
-    values = np.where(missing, 0, np.frombuffer(_bytes_of(doubt, width=4), dtype=np.float32))
-    return np.where(missing, -1, np.rint(values * BANDS)).astype(np.int8)
+    values = _floats(doubt)
+    missing = np.isnan(values)
+    return np.where(missing, -1, np.rint(np.where(missing, 0, values) * BANDS)).astype(np.int8)
+
+
+def _floats(column: pa.ChunkedArray) -> npt.NDArray[np.float32]:
+    """The values of a float32 column, NaN for null."""
+    missing = _flags(pc.is_null(column, nan_is_null=True))
+    return np.where(missing, np.float32(np.nan), np.frombuffer(_bytes_of(column, width=4), dtype=np.float32))
 
 
 def _equals(column: pa.ChunkedArray, text: str) -> Flags:

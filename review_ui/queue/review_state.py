@@ -15,7 +15,9 @@ from review_ui.queue.decision_state import StandingDecisions
 from review_ui.queue.gold_mix import GoldMix, as_sample
 from review_ui.queue.leases import Lease, Leases
 from review_ui.queue.messages import QueueProgress
-from review_ui.queue.open_samples import OpenSample, ReviewQueue
+from review_ui.queue.open_samples import OpenSample, ReviewQueue, Rows
+from review_ui.queue.queue_filter import NO_FILTER, BadFilter, QueueFilter
+from review_ui.queue.selections import Selection, Selections
 from review_ui.reviewer import Reviewer
 
 
@@ -24,9 +26,10 @@ class ReviewState:
 
     def __init__(
         self, manifest: Manifest, queue: ReviewQueue, log: DecisionLog, policy: Policy, mix: GoldMix,
-        now: Callable[[], datetime],
+        now: Callable[[], datetime], *, is_audit: bool = False,
     ) -> None:  # fmt: skip
         """Start from the version's rows; the caller catches up with the tables."""
+        self.selections = Selections(manifest, queue, is_audit=is_audit, has_gold=mix.rates.gold > 0)
         self.manifest = manifest
         self.queue = queue
         self.mix = mix
@@ -38,6 +41,7 @@ class ReviewState:
         self._log = log
         self._policy = policy
         self._blobs = BlobStore(manifest.data_root)
+        self._disguises: dict[MaskKey, float | None] = {}  # doubts shown with gold samples
         self._seq = 0
 
     def catch_up(self, connection: sa.Connection) -> None:
@@ -93,8 +97,40 @@ class ReviewState:
         return self.disguised(gold) if gold else self.current(key)
 
     def disguised(self, gold: GoldSample) -> OpenSample:
-        """A gold sample that looks like work."""
-        return as_sample(gold, self.queue.some_doubt(gold.sample_id))
+        """A gold sample that looks like work; it keeps the doubt that it was shown with."""
+        if gold.key not in self._disguises:
+            self.disguise_as_one_of(gold, None)
+        return as_sample(gold, self._disguises[gold.key])
+
+    def disguise_as_one_of(self, gold: GoldSample, rows: Rows | None) -> None:
+        """Give a gold sample the doubt of one of these rows, or of all."""
+        self._disguises[gold.key] = self.queue.some_doubt(gold.sample_id, rows)
+
+    def selection(self, wanted: QueueFilter, *, fresh: bool = False) -> Selection | None:
+        """The rows that pass; None without a filter. `fresh` allows slow work. Raises BadFilter."""
+        if wanted == NO_FILTER:
+            return None
+        image = self._image_of(wanted.like) if wanted.like else ""
+        kept = None if fresh else self.selections.kept(wanted, image)
+        return kept or self.selections.of(wanted, image)
+
+    def reasons(self, key: MaskKey) -> set[str]:
+        """The reasons of the reviewers' last votes and flags on a mask."""
+        latest = {d.reviewer: d.reason for d in self.standing.on(key) if d.is_vote or d.is_flag}
+        return {reason for reason in latest.values() if reason}
+
+    def _image_of(self, sample_id: str) -> str:
+        """The image of a sample, gold too: it must not give itself away."""
+        sample = self.queue.find(sample_id)
+        images = (
+            [sample.image_sha256]
+            if sample
+            else [g.image_sha256 for g in self.mix.gold.values() if g.sample_id == sample_id]
+        )
+        if not images:
+            version = self.manifest.version
+            raise BadFilter(f"expected a sample under review in v{version} as like, found {ascii(sample_id)[:60]}")
+        return images[0]
 
     def is_whole(self, sample: OpenSample) -> bool:
         """Whether all its files exist; a sample that lacks one is set aside for the lead."""

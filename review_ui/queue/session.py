@@ -8,6 +8,7 @@ All methods may be called from several threads; `publish` loads the version it m
 
 import random
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
@@ -24,9 +25,19 @@ from review_ui.queue.assignments import assign, lease_end
 from review_ui.queue.gold_mix import GoldMix, Rates
 from review_ui.queue.leases import Lease, ended
 from review_ui.queue.live_state import LiveState
-from review_ui.queue.messages import Assignment, DecisionResult, NextRequest, UndoResult, UnknownDecision, UnknownSample
+from review_ui.queue.messages import (
+    Assignment,
+    DecisionResult,
+    FilterChoices,
+    NextRequest,
+    UndoResult,
+    UnknownDecision,
+    UnknownSample,
+)
 from review_ui.queue.open_samples import OpenSample
+from review_ui.queue.queue_filter import BadFilter, QueueFilter
 from review_ui.queue.queues import QUEUES
+from review_ui.queue.review_state import ReviewState
 from review_ui.queue.verdicts import accept_batch
 from review_ui.reviewer import Reviewer
 
@@ -65,16 +76,33 @@ class ReviewSession:
         """The version under review."""
         return self._live.state.manifest
 
-    def next_all(self, requests: Sequence[NextRequest]) -> list[Assignment]:
+    def prepare(self, wanted: QueueFilter) -> None:
+        """Compute what passes the filter before `next_all`, which then needn't: it may take seconds, and takes no lock.
+
+        Raises BadFilter.
+        """
+        self._live.state.selection(wanted, fresh=True)
+
+    def prepare_choices(self) -> None:
+        """Read the columns that `filter_choices` counts in; slow the first time, takes no lock."""
+        self._live.state.selections.choices({})
+
+    def filter_choices(self) -> FilterChoices:
+        """What the queue can be filtered by."""
+        with self._lock, self._live.reading() as state:
+            reasons = Counter(reason for key in state.second_look for reason in state.reasons(key))
+            return state.selections.choices(dict(sorted(reasons.items())))
+
+    def next_all(self, requests: Sequence[NextRequest]) -> list[Assignment | BadFilter]:
         """Assign samples to several tabs in one transaction: those each tab has already, then new ones.
 
         A tab holds its samples until the lease expires. A newer version is loaded first, at the latest when
-        nothing waits.
+        nothing waits. A request whose filter makes no sense in it gets its BadFilter in the place of an assignment.
         """
         with self._lock:
             self._live.look_for_newer()
             with self._live.writing() as (state, connection):
-                assignments = [assign(state, QUEUES[request.queue](state), request) for request in requests]
+                assignments = [_assigned(state, request) for request in requests]
                 state.leases.write(connection, [lease for _, granted in assignments for lease in granted])
         return [assignment for assignment, _ in assignments]
 
@@ -155,6 +183,10 @@ class ReviewSession:
             self._live.load(manifest, queue)
         return manifest
 
+    def close(self) -> None:
+        """Stop embedding images; what is embedded is kept."""
+        self._live.state.selections.close()
+
     def decisions(self) -> list[Decision]:
         """All standing decisions, oldest first."""
         with self._lock, self._live.reading() as state:
@@ -177,3 +209,11 @@ class ReviewSession:
         """One line for each sample that was set aside, with the reason."""
         with self._lock:
             return list(self._live.state.set_aside.values())
+
+
+def _assigned(state: ReviewState, request: NextRequest) -> tuple[Assignment | BadFilter, list[Lease]]:
+    try:
+        queue = QUEUES[request.queue](state, request.filter)
+    except BadFilter as error:
+        return error, []
+    return assign(state, queue, request)

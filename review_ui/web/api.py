@@ -22,8 +22,9 @@ from manifests.decisions.policy import Conflicts, Policy
 from manifests.errors import UserError
 from manifests.files.blobs import BlobStore
 from review_ui.queue.group_commit import GroupCommit
-from review_ui.queue.messages import Assignment, DecisionResult, NextRequest, QueueName, UnknownDecision, UnknownSample
+from review_ui.queue.messages import Assignment, DecisionResult, NextRequest, UnknownDecision, UnknownSample
 from review_ui.queue.open_samples import OpenSample, file_name
+from review_ui.queue.queue_filter import NO_FILTER, BadFilter, QueueFilter, QueueName
 from review_ui.queue.session import ReviewSession
 from review_ui.queue.submission import UUID_PATTERN
 from review_ui.reviewer import LOCAL_LEAD, Reviewer
@@ -31,10 +32,13 @@ from review_ui.routes import root_of
 from review_ui.web.decisions_file import as_csv, as_parquet, decisions_table
 from review_ui.web.refinement import RefineRequest, refined_mask
 from review_ui.web.repaired_masks import with_stored_masks
+from review_ui.web.source_image import source_view
 
 MAX_BATCH = 1000
 MAX_SAMPLES = 200  # in one assignment
 MAX_TAB_CHARACTERS = 64
+NOT_FILTERS = ("n", "tab", "queue")  # names in the query of /api/next; all others are a filter's
+STATUSES: dict[type[UserError], int] = {UnknownDecision: 404, UnknownSample: 404, BadFilter: 422, DatabaseAway: 503}
 MEDIA_HEADERS = {"Cache-Control": "private, max-age=31536000, immutable"}  # a digest's bytes never change
 
 
@@ -129,6 +133,7 @@ async def me(request: Request, reviewer: Me) -> dict[str, Any]:
 
 @router.get("/api/next")
 async def next_samples(
+    request: Request,
     reviewer: Me,
     session: Session,
     group_commit: Commits,
@@ -139,9 +144,26 @@ async def next_samples(
 ) -> JSONResponse:
     if queue == "second_look":
         await require_lead(reviewer)
-    assignment = await group_commit.next(NextRequest(reviewer, n, tab, queue))
+    named = request.query_params.multi_items()
+    wanted = QueueFilter.of([pair for pair in named if pair[0] not in NOT_FILTERS], queue)
+    if wanted != NO_FILTER:
+        await asyncio.to_thread(session.prepare, wanted)  # slow the first time; other requests go on meanwhile
+    assignment = await group_commit.next(NextRequest(reviewer, n, tab, queue, wanted))
     answer = _assignment_json(assignment, root, named=session.shows_names)
     return JSONResponse(answer)  # itself: FastAPI would look at each value first
+
+
+@router.get("/api/filters")
+async def filters(reviewer: Me, session: Session, group_commit: Commits) -> dict[str, Any]:
+    await asyncio.to_thread(session.prepare_choices)
+    choices = await group_commit.call(session.filter_choices)
+    reasons = {"reasons": _counts_json(choices.reasons)} if reviewer.role == "lead" else {}
+    return {
+        "sources": _counts_json(choices.sources),
+        "teachers": _counts_json(choices.teachers),
+        "doubt": choices.doubt,
+        "groups": choices.groups,
+    } | reasons
 
 
 @router.get("/api/history")
@@ -173,6 +195,16 @@ async def refine(request: Request, body: RefineRequest, session: Session, group_
         raise HTTPException(409, "expected a mask under review, found that it changed meanwhile; reload the page")
     refined = await asyncio.to_thread(refined_mask, body, sample, request.app.state.blobs)
     return {"mask": b64encode(refined).decode()}
+
+
+@router.get("/api/source")
+async def source(sample_id: str, mask_sha256: str, session: Session, group_commit: Commits) -> dict[str, Any]:
+    if not session.shows_names:
+        raise HTTPException(409, "expected a queue without gold, found one; source images would give it away")
+    sample = await group_commit.call(session.find, (sample_id, mask_sha256))
+    if sample is None:
+        raise HTTPException(409, "expected a mask under review, found that it changed meanwhile; reload the page")
+    return await asyncio.to_thread(source_view, session.manifest, sample)
 
 
 @router.post("/api/undo")
@@ -258,7 +290,15 @@ def _assignment_json(assignment: Assignment, root: str, *, named: bool) -> dict[
         "remaining": assignment.remaining,
         "progress": asdict(assignment.progress),
         "manifest": assignment.manifest,
+    } | {
+        name: asdict(part)
+        for name, part in (("filtered", assignment.filtered), ("embedding", assignment.embedding))
+        if part is not None
     }
+
+
+def _counts_json(counts: dict[str, int]) -> list[dict[str, Any]]:
+    return [{"name": name, "waiting": count} for name, count in counts.items()]
 
 
 def _name_json(sample: OpenSample, named: bool) -> dict[str, str]:
@@ -327,7 +367,5 @@ def _http_error(_request: Request, error: Exception) -> JSONResponse:
 
 
 def _user_error(_request: Request, error: Exception) -> JSONResponse:
-    status = (
-        404 if isinstance(error, UnknownDecision | UnknownSample) else 503 if isinstance(error, DatabaseAway) else 409
-    )
+    status = next((status for kind, status in STATUSES.items() if isinstance(error, kind)), 409)
     return JSONResponse({"error": str(error)}, status)

@@ -2,9 +2,11 @@
 
 import uuid
 from collections.abc import Sequence
+from urllib.parse import parse_qsl
 
-from review_ui.queue.messages import Assignment, DecisionResult, NextRequest, QueueName
+from review_ui.queue.messages import Assignment, DecisionResult, NextRequest
 from review_ui.queue.open_samples import OpenSample
+from review_ui.queue.queue_filter import BadFilter, QueueFilter, QueueName
 from review_ui.queue.session import ReviewSession
 from review_ui.reviewer import Reviewer
 
@@ -15,10 +17,15 @@ Submission = dict[str, object]
 
 
 def assign(
-    session: ReviewSession, reviewer: Reviewer, count: int, *, tab: str = "", queue: QueueName = "work"
+    session: ReviewSession, reviewer: Reviewer, count: int, *, tab: str = "", queue: QueueName = "work", query: str = ""
 ) -> Assignment:
-    """Up to `count` samples for one tab of the reviewer."""
-    return session.next_all([NextRequest(reviewer, count, tab, queue)])[0]
+    """Up to `count` samples for one tab of the reviewer; `query` is a filter as in an address."""
+    wanted = QueueFilter.of(parse_qsl(query, keep_blank_values=True), queue)
+    session.prepare(wanted)
+    [assignment] = session.next_all([NextRequest(reviewer, count, tab, queue, wanted)])
+    if isinstance(assignment, BadFilter):
+        raise assignment
+    return assignment
 
 
 def decide(session: ReviewSession, reviewer: Reviewer, batch: Sequence[object]) -> DecisionResult:

@@ -4,12 +4,14 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import onnx
 import torch
+from torch import Tensor, nn
 from torch.export import Dim
 from torch.fx.experimental.symbolic_shapes import ConstraintViolationError
 
@@ -38,24 +40,34 @@ def write_onnx(
         height, width = (dynamic_multiple_px * Dim(name, min=1, max=256) for name in ("rows", "columns"))
         shapes = ({0: Dim("batch", min=1, max=4096), 2: height, 3: width},)
     try:
-        with quiet():
-            program = torch.onnx.export(
-                network, (example,), dynamo=True, opset_version=OPSET, input_names=[INPUT], output_names=[OUTPUT],
-                dynamic_shapes=shapes, optimize=True, verbose=False,
-            )  # fmt: skip
+        model = graph_of(network, example, output=OUTPUT, dynamic_shapes=shapes)
     except (torch.onnx.errors.OnnxExporterError, ConstraintViolationError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"expected a network that ONNX can hold, found {metadata.model}: {reason}") from error
+    save_graph(model, path, metadata.as_strings())
+
+
+def graph_of(module: nn.Module, example: Tensor, *, output: str, dynamic_shapes: Any = None) -> onnx.ModelProto:
+    """The graph of a module of one input, `image`, and one output."""
+    with quiet():
+        program = torch.onnx.export(
+            module, (example,), dynamo=True, opset_version=OPSET, input_names=[INPUT], output_names=[output],
+            dynamic_shapes=dynamic_shapes, optimize=True, verbose=False,
+        )  # fmt: skip
     assert program is not None
-    model = program.model_proto
+    return program.model_proto
+
+
+def save_graph(model: onnx.ModelProto, path: Path, metadata: Mapping[str, str]) -> None:
+    """Check the graph and write it with its metadata, `code_version` among them."""
     _add_metadata(model, metadata)
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, path)
 
 
-def _add_metadata(model: onnx.ModelProto, metadata: Metadata) -> None:
-    model.producer_name, model.producer_version = "maskfoundry", metadata.code_version
-    onnx.helper.set_model_props(model, metadata.as_strings())
+def _add_metadata(model: onnx.ModelProto, metadata: Mapping[str, str]) -> None:
+    model.producer_name, model.producer_version = "maskfoundry", metadata["code_version"]
+    onnx.helper.set_model_props(model, dict(metadata))
     model.graph.doc_string = ""
     for node in model.graph.node:
         del node.metadata_props[:]  # paths of the machine that wrote it

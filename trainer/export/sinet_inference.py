@@ -51,14 +51,18 @@ class InferenceSINet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         height, width = images.shape[-2:]
-        reduced4 = self.downsample4(self.stem(pad_to_multiple(images, SIDE_MULTIPLE_PX)))  # (N, 16, H/4, W/4)
-        skip = self.modules4(reduced4)  # (N, 48, H/4, W/4)
-        reduced8 = self.downsample8(self.merge4(torch.cat([reduced4, skip], dim=1)))  # (N, 48, H/8, W/8)
-        merged8 = self.merge8(torch.cat([reduced8, self.modules8(reduced8)], dim=1))  # (N, 144, H/8, W/8)
+        merged8, skip = self.features(images)
         coarse = self.upsample(self.classifier(merged8))  # (N, 5, H/4, W/4)
         refined = self.skip4(skip) * self.skip_scale * self._gate(coarse) + coarse[:, :2]
         logit = self.last(self.upsample(self.upsample(refined))).sum(dim=1, keepdim=True)
         return logit[..., :height, :width]
+
+    def features(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, 3, H, W) -> the deepest features (N, 144, H/8, W/8) and the skip (N, 48, H/4, W/4), of padded images."""
+        reduced4 = self.downsample4(self.stem(pad_to_multiple(images, SIDE_MULTIPLE_PX)))  # (N, 16, H/4, W/4)
+        skip = self.modules4(reduced4)  # (N, 48, H/4, W/4)
+        reduced8 = self.downsample8(self.merge4(torch.cat([reduced4, skip], dim=1)))  # (N, 48, H/8, W/8)
+        return self.merge8(torch.cat([reduced8, self.modules8(reduced8)], dim=1)), skip
 
     def _gate(self, coarse: Tensor) -> Tensor:
         """The larger softmax of two classes is the sigmoid of their logits' distance."""
