@@ -12,8 +12,10 @@ from review_ui.quality.counts import STATUSES, Counts, Tally
 from review_ui.quality.error_rates import Interval, Rate
 from review_ui.quality.gold import GoldSample
 from review_ui.quality.pace import Forecast
+from review_ui.quality.repair_agreement import RepairAgreement
 from review_ui.quality.repairs import RepairFigures
 from review_ui.quality.reviewer_quality import Figures, ReviewerFigures, Seconds
+from review_ui.quality.teacher_choices import TeacherChoices
 
 ABSENT = "–"
 NOT_KNOWN = "not known yet"
@@ -126,6 +128,36 @@ def agreement_table(agreements: Sequence[Agreement]) -> Markup:
     return table(["reviewers", "masks both judged", "same verdict", "κ"], rows)
 
 
+def repair_agreement_table(agreements: Sequence[RepairAgreement]) -> Markup:
+    """A row for each two reviewers who repaired the same masks."""
+    rows: list[list[Cell]] = [
+        [
+            f"{pair.first} and {pair.second}",
+            f"{pair.n:,}",
+            with_note(f"{pair.iou:.3f}", f"least {pair.least_iou:.3f}"),
+        ]
+        for pair in agreements
+    ]
+    return table(["reviewers", "masks both repaired", "IoU of the two repairs"], rows)
+
+
+def teachers_table(choices: Sequence[TeacherChoices]) -> Markup:
+    """Two rows for each two teachers: how often people took the mask of each."""
+    rows: list[list[Cell]] = []
+    parts: list[bool] = []
+    for pair in choices:
+        chosen = pair.first_chosen
+        second = Rate(chosen.n - chosen.hits, chosen.n)
+        counts: list[Cell] = [f"{pair.pairs:,}", f"{pair.both_rejected:,}", f"{pair.disputed:,}"]
+        rows += [
+            [pair.first, f"{chosen.hits:,} of {chosen.n:,}", _share(chosen), *counts],
+            [pair.second, f"{second.hits:,} of {second.n:,}", _share(second), "", "", ""],
+        ]
+        parts += [False, True]
+    headers = ["teacher", "mask taken", "share", "samples judged", "both rejected", "reviewers disagree"]
+    return table(headers, rows, parts=parts)
+
+
 def damage_table(by_damage: Mapping[str, Rate]) -> Markup:
     """A row for each kind of damage: how often reviewers accept it."""
     rows = [
@@ -166,6 +198,10 @@ def _rate(rate: Rate) -> Cell:
     if not rate.n:
         return ABSENT
     return with_note(_percent(rate.value), f"{_interval(rate.interval)}; {rate.hits:,} of {rate.n:,}")
+
+
+def _share(rate: Rate) -> Cell:
+    return with_note(_percent(rate.value), _interval(rate.interval)) if rate.n else ABSENT
 
 
 def _slipped(figures: Figures) -> Cell:

@@ -1,6 +1,7 @@
 """The tabs of the lead's page that show figures, each a function of one snapshot -> HTML."""
 
 from collections.abc import Callable
+from functools import partial
 
 from review_ui.lead.html import pace_chart, render
 from review_ui.lead.snapshot import Snapshot
@@ -12,13 +13,17 @@ from review_ui.lead.tables import (
     headline,
     progress_table,
     reasons_table,
+    repair_agreement_table,
     repairs_table,
     reviewers_table,
+    teachers_table,
 )
 from review_ui.quality.agreement import agreements, self_agreements
 from review_ui.quality.pace import pace
+from review_ui.quality.repair_agreement import blob_iou, repair_agreements
 from review_ui.quality.repairs import repair_figures
 from review_ui.quality.reviewer_quality import disputed_gold, false_accepts_by_damage, verdicts
+from review_ui.quality.teacher_choices import teacher_choices, teachers_of_pairs
 
 
 def heading(snapshot: Snapshot) -> str:
@@ -48,6 +53,7 @@ def _reviewers(snapshot: Snapshot) -> str:
         return render("reviewers.html", reviewers=None)
     pairs = agreements(judged)
     repairs = repair_figures(judged)
+    repaired_twice = repair_agreements(judged, partial(blob_iou, snapshot.manifest.data_root))
     by_damage = false_accepts_by_damage(snapshot.decisions, snapshot.gold)
     return render(
         "reviewers.html",
@@ -57,7 +63,14 @@ def _reviewers(snapshot: Snapshot) -> str:
         agreement=agreement_table(pairs) if pairs else None,
         by_damage=damage_table(by_damage) if by_damage else None,
         repairs=repairs_table(repairs) if repairs else None,
+        repair_agreement=repair_agreement_table(repaired_twice) if repaired_twice else None,
     )
+
+
+def _teachers(snapshot: Snapshot) -> str:
+    has_pairs = any(decision.rival_mask_sha256 for decision in snapshot.decisions)
+    choices = teacher_choices(snapshot.decisions, teachers_of_pairs(snapshot.manifest)) if has_pairs else []
+    return render("teachers.html", choices=teachers_table(choices) if choices else None)
 
 
 def _second_look(snapshot: Snapshot) -> str:
@@ -73,6 +86,7 @@ TABS: dict[str, Callable[[Snapshot], str]] = {
     "Progress": _progress,
     "Reasons": _reasons,
     "Reviewers": _reviewers,
+    "Teachers": _teachers,
     "Second look": _second_look,
     "Problems": _problems,
 }

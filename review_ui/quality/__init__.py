@@ -7,6 +7,8 @@ gold.py              gold samples: masks whose right verdict is known, mixed int
 gold_generation.py   gold samples from ground_truth rows: half good masks, half damaged
 mask_corruption.py   damaged copies of a good mask, which a careful reviewer rejects
 pace.py              stretches of work, decisions per minute over time, forecast
+repair_agreement.py  IoU of two reviewers' repairs of one mask
 repairs.py           each reviewer's repairs: how many, how long, how far they moved the masks
 reviewer_quality.py  each reviewer's speed, error rates on gold and estimate of wrong accepted masks
+teacher_choices.py   which teacher is better, by choices between two masks of one sample
 """
