@@ -26,6 +26,7 @@ const ON_STAGE = {
   repair: (viewer) => viewer.repair(),
   zoom: (viewer) => viewer.screen.toggleZoom(),
   inset: (viewer) => viewer.screen.toggle("inset"),
+  whole: (viewer) => viewer.screen.toggleWholeImage(),
   left: (viewer) => viewer.screen.travel(-1),
   up: (viewer) => viewer.screen.travel(-1),
   right: (viewer) => viewer.screen.travel(1),
@@ -74,6 +75,7 @@ export function listen(viewer, root) {
 
 function act(viewer, action, event) {
   if (action === "help") return viewer.toggleHelp();
+  if (action === "whole" && viewer.screen.wholeImage.dialog.open) return viewer.screen.toggleWholeImage();
   if (viewer.dialogIsOpen) return false;
   if (viewer.screen.isRepairing) return IN_REPAIR[action] ? IN_REPAIR[action](viewer, event) : false;
   const reason = /^reason(\d)$/.exec(action);
@@ -105,6 +107,7 @@ function listenForClicks(viewer, root) {
     "#sign-out": () => viewer.signIn.signOut(),
     "#zoom": () => viewer.screen.toggleZoom(),
     "#inset": () => viewer.screen.toggle("inset"),
+    "#whole-image, [data-action=close-whole]": () => viewer.screen.toggleWholeImage(),
     "#grid": () => viewer.screen.toggleGrid(),
     "#fainter": () => viewer.screen.tools.fade(-1),
     "#stronger": () => viewer.screen.tools.fade(1),

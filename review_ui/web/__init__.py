@@ -9,4 +9,5 @@ refinement.py      an action on a mask under repair
 repaired_masks.py  base64 of a repaired mask -> a blob
 review_page.py     the HTML page around the viewer of static/
 root_path.py       the path below which a proxy shows the server
+source_image.py    the source image around a sample
 """

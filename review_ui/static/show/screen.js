@@ -9,6 +9,7 @@ import { Stage } from "./stage.js";
 import { inWords } from "./status.js";
 import { Strip } from "./strip.js";
 import { Tools } from "./tools.js";
+import { WholeImage } from "./whole_image.js";
 
 const AHEAD = 16; // samples held ready, DESIGN
 const MEASURES = 5000; // of key to paint that the browser keeps
@@ -37,6 +38,7 @@ export class Screen {
     });
     this.tools = new Tools(root, settings, () => this.redraw());
     this.strip = new Strip(root, onPick);
+    this.wholeImage = new WholeImage(root, { onProblem: (text) => this.status.warn(text) });
   }
 
   get feed() {
@@ -210,6 +212,10 @@ export class Screen {
     this.stage.toggleZoom();
     this.showTools();
     this.status.say(this.stage.zoom ? "zoom on, arrow keys follow the edge" : "zoom off");
+  }
+
+  toggleWholeImage() {
+    if (this.stage.item) this.wholeImage.toggle(this.stage.item.sample);
   }
 
   /** Along the edge; false without the zoom. */

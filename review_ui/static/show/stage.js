@@ -3,11 +3,13 @@
 import { afterPaint, copyInto, size, whenIdle } from "../picture/canvas.js";
 import { makeLook, paneBox, renderFrame, scaleInto } from "../picture/frame.js";
 import { Inset } from "./inset.js";
+import { loadPicture, releasePicture } from "../picture/picture.js";
 import { VIEWS, bare, panesOf } from "../picture/views.js";
 import { Zoom } from "./zoom.js";
 
 const LEAST_PX = 100; // of the scene's shorter side, to judge a mask in
 const AHEAD = 3; // samples drawn before their turn
+const OWN_PIXELS_PX = 8192; // a sample's longer side at which it is still zoomed into at its own pixels
 
 export class Stage {
   /** `onPainted(now)` is called when an item has been on screen for a frame. */
@@ -110,6 +112,7 @@ export class Stage {
       const context = size(this.canvases[k], Math.round(paneSize.width * ratio), Math.round(paneSize.height * ratio));
       this.zoom.draw(context, pane, this.settings.opacity, paneSize, ground);
     });
+    this.element.dataset.pixels = `${this.item.ready.width}`;
     this.element.dataset.aim = `${this.zoom.x.toFixed(1)},${this.zoom.y.toFixed(1)}`;
     this.inset.showOverview(this.item.ready, this.zoom.part(paneSize));
   }
@@ -182,6 +185,7 @@ export class Stage {
     if (!this.item?.ready) return;
     this.zoom = this.zoom ? null : new Zoom(this.item.ready, this.fitScale);
     this.draw();
+    this.sharpen();
   }
 
   get fitScale() {
@@ -201,10 +205,26 @@ export class Stage {
       if (factor <= 1) return;
       this.zoom = Zoom.whole(picture, this.fitScale);
       this.draw(); // the panes have the window's size now
+      this.sharpen();
     }
     const box = pane.getBoundingClientRect();
     this.zoom.by(factor, { x: event.clientX - box.left, y: event.clientY - box.top }, this.zoomedSize());
     if (this.zoom.isWhole) this.zoom = null;
+    this.draw();
+  }
+
+  /** In the zoom, bring a large sample's own pixels, of which fewer were prepared ahead. */
+  async sharpen() {
+    const { item } = this;
+    if (!this.zoom || item.sample.width <= item.ready.width || item.isSharpening) return;
+    item.isSharpening = true;
+    const picture = await loadPicture(item.sample, null, { maxSidePx: OWN_PIXELS_PX }).catch(() => null); // as it was
+    item.isSharpening = false;
+    if (!picture) return;
+    if (this.item !== item || !this.zoom || !item.ready) return releasePicture(picture, null);
+    releasePicture(item.ready, item.frame);
+    [item.ready, item.frame] = [picture, null];
+    this.zoom.replace(picture);
     this.draw();
   }
 

@@ -55,6 +55,7 @@ export class Tools {
     find("#opacity").textContent = `${Math.round(this.settings.opacity * 100)} %`;
     Object.assign(find("#zoom"), { ariaPressed: String(isZoomed), disabled: isGrid });
     Object.assign(find("#inset"), { ariaPressed: String(this.settings.inset), disabled: isGrid });
+    find("#whole-image").disabled = isGrid;
     Object.assign(find("#grid"), { ariaPressed: String(isGrid), disabled: !canGrid });
     for (const name of ["shortcuts", "ask"]) find(`#${name}`).checked = this.settings[name];
     this.root.classList.toggle("no-shortcuts", !this.settings.shortcuts);

@@ -22,6 +22,14 @@ export class Zoom {
     return Object.assign(zoom, { scale: fitScale, x: picture.width / 2, y: picture.height / 2, dragged: true });
   }
 
+  /** The same place on the same sample with other pixels. */
+  replace(picture) {
+    const ratio = picture.width / this.picture.width;
+    this.picture = picture;
+    for (const length of ["x", "y", "distance"]) this[length] *= ratio;
+    for (const scale of ["scale", "fitScale"]) this[scale] /= ratio;
+  }
+
   /** Whether the whole picture is seen again. */
   get isWhole() {
     return this.scale <= 1.001 * this.fitScale;
