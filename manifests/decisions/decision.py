@@ -18,6 +18,7 @@ FLAG = "flag"  # reason of a skip that asks the lead for a second look
 LABEL_QUALITY = "(label quality)"  # reviewer of decisions that a score makes
 MERGE = "(merge)"  # ends the reviewer of decisions that a merge makes, behind the names of the voters
 PROGRAMS = (LABEL_QUALITY, MERGE)  # a user's name has no brackets
+REASON_SEPARATOR = "; "  # between several reasons of one decision
 MaskKey = tuple[str, str]  # (sample_id, mask_sha256)
 _MAX_DECISION_MS = 2**31 - 1  # the manifest's column is int32
 
@@ -31,6 +32,8 @@ class Decision:
 
     `edited_mask_sha256` names the repaired mask (a blob) that an accept puts in the mask's place, and `edit_iou` is its
     IoU with the mask it began with; None without a repair.
+
+    `reason` may hold several reasons (`reasons_of`); `note` is free text for the lead, and stays in the log.
 
     Where two masks are shown, `rival_mask_sha256` names the second one, and `chosen_mask_sha256` the one that an accept
     takes, or that its repair began with. Both are None where one mask is shown.
@@ -50,6 +53,7 @@ class Decision:
     edit_iou: float | None = None
     rival_mask_sha256: str | None = None
     chosen_mask_sha256: str | None = None
+    note: str | None = None
 
     def __post_init__(self) -> None:
         """ValueError for values that no manifest can hold: one such row in the log would stop every publish."""
@@ -74,9 +78,9 @@ class Decision:
         return self.sample_id, self.mask_sha256
 
     def repeats(self, other: "Decision") -> bool:
-        """Whether `other` has the same mask, verdict, reason and reviewer; time and view may differ."""
-        return (self.key, self.verdict, self.reason, self.reviewer, *self._masks) == (
-            other.key, other.verdict, other.reason, other.reviewer, *other._masks,
+        """Whether `other` has the same mask, verdict, reason, note and reviewer; time and view may differ."""
+        return (self.key, self.verdict, self.reason, self.note, self.reviewer, *self._masks) == (
+            other.key, other.verdict, other.reason, other.note, other.reviewer, *other._masks,
         )  # fmt: skip
 
     @property
@@ -112,6 +116,11 @@ class Decision:
     def is_flag(self) -> bool:
         """Whether it asks for a second look."""
         return self.verdict == "skip" and self.reason == FLAG
+
+
+def reasons_of(reason: str | None) -> list[str]:
+    """The single reasons in a decision's or a row's `reason`."""
+    return reason.split(REASON_SEPARATOR) if reason else []
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ _EVENTS = sa.Table(
     sa.Column("edit_iou", sa.Float),
     sa.Column("rival_mask_sha256", sa.String(64)),  # of a sample with two masks: the second one
     sa.Column("chosen_mask_sha256", sa.String(64)),  # of an accept of such a sample: the one it takes
+    sa.Column("note", sa.Text),
 )
 _AFTER = sa.select(_EVENTS).where(_EVENTS.c.seq > sa.bindparam("seq")).order_by(_EVENTS.c.seq)
 
@@ -240,4 +241,5 @@ def _decision(row: Any) -> Decision:
         edit_iou=row["edit_iou"],
         rival_mask_sha256=row["rival_mask_sha256"],
         chosen_mask_sha256=row["chosen_mask_sha256"],
+        note=row["note"],
     )

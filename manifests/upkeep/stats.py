@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from manifests.decisions.decision import reasons_of
 from manifests.decisions.pairs import count_pairs
 from manifests.store.manifest import Manifest
 
@@ -133,9 +134,11 @@ def by_status(numbers: Statistics, *by: str) -> pd.DataFrame:
 
 
 def reasons_given(numbers: Statistics) -> pd.DataFrame:
-    """`reason` and `rows`, the most frequent first; rows without a reason are left out."""
-    counts = folded(numbers.count("reason"), "reason")
-    return counts[counts["reason"] != NOT_STATED].sort_values("rows", ascending=False, kind="stable")
+    """`reason` and `rows`, the most frequent first. Rows without a reason are left out; several count singly."""
+    counts = numbers.count("reason")
+    single = counts.assign(reason=counts["reason"].map(reasons_of)).explode("reason")
+    given = folded(single.groupby("reason", as_index=False, sort=False)["rows"].sum(), "reason")
+    return given[given["reason"] != NOT_STATED].sort_values("rows", ascending=False, kind="stable")
 
 
 def accepted_by_policies(numbers: Statistics) -> pd.DataFrame:

@@ -35,6 +35,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from manifests.decisions.decision import reasons_of
 from manifests.errors import UserError
 from manifests.store.manifest import Manifest, ManifestStore
 from manifests.store.schema import Origin
@@ -180,7 +181,7 @@ def _rules(policy: SelectionPolicy) -> dict[str, _Rule]:
         "min_face_px": lambda rows: pc.greater_equal(
             pc.min_element_wise(rows["face_w"], rows["face_h"], skip_nulls=False), _float32(policy.min_face_px)
         ),
-        "exclude_reasons": lambda rows: pc.invert(_among(rows["reason"], policy.exclude_reasons)),
+        "exclude_reasons": lambda rows: pc.invert(any_among(rows["reason"], policy.exclude_reasons)),
         "leave_out_fold": lambda rows: pc.or_(
             pc.not_equal(rows["split"], "train"), pc.invert(_in_fold(rows["group_id"], policy.leave_out_fold or "1/1"))
         ),
@@ -190,6 +191,12 @@ def _rules(policy: SelectionPolicy) -> dict[str, _Rule]:
 
 def _among(values: pa.ChunkedArray, words: tuple[str, ...] | None) -> pa.ChunkedArray:
     return pc.is_in(values, value_set=pa.array(words or (), pa.string()))  # false for a null
+
+
+def any_among(reasons: pa.ChunkedArray, words: tuple[str, ...] | None) -> pa.ChunkedArray:
+    """Whether one of a row's reasons is among the words."""
+    texts = reasons.unique().drop_null().to_pylist()
+    return _among(reasons, tuple(text for text in texts if set(reasons_of(text)) & set(words or ())))
 
 
 def _in_fold(group_ids: pa.ChunkedArray, fold: str) -> pa.ChunkedArray:

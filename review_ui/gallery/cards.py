@@ -1,6 +1,6 @@
 """The masks of one page of the gallery: rows of the version under review, with the verdicts since it was published."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from manifests.decisions.decision import Decision
+from manifests.decisions.decision import Decision, MaskKey, reasons_of
 from manifests.decisions.policy import MaskVerdict, Policy
 from manifests.store.manifest import Manifest
 from review_ui.gallery.filters import GalleryFilter
@@ -43,6 +43,7 @@ class Card:
     reviewers: tuple[str, ...]
     doubt: float | None
     decided_at: datetime | None
+    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def gallery_page(
     """The masks of `manifest` that pass the filter; `decisions` are all standing ones, oldest first."""
     table = _rows(manifest.path)
     live = _live_rows(table, decisions, policy)
-    columns = _Columns(table, live)
+    columns = _Columns(table, live, _notes(decisions))
     passing = np.flatnonzero(columns.passing(wanted))
     order = passing[columns.order(passing, wanted)]
     first = (wanted.page - 1) * PAGE_SIZE
@@ -117,11 +118,22 @@ def _flagged_rows(table: pa.Table, decisions: Sequence[Decision]) -> set[int]:
     }
 
 
+def _notes(decisions: Sequence[Decision]) -> dict[MaskKey, str]:
+    """What reviewers noted with their last decision on each mask, in one line."""
+    latest = {(decision.key, decision.reviewer): decision.note for decision in decisions}
+    lines: dict[MaskKey, str] = {}
+    for (key, _), note in latest.items():
+        if note:
+            lines[key] = f"{lines[key]} · {note}" if key in lines else note
+    return lines
+
+
 class _Columns:
     """The columns that are filtered, with live values in the place of published ones."""
 
-    def __init__(self, table: pa.Table, live: dict[int, _LiveRow]) -> None:
+    def __init__(self, table: pa.Table, live: dict[int, _LiveRow], notes: Mapping[MaskKey, str]) -> None:
         self._table = table
+        self._notes = notes
         self._live = live
         self._status = np.array(table["status"].to_pylist(), dtype=object)
         self._reason = np.array(table["reason"].to_pylist(), dtype=object)
@@ -143,7 +155,7 @@ class _Columns:
             if word := getattr(wanted, name):
                 passing &= pc.fill_null(pc.equal(self._table[name], word), False).to_numpy(zero_copy_only=False)
         if wanted.reason:
-            passing &= self._reason == wanted.reason
+            passing &= np.array([wanted.reason in reasons_of(reason) for reason in self._reason], dtype=bool)
         if wanted.reviewer:
             passing &= np.array([wanted.reviewer in names for names in self._reviewers], dtype=bool)
         with np.errstate(invalid="ignore"):  # an unknown doubt passes no limit
@@ -177,12 +189,13 @@ class _Columns:
             reviewers=self._reviewers[row],
             doubt=cells["doubt"],
             decided_at=now.verdict.standing[-1].decided_at if now and now.verdict.standing else cells["decided_at"],
+            note=self._notes.get((cells["sample_id"], cells["mask_sha256"]), ""),
         )
 
     def choices(self) -> dict[str, list[str]]:
         """The values that occur, for each filter of words."""
         words = {name: self._table[name].unique().drop_null().to_pylist() for name in ("source", "origin", "teacher")}
-        reasons = {reason for reason in self._reason.tolist() if reason}
+        reasons = {single for reason in set(self._reason.tolist()) for single in reasons_of(reason)}
         reviewers = {name for names in self._reviewers.tolist() for name in names}
         return {name: sorted(values) for name, values in {**words, "reviewer": reviewers, "reason": reasons}.items()}
 

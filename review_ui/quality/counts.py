@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from manifests.decisions.decision import Decision
+from manifests.decisions.decision import Decision, reasons_of
 from manifests.decisions.policy import MaskVerdict, Policy
 from manifests.store.manifest import Manifest
 from review_ui.quality.reviewer_quality import verdicts
@@ -76,7 +76,7 @@ def _reasons(table: pa.Table, votes: Sequence[Decision], rows: pa.Array) -> dict
     reasons: dict[str, Counter[str]] = defaultdict(Counter)
     for vote, source in zip(votes, table["source"].take(rows).to_pylist(), strict=True):
         if vote.verdict == "reject" and source is not None:  # null: its sample is not in this version
-            reasons[source][vote.reason or NO_REASON] += 1
+            reasons[source].update(reasons_of(vote.reason) or [NO_REASON])
     return {source: Counter(dict(reasons[source].most_common())) for source in sorted(reasons)}
 
 

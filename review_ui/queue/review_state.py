@@ -5,7 +5,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from manifests.decisions.decision import MaskKey
+from manifests.decisions.decision import MaskKey, reasons_of
 from manifests.decisions.log import DecisionLog
 from manifests.decisions.policy import Policy
 from manifests.files.blobs import BlobStore
@@ -117,7 +117,7 @@ class ReviewState:
     def reasons(self, key: MaskKey) -> set[str]:
         """The reasons of the reviewers' last votes and flags on a mask."""
         latest = {d.reviewer: d.reason for d in self.standing.on(key) if d.is_vote or d.is_flag}
-        return {reason for reason in latest.values() if reason}
+        return {single for reason in latest.values() for single in reasons_of(reason)}
 
     def _image_of(self, sample_id: str) -> str:
         """The image of a sample, gold too: it must not give itself away."""

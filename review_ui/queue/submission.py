@@ -9,6 +9,7 @@ from manifests.decisions.decision import MODES, VERDICTS, Decision, MaskKey, Mod
 from manifests.errors import UserError
 
 MAX_REASON_CHARACTERS = 200
+MAX_NOTE_CHARACTERS = 500
 MAX_DECISION_MS = 2**31 - 1  # the manifest's column is int32
 UUID_PATTERN = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 
@@ -46,6 +47,7 @@ class Submission:
     repaired: RepairedMask | None = None
     rival_mask_sha256: str | None = None
     chosen_mask_sha256: str | None = None
+    note: str | None = None
 
     @property
     def key(self) -> MaskKey:
@@ -67,6 +69,7 @@ class Submission:
             edit_iou=self.repaired.iou if self.repaired else None,
             rival_mask_sha256=self.rival_mask_sha256,
             chosen_mask_sha256=self.chosen_mask_sha256,
+            note=self.note,
         )
 
 
@@ -87,7 +90,8 @@ def read_submission(raw: object) -> Submission:
         sample_id=_text(raw, "sample_id"),
         mask_sha256=_text(raw, "mask_sha256"),
         verdict=verdict,
-        reason=_reason(raw.get("reason")),
+        reason=_line(raw.get("reason"), "a reason", MAX_REASON_CHARACTERS),
+        note=_line(raw.get("note"), "a note", MAX_NOTE_CHARACTERS),
         decision_ms=_decision_ms(raw.get("decision_ms")),
         mode=_one_of(MODES, "a mode", raw.get("mode", "single")),
         repaired=_repaired(raw.get("mask"), verdict),
@@ -114,11 +118,12 @@ def _text(raw: dict[str, Any], name: str) -> str:
     return raw[name]
 
 
-def _reason(value: object) -> str | None:
+def _line(value: object, what: str, most: int) -> str | None:
+    """One line of text; None for an empty one."""
     if value is None or value == "":
         return None
-    if not isinstance(value, str) or len(value) > MAX_REASON_CHARACTERS or not value.isprintable():
-        raise Refused(f"expected a reason of at most {MAX_REASON_CHARACTERS} characters, found {_quote(value)}")
+    if not isinstance(value, str) or len(value) > most or not value.isprintable():
+        raise Refused(f"expected {what} of at most {most} characters, found {_quote(value)}")
     return value
 
 

@@ -313,7 +313,9 @@ def _result_json(result: DecisionResult) -> dict[str, Any]:
 def _verdicts_json(verdicts: dict[MaskKey, list[Decision]], sample: OpenSample) -> dict[str, Any]:
     if sample.key not in verdicts:
         return {}
-    entries = [{"reviewer": d.reviewer, "verdict": d.verdict, "reason": d.reason} for d in verdicts[sample.key]]
+    entries = [
+        {"reviewer": d.reviewer, "verdict": d.verdict, "reason": d.reason, "note": d.note} for d in verdicts[sample.key]
+    ]
     return {"verdicts": entries}
 
 
@@ -342,6 +344,7 @@ def _decision_json(decision: Decision, sample: OpenSample, root: str) -> dict[st
         "decision_id": decision.decision_id,
         "verdict": decision.verdict,
         "reason": decision.reason,
+        "note": decision.note,
         "decision_ms": decision.decision_ms,
         "sample": _sample_json(sample, root),
     } | _edited_json(decision, root)

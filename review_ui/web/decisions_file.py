@@ -25,6 +25,7 @@ DECISIONS_SCHEMA = pa.schema(
         pa.field("edit_iou", pa.float32()),
         pa.field("rival_mask_sha256", pa.string()),
         pa.field("chosen_mask_sha256", pa.string()),
+        pa.field("note", pa.string()),
     ]
 )
 
