@@ -223,10 +223,29 @@ def test_masks_that_were_published_since_the_audit_began_stay_as_they_are(
         accept(store, store.open(3), log, OPTIONS)
 
 
+def test_masks_that_got_a_rival_since_the_audit_began_stay_as_they_are(store: ManifestStore, log: DecisionLog) -> None:
+    judge(log, audit_masks(store, 200))
+    paired = {mask[0] for mask in audit_masks(store, 210)[200:]}
+
+    def add_rivals(table: pa.Table | None, _version: int) -> pa.Table:
+        assert table is not None
+        rival = {"rival_mask_sha256": "f" * 64, "rival_teacher": "other@ba9876543210", "rival_iou": 0.5}
+        rows = [row | rival if row["sample_id"] in paired else row for row in table.to_pylist()]
+        return pa.Table.from_pylist(rows, schema=SCHEMA)
+
+    store.update(add_rivals, operation="relabel", parameters={}, data_root=store.data_root())
+    done = accept(store, store.open(1), log, OPTIONS)
+    assert not paired & set(accepted(done.manifest)["sample_id"].to_pylist())
+    assert len(done.bound.rest) == 390
+    assert Queue.of(store.open(2)).paired == 10
+
+
 def test_a_queue_without_doubt_is_refused(tmp_path: Path) -> None:
     store = ManifestStore(tmp_path / "manifests")
     commit(store, rows(3), None)
-    with pytest.raises(UserError, match=r"expected pending rows with doubt in .*v1.parquet, found 3 pending, 0 with"):
+    with pytest.raises(
+        UserError, match=r"expected pending rows with one mask and doubt in .*v1.parquet, found 3 without"
+    ):
         Queue.of(store.open())
 
 
