@@ -65,9 +65,9 @@ class Queue:
         left_out = table.num_rows - rated.num_rows, pending.num_rows - table.num_rows
         if not rated.num_rows:
             raise UserError(
-                f"expected pending rows with one mask and doubt in {manifest.path}, found {left_out[0]:,} without doubt "
-                f"and {left_out[1]:,} with two masks; label images with python -m pipeline.generate, which rates each "
-                "mask, or choose one of two masks on the review page"
+                f"expected pending rows with one mask and doubt in {manifest.path}, found {left_out[0]:,} without "
+                f"doubt and {left_out[1]:,} with two masks; label images with python -m pipeline.generate, which rates "
+                "each mask, or choose one of two masks on the review page"
             )
         keys = list(zip(rated["sample_id"].to_pylist(), rated["mask_sha256"].to_pylist(), strict=True))
         return cls(keys, rated["doubt"].to_numpy().astype(np.float32), *left_out)
