@@ -52,7 +52,9 @@ def read_list(annotations: Path, root: Path, candidates: Callable[[Line], Candid
 
 
 def list_directory(annotations: Path) -> Path:
-    """The directory that names of a list start from by default: the list's own."""
+    """The directory that names of a list start from by default: the list's own. UserError if there is no list."""
+    if not annotations.exists():
+        raise UserError(f"expected a list of names at {annotations}, found no file; check the path")
     return annotations if annotations.is_dir() else annotations.parent
 
 

@@ -75,6 +75,14 @@ def test_the_page_of_the_dataset_shows_every_subcommand(helps: dict[Words, str])
     assert [name for name in subcommands if f"\n## {name}\n" not in text] == []
 
 
+def test_exports_of_two_checkpoints_never_share_a_folder() -> None:
+    exports = re.compile(r"trainer\.export --checkpoint (\S+)[^`]*?--output ([^\s`]+)")
+    found = [match for page in PAGES for match in exports.findall(page.read_text())]
+    assert len(found) >= 5
+    folders = {(folder, checkpoint) for checkpoint, folder in found}
+    assert len({folder for folder, _ in folders}) == len(folders)  # trainer.export refuses such a folder
+
+
 def test_links_into_a_page_lead_to_a_heading() -> None:
     for page in PAGES:
         for target, anchor in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", page.read_text()):

@@ -467,6 +467,12 @@ def test_eg1800_without_its_folders_is_refused(eg1800: Path) -> None:
     assert "expected the folders Images and Labels or images_data_crop and GT_png" in message
 
 
+def test_a_list_of_eg1800_that_is_missing_says_so(eg1800: Path) -> None:
+    assert f"list of names at {eg1800 / 'no'}, found no file" in refusal(
+        read_eg1800, annotations=eg1800 / "no", images=None, category=""
+    )
+
+
 @pytest.fixture
 def baidu(tmp_path: Path) -> Path:
     files = {"train.txt": b"input/a.jpg target/a.png\ninput/b b.jpg\ttarget/b.png\n", "val.txt": b'c.jpg\n"b b.jpg"\n'}
