@@ -6,7 +6,7 @@ from argparse import ArgumentTypeError
 
 from manifests.cli.arguments import add_database_url, add_version, version_of
 from manifests.cli.converters import not_negative
-from manifests.decisions.accept import AcceptOptions, accept, audit_state
+from manifests.decisions.accept import AcceptOptions, accept, audit_state, gold_line
 from manifests.decisions.acceptance import CONFIDENCE, Queue, forecasts, next_part
 from manifests.decisions.error_bound import GoldCounts
 from manifests.decisions.log import DecisionLog, existing_log
@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> None:
     bound = done.bound
     print(f"audit of v{version.version}, doubt at most {bound.part}: {len(bound.looked):,} looks, "
           f"{bound.wrong:,} wrong")  # fmt: skip
-    print(_gold_line(done.gold))
+    print(gold_line(done.gold))
     print(f"{len(bound.rest):,} masks accepted without a look; at most {bound.limit:,} of them "
           f"({bound.share_limit:.2%}) are wrong, with {CONFIDENCE:.0%} confidence")  # fmt: skip
     print(done.manifest.path)
@@ -87,15 +87,6 @@ def _print_plan(version: Manifest, log: DecisionLog | None, asked: AcceptOptions
         print(f"{bound.part!s:>12}{bound.part.rows:>9,}{len(bound.looked):>8,}{bound.wrong:>7,}"
               f"{bound.share_limit:>14.2%}{each.expected:>16.2%}{each.looks_likely:>7,}{each.looks_least:>10,}"
               f"{each.saved:>13,}{mark}")  # fmt: skip
-    print(_gold_line(state.gold))
+    print(gold_line(state.gold))
     seed = f" --audit-seed {asked.seed}" if asked.seed else ""
     print(f"python -m review_ui --manifest {version.path} --audit {best.part}{seed}")
-
-
-def _gold_line(gold: GoldCounts | None) -> str:
-    if gold is None:
-        return "no gold: the bound assumes that the reviewers' verdicts in the audit are right"
-    return (
-        f"gold: {gold.false_accepts:,} false accepts in {gold.verdicts:,} verdicts on damaged masks; "
-        "the bound allows for as many among the wrong ones"
-    )

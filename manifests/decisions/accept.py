@@ -73,6 +73,16 @@ def audit_state(queue: Queue, log: DecisionLog | None, options: AcceptOptions, o
     return AuditState(found, gold)
 
 
+def gold_line(gold: GoldCounts | None) -> str:
+    """What the bound takes the auditors' errors from, in one line."""
+    if gold is None:
+        return "no gold: the bound assumes that the reviewers' verdicts in the audit are right"
+    return (
+        f"gold: {gold.false_accepts:,} false accepts in {gold.verdicts:,} verdicts on damaged masks; "
+        "the bound allows for as many among the wrong ones"
+    )
+
+
 def accept(store: ManifestStore, audited_version: Manifest, log: DecisionLog, options: AcceptOptions) -> Accepted:
     """Commit the latest version with the largest part of the audited version's queue accepted whose bound holds.
 

@@ -1,5 +1,6 @@
 """The lead's page, which is Gradio's.
 
+accept_tab.py  accepting masks without a look, with a bound
 html.py      tables, stacked bars, cards and a line chart from templates/: they follow the page's theme
 page.py      the Blocks of the lead's page
 snapshot.py  all figures of the page at one moment

@@ -1,4 +1,4 @@
-"""The lead's page: progress, reasons, reviewers, second look, problems, publish, guideline, download. Ordinary Gradio.
+"""The lead's page in ordinary Gradio: figures, reviewers, second look, problems, publish, accept, guideline, download.
 
 `lead_blocks(session)` makes it, `lead_tab(session)` makes it a tab of other Blocks; the caller must protect the route.
 All tabs but Publish show one `Snapshot`, taken when the page opens, when Refresh is pressed and every two minutes.
@@ -12,6 +12,7 @@ import gradio as gr
 
 from manifests.decisions.policy import Policy
 from manifests.errors import UserError
+from review_ui.lead.accept_tab import accept_tab
 from review_ui.lead.html import STYLE, render
 from review_ui.lead.snapshot import LeadSession, Snapshot, take_snapshot
 from review_ui.lead.tables import status_summary
@@ -50,6 +51,8 @@ def _lead_page(session: LeadSession, opened: Callable[..., Any], now: Callable[[
                 shown[_html()] = view
         with gr.Tab("Publish"):
             choices, outcome, published = _publish_tab(session)
+        with gr.Tab("Accept"):
+            accepted = accept_tab(session, opened)
         with gr.Tab("Guideline"):
             _guideline_tab(session, opened)
         with gr.Tab("Download"):
@@ -63,7 +66,7 @@ def _lead_page(session: LeadSession, opened: Callable[..., Any], now: Callable[[
         return [view(snapshot) for view in shown.values()]
 
     timer = gr.Timer(REFRESH_SECONDS)
-    for event in (opened, refresh.click, timer.tick, published.then):
+    for event in (opened, refresh.click, timer.tick, published.then, accepted.then):
         event(show, outputs=list(shown), show_progress="hidden")
     gr.on(
         [opened, refresh.click, *(choice.change for choice in choices)],

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from manifests.decisions.accept import Accepted, AcceptOptions, AuditState
+from manifests.decisions.acceptance import Queue as AuditQueue
 from manifests.decisions.decision import Decision, MaskKey
 from manifests.decisions.policy import Policy
 from manifests.store.manifest import Manifest
@@ -42,6 +44,12 @@ class LeadSession(Protocol):
 
     def problems(self) -> list[str]:
         """One line for each sample that was set aside, with the reason."""
+
+    def audit(self, options: AcceptOptions) -> tuple[AuditQueue, AuditState]:
+        """What an audit of the version under review may accept, and its state; UserError where doubt is unknown."""
+
+    def accept(self, options: AcceptOptions) -> Accepted:
+        """Make the version in which a policy accepts what the audit bounds; UserError when it bounds nothing yet."""
 
     def publish(self, policy: Policy) -> Manifest:
         """Make the next version; UserError when there is nothing to publish or the log refuses."""

@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 
+from manifests.decisions.accept import Accepted, AcceptOptions, AuditState, accept, audit_state
+from manifests.decisions.acceptance import Queue as AuditQueue
 from manifests.decisions.audit import AuditedPart
 from manifests.decisions.decision import Decision, MaskKey
 from manifests.decisions.log import DecisionLog
@@ -178,10 +180,24 @@ class ReviewSession:
     def publish(self, policy: Policy | None = None) -> Manifest:
         """Commit the next version from the log and load it; NothingToPublish when it would be the same."""
         manifest = publish(self._store, self._log, policy or self.policy)
+        self._go_on_with(manifest)
+        return manifest
+
+    def audit(self, options: AcceptOptions) -> tuple[AuditQueue, AuditState]:
+        """What an audit of the version under review may accept, and the audit's state."""
+        queue = AuditQueue.of(self.manifest)
+        return queue, audit_state(queue, self._log, options, None)
+
+    def accept(self, options: AcceptOptions) -> Accepted:
+        """Commit the version in which a policy accepts what the audit bounds, and load it; as `decisions.accept`."""
+        done = accept(self._store, self.manifest, self._log, options)
+        self._go_on_with(done.manifest)
+        return done
+
+    def _go_on_with(self, manifest: Manifest) -> None:
         queue = self._live.queue_of(manifest)  # slow; other threads go on meanwhile
         with self._lock:
             self._live.load(manifest, queue)
-        return manifest
 
     def close(self) -> None:
         """Stop embedding images; what is embedded is kept."""

@@ -5,6 +5,7 @@ Meanwhile, a browser that asks for the page gets one line that says so, and relo
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 
@@ -15,6 +16,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from review_ui.routes import is_below, route_of
 
+logger = logging.getLogger(__name__)
+
 _SOON = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8"><meta http-equiv="refresh" content="1"><meta name="color-scheme" content="light dark">
@@ -23,6 +26,12 @@ _SOON = """<!doctype html>
 One moment: the page is being prepared.</p>
 </html>
 """
+
+
+_FAILED = _SOON.replace('<meta http-equiv="refresh" content="1">', "").replace(
+    "One moment: the page is being prepared.",
+    "This page can't be shown; the server's console says why. Reload to try again.",
+)
 
 
 class LazyMount:
@@ -53,9 +62,13 @@ class LazyMount:
 
     async def _page(self, scope: Scope) -> ASGIApp:
         """The page; while it is being built, a browser gets one line that says so."""
-        if self._building is None or (self._building.done() and self._building.exception()):  # failed: try again
-            self._building = asyncio.create_task(self._start())
         wants_html = scope["type"] == "http" and "text/html" in Headers(scope=scope).get("accept", "")
+        if self._building and self._building.done() and (error := self._building.exception()):
+            logger.error("%s can't be built", self._path, exc_info=error)
+            self._building = None  # the next request tries again
+            if wants_html:
+                return HTMLResponse(_FAILED, 500, {"Cache-Control": "no-store"})
+        self._building = self._building or asyncio.create_task(self._start())
         if wants_html and not self._building.done():
             return HTMLResponse(_SOON, headers={"Cache-Control": "no-store"})
         return await asyncio.shield(self._building)  # a cancelled request doesn't stop the build

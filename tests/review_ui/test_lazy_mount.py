@@ -53,3 +53,19 @@ def test_a_page_that_could_not_be_built_is_tried_again() -> None:
             client.get("/late/here")
         assert client.get("/late/here").json() == "late"
     assert len(builds) == 2
+
+
+def test_a_browser_is_told_when_the_page_could_not_be_built(caplog: pytest.LogCaptureFixture) -> None:
+    gate, builds = threading.Event(), []
+    gate.set()
+    html = {"accept": "text/html"}
+    with TestClient(site(gate, builds, fails_first=True)) as client:
+        answers = []
+        while not answers or answers[-1].status_code == 200:
+            answers.append(client.get("/late/here", headers=html))
+        assert answers[-1].status_code == 500
+        assert "This page can't be shown" in answers[-1].text
+        assert 'http-equiv="refresh"' not in answers[-1].text
+        assert "/late can't be built" in caplog.text
+        assert "no memory" in caplog.text
+        assert client.get("/late/here").json() == "late"
