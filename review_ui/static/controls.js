@@ -17,6 +17,8 @@ const EVERYWHERE = {
   stronger: (viewer) => viewer.say(`tint ${viewer.screen.tools.fade(1)} per cent`),
   hide: (viewer) => viewer.screen.hideMask(true),
   grid: (viewer) => viewer.screen.toggleGrid(),
+  alike: (viewer) => viewer.showLookAlikes(),
+  filter: (viewer) => viewer.openFilter(),
 };
 const ON_STAGE = {
   accept: (viewer, event) => viewer.decide("accept", event),
@@ -57,6 +59,7 @@ const IN_GRID = {
   up: ({ screen: { grid } }) => grid.move(0, -1),
   down: ({ screen: { grid } }) => grid.move(0, 1),
   confirm: (viewer, event) => viewer.confirmPage(event),
+  back: (viewer) => viewer.back(),
 };
 
 export function listen(viewer, root) {
@@ -109,6 +112,10 @@ function listenForClicks(viewer, root) {
     "#inset": () => viewer.screen.toggle("inset"),
     "#whole-image, [data-action=close-whole]": () => viewer.screen.toggleWholeImage(),
     "#grid": () => viewer.screen.toggleGrid(),
+    "#alike": () => viewer.showLookAlikes(),
+    "#filter": () => viewer.openFilter(),
+    "[data-action=close-filter]": () => viewer.filterPanel.dialog.close(),
+    "[data-action=clear-filter]": () => viewer.clearFilter(),
     "#fainter": () => viewer.screen.tools.fade(-1),
     "#stronger": () => viewer.screen.tools.fade(1),
     "[data-view]": (event) => viewer.screen.tools.choose(event.currentTarget.dataset.view),

@@ -2,7 +2,8 @@
 
 const SHORTCUTS = {
   a: "accept", x: "reject", e: "repair", " ": "skip", f: "flag", Backspace: "undo",
-  v: "view", "[": "fainter", "]": "stronger", h: "hide", z: "zoom", i: "inset", o: "whole", g: "grid", "?": "help",
+  v: "view", "[": "fainter", "]": "stronger", h: "hide", z: "zoom", i: "inset", o: "whole", g: "grid", l: "alike",
+  "/": "filter", "?": "help",
 };
 const NAVIGATION = {
   ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down", Enter: "confirm", Escape: "back",

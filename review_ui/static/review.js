@@ -5,6 +5,8 @@ import { toBase64 } from "./lib/base64.js";
 import { recalled, repaired, unrepaired } from "./picture/item.js";
 import { SignIn, showAccount, whoAmI } from "./account.js";
 import { listen } from "./controls.js";
+import { dropFromAddress, filterOf, keepInAddress } from "./lib/address.js";
+import { FilterPanel } from "./show/filter_panel.js";
 import { Feed } from "./sync/feed.js";
 import { newId } from "./lib/id.js";
 import { Journal } from "./sync/journal.js";
@@ -39,6 +41,8 @@ class Viewer {
     this.journal = new Journal();
     this.published = null; // the version just made, until the next decision
     this.asking = null; // a reject on stage that waits for its reason, like an entry of the journal
+    this.before = null; // {filter, grid} that look-alikes were asked for from
+    this.filterPanel = new FilterPanel(root, { onChoose: (filter) => (filter.size > 0 ? this.useFilter(filter) : this.clearFilter()) });
     this.screen = new Screen(this, root, this.settings, {
       onPick: (entry) => (entry === this.screen.picked ? this.back() : this.pick(entry)),
     });
@@ -62,6 +66,7 @@ class Viewer {
     listen(this, this.root);
     document.addEventListener("visibilitychange", () => document.hidden || this.feed.refill()); // leases may have ended
     window.addEventListener("pagehide", () => release(this.tab)); // the outbox has sent its own by now
+    this.feed.filter = filterOf(location.search);
     this.outboxChanged();
     await this.outbox.deliver();
     await Promise.all([this.feed.refill(), this.recall()]);
@@ -251,7 +256,7 @@ class Viewer {
 
   /** Put the sample of the page's address on stage, decided or not; for leads. */
   async visit(sampleId) {
-    history.replaceState(null, "", location.pathname); // a reload goes on with the queue
+    dropFromAddress("sample"); // a reload goes on with the queue
     try {
       const { sample } = await request("api/visit", { sample_id: sampleId, tab: this.tab });
       this.screen.picked = { verdict: "skip", reason: null, decision_ms: null, mode: "single", item: { sample }, isVisit: true };
@@ -268,7 +273,7 @@ class Viewer {
       return this.screen.showState();
     }
     if (this.screen.stage.zoom) return this.screen.toggleZoom();
-    if (!this.screen.picked) return false;
+    if (!this.screen.picked) return this.leaveLookAlikes();
     this.screen.picked = this.journal.rejected = null;
     this.screen.showAnother();
     this.say("back");
@@ -292,6 +297,7 @@ class Viewer {
     version.textContent = manifest.split("/").at(-1).replace(".parquet", "");
     version.title = `Version under review: ${manifest}`;
     if (this.screen.isEmpty) this.screen.show();
+    else if (this.screen.canGrow) this.screen.showAnother();
     else this.screen.showState();
     this.screen.drawAhead();
   }
@@ -301,10 +307,50 @@ class Viewer {
     if (this.screen.isEmpty) this.screen.show();
   }
 
+  // Which masks, in which order -----------------------------------------------------------------------------------
+
+  openFilter() {
+    this.filterPanel.open(this.feed.filter, this.feed.queue);
+  }
+
+  /** Turn to what passes a filter (URLSearchParams); without one, to the whole queue. */
+  useFilter(filter = new URLSearchParams()) {
+    this.filterPanel.dialog.close();
+    if (this.before) this.settings.grid = this.before.isGrid;
+    this.before = null;
+    this.turnTo(this.feed.queue, filter);
+    this.say(filter.size > 0 ? "filtered" : "the whole queue");
+  }
+
+  /** Back to the queue before look-alikes, or to the whole queue. */
+  clearFilter() {
+    this.filterPanel.dialog.close();
+    if (this.leaveLookAlikes() === false) this.useFilter();
+  }
+
+  /** Turn to all that waits and looks like the current sample, in the grid. */
+  showLookAlikes() {
+    const item = this.screen.current;
+    if (!item || !this.screen.canGrid) return;
+    const before = this.before ?? { filter: this.feed.filter, isGrid: this.settings.grid };
+    this.settings.grid = true;
+    this.turnTo("work", new URLSearchParams({ like: item.sample.sample_id }));
+    this.before = before;
+    this.say("look-alikes: all accepted unless marked, Enter confirms the page, Escape goes back");
+  }
+
+  /** Back to the queue before the look-alikes; false when it is on screen. */
+  leaveLookAlikes() {
+    if (!this.feed.filter.has("like")) return false;
+    this.useFilter(this.before?.filter);
+    return true;
+  }
+
   /** Turn to a queue, from its beginning. */
-  turnTo(queue) {
+  turnTo(queue, filter = queue === this.feed.queue ? this.feed.filter : new URLSearchParams()) {
     this.screen.picked = this.asking = null;
-    this.feed.clear(queue);
+    keepInAddress(filter);
+    this.feed.clear(queue, filter);
     for (const button of this.root.querySelectorAll("[data-queue]")) button.ariaPressed = String(button.dataset.queue === queue);
     this.screen.grid.hide();
     this.screen.showAnother();

@@ -27,7 +27,7 @@ REASONS = (  # of a reject; the keys 1 to 9, in this order
     "other",
 )
 
-_STYLES = ("base.css", "review.css", "panels.css", "phone.css")  # of the viewer, in this order
+_STYLES = ("base.css", "review.css", "panels.css", "filters.css", "phone.css")  # of the viewer, in this order
 _FRESH = {"Cache-Control": "no-cache"}  # revalidated each time, so that scripts of two releases never mix
 
 

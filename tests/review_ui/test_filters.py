@@ -9,19 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from fastapi.testclient import TestClient
 from paired_import import import_ground_truth
-from portrait_datasets import commit_pending
 from submissions import assign, decide, submission
+from two_sources import DOUBTS, commit_two_sources
 
 from manifests.decisions.audit import AuditedPart
 from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.files.blobs import BlobStore
-from manifests.pixels.images import decode_image, encode_jpeg
 from manifests.store.manifest import ManifestStore
-from manifests.store.schema import SCHEMA
 from review_ui.embedding.k_center import k_center
 from review_ui.quality.gold import GoldSample
 from review_ui.queue.gold_mix import GoldMix, Rates
@@ -34,30 +31,13 @@ from review_ui.web.api import create_api
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ANA, BO = Reviewer("ana", "reviewer"), Reviewer("bo", "reviewer")
-DOUBTS = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, None)
-SOURCES = ("web", "web", "studio", "web", "studio", "studio", "web", "web")
 WAIT_SECONDS = 60  # for eight images, on a busy machine
 
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory, portraits: Path) -> Path:
-    """Eight portraits wait, of two sources and two teachers; the last is the third one again, a little darker."""
     root = tmp_path_factory.mktemp("filters")
-    store = commit_pending(root, portraits, DOUBTS)
-    blobs = BlobStore(root / "data")
-
-    def change(table: pa.Table | None, _version: int) -> pa.Table:
-        assert table is not None
-        rows = sorted(table.to_pylist(), key=lambda row: -(row["doubt"] or 0))
-        darker = (decode_image(blobs.read(rows[2]["image"], rows[2]["image_sha256"])) * 0.9).astype(np.uint8)
-        copy = blobs.put(encode_jpeg(darker), ".jpg")
-        rows[7] |= {"image": copy.path, "image_sha256": copy.sha256, "group_id": rows[2]["group_id"]}
-        rows[7]["split"] = rows[2]["split"]
-        for number, (row, source) in enumerate(zip(rows, SOURCES, strict=True)):
-            row |= {"source": source, "origin": "teacher", "teacher": f"net{number % 2}@0123456789ab"}
-        return pa.Table.from_pylist(rows, schema=SCHEMA)
-
-    store.update(change, operation="relabel", parameters={}, data_root=root / "data")
+    commit_two_sources(root, portraits)
     return root
 
 

@@ -5,6 +5,7 @@ export const SIDES = ["A", "B"];
 
 // Where only one of the masks has person; told apart with any colour vision (Okabe and Ito 2008).
 const COLORS = ["#e69f00", "#56b4e9"];
+const COLOR_OPACITY = 0.75; // what is under them is seen, too
 const VEIL = "rgb(90 90 90 / 60%)"; // over the photograph, so that the colours stand out
 const BADGE_PX = 26;
 const MARGIN_PX = 8;
@@ -51,7 +52,9 @@ function differences(context, { width, height, pair }, options) {
   context.drawImage(pair[0].photo, 0, 0);
   context.fillStyle = VEIL;
   context.fillRect(0, 0, width, height);
+  context.globalAlpha = COLOR_OPACITY;
   pair.forEach(({ person }, k) => context.drawImage(only(person, pair[1 - k].person, COLORS[k], { width, height }), 0, 0));
+  context.globalAlpha = 1;
   onScreen(context, options, () => {
     const x = badge(context, "A only", { x: MARGIN_PX, color: COLORS[0] });
     badge(context, "B only", { x: x + MARGIN_PX, color: COLORS[1] });

@@ -4,8 +4,6 @@ import { request } from "../lib/request.js";
 
 export const REPEATED = "*"; // as a group: all near-duplicate groups of more than one sample
 const ORDERS = { "": "Most doubtful first", diversity: "Most different first" };
-const MASKS = (count) => (count === 1 ? "1 mask" : `${count} masks`);
-
 export class FilterPanel {
   /** `onChoose(filter)` with URLSearchParams when another filter is wanted. */
   constructor(root, { onChoose }) {
@@ -32,7 +30,7 @@ export class FilterPanel {
       const choices = await request("api/filters");
       this.parts.replaceChildren(...this.partsOf(choices, filter, queue));
       this.dialog.querySelector(".main").disabled = false;
-      this.parts.querySelector("input, select")?.focus();
+      (this.parts.querySelector(":checked") ?? this.parts.querySelector("input"))?.focus();
     } catch (error) {
       this.parts.replaceChildren(text("p", error.message));
     }
@@ -80,7 +78,7 @@ export class FilterPanel {
     const chips = entries.map((entry) => this.chip(entry, filter));
     const compared = embedding && embedding.done + embedding.failed < embedding.total ? `${embedding.done} of ${embedding.total} images compared` : "";
     const unopened = embedding?.failed ? `${embedding.failed} can't be opened` : "";
-    const notes = [filtered ? `${MASKS(filtered.remaining)} of ${filtered.total} left` : "", compared, unopened].filter(Boolean);
+    const notes = [filtered ? `${filtered.remaining} of ${filtered.total} left` : "", compared, unopened].filter(Boolean);
     this.chips.replaceChildren(...chips, text("span", notes.join(" · "), "note"));
   }
 

@@ -1,9 +1,12 @@
-// The notice in the picture's place: {title, text, publish, flagged}; `publish` and `flagged` show the buttons to publish
-// and to look at flagged masks.
+// The notice in the picture's place: {title, text, publish, flagged, clear}; `publish`, `flagged` and `clear` show the
+// buttons to publish, to look at flagged masks and to clear the filter.
 
 /** `published` is the version just made, or null. Null while an answer is awaited. */
 export function noticeFor({ feed, outbox, published, isLead }) {
+  if (feed.misfit) return { title: "This filter fits nothing here", text: `${feed.misfit}.`, clear: true };
   const problem = feed.problem ?? outbox.problem;
+  if (feed.remaining === 0 && outbox.size === 0 && feed.isComparing) return comparing(feed);
+  if (feed.remaining === 0 && outbox.size === 0 && feed.filter.size > 0) return endOfFilter(feed);
   if (feed.remaining === 0 && outbox.size === 0) return endOf(feed, published, isLead);
   if (problem === null && feed.areElsewhere && outbox.size === 0) return elsewhere(feed);
   if (problem !== null) return { title: "Waiting for the server", text: `${problem}. Your decisions are kept in this browser.` };
@@ -13,6 +16,16 @@ export function noticeFor({ feed, outbox, published, isLead }) {
 function elsewhere({ remaining }) {
   const masks = remaining === 1 ? "1 mask is" : `${remaining} masks are`;
   return { title: "Nothing for you right now", text: `${masks} on other screens, or waiting for another reviewer. This page checks again every few seconds.` };
+}
+
+function comparing({ embedding: { done, total } }) {
+  return { title: "Comparing images", text: `${done} of ${total} are compared. This page checks again every few seconds.`, clear: true };
+}
+
+function endOfFilter({ filter, filtered }) {
+  const total = filtered?.total ?? 0;
+  const text = total === 0 ? "No mask passes this filter." : total === 1 ? "The one mask that passes this filter is decided." : `All ${total} masks that pass this filter are decided.`;
+  return { title: filter.has("like") ? "All look-alikes are decided" : "Nothing left with this filter", text, clear: true };
 }
 
 function endOf({ queue, progress: { done, total, flagged = 0 } }, published, isLead) {

@@ -58,6 +58,18 @@ export class Screen {
     return this.inGrid ? this.grid.look : this.stage.look;
   }
 
+  /** The item that keys are about: on stage, or with the focus in the grid. */
+  get current() {
+    return this.inGrid ? (this.grid.items[this.grid.current] ?? null) : this.stage.item;
+  }
+
+  /** Whether the page of the grid would be longer now and nothing on it is marked. */
+  get canGrow() {
+    const { grid } = this;
+    const isShort = grid.items.length < Math.min(grid.pageSize, this.feed.upcoming.length);
+    return this.inGrid && isShort && !grid.items.some((item) => item.isBad);
+  }
+
   get isEmpty() {
     return this.inGrid ? this.grid.items.length === 0 : !this.stage.item;
   }
@@ -90,7 +102,10 @@ export class Screen {
     this.root.querySelector("#back").hidden = !this.picked;
     caption.hidden = !text;
     caption.querySelector("span").textContent = text;
-    if (isSame) return;
+    const chips = this.root.querySelector(".chips");
+    const before = chips.offsetHeight;
+    this.viewer.filterPanel.showChips(this.feed);
+    if (isSame && before === chips.offsetHeight) return;
     this.stage.measure();
     this.grid.measure();
   }
@@ -152,6 +167,7 @@ export class Screen {
 
   showState() {
     const { journal } = this.viewer;
+    this.viewer.filterPanel.showChips(this.feed);
     this.status.showProgress(this.feed.progress, journal.entries);
     this.status.showReasons(this.viewer.asking ?? journal.rejected, Boolean(this.viewer.asking));
     this.status.showAbout(this.inGrid ? null : this.stage.item);
@@ -162,6 +178,7 @@ export class Screen {
     for (const id of ["#accept", "#reject", "#repair"]) enable(id, item && !item.error);
     for (const id of ["#skip", "#flag"]) enable(id, item);
     enable("#undo", !journal.isEmpty);
+    enable("#alike", this.canGrid && this.current);
     enable("#confirm", this.inGrid && this.grid.isPainted);
     const count = (wanted) => this.grid.verdicts.filter(([, verdict]) => verdict === wanted).length;
     this.root.querySelector("#confirm .counts").textContent = `accept ${count("accept")}, reject ${count("reject")}`;

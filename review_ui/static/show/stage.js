@@ -43,13 +43,14 @@ export class Stage {
     else item.picture.then(() => this.item === item && this.paint(item));
   }
 
-  notice({ title, text, publish = false, flagged = false }) {
+  notice({ title, text, publish = false, flagged = false, clear = false }) {
     this.figure.hidden = true;
     this.panel.hidden = false;
     this.panel.querySelector("h2").textContent = title;
     this.panel.querySelector("p").textContent = text;
     this.panel.querySelector("[data-action=publish]").hidden = !publish;
     this.panel.querySelector("[data-action=second-look]").hidden = !flagged;
+    this.panel.querySelector("[data-action=clear-filter]").hidden = !clear;
   }
 
   /** Nothing but whose turn it is: the grid has the scene. */

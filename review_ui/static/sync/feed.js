@@ -5,6 +5,7 @@ import { request } from "../lib/request.js";
 
 const RETRY_MS = 2000;
 const LOOK_AGAIN_MS = 5000; // while all that waits is on other screens
+const BAD_FILTER = 422;
 const SIGN_OF_LIFE_MS = 30_000; // while samples are here: the server takes a tab that is silent for longer as closed
 
 export class Feed {
@@ -19,6 +20,10 @@ export class Feed {
     this.onAnswer = onAnswer;
     this.onProblem = onProblem;
     this.queue = "work";
+    this.filter = new URLSearchParams(); // as in the page's address
+    this.filtered = null; // {remaining, total} within the filter, as of the last answer
+    this.embedding = null; // {done, total, failed} images, with an order that rests on them
+    this.misfit = null; // why the server refused the filter
     this.ahead = 16; // samples asked for, DESIGN
     this.upcoming = []; // items, the first one is on screen
     this.progress = { done: 0, total: 0 };
@@ -50,11 +55,14 @@ export class Feed {
     this.upcoming = this.upcoming.slice(0, 2 * this.ahead); // the rest comes again
   }
 
-  /** Forget what waits, for another queue or version. */
-  clear(queue = this.queue) {
+  /** Forget what waits, for another queue, filter or version. */
+  clear(queue = this.queue, filter = this.filter) {
+    clearTimeout(this.timer);
     this.upcoming.forEach(unload);
     this.upcoming = [];
     this.queue = queue;
+    this.filter = filter;
+    this.filtered = this.embedding = this.misfit = this.problem = null;
     this.asked = (this.asked ?? 0) + 1; // an answer on its way is about something else
     this.asking = null;
     this.remaining = null;
@@ -67,7 +75,7 @@ export class Feed {
 
   /** Ask the server what comes next and append what isn't here yet; asking renews the leases. */
   async refill() {
-    if (this.asking) return;
+    if (this.asking || this.misfit) return;
     clearTimeout(this.timer);
     const asked = (this.asked = (this.asked ?? 0) + 1);
     const settled = this.outbox.size === 0;
@@ -75,11 +83,13 @@ export class Feed {
     const count = Math.max(this.ahead, this.upcoming.length) + this.asking.size;
     let answer = null;
     try {
-      answer = await request(`api/next?${new URLSearchParams({ n: Math.min(200, count), tab: this.tab, queue: this.queue })}`);
+      const names = { n: Math.min(200, count), tab: this.tab, queue: this.queue };
+      answer = await request(`api/next?${new URLSearchParams([...Object.entries(names), ...this.filter])}`);
     } catch (error) {
       if (asked !== this.asked) return;
       this.problem = error.message;
-      this.timer = setTimeout(() => this.refill(), RETRY_MS);
+      if (error.status === BAD_FILTER) this.misfit = error.message; // asking again changes nothing
+      else this.timer = setTimeout(() => this.refill(), RETRY_MS);
     }
     if (asked !== this.asked) return;
     if (answer) this.take(answer, settled);
@@ -88,7 +98,7 @@ export class Feed {
     else this.onProblem();
   }
 
-  take({ samples, remaining, progress, manifest }, settled) {
+  take({ samples, remaining, progress, manifest, filtered = null, embedding = null }, settled) {
     const here = new Set([...this.asking, ...this.upcoming.map((item) => item.sample.sample_id)]);
     const fresh = samples.filter((sample) => !here.has(sample.sample_id)).slice(0, this.ahead);
     this.upcoming.push(...fresh.map((sample) => prepare({ sample }, this.look())));
@@ -96,9 +106,16 @@ export class Feed {
     this.remaining = remaining;
     this.areElsewhere = remaining > 0 && this.upcoming.length === 0 && this.asking.size === 0;
     this.manifest = manifest;
+    this.filtered = filtered;
+    this.embedding = embedding;
     if (settled && this.asking.size === 0) this.progress = progress; // else it lacks what was counted here
-    if (this.areElsewhere) this.timer = setTimeout(() => this.refill(), LOOK_AGAIN_MS);
+    if (this.areElsewhere || this.isComparing) this.timer = setTimeout(() => this.refill(), LOOK_AGAIN_MS);
     else if (samples.length > 0) this.timer = setTimeout(() => this.refill(), SIGN_OF_LIFE_MS); // renews the leases
+  }
+
+  /** Whether the server still compares images: more may come. */
+  get isComparing() {
+    return this.embedding !== null && this.embedding.done + this.embedding.failed < this.embedding.total;
   }
 
   count(difference) {
