@@ -2,13 +2,16 @@
 
 import argparse
 import time
+from contextlib import closing
 from pathlib import Path
 
-from manifests.cli.arguments import add_version, version_of
+from manifests.cli.arguments import add_database_url, add_version, version_of
 from manifests.cli.lineage_log import lineage_log
+from manifests.decisions.database import describe, integrity_problems
+from manifests.decisions.log import existing_log
 from manifests.errors import UserError
 from manifests.files.storage import is_remote
-from manifests.store.manifest import ManifestStore
+from manifests.store.manifest import Manifest, ManifestStore
 from manifests.upkeep.garbage import find_garbage
 from manifests.upkeep.verify import verify
 
@@ -16,15 +19,16 @@ PROBLEMS_PRINTED = 20
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add V and --decode."""
+    """Add V, --decode and --database-url."""
     add_version(parser)
+    add_database_url(parser)
     parser.add_argument("--decode", action="store_true", help="also decode the pixels of every blob")
 
 
 def run(options: argparse.Namespace) -> None:
     """Check a version, print its problems, and fail when there is one."""
     manifest = version_of(options)
-    problems = verify(manifest, decode=options.decode)
+    problems = [*verify(manifest, decode=options.decode), *_log_problems(options.database_url, manifest)]
     if manifest.path.parent.resolve() == options.manifests.resolve():  # else its siblings are unknown
         _print_orphans(options.manifests, manifest.data_root)
     for problem in problems[:PROBLEMS_PRINTED]:
@@ -32,6 +36,18 @@ def run(options: argparse.Namespace) -> None:
     if problems:
         raise UserError(f"expected {manifest.path} to be sound, found {len(problems)} problem(s), listed above")
     print(f"{manifest.path}: {manifest.counts['rows']} rows, every blob present and unaltered")
+
+
+def _log_problems(database_url: str | None, manifest: Manifest) -> list[str]:
+    """What the database's own check finds wrong with the decision log; prints which database it is."""
+    if not database_url and is_remote(manifest.data_root):
+        return []
+    log = existing_log(database_url, manifest.data_root)
+    if log is None:
+        return []
+    with closing(log):
+        print(f"decision log: {describe(log.engine)}")
+        return [f"decision log: {problem}" for problem in integrity_problems(log.engine)]
 
 
 def _print_orphans(manifests: Path, data_root: Path) -> None:

@@ -1,6 +1,7 @@
 """The database under the decision log: opening it, and transactions in which writers take turns.
 
-SQLite is opened with WAL and synchronous=FULL; PostgreSQL's writers take an advisory lock.
+SQLite is opened with WAL and synchronous=FULL where its version may be trusted with that (`wal_is_safe`), else with a
+rollback journal and synchronous=EXTRA. PostgreSQL's writers take an advisory lock.
 """
 
 import re
@@ -18,6 +19,15 @@ from manifests.errors import UserError
 _LOCK_TIMEOUT_SECONDS = 10
 _IMMEDIATE = "maskfoundry_writing"  # execution option of a writer's connection
 _WRITER_LOCK = 0x6D61736B  # "mask", the advisory lock's number in a PostgreSQL database
+
+
+def wal_is_safe(version: tuple[int, int, int] = sqlite3.sqlite_version_info) -> bool:
+    """Whether several connections may write one database in WAL mode with this version of SQLite.
+
+    From 3.7.0 on a checkpoint that resets the log can lose another connection's commit, or corrupt the file; mended in
+    3.51.3, 3.50.7 and 3.44.6 (https://sqlite.org/wal.html).
+    """
+    return version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51) or (3, 44, 6) <= version < (3, 45)
 
 
 class DatabaseAway(UserError):
@@ -81,6 +91,28 @@ def insert_ignoring_known(table: sa.Table, dialect: str) -> sa.Insert:
     raise UserError(f"expected a sqlite or postgresql database URL, found {dialect}")
 
 
+def describe(engine: sa.Engine) -> str:
+    """The kind of database and how it keeps what is committed, in a few words."""
+    if engine.dialect.name != "sqlite":
+        return engine.dialect.name
+    with reading(engine) as connection:
+        journal = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
+    kept = "write-ahead log" if journal == "wal" else "rollback journal"
+    return f"SQLite {sqlite3.sqlite_version}, {kept}"
+
+
+def integrity_problems(engine: sa.Engine) -> list[str]:
+    """What SQLite's own check finds wrong with the file; empty for a sound one, and for other databases."""
+    if engine.dialect.name != "sqlite":
+        return []
+    try:
+        with reading(engine) as connection:
+            found = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()
+    except sa.exc.DatabaseError as error:  # so damaged that the check itself ends
+        return [str(error.orig)]
+    return [line for line in found if line != "ok"]
+
+
 def add_missing_columns(connection: sa.Connection, table: sa.Table) -> None:
     """Add the columns that a table of an earlier release lacks."""
     existing = {column["name"] for column in sa.inspect(connection).get_columns(table.name)}
@@ -110,17 +142,18 @@ def _make_durable(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # transactions begin where `_begin` says
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {_LOCK_TIMEOUT_SECONDS * 1000}")
-    _write_ahead(cursor)
-    cursor.execute("PRAGMA synchronous = FULL")
+    is_wal = wal_is_safe()
+    _set_journal(cursor, "WAL" if is_wal else "TRUNCATE")
+    cursor.execute(f"PRAGMA synchronous = {'FULL' if is_wal else 'EXTRA'}")
     cursor.close()
 
 
-def _write_ahead(cursor: sqlite3.Cursor) -> None:
-    """Switch to WAL, with retries: SQLite refuses some simultaneous openers of a new database without waiting."""
+def _set_journal(cursor: sqlite3.Cursor, mode: str) -> None:
+    """Switch the journal, with retries: SQLite refuses some simultaneous openers of a database without waiting."""
     deadline = time.monotonic() + _LOCK_TIMEOUT_SECONDS
     while True:
         try:
-            cursor.execute("PRAGMA journal_mode = WAL")
+            cursor.execute(f"PRAGMA journal_mode = {mode}")
             return
         except sqlite3.OperationalError:
             if time.monotonic() > deadline:

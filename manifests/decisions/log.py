@@ -1,7 +1,7 @@
 """The decision log: reviewers' verdicts, append-only, in SQLite or PostgreSQL.
 
 Nothing is edited: an undo is an event that supersedes a decision. `append` returns when the events are on disk
-(SQLite: WAL, synchronous=FULL); repeating a decision is harmless, a different one under its decision_id is refused.
+(see `database`); repeating a decision is harmless, a different one under its decision_id is refused.
 
 Writers take turns, across processes and hosts (`writing`), so `seq` is the order in which events were committed:
 a reader that continues after its last seq (`events_after`) misses no event.

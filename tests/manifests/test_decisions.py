@@ -21,6 +21,7 @@ import pytest
 import sqlalchemy as sa
 from repository import SCRIPT_ENVIRONMENT
 
+from manifests.decisions import database
 from manifests.decisions.decision import Decision, Undo
 from manifests.decisions.log import DecisionClash, DecisionLog, sqlite_url, undo_id
 from manifests.decisions.policy import CONFLICTS, Policy
@@ -170,12 +171,61 @@ def test_what_no_manifest_can_hold_is_no_decision(broken: dict[str, Any]) -> Non
         decision("1", **broken)
 
 
-def test_sqlite_writes_ahead_and_syncs_fully(log: DecisionLog) -> None:
+@pytest.mark.parametrize(
+    ("version", "is_safe"),
+    [
+        ((3, 40, 1), False), ((3, 44, 5), False), ((3, 44, 6), True), ((3, 45, 0), False), ((3, 50, 6), False),
+        ((3, 50, 7), True), ((3, 51, 2), False), ((3, 51, 3), True), ((3, 52, 0), True), ((4, 0, 0), True),
+    ],
+)  # fmt: skip
+def test_versions_of_sqlite_whose_wal_may_be_trusted(version: tuple[int, int, int], is_safe: bool) -> None:
+    assert database.wal_is_safe(version) is is_safe
+
+
+# Journal and synchronous of sqlite.org/pragma.html: 2 is FULL, 3 is EXTRA.
+@pytest.mark.parametrize(("is_safe", "journal", "synchronous"), [(True, "wal", 2), (False, "truncate", 3)])
+def test_sqlite_keeps_what_is_committed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_safe: bool, journal: str, synchronous: int
+) -> None:
+    monkeypatch.setattr(database, "wal_is_safe", lambda: is_safe)
+    log = DecisionLog(sqlite_url(tmp_path / "data"))
     for _ in range(2):  # on every connection of the pool
         with log.engine.connect() as connection, log.engine.connect() as another:
             for opened in (connection, another):
-                assert opened.execute(sa.text("PRAGMA journal_mode")).scalar() == "wal"
-                assert opened.execute(sa.text("PRAGMA synchronous")).scalar() == 2  # FULL, sqlite.org/pragma.html
+                assert opened.execute(sa.text("PRAGMA journal_mode")).scalar() == journal
+                assert opened.execute(sa.text("PRAGMA synchronous")).scalar() == synchronous
+    log.close()
+
+
+def test_a_log_that_wrote_ahead_goes_on_with_a_rollback_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python was linked with another SQLite since."""
+    monkeypatch.setattr(database, "wal_is_safe", lambda: True)
+    before = DecisionLog(sqlite_url(tmp_path / "data"))
+    before.append([decision("1")])
+    before.close()
+    monkeypatch.setattr(database, "wal_is_safe", lambda: False)
+    log = DecisionLog(sqlite_url(tmp_path / "data"))
+    log.append([decision("2")])
+    assert [kept.decision_id for kept in log.standing()] == ["1", "2"]
+    assert database.describe(log.engine) == f"SQLite {sqlite3.sqlite_version}, rollback journal"
+    assert database.integrity_problems(log.engine) == []
+    log.close()
+
+
+def test_a_damaged_log_is_named(tmp_path: Path) -> None:
+    log = DecisionLog(sqlite_url(tmp_path / "data"))
+    log.append([decision(str(number)) for number in range(2000)])
+    log.close()
+    file = tmp_path / "data" / "decisions.sqlite3"
+    data = bytearray(file.read_bytes())
+    middle = len(data) // 2 // 4096 * 4096
+    data[middle : middle + 4096] = b"\xff" * 4096
+    file.write_bytes(data)
+    damaged = DecisionLog(sqlite_url(tmp_path / "data"))
+    assert database.integrity_problems(damaged.engine)
+    damaged.close()
 
 
 def test_several_may_open_a_new_database_at_once(tmp_path: Path) -> None:
