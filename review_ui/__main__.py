@@ -75,6 +75,7 @@ def main(arguments: Sequence[str]) -> None:
     _warn(options.host, users)
     _load_repair_later()
     serve(app, listener, on_ready=lambda: _announce(url, manifest, browser=not options.no_browser))
+    session.close()
 
 
 def _rates(options: argparse.Namespace) -> Rates:

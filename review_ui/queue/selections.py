@@ -12,7 +12,7 @@ repeat must pass the filter like work.
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -40,15 +40,16 @@ _OFFERED = 5  # values that an error lists
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """`rows` of the queue in order, the same as flags, and how far the embeddings were that the order rests on.
+    """`rows` of the queue in order, the same as flags, and the sample_ids that gold is chosen from first.
 
-    `gold_ids` are the sample_ids that gold is chosen from first.
+    An order by images has the progress of the embedding, and the number of images that the order was made from.
     """
 
     rows: Rows
     passing: Flags
-    embedding: "EmbeddingProgress | None" = None
     gold_ids: frozenset[str] = frozenset()
+    embedding: "EmbeddingProgress | None" = None
+    embedded: int = 0
 
 
 class Selections:
@@ -62,7 +63,8 @@ class Selections:
         self._is_audit = is_audit
         self._has_gold = has_gold
         self._kept: OrderedDict[tuple[QueueFilter, str], Selection] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # of what is kept; never held for long
+        self._starting = threading.Lock()
         self._embeddings: ImageEmbeddings | None = None
 
     def of(self, wanted: QueueFilter, image_sha256: str = "") -> Selection:
@@ -71,9 +73,7 @@ class Selections:
         `image_sha256` is the image of the sample that `wanted.like` names.
         """
         kept = self.kept(wanted, image_sha256)
-        if kept and not self._is_stale(wanted, kept):
-            return kept
-        selection = self._select(wanted, image_sha256)
+        selection = (kept and self._with_progress(wanted, kept)) or self._select(wanted, image_sha256)
         with self._lock:
             self._kept[wanted, image_sha256] = selection
             while len(self._kept) > KEPT:
@@ -103,17 +103,20 @@ class Selections:
 
     def close(self, *, wait: bool = True) -> None:
         """End the embedding of images; what is embedded is kept."""
-        with self._lock:
+        with self._starting:
             if self._embeddings:
                 self._embeddings.close(wait=wait)
 
-    def _is_stale(self, wanted: QueueFilter, kept: Selection) -> bool:
-        """Whether enough was embedded since: for likeness anything, for diversity twice as much or all."""
-        if not wanted.needs_embeddings or kept.embedding is None or kept.embedding.is_complete:
-            return False
+    def _with_progress(self, wanted: QueueFilter, kept: Selection) -> Selection | None:
+        """The selection with the progress of now; None when enough was embedded since to make it again.
+
+        That is any image for likeness, and twice as many or all for diversity.
+        """
+        if kept.embedding is None or kept.embedding.is_complete:
+            return kept
         now = self._start_embeddings().progress()
-        grown = now.done > kept.embedding.done
-        return grown and (wanted.order == "likeness" or now.is_complete or now.done >= 2 * kept.embedding.done)
+        enough = kept.embedded + 1 if wanted.order == "likeness" else max(1, 2 * kept.embedded)
+        return None if now.is_complete or now.done >= enough else replace(kept, embedding=now)
 
     def _select(self, wanted: QueueFilter, image_sha256: str) -> Selection:
         self._check_order()
@@ -123,15 +126,15 @@ class Selections:
             rows = self._group_by_group(rows)
         gold_ids = self._trusted_ids(wanted.sources) if self._has_gold and wanted.sources else frozenset()
         if not wanted.needs_embeddings:
-            return Selection(rows, passing, None, gold_ids)
+            return Selection(rows, passing, gold_ids)
         embeddings = self._start_embeddings()
         progress = embeddings.progress()
         if wanted.order == "diversity":
-            return Selection(self._diverse(rows, embeddings), passing, progress, gold_ids)
+            return Selection(self._diverse(rows, embeddings), passing, gold_ids, progress, progress.done)
         rows = self._alike(rows, embeddings, image_sha256)
         passing = np.zeros_like(passing)
         passing[rows] = True
-        return Selection(rows, passing, progress, gold_ids)
+        return Selection(rows, passing, gold_ids, progress, progress.done)
 
     def _check_order(self) -> None:
         if self._is_audit:
@@ -202,7 +205,7 @@ class Selections:
 
     def _start_embeddings(self) -> "ImageEmbeddings":
         """The embeddings of all images that wait in the version; the first call starts to compute them."""
-        with self._lock:
+        with self._starting:
             if self._embeddings is None:
                 from review_ui.embedding.image_embeddings import ImageEmbeddings
 

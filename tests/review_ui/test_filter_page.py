@@ -80,6 +80,10 @@ def test_the_panel_filters_and_the_address_keeps_the_filter(page, server):
     expect(page.locator(".chips")).to_be_hidden()
     assert page.url.endswith("/")
     assert on_screen(page) == first
+    page.keyboard.press("/")
+    page.get_by_label("studio").check()
+    page.keyboard.press("Enter")
+    note(page, "3 of 3 left")
 
 
 def test_an_empty_filtered_queue_offers_to_clear_the_filter(page, server):

@@ -4,6 +4,7 @@ import random
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from manifests.decisions.audit import AuditedPart
 from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.files.blobs import BlobStore
 from manifests.store.manifest import ManifestStore
+from review_ui.embedding.image_embeddings import EmbeddingProgress
 from review_ui.embedding.k_center import k_center
 from review_ui.quality.gold import GoldSample
 from review_ui.queue.gold_mix import GoldMix, Rates
@@ -294,3 +296,15 @@ def test_gold_of_the_source_comes_first():
     mix.gold = {(name, "m"): GoldSample(name, "m", "i", 4, 4, "accept") for name in ("aa", "bb", "cc")}
     assert {mix.choose_gold((), {"bb"}).sample_id for _ in range(20)} == {"bb"}
     assert len({mix.choose_gold((), {"zz"}).sample_id for _ in range(50)}) == 3
+
+
+def test_an_order_made_of_half_the_images_is_kept_until_twice_as_many_are_embedded(session, monkeypatch):
+    embedded(session, "order=diversity")
+    selections = session._live.state.selections
+    [kept] = selections._kept.values()
+    for made_from, done, is_kept in ((3, 5, True), (3, 6, False), (6, 7, True), (6, 8, False)):
+        half = replace(kept, embedding=EmbeddingProgress(made_from, 8), embedded=made_from)
+        monkeypatch.setattr(selections._embeddings, "progress", lambda done=done: EmbeddingProgress(done, 8))
+        now = selections._with_progress(QueueFilter(order="diversity"), half)
+        assert (now is not None) == is_kept
+        assert now is None or now.embedding.done == done

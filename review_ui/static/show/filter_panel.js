@@ -67,11 +67,10 @@ export class FilterPanel {
 
   /** `feed` knows the filter and what the server says of it. */
   showChips(feed) {
-    const { filter, filtered, embedding, upcoming } = feed;
+    const { filter, filtered, embedding } = feed;
     const entries = [...filter];
     this.button.ariaPressed = String(entries.length > 0);
     this.chips.hidden = entries.length === 0;
-    if (this.chips.hidden) return this.chips.replaceChildren();
     const shown = JSON.stringify([entries, filtered, embedding]);
     if (this.shown === shown) return;
     this.shown = shown;
