@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+ORACLES := .venv-oracles
 
 IMAGES ?=
 PORT   ?= 7860
@@ -15,7 +16,7 @@ export GRADIO_ANALYTICS_ENABLED := False
 export HF_HUB_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test slow lint format bench clean
+.PHONY: help setup run test slow oracles lint format bench clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -40,6 +41,14 @@ test: $(STAMP) ## Run the tests but the slow ones
 slow: $(STAMP) ## Run the slow tests: several processes, servers, large networks
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 
+oracles: $(STAMP) $(ORACLES)/.installed ## Compare masks with FiftyOne's and Datumaro's own, installed in .venv-oracles
+	$(BIN)/python -m pytest tests/manifests/test_oracles.py
+
+$(ORACLES)/.installed: Makefile
+	$(PYTHON) -m venv $(ORACLES)
+	$(ORACLES)/bin/python -m pip install --quiet --disable-pip-version-check fiftyone==1.22.1 datumaro==1.13.12
+	@touch $@
+
 lint: $(STAMP) ## Check style, types and import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -57,5 +66,5 @@ bench: $(STAMP) ## Measure speed and memory as ratios against named baselines
 	$(BIN)/python -m review_ui.bench
 	$(BIN)/python -m manifests.bench
 
-clean: ## Remove caches and the virtual environment; data and manifests stay
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build *.egg-info
+clean: ## Remove caches and the virtual environments; data and manifests stay
+	rm -rf $(VENV) $(ORACLES) .mypy_cache .ruff_cache .pytest_cache build *.egg-info

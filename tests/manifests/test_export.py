@@ -320,23 +320,6 @@ def test_cvat_has_masks_in_the_colour_of_the_label_map(manifest: Manifest, tmp_p
             assert np.array_equal((np.asarray(image.convert("RGB")) == (192, 128, 128)).all(axis=2), person)
 
 
-@pytest.mark.filterwarnings("ignore")  # its own: deprecations of what it stands on
-def test_datumaro_which_cvat_reads_with_finds_the_masks(manifest: Manifest, tmp_path: Path) -> None:
-    datumaro = pytest.importorskip("datumaro")
-    export_version(manifest, "cvat", tmp_path / "out")
-    loaded = datumaro.Dataset.import_from(str(tmp_path / "out"), "voc_segmentation")
-    label = loaded.categories()[datumaro.AnnotationType.label].find("person")[0]
-    rows, seen = accepted(manifest), set()
-    for item in loaded:
-        person = np.zeros((HEIGHT, WIDTH), bool)
-        for annotation in item.annotations:
-            if annotation.label == label:
-                person |= np.asarray(annotation.image, bool)
-        assert np.array_equal(person * np.uint8(255), binary_mask(manifest, rows[item.id]))
-        seen.add(item.id)
-    assert seen == rows.keys()
-
-
 # WebDataset
 
 

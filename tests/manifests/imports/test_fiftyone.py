@@ -1,7 +1,7 @@
 """FiftyOne: a dataset that FiftyOne itself loads, and its own exports read back or refused.
 
 FiftyOne wants a MongoDB and is no dependency: the tests that need it run where it is installed and
-FIFTYONE_DATABASE_URI names a server.
+FIFTYONE_DATABASE_URI names a server. tests/manifests/test_oracles.py compares masks without a database.
 """
 
 import base64

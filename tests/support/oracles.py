@@ -1,0 +1,30 @@
+"""Other projects' own readers and writers, in an environment of their own that `make oracles` makes.
+
+FiftyOne and Datumaro pin other versions of the libraries that this project needs.
+"""
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from repository import ROOT
+
+from manifests.pixels.geometry import Pixels
+
+ORACLES_PYTHON = ROOT / ".venv-oracles/bin/python"
+
+
+def run_oracle(script: str, *arguments: Path) -> None:
+    """Run a Python script in the oracles' environment; skips the test where there is none."""
+    if not ORACLES_PYTHON.exists():
+        pytest.skip("needs FiftyOne and Datumaro in .venv-oracles; `make oracles` installs them and runs this test")
+    command = [str(ORACLES_PYTHON), "-W", "ignore", "-c", script, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def load_masks(file: Path) -> dict[str, Pixels]:
+    """The masks that an oracle saved with `np.savez`, by name: person or not -> 0 and 255."""
+    with np.load(file) as masks:
+        return {name: (masks[name] > 0) * np.uint8(255) for name in masks.files}
