@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from multiprocessing import get_context
@@ -80,9 +81,8 @@ def copy(root: Path) -> None:
 
 def publish_decisions(root: Path) -> None:
     """Write v2: CHANGED decisions folded."""
-    log = DecisionLog(f"sqlite:///{root / 'decisions.sqlite3'}")
-    publish(ManifestStore(root), log)
-    log.close()
+    with closing(DecisionLog(f"sqlite:///{root / 'decisions.sqlite3'}")) as log:
+        publish(ManifestStore(root), log)
 
 
 def add(root: Path) -> None:
@@ -137,12 +137,11 @@ def _make(root: Path, rows: int) -> None:
     )
     pending = manifest.read(["sample_id", "mask_sha256"], only={"status": "pending"})
     some = pending.take(pa.array(np.linspace(0, pending.num_rows - 1, CHANGED).astype(int))).to_pylist()
-    log = DecisionLog(f"sqlite:///{root / 'decisions.sqlite3'}")
-    log.append(
-        Decision(f"{number}", **mask, verdict="accept", reviewer="alice", decided_at=datetime(2026, 1, 2, tzinfo=UTC))
-        for number, mask in enumerate(some)
-    )
-    log.close()
+    with closing(DecisionLog(f"sqlite:///{root / 'decisions.sqlite3'}")) as log:
+        log.append(
+            Decision(f"{n}", **mask, verdict="accept", reviewer="alice", decided_at=datetime(2026, 1, 2, tzinfo=UTC))
+            for n, mask in enumerate(some)
+        )
 
 
 def _report_operations(directory: Path, sizes: Sequence[int], parts: Sequence[str]) -> None:

@@ -1,6 +1,7 @@
 """`python -m manifests publish`."""
 
 import argparse
+from contextlib import closing
 
 from manifests.cli.arguments import add_database_url
 from manifests.cli.converters import positive
@@ -24,5 +25,5 @@ def run(options: argparse.Namespace) -> None:
 
     store = ManifestStore(options.manifests)
     data_root = options.data or store.open().data_root
-    log = DecisionLog(options.database_url or sqlite_url(data_root))
-    print(publish(store, log, Policy(options.votes, options.conflicts)).path)
+    with closing(DecisionLog(options.database_url or sqlite_url(data_root))) as log:
+        print(publish(store, log, Policy(options.votes, options.conflicts)).path)

@@ -9,6 +9,7 @@ edits.py          repaired and chosen masks: into their rows, and back out
 error_bound.py    an audit's verdicts -> upper limit of wrong masks, after any look
 gold_verdicts.py  false accepts of damaged gold
 log.py            the append-only decision log
+log_parts.py      what restores and merges write to the log, also after a crash
 pairs.py          rows with two masks to choose from
 policy.py         standing votes -> the status of a mask
 publish.py        decision log + latest version -> next version

@@ -89,6 +89,10 @@ class DecisionLog:
                 events.append((row["seq"], _decision(row)))
         return events
 
+    def last_seq(self, connection: sa.Connection) -> int:
+        """The number of the last event; 0 without any."""
+        return connection.execute(sa.select(sa.func.max(_EVENTS.c.seq))).scalar() or 0
+
     def append(self, decisions: Iterable[Decision], connection: sa.Connection | None = None) -> list[str]:
         """Store decisions durably, in order, in one transaction; return their ids.
 

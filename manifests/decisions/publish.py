@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from manifests.decisions.decision import MaskKey
 from manifests.decisions.edits import EDIT_COLUMNS, Row, mask_before, replaced_columns, row_before
 from manifests.decisions.log import DecisionLog
+from manifests.decisions.log_parts import finish_interrupted
 from manifests.decisions.policy import ONE_VOTE, MaskVerdict, Policy
 from manifests.errors import UserError
 from manifests.store.manifest import Manifest, ManifestStore
@@ -36,6 +37,7 @@ def publish(store: ManifestStore, log: DecisionLog, policy: Policy = ONE_VOTE) -
     A verdict applies to one exact mask, whatever version it was shown from, so publishing while others generate or
     review is safe: later verdicts are in the next version.
     """
+    finish_interrupted(store, log)
     latest = store.open()
     parameters: dict[str, object] = {"votes": policy.votes, "conflicts": policy.conflicts}
 

@@ -137,7 +137,7 @@ def reasons_given(numbers: Statistics) -> pd.DataFrame:
     """`reason` and `rows`, the most frequent first. Rows without a reason are left out; several count singly."""
     counts = numbers.count("reason")
     single = counts.assign(reason=counts["reason"].map(reasons_of)).explode("reason")
-    given = folded(single.groupby("reason", as_index=False, sort=False)["rows"].sum(), "reason")
+    given = folded(single.groupby("reason", sort=False)[["rows"]].sum().reset_index(), "reason")
     return given[given["reason"] != NOT_STATED].sort_values("rows", ascending=False, kind="stable")
 
 

@@ -20,11 +20,9 @@ this log has votes, so it is written to this log: as a second look, by a reviewe
 alone, or, where reviewers there disagree, as a flag, which requests a second look here.
 """
 
-import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,9 +32,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from manifests.decisions.decision import FLAG, MERGE, Decision, Verdict
-from manifests.decisions.edits import mask_before
 from manifests.decisions.log import DecisionLog
+from manifests.decisions.log_parts import MERGE_LINEAGE, finish_interrupted, merged_verdicts, part_to_write
 from manifests.errors import UserError
 from manifests.files.blobs import BLOB_SUFFIXES, BlobError, BlobStore
 from manifests.progress import progress
@@ -46,17 +43,8 @@ from manifests.store.schema import SCHEMA, validate
 from manifests.versions.merged_splits import Move, join_groups, moves
 from manifests.versions.restore import blobs_of, require_blobs
 
-OPERATION = "merge"
-
 Prefer = Literal["ours", "theirs", "newest"]
 PREFERENCES: tuple[Prefer, ...] = get_args(Prefer)
-
-_DECISION_NAMESPACE = uuid.UUID("0b7c3c0e-3d4e-4a58-9a52-7a0c7b3b9a11")
-_VERDICT_COLUMNS = [
-    "sample_id", "mask_sha256", "edited_from", "rival_mask_sha256", "chosen_by", "status", "reason", "decided_at",
-    "reviewers",
-]  # fmt: skip
-_VERDICTS: dict[str, Verdict] = {"accepted": "accept", "rejected": "reject", "conflict": "skip"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +111,8 @@ def merge(
     MergeConflicts when they contradict each other and `prefer` isn't given. UserError when `other` has nothing new, or
     when blobs of its rows are missing or altered; CommitConflict when another writer commits meanwhile.
     """
+    if log:
+        finish_interrupted(store, log)
     latest = store.open()
     root = data_root or latest.data_root
     ours, theirs = latest.read(), other.read()
@@ -146,10 +136,13 @@ def merge(
         "conflicts": len(plan.conflicts),
         "splits_moved": [[*move, count] for side in moved for move, count in side.items()],
     }
-    with _written_to(log, from_there, other):
+    verdicts = list(merged_verdicts(from_there, log, other.digest, now=datetime.now(UTC))) if log else []
+    with part_to_write(log if verdicts else None, parameters) as connection:
         manifest = store.commit(
-            merged, parent=latest.version, operation=OPERATION, parameters=parameters, data_root=root
+            merged, parent=latest.version, operation=MERGE_LINEAGE, parameters=parameters, data_root=root
         )
+        if log and verdicts:
+            log.append(verdicts, connection)
     return Merged(manifest, ancestor, plan, *moved)
 
 
@@ -218,39 +211,6 @@ def copy_blobs(source: BlobStore, target: BlobStore, rows: pa.Table, *, whose: s
     with ThreadPoolExecutor() as threads:
         for _ in progress(threads.map(copy, sorted(names)), "copying blobs", total=len(names)):
             pass
-
-
-@contextmanager
-def _written_to(log: DecisionLog | None, rows: pa.Table, other: Manifest) -> Iterator[None]:
-    """Write the verdicts of `rows` on masks that the log knows, if the block succeeds."""
-    decisions = list(_verdicts(rows, log, other)) if log else []
-    if log is None or not decisions:
-        yield
-        return
-    with log.writing() as connection:
-        log.append(decisions, connection)
-        yield
-
-
-def _verdicts(rows: pa.Table, log: DecisionLog, other: Manifest) -> Iterator[Decision]:
-    judged = log.outcomes().keys()
-    by_person = pc.is_null(rows["decided_by"])  # a policy's verdict never replaces a person's
-    reviewed = rows.filter(pc.and_(pc.not_equal(rows["origin"], "ground_truth"), by_person))
-    for row in reviewed.select(_VERDICT_COLUMNS).to_pylist():
-        key = f"{other.digest}:{row['sample_id']}:{row['mask_sha256']}"
-        masks = {row["mask_sha256"], mask_before(row)}  # a publish looks at the verdicts on both
-        if any((row["sample_id"], mask) in judged for mask in masks) and row["status"] in _VERDICTS:
-            verdict = _VERDICTS[row["status"]]
-            yield Decision(
-                decision_id=str(uuid.uuid5(_DECISION_NAMESPACE, key)),  # the same in a repeated merge
-                sample_id=row["sample_id"],
-                mask_sha256=row["mask_sha256"],
-                verdict=verdict,
-                reviewer=" ".join([*row["reviewers"], MERGE]),
-                decided_at=row["decided_at"] or datetime.now(UTC),
-                reason=FLAG if verdict == "skip" else row["reason"],
-                purpose="second_look",
-            )
 
 
 def _has_rival(rows: pa.Table) -> np.ndarray:

@@ -7,23 +7,19 @@ its reviewer's undo: the masks wait for review again as in that version. Verdict
 undone since stay undone.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from manifests.decisions.decision import Decision
 from manifests.decisions.log import DecisionLog
+from manifests.decisions.log_parts import RESTORE, finish_interrupted, part_to_write, votes_since
 from manifests.errors import UserError, listed
 from manifests.files.blobs import BlobStore, blob_path
 from manifests.progress import progress
 from manifests.store.manifest import Manifest, ManifestStore
 from manifests.versions.diff import Diff, diff
-
-OPERATION = "restore"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +44,8 @@ def restore(
             f"expected a version of {store.root} to restore, found {old.path}; python -m manifests merge brings rows "
             "from elsewhere"
         )
+    if log:
+        finish_interrupted(store, log)
     latest, rows = store.open(), old.read()
     if latest.read().equals(rows):
         raise UserError(
@@ -58,36 +56,15 @@ def restore(
     later = tuple(votes_since(rows, log)) if log else ()
     undone = later if take_back else ()
     parameters = {"restored_version": old.version, "restored_digest": old.digest, "taken_back": len(undone)}
-    with _undone_in(log, undone):
+    with part_to_write(log if undone else None, parameters) as connection:
         manifest = store.commit(
-            rows, parent=latest.version, operation=OPERATION, parameters=parameters, data_root=old.data_root
+            rows, parent=latest.version, operation=RESTORE, parameters=parameters, data_root=old.data_root
         )
+        if log:
+            now = datetime.now(UTC)
+            for vote in undone:
+                log.undo(vote.decision_id, reviewer=vote.reviewer, now=now, connection=connection)
     return Restored(manifest, diff(latest, manifest), later)
-
-
-@contextmanager
-def _undone_in(log: DecisionLog | None, votes: Sequence[Decision]) -> Iterator[None]:
-    """Undo the votes, if the block succeeds."""
-    if log is None or not votes:
-        yield
-        return
-    with log.writing() as connection:
-        now = datetime.now(UTC)
-        for vote in votes:
-            log.undo(vote.decision_id, reviewer=vote.reviewer, now=now, connection=connection)
-        yield
-
-
-def votes_since(rows: pa.Table, log: DecisionLog) -> Iterator[Decision]:
-    """Standing votes on masks of `rows` that are later than the row's last one."""
-    votes = [decision for decision in log.standing() if decision.is_vote]
-    judged = pa.array({vote.sample_id for vote in votes}, pa.string())
-    reviewed = pc.and_(pc.is_in(rows["sample_id"], value_set=judged), pc.not_equal(rows["origin"], "ground_truth"))
-    columns = rows.filter(reviewed).select(["sample_id", "mask_sha256", "decided_at"]).to_pylist()
-    decided_at = {(row["sample_id"], row["mask_sha256"]): row["decided_at"] for row in columns}
-    for vote in votes:
-        if vote.key in decided_at and (decided_at[vote.key] is None or vote.decided_at > decided_at[vote.key]):
-            yield vote
 
 
 def blobs_of(rows: pa.Table) -> set[tuple[str, str]]:

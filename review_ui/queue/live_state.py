@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from manifests.decisions.audit import AuditedPart
 from manifests.decisions.log import DecisionLog
+from manifests.decisions.log_parts import finish_interrupted
 from manifests.decisions.policy import Policy
 from manifests.store.manifest import Manifest, ManifestStore
 from review_ui.queue.gold_mix import GoldMix
@@ -32,6 +33,7 @@ class LiveState:
         self._mix = mix
         self._now = now
         self._state: ReviewState | None = None
+        finish_interrupted(store, log)
         with log.writing() as connection:
             Leases.prepare(connection, now())
         self.load(manifest)

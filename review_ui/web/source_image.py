@@ -5,6 +5,7 @@ from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.compute as pc
 
 from manifests.errors import UserError
@@ -20,7 +21,7 @@ def source_view(manifest: Manifest, sample: OpenSample) -> dict[str, Any]:
 
     Raises UserError when the image isn't a file of this machine any more, or has other bytes than when it was labelled.
     """
-    import cv2  # here: the server starts without OpenCV
+    from PIL import Image  # here, as below: the server starts without
 
     from manifests.pixels.image_files import read_file
     from manifests.pixels.images import decode_image, encode_jpeg
@@ -35,9 +36,7 @@ def source_view(manifest: Manifest, sample: OpenSample) -> dict[str, Any]:
         raise UserError(f"expected the source image as it was labelled, found other bytes in {uri}")
     rgb = decode_image(data)
     height, width = rgb.shape[:2]
-    scale = min(1.0, MAX_SIDE_PX / max(width, height))
-    if scale < 1:
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+    small = Image.fromarray(rgb)
+    small.thumbnail((MAX_SIDE_PX, MAX_SIDE_PX), Image.Resampling.BOX)
     roi = {side: row[f"roi_{side}"] for side in "xywh"}
-    return {"image": b64encode(encode_jpeg(rgb)).decode(), "width": width, "height": height, "roi": roi}
+    return {"image": b64encode(encode_jpeg(np.asarray(small))).decode(), "width": width, "height": height, "roi": roi}
