@@ -39,17 +39,19 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="directory for the pictures")
     output = parser.parse_args(arguments).output
     output.mkdir(parents=True, exist_ok=True)
-    with (
-        tempfile.TemporaryDirectory() as directory,
-        _served(_make_dataset(Path(directory))) as url,
-        sync_playwright() as playwright,
-    ):
+    with tempfile.TemporaryDirectory() as directory, sync_playwright() as playwright:
+        root = _make_dataset(Path(directory))
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        for scheme in ("dark", "light"):
-            _desktop(browser, url, scheme, output)
-            _upright(browser, url, scheme, output, "tablet", TABLET)
-            _upright(browser, url, scheme, output, "phone", PHONE)
-        _gradio(browser, url, output)
+        with _served(root) as url:
+            for scheme in ("dark", "light"):
+                _desktop(browser, url, scheme, output)
+                _upright(browser, url, scheme, output, "tablet", TABLET)
+                _upright(browser, url, scheme, output, "phone", PHONE)
+            _gradio(browser, url, output)
+        _add_second_masks(root)
+        with _served(root) as url:
+            for scheme in ("dark", "light"):
+                _pair(browser, url, scheme, output)
         browser.close()
     print(output)
 
@@ -79,6 +81,11 @@ def _make_dataset(root: Path) -> Path:
 
     store.update(spoil, operation="spoil", parameters={}, data_root=root / "data")
     return root
+
+
+def _add_second_masks(root: Path) -> None:
+    teacher = ("--teacher", "grabcut", "--keep-both")
+    _run("pipeline.generate", "--relabel", "pending", *teacher, "--manifests", root / "manifests")
 
 
 def _run(module: str, *options: object) -> None:
@@ -181,6 +188,19 @@ def _repair(page: Page) -> None:
 def _upright(browser: Browser, url: str, scheme: str, output: Path, name: str, size: dict[str, int]) -> None:
     page = _open(browser, url, scheme, size)
     page.screenshot(path=output / f"review-{name}-{scheme}.png")
+    page.context.close()
+
+
+def _pair(browser: Browser, url: str, scheme: str, output: Path) -> None:
+    """Two masks of a sample, and only where they differ."""
+    page = _open(browser, url, scheme, DESKTOP)
+    for _ in range(3):
+        page.keyboard.press(" ")
+        _wait(page)
+    page.screenshot(path=output / f"review-pair-{scheme}.png")
+    page.keyboard.press("c")
+    page.wait_for_timeout(300)
+    page.screenshot(path=output / f"review-difference-{scheme}.png")
     page.context.close()
 
 

@@ -21,7 +21,9 @@ const EVERYWHERE = {
   filter: (viewer) => viewer.openFilter(),
 };
 const ON_STAGE = {
-  accept: (viewer, event) => viewer.decide("accept", event),
+  accept: (viewer, event) => viewer.decide("accept", event, { side: "A" }),
+  second: (viewer, event) => viewer.screen.isPair && viewer.decide("accept", event, { side: "B" }),
+  differ: (viewer) => viewer.screen.isPair && viewer.screen.toggle("differ"),
   reject: (viewer, event) => viewer.decide("reject", event),
   skip: (viewer, event) => viewer.decide("skip", event),
   flag: (viewer, event) => viewer.decide("skip", event, { reason: FLAG }),
@@ -90,7 +92,9 @@ function act(viewer, action, event) {
 
 function listenForClicks(viewer, root) {
   const actions = {
-    "#accept": (event) => viewer.decide("accept", event),
+    "#accept": (event) => viewer.decide("accept", event, { side: "A" }),
+    "#accept-b": (event) => viewer.decide("accept", event, { side: "B" }),
+    "#differ": () => viewer.screen.toggle("differ"),
     "#reject": (event) => viewer.decide("reject", event),
     "#skip": (event) => viewer.decide("skip", event),
     "#flag": (event) => viewer.decide("skip", event, { reason: FLAG }),

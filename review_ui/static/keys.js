@@ -1,7 +1,7 @@
 // The keyboard: which key asks for what. Single characters can be switched off (WCAG 2.1.4); arrows, Enter and Escape stay.
 
 const SHORTCUTS = {
-  a: "accept", x: "reject", e: "repair", " ": "skip", f: "flag", Backspace: "undo",
+  a: "accept", b: "second", c: "differ", x: "reject", e: "repair", " ": "skip", f: "flag", Backspace: "undo",
   v: "view", "[": "fainter", "]": "stronger", h: "hide", z: "zoom", i: "inset", o: "whole", g: "grid", l: "alike",
   "/": "filter", "?": "help",
 };

@@ -3,6 +3,7 @@
 
 import { toBase64 } from "./lib/base64.js";
 import { recalled, repaired, unrepaired } from "./picture/item.js";
+import { SIDES, sideOf, sidesOf, withSide } from "./picture/pair.js";
 import { SignIn, showAccount, whoAmI } from "./account.js";
 import { listen } from "./controls.js";
 import { dropFromAddress, filterOf, keepInAddress } from "./lib/address.js";
@@ -76,15 +77,22 @@ class Viewer {
 
   // Deciding --------------------------------------------------------------------------------------------------
 
-  /** Decide what is on stage; with `mask`, a PNG's bytes, the sample gets it in its mask's place. */
-  decide(verdict, event, { reason = null, mask = null } = {}) {
+  /**
+   * Decide what is on stage; with `mask`, a PNG's bytes, the sample gets it in its mask's place. Of two masks an accept takes
+   * the one of its `side`.
+   */
+  decide(verdict, event, { reason = null, mask = null, side = null } = {}) {
     const { stage, inGrid, isRepairing, clock } = this.screen;
     const { item } = stage;
     if (inGrid || isRepairing || !item || !stage.isPainted || (item.error && verdict !== "skip")) return;
     if (!stage.isVisible) return this.status.warn("This window is too small to judge a mask in: make it larger, or turn the phone upright.");
+    if (verdict === "accept" && this.screen.isPair && !side) return this.status.tell("Two masks: accept A or B.");
+    if (verdict === "accept" && this.isAskingWhich) return this.repair(side);
     if (verdict === "reject" && this.settings.ask && reason === null && !this.asking) return this.ask(item);
     this.asking = null;
-    const entry = { verdict, reason, decision_ms: clock.read(event.timeStamp), mode: "single", item: mask ? repaired(item, mask) : unrepaired(item), mask };
+    const choice = verdict === "accept" ? this.choice(item, side) : {};
+    const decided = mask ? repaired(item, mask, choice.side) : unrepaired(item);
+    const entry = { verdict, reason, decision_ms: clock.read(event.timeStamp), mode: "single", item: decided, mask, ...choice };
     if (this.screen.picked) this.replace(this.screen.picked, entry);
     else this.feed.remove([item]);
     this.settle([entry], event);
@@ -93,13 +101,26 @@ class Viewer {
     this.sayDone(inWords(entry));
   }
 
-  /** Open the editor on what is on stage. */
-  async repair() {
-    const { stage, editor, inGrid, isRepairing } = this.screen;
+  /** {side, chosen} of an accept of two masks: the side taken, or, of a past repair on stage, that which it began with. */
+  choice(item, side) {
+    const { sample } = unrepaired(item);
+    if (!sample.rival_mask_sha256) return {};
+    const taken = this.screen.isPair ? side : this.screen.picked?.side;
+    const { thumb } = item.ready?.pair?.[SIDES.indexOf(taken)] ?? {};
+    if (thumb) Object.assign(item, { thumb, side: taken });
+    return { side: taken, chosen: sidesOf(sample)[SIDES.indexOf(taken)]?.digest };
+  }
+
+  /** Open the editor on what is on stage; of two masks on that of a side, which is asked for. */
+  async repair(side = null) {
+    const { stage, editor, inGrid, isRepairing, isPair } = this.screen;
     if (inGrid || isRepairing || !stage.item?.ready || !stage.isPainted) return;
+    if (isPair && !side) return this.askWhich();
+    this.stopAskingWhich();
     this.screen.startRepair();
+    this.repairedSide = isPair ? side : null;
     try {
-      await editor.open(stage.item);
+      await editor.open(isPair ? { sample: withSide(stage.item.sample, side) } : stage.item);
       this.say("repair: draw on the person, Enter accepts the repaired mask, Escape leaves");
     } catch (error) {
       this.screen.endRepair();
@@ -114,7 +135,19 @@ class Viewer {
     this.isEncoding = true; // a second Enter changes nothing
     const mask = await editor.png().finally(() => (this.isEncoding = false));
     this.screen.endRepair({ accepted: true });
-    this.decide("accept", event, { mask });
+    this.decide("accept", event, { mask, side: this.repairedSide });
+  }
+
+  /** Let the next accept of A or B open the editor on that mask. */
+  askWhich() {
+    this.isAskingWhich = true;
+    this.status.tell("Repair which mask: A or B? Escape for neither.", { stays: true });
+  }
+
+  stopAskingWhich() {
+    if (!this.isAskingWhich) return;
+    this.isAskingWhich = false;
+    this.status.hush();
   }
 
   leaveRepair() {
@@ -177,12 +210,13 @@ class Viewer {
 
   post(entry) {
     entry.decision_id = newId();
-    const { decision_id, verdict, reason, decision_ms, mode, item, mask } = entry;
-    const { sample_id, mask_sha256 } = item.sample;
+    const { decision_id, verdict, reason, decision_ms, mode, item, mask, chosen } = entry;
+    const { sample_id, mask_sha256, rival_mask_sha256 } = unrepaired(item).sample;
     this.published = null;
     this.feed.noteDecided(sample_id);
     const repair = mask ? { mask: toBase64(mask) } : {};
-    this.outbox.add({ decision: { decision_id, sample_id, mask_sha256, verdict, reason, decision_ms, mode, tab: this.tab, ...repair } });
+    const choice = rival_mask_sha256 ? { rival_mask_sha256, ...(chosen ? { chosen_mask_sha256: chosen } : {}) } : {};
+    this.outbox.add({ decision: { decision_id, sample_id, mask_sha256, verdict, reason, decision_ms, mode, tab: this.tab, ...repair, ...choice } });
   }
 
   undo() {
@@ -268,6 +302,7 @@ class Viewer {
 
   /** Out of the zoom, or away from a reject that waits or a past decision; false when there was none of it. */
   back() {
+    if (this.isAskingWhich) return this.stopAskingWhich();
     if (this.asking) {
       this.asking = null;
       return this.screen.showState();
@@ -282,7 +317,7 @@ class Viewer {
   /** Load the last decisions after a reload, so that they can be changed and undone. */
   async recall() {
     const { decisions } = await request(`api/history?n=${RECALLED}`).catch(() => ({ decisions: [] }));
-    this.journal.recall(decisions.reverse().map(({ sample, ...entry }) => ({ mode: "single", ...entry, item: recalled(sample, entry) })));
+    this.journal.recall(decisions.reverse().map(({ sample, ...entry }) => ({ mode: "single", ...entry, ...pastChoice(sample, entry), item: recalled(sample, entry) })));
     this.screen.showState();
     await this.screen.firstPaint;
     await this.screen.strip.complete(this.journal.entries);
@@ -383,4 +418,9 @@ class Viewer {
   say(text) {
     this.status.say(text);
   }
+}
+
+/** {side, chosen} of a past accept of two masks, as the server tells it. */
+function pastChoice(sample, { chosen_mask_sha256 }) {
+  return chosen_mask_sha256 ? { side: sideOf(sample, chosen_mask_sha256), chosen: chosen_mask_sha256 } : {};
 }

@@ -19,13 +19,13 @@ export function scaleInto(box, { width, height }) {
 }
 
 /** How pictures are shown: the view, as large as `box` (CSS pixels) lets them be; equal keys mean equal frames. */
-export function makeLook({ view, opacity }, { width, height }, { isCell, ratio }) {
-  const key = [view, opacity, width, height, isCell, ratio].join();
-  return { key, view, opacity, box: { width, height }, isCell, ratio };
+export function makeLook({ view, opacity, differ }, { width, height }, { isCell, ratio }) {
+  const key = [view, opacity, differ, width, height, isCell, ratio].join();
+  return { key, view, opacity, differ, box: { width, height }, isCell, ratio };
 }
 
 /** {key, panes: [{image, scale}]}: the picture as `look` wants it, or through other panes. */
-export function renderFrame(picture, look, panes = panesOf(look)) {
+export function renderFrame(picture, look, panes = panesOf(look, picture)) {
   const scale = scaleInto(paneBox(look.box, panes.length), picture);
   const rendered = panes.map((pane) => {
     const width = Math.max(1, Math.round(picture.width * scale * look.ratio));

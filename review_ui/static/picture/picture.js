@@ -2,6 +2,7 @@
 
 import { Edge } from "./edge.js";
 import { outlineOf } from "./frame.js";
+import { SIDES, isPair, joined, withSide } from "./pair.js";
 import { noteSignedOut } from "../lib/request.js";
 
 const MAX_SIDE_PX = 1600; // more than the stage shows; keeps 16 prepared samples within about 400 MB
@@ -16,10 +17,15 @@ let underWay = 0;
 let lastId = 0;
 
 /**
- * Fetch and prepare a sample, see picture_worker.js, and draw its `frame` for a look if there is one; rejects with an
- * Error that says what is missing.
+ * Fetch and prepare a sample, see picture_worker.js, and draw its `frame` for a look if there is one, and the sample has one
+ * mask; rejects with an Error that says what is missing.
  */
-export async function loadPicture(sample, look, { maxSidePx = MAX_SIDE_PX } = {}) {
+export async function loadPicture(sample, look, options = {}) {
+  if (!isPair(sample)) return loadOne(sample, look, options);
+  return joined(await Promise.all(SIDES.map((side) => loadOne(withSide(sample, side), null, options))));
+}
+
+async function loadOne(sample, look, { maxSidePx = MAX_SIDE_PX }) {
   const scale = Math.min(1, maxSidePx / Math.max(sample.width, sample.height));
   const size = { width: Math.max(1, Math.round(sample.width * scale)), height: Math.max(1, Math.round(sample.height * scale)) };
   const picture = await inTurn(async () => {
@@ -43,8 +49,8 @@ async function inTurn(job) {
 }
 
 /** Give the memory back; the thumb stays. */
-export function releasePicture({ photo, shade, person }, frame) {
-  for (const image of [photo, shade, person]) image.close();
+export function releasePicture(picture, frame) {
+  for (const { photo, shade, person } of picture.pair ?? [picture]) for (const image of [photo, shade, person]) image.close();
   for (const { image } of frame?.panes ?? []) image.close();
 }
 

@@ -4,9 +4,9 @@ import { contour } from "./contour.js";
 import { doubtfulPlace } from "./doubtful.js";
 import { outlineOf, renderFrame } from "./frame.js";
 import { PERSON_LEVEL, TINT, greyLevels, packed } from "./levels.js";
+import { shapeOf } from "./shape.js";
 
-const OPAQUE = packed(255, 255, 255, 255);import { shapeOf } from "./shape.js";
-
+const OPAQUE = packed(255, 255, 255, 255);
 const THUMB_PX = 96;
 const THUMB_TINT = 0.65;
 const GROUNDS = [[0, 168, 84], [214, 51, 140], [44, 96, 224], [240, 190, 30]]; // RGB, loud on purpose

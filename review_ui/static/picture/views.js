@@ -1,5 +1,7 @@
 // The ways to look at a sample. A view is one or two panes; a pane draws a prepared picture in the picture's pixels.
 
+import { pairPanes } from "./pair.js";
+
 const LINE = "#ffe14d"; // the edge, on a dark halo: seen on any picture, also without telling red from green
 const HALO = "rgba(0, 0, 0, 0.7)";
 const CALM_GROUND = "#5f9e8f"; // behind the cut-out: unlike skin, hair and most walls, and easy on the eye
@@ -21,9 +23,10 @@ export function neighbour(name, step) {
   return names[(names.indexOf(name) + step + names.length) % names.length];
 }
 
-/** What draws a picture in a view; a cell of the grid has room for the first pane only. */
-export function panesOf({ view, isCell }) {
+/** What draws a picture in a view; a cell of the grid has room for the first pane only, and two masks take one each. */
+export function panesOf({ view, isCell, differ }, picture) {
   const { panes } = VIEWS[view] ?? VIEWS.side;
+  if (picture?.pair) return pairPanes(panes[0], differ);
   return isCell ? panes.slice(0, 1) : panes;
 }
 

@@ -21,7 +21,7 @@ export class Editor {
     this.onProblem = onProblem;
     this.canvas = root.querySelector(".editor");
     this.scene = root.querySelector(".scene");
-    this.kept = new Map(); // sample_id -> values of a repair that was left or refused
+    this.kept = new Map(); // a mask's URL -> values of a repair that was left or refused
     this.item = null;
     this.isEraser = false;
     this.isSmart = false;
@@ -59,7 +59,7 @@ export class Editor {
       ]);
       if (this.item !== item) return photo.close();
       this.photo = photo;
-      this.draft = new Draft(levels, sample, this.kept.get(sample.sample_id));
+      this.draft = new Draft(levels, sample, this.kept.get(sample.mask_url));
     } catch (error) {
       if (this.item === item) this.item = null;
       throw error;
@@ -72,8 +72,8 @@ export class Editor {
   /** Close it; what was drawn is kept, unless it was `accepted`, for the next time this sample is opened. */
   close({ accepted = false } = {}) {
     const { sample } = this.item;
-    if (!accepted && this.draft?.isChanged) this.kept.set(sample.sample_id, this.draft.levels);
-    else this.kept.delete(sample.sample_id);
+    if (!accepted && this.draft?.isChanged) this.kept.set(sample.mask_url, this.draft.levels);
+    else this.kept.delete(sample.mask_url);
     this.photo?.close();
     this.item = this.draft = this.photo = this.pointer = null;
     this.canvas.hidden = true;
@@ -86,7 +86,7 @@ export class Editor {
 
   /** Keep the values of a repair that wasn't stored. */
   async keep(sample, png) {
-    this.kept.set(sample.sample_id, await levelsOf(new Blob([png]), sample));
+    this.kept.set(sample.mask_url, await levelsOf(new Blob([png]), sample));
   }
 
   // Strokes ---------------------------------------------------------------------------------------------------

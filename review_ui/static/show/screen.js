@@ -4,6 +4,7 @@ import { Editor } from "../repair/editor.js";
 import { LookingTime } from "./clock.js";
 import { Grid } from "./grid.js";
 import { prepare } from "../picture/item.js";
+import { isPair } from "../picture/pair.js";
 import { captionFor, noticeFor } from "./notices.js";
 import { Stage } from "./stage.js";
 import { inWords } from "./status.js";
@@ -50,7 +51,17 @@ export class Screen {
   }
 
   get inGrid() {
-    return this.settings.grid && this.canGrid && !this.picked;
+    return this.settings.grid && this.canGrid && !this.picked && !this.isPairNext; // two masks want the room of a sample
+  }
+
+  get isPairNext() {
+    const [next] = this.feed.upcoming;
+    return Boolean(next && isPair(next.sample));
+  }
+
+  /** Whether two masks are on stage to choose from. */
+  get isPair() {
+    return Boolean(!this.inGrid && this.stage.item && isPair(this.stage.item.sample));
   }
 
   /** How the next samples will be shown, see frame.js. */
@@ -79,6 +90,7 @@ export class Screen {
   show() {
     if (this.isRepairing) this.endRepair();
     this.viewer.asking = null;
+    this.viewer.stopAskingWhich();
     this.clock.stop();
     this.showFrame();
     this.feed.ahead = this.inGrid ? Math.max(AHEAD, 2 * this.grid.pageSize) : AHEAD;
@@ -119,8 +131,9 @@ export class Screen {
 
   showPage() {
     this.grid.fitTo(this.feed.upcoming.map((item) => item.sample));
-    const items = this.feed.upcoming.slice(0, this.grid.pageSize);
-    const isShort = items.length < this.grid.pageSize && (this.feed.asking || this.feed.remaining === null);
+    const end = this.feed.upcoming.findIndex(({ sample }) => isPair(sample)); // it comes after this page, alone
+    const items = this.feed.upcoming.slice(0, end < 0 ? this.grid.pageSize : Math.min(end, this.grid.pageSize));
+    const isShort = end < 0 && items.length < this.grid.pageSize && (this.feed.asking || this.feed.remaining === null);
     this.stage.show(null);
     this.grid.hide();
     if (isShort) this.feed.refill(); // its answer comes here again
@@ -175,7 +188,9 @@ export class Screen {
     this.showTools();
     const item = this.stage.isPainted ? this.stage.item : null;
     const enable = (selector, isOn) => (this.root.querySelector(selector).disabled = !isOn);
-    for (const id of ["#accept", "#reject", "#repair"]) enable(id, item && !item.error);
+    for (const id of ["#accept", "#accept-b", "#reject", "#repair"]) enable(id, item && !item.error);
+    this.root.classList.toggle("in-pair", this.isPair);
+    this.root.querySelector("#accept .word").textContent = this.isPair ? "Accept A" : "Accept";
     for (const id of ["#skip", "#flag"]) enable(id, item);
     enable("#undo", !journal.isEmpty);
     enable("#alike", this.canGrid && this.current);

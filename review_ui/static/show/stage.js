@@ -84,14 +84,22 @@ export class Stage {
     this.panel.hidden = true;
     this.figure.hidden = false;
     this.element.classList.toggle("zoomed", Boolean(this.zoom));
-    this.canvases[1].hidden = this.view.panes.length < 2;
-    this.canvases[0].ariaLabel = `Photograph and mask: ${this.isBare ? "mask hidden" : this.view.label}`;
+    this.canvases[1].hidden = this.panes.length < 2;
+    this.label(picture);
     if (this.zoom) this.drawZoomed();
     else this.drawWhole(picture);
   }
 
+  /** What screen readers say of the canvases. */
+  label({ pair }) {
+    const view = this.isBare ? "mask hidden" : this.view.label;
+    const areBoth = pair && this.panes.length === 2;
+    this.canvases[0].ariaLabel = `Photograph and mask${areBoth ? " A" : ""}: ${pair && !areBoth ? "where the two masks differ" : view}`;
+    this.canvases[1].ariaLabel = areBoth ? `Photograph and mask B: ${view}` : "The person cut out by the mask";
+  }
+
   drawWhole(picture) {
-    const pane = paneBox(this.box, this.view.panes.length);
+    const pane = paneBox(this.box, this.panes.length);
     this.figure.style.setProperty("--pane-width", `${pane.width}px`);
     this.figure.style.setProperty("--pane-height", `${pane.height}px`);
     this.figure.classList.toggle("stacked", pane.isStacked);
@@ -119,7 +127,7 @@ export class Stage {
   }
 
   zoomedSize() {
-    return paneBox(this.box, this.view.panes.length);
+    return paneBox(this.box, this.panes.length);
   }
 
   /** Whether there is room to see what is to be judged. */
@@ -134,7 +142,7 @@ export class Stage {
 
   /** What draws the view now. */
   get panes() {
-    const panes = panesOf(this.look);
+    const panes = panesOf(this.look, this.item?.ready);
     return this.isBare ? panes.map(() => bare) : panes;
   }
 
@@ -190,7 +198,7 @@ export class Stage {
   }
 
   get fitScale() {
-    return scaleInto(paneBox(this.box, this.view.panes.length), this.item.ready);
+    return scaleInto(paneBox(this.box, this.panes.length), this.item.ready);
   }
 
   travel(steps) {

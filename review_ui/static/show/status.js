@@ -9,19 +9,19 @@ export const MARKS = { accept: "✓", reject: "✕", skip: "⇥", flag: "⚑" };
 export const VERDICT_WORDS = { accept: "accepted", reject: "rejected", skip: "skipped" };
 export const FLAG = "flag"; // the reason of a skip that asks the lead to look
 
-/** A decision in words: "rejected: hair". */
-export function inWords({ verdict, reason }) {
+/** A decision in words: "rejected: hair", "accepted B". */
+export function inWords({ verdict, reason, side }) {
   if (verdict === "skip" && reason === FLAG) return "flagged for the lead";
-  return VERDICT_WORDS[verdict] + (reason ? `: ${reason}` : "");
+  return VERDICT_WORDS[verdict] + (side ? ` ${side}` : "") + (reason ? `: ${reason}` : "");
 }
 
 /** File, size, why it comes now: "IMG_1234.jpg · 480 × 640 · doubt 0.86 · 2 pieces". */
-function aboutOf({ sample: { name, width, height, doubt }, ready }) {
-  const { pieces = 1, holes = 0 } = ready?.shape ?? {};
+function aboutOf({ sample: { name, width, height, doubt, rival_iou }, ready }) {
+  const { pieces = 1, holes = 0 } = ready?.pair ? {} : (ready?.shape ?? {});
   const found = [
     name,
     `${width} × ${height}`,
-    doubt === null || doubt === undefined ? "" : `doubt ${doubt.toFixed(2)}`,
+    ready?.pair ? `2 masks, IoU ${rival_iou.toFixed(2)}` : doubt === null || doubt === undefined ? "" : `doubt ${doubt.toFixed(2)}`,
     pieces === 0 ? "no person" : pieces > 1 ? `${pieces} pieces` : "",
     holes > 1 ? `${holes} holes` : holes === 1 ? "1 hole" : "",
   ];

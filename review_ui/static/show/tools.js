@@ -54,6 +54,7 @@ export class Tools {
     for (const button of this.views) button.ariaPressed = String(button.dataset.view === this.settings.view);
     find("#opacity").textContent = `${Math.round(this.settings.opacity * 100)} %`;
     Object.assign(find("#zoom"), { ariaPressed: String(isZoomed), disabled: isGrid });
+    find("#differ").ariaPressed = String(this.settings.differ);
     Object.assign(find("#inset"), { ariaPressed: String(this.settings.inset), disabled: isGrid });
     find("#whole-image").disabled = isGrid;
     Object.assign(find("#grid"), { ariaPressed: String(isGrid), disabled: !canGrid });
