@@ -44,10 +44,6 @@ class Labeller(Generic[Item]):
         self._teacher = teacher
         self._blobs = blobs
 
-    def label(self, item: Item) -> RowsOrQuarantine:
-        """Run all four steps on one item."""
-        return self.store(self.propose([self.prepare(self.read(item))])[0])
-
     def read(self, item: Item) -> Opened[Item] | QuarantineRow:
         """Read the image's bytes."""
         try:

@@ -326,7 +326,8 @@ SNIPPETS = re.findall(r"```python\n(.*?)```", (ROOT / "docs/deploy.md").read_tex
 def test_each_snippet_of_the_page_finds_the_person(
     snippet: str, exported: Path, astronaut: Image.Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    (tmp_path / "exported").symlink_to(exported)
+    (tmp_path / "exported").mkdir()
+    (tmp_path / "exported/starter").symlink_to(exported)
     astronaut.save(tmp_path / "portrait.jpg")
     monkeypatch.chdir(tmp_path)
     names: dict[str, np.ndarray] = {}

@@ -16,11 +16,11 @@ import torch
 from torch import Generator, Tensor
 
 from manifests.errors import UserError
-from manifests.files.blobs import BlobError, BlobStore
+from manifests.files.blobs import BlobStore
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.masks import PERSON_LEVEL, Mask
 from manifests.progress import progress
-from manifests.samples.pair import PairRow, read_pair
+from manifests.samples.pair import read_pair
 from manifests.store.training_rows import AcceptedRow
 from trainer.data.preprocessing import Preprocessing
 from trainer.data.rank_slice import WHOLE, RankSlice
@@ -92,18 +92,6 @@ def decoded(
                     raise attempt
 
 
-def read_matched_pair(blobs: BlobStore, row: PairRow) -> tuple[Pixels, Pixels]:
-    """`read_pair`, with BlobError, too, when image and mask differ in size."""
-    rgb, mask = read_pair(blobs, row)
-    if rgb.shape[:2] != mask.shape:
-        image_path, mask_path = (row["image"], row["mask"]) if isinstance(row, Mapping) else (row.image, row.mask)
-        raise BlobError(
-            f"expected a mask of the size of {image_path}, {rgb.shape[1]}x{rgb.shape[0]} px, found "
-            f"{mask.shape[1]}x{mask.shape[0]} px in {mask_path}; import the pair again"
-        )
-    return rgb, mask
-
-
 def batches(
     samples: Samples,
     batch_size: int,
@@ -150,7 +138,7 @@ def _attempt(
 
 
 def _decode(row: AcceptedRow, blobs: BlobStore, preprocessing: Preprocessing) -> tuple[Pixels, Pixels, TrueMask]:
-    rgb, mask = read_matched_pair(blobs, row)
+    rgb, mask = read_pair(blobs, row)
     image = preprocessing.resize(rgb).transpose(2, 0, 1)  # (S, S, 3) -> (3, S, S)
     label = preprocessing.resize(mask)
     return image, label, TrueMask(np.packbits(mask >= PERSON_LEVEL), *mask.shape)

@@ -24,11 +24,12 @@ from manifests.pixels.image_files import save_image
 from manifests.pixels.masks import PERSON, PERSON_LEVEL, PERSON_PROB, Mask
 from manifests.pixels.metrics import Interval, Metrics, MetricsAccumulator
 from manifests.progress import progress
+from manifests.samples.pair import read_pair
 from manifests.store.manifest import Manifest
 from manifests.store.training_rows import AcceptedRow, SplitOrAll, require_rows
 from trainer.data.augmentation import BORDER_GREY
 from trainer.data.preprocessing import Preprocessing
-from trainer.data.samples import Samples, read_matched_pair
+from trainer.data.samples import Samples
 from trainer.device import pick_device
 from trainer.evaluate.negatives import (
     false_person_shares,
@@ -158,7 +159,7 @@ def _person_free(choice: str | None, rows: Sequence[AcceptedRow], blobs: BlobSto
 
 def _pictures(rows: Sequence[AcceptedRow], blobs: BlobStore) -> Iterator[tuple[AcceptedRow, Pixels, Mask]]:
     for row in progress(rows, "evaluating", total=len(rows)):
-        rgb, mask = read_matched_pair(blobs, row)
+        rgb, mask = read_pair(blobs, row)
         yield row, rgb, mask >= PERSON_LEVEL
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from manifests.pixels.geometry import Box, Pixels, crop
 from manifests.pixels.onnx_segmenter import Prob
 from trainer.inference.predictors import Predictor
-from trainer.predict.localize.localizers import Localizer, whole_picture
+from trainer.predict.localize.localizers import Localizer, WholeImage
 from trainer.predict.localize.roi import predict_in_rois
 from trainer.predict.localize.tiles import blended, joined, tile_boxes
 from trainer.predict.postprocess import Postprocess
@@ -18,7 +18,7 @@ class PersonPredictor:
     """A Predictor itself, for any use of one."""
 
     predictor: Predictor
-    localizer: Localizer = whole_picture
+    localizer: Localizer = field(default_factory=WholeImage)
     postprocess: Postprocess = field(default_factory=Postprocess)
 
     @property
@@ -28,7 +28,7 @@ class PersonPredictor:
     def person_prob(self, rgb: Pixels) -> Prob:
         """RGB uint8 (H, W, 3) -> person probability float32 (H, W) in [0, 1]."""
         image = Box.whole(rgb)
-        boxes = [image] if self.localizer is whole_picture else tile_boxes(image)
+        boxes = [image] if isinstance(self.localizer, WholeImage) else tile_boxes(image)
         prob = self._localized(rgb)
         if len(boxes) > 1:
             prob = joined(blended(image, boxes, lambda box: self._localized(crop(rgb, box))), prob)

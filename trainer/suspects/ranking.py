@@ -24,9 +24,9 @@ from manifests.files.blobs import BlobStore
 from manifests.pixels.masks import PERSON_LEVEL, Mask
 from manifests.pixels.onnx_segmenter import Prob
 from manifests.progress import progress
+from manifests.samples.pair import read_pair
 from manifests.samples.sample import Row
 from manifests.store.manifest import Manifest
-from trainer.data.samples import read_matched_pair
 from trainer.device import pick_device
 from trainer.inference.predictors import Predictor, open_predictor
 from trainer.suspects.label_quality import SCORES
@@ -125,7 +125,7 @@ def score_rows(table: pa.Table, judges: Sequence[Judge], blobs: BlobStore, names
 
 def _opinions(row: Row, judges: Sequence[Judge], blobs: BlobStore) -> tuple[Prob, Mask]:
     """The judges' mean person probability (H, W), and the mask bool (H, W)."""
-    rgb, mask = read_matched_pair(blobs, row)
+    rgb, mask = read_pair(blobs, row)
     prob: Prob = np.mean([judge.predictor.person_prob(rgb) for judge in judges], axis=0)
     return prob, mask >= PERSON_LEVEL
 

@@ -28,7 +28,8 @@ from pipeline.labelling.destination import Destination
 from pipeline.labelling.label import LabelWork
 from pipeline.labelling.labeller import Labeller
 from pipeline.labelling.relabel import RelabelItem, RelabelWork
-from pipeline.labelling.shards import process_shard, read_quarantine, read_rows, split_into_shards
+from pipeline.labelling.shards import label_all, process_shard, read_quarantine, read_rows, split_into_shards
+from pipeline.labelling.work import RowsOrQuarantine
 from pipeline.sources import Origins, Picture, default_source, find_mask_encoding, find_pictures, without_blobs
 from pipeline.teachers import TeacherOptions, load_teacher
 
@@ -43,6 +44,11 @@ def blobs(tmp_path: Path) -> BlobStore:
 def labeller(blobs: BlobStore, origins: Origins = ORIGINS) -> Labeller[Picture]:
     teacher = None if origins.encoding else load_teacher("grabcut")  # with masks nobody is asked
     return Labeller(LabelWork(origins), default_detector(), teacher, blobs)
+
+
+def label(labeller: Labeller[Picture], picture: Picture) -> RowsOrQuarantine:
+    [outcome] = label_all(labeller, [picture], threads=1)
+    return outcome
 
 
 def rows_of(outcome: list[Row] | dict[str, str | None]) -> list[Row]:
@@ -60,7 +66,7 @@ def test_each_odd_picture_is_used_or_quarantined(
     bad_pictures: Path, blobs: BlobStore, name: str, reason: str | None
 ) -> None:
     before = (bad_pictures / name).read_bytes()
-    outcome = labeller(blobs).label(Picture(bad_pictures / name))
+    outcome = label(labeller(blobs), Picture(bad_pictures / name))
     if reason is None:
         [row] = rows_of(outcome)
         assert row["origin"] == "teacher"
@@ -74,7 +80,7 @@ def test_each_odd_picture_is_used_or_quarantined(
 
 def test_a_rotated_photo_gives_the_upright_sample(bad_pictures: Path, blobs: BlobStore) -> None:
     rotated, upright = (
-        rows_of(labeller(blobs).label(Picture(bad_pictures / name)))[0] for name in ("rotated.jpg", "good.jpg")
+        rows_of(label(labeller(blobs), Picture(bad_pictures / name)))[0] for name in ("rotated.jpg", "good.jpg")
     )
     assert (rotated["width"], rotated["height"]) == (upright["width"], upright["height"])
     assert abs(rotated["face_x"] - upright["face_x"]) < 5
@@ -82,7 +88,7 @@ def test_a_rotated_photo_gives_the_upright_sample(bad_pictures: Path, blobs: Blo
 
 
 def test_a_missing_file_is_quarantined_with_the_systems_reason(tmp_path: Path, blobs: BlobStore) -> None:
-    outcome = labeller(blobs).label(Picture(tmp_path / "gone.jpg"))
+    outcome = label(labeller(blobs), Picture(tmp_path / "gone.jpg"))
     assert isinstance(outcome, dict)
     assert (outcome["reason"], outcome["detail"]) == ("unreadable file", "No such file or directory")
 
@@ -90,13 +96,13 @@ def test_a_missing_file_is_quarantined_with_the_systems_reason(tmp_path: Path, b
 def test_a_full_disk_is_no_fault_of_the_picture(bad_pictures: Path, tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file where the data root should be")
     with pytest.raises(OSError, match="data"):
-        labeller(BlobStore(tmp_path / "data")).label(Picture(bad_pictures / "good.jpg"))
+        label(labeller(BlobStore(tmp_path / "data")), Picture(bad_pictures / "good.jpg"))
 
 
 def test_case_2_stores_the_pixels_of_the_roi_and_where_it_was(shared: Path, blobs: BlobStore) -> None:
     path = next(iter(sorted((shared / "data/raw_fullbody/images").glob("*.jpg"))))
     rgb = decode_image(path.read_bytes())
-    for row in rows_of(labeller(blobs).label(Picture(path))):
+    for row in rows_of(label(labeller(blobs), Picture(path))):
         roi = Box(row["roi_x"], row["roi_y"], row["roi_w"], row["roi_h"])
         stored = decode_image(blobs.read(row["image"], row["image_sha256"]))
         assert roi.w * roi.h < rgb.shape[0] * rgb.shape[1]  # a full-body photo is cropped
@@ -109,7 +115,7 @@ def test_case_1_crops_image_and_mask_alike(shared: Path, blobs: BlobStore) -> No
     fullbody = shared / "data/fullbody"
     origins = Origins("fullbody", encoding=MaskEncoding("0/255"))
     picture = Picture(fullbody / "images/0001.jpg", fullbody / "masks/0001.png")
-    [row] = rows_of(labeller(blobs, origins).label(picture))
+    [row] = rows_of(label(labeller(blobs, origins), picture))
     roi = Box(row["roi_x"], row["roi_y"], row["roi_w"], row["roi_h"])
     assert picture.mask is not None
     whole = read_mask_values(picture.mask)
@@ -123,15 +129,16 @@ def test_case_1_leaves_out_faces_that_nobody_labelled(shared: Path, blobs: BlobS
     whole = read_mask_values(fullbody / "masks/0001.png")
     Image.fromarray(np.zeros_like(whole)).save(tmp_path / "0001.png")
     picture = Picture(fullbody / "images/0001.jpg", tmp_path / "0001.png")
-    outcome = labeller(blobs, Origins("fullbody", encoding=MaskEncoding("0/255"))).label(picture)
+    outcome = label(labeller(blobs, Origins("fullbody", encoding=MaskEncoding("0/255"))), picture)
     assert isinstance(outcome, dict)
     assert outcome["reason"] == "no face in the mask"
 
 
 def test_case_1_quarantines_a_mask_of_another_size(bad_pictures: Path, blobs: BlobStore, tmp_path: Path) -> None:
     Image.new("L", (20, 20), 255).save(tmp_path / "good.png")
-    outcome = labeller(blobs, Origins("x", encoding=MaskEncoding("0/255"))).label(
-        Picture(bad_pictures / "good.jpg", tmp_path / "good.png")
+    outcome = label(
+        labeller(blobs, Origins("x", encoding=MaskEncoding("0/255"))),
+        Picture(bad_pictures / "good.jpg", tmp_path / "good.png"),
     )
     assert isinstance(outcome, dict)
     assert outcome["reason"] == "mask and image differ in size"

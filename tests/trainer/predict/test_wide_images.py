@@ -10,7 +10,7 @@ from PIL import Image
 from manifests.pixels.geometry import Box, Pixels
 from manifests.pixels.onnx_segmenter import Prob
 from trainer.inference.predictors import Predictor, open_predictor
-from trainer.predict.localize.localizers import MaskLocalizer
+from trainer.predict.localize.localizers import LOCALIZERS, MaskLocalizer
 from trainer.predict.localize.roi import predict_in_rois
 from trainer.predict.localize.tiles import MAX_ASPECT, MAX_TILES, blended, joined, tile_boxes
 from trainer.predict.person_predictor import PersonPredictor
@@ -72,6 +72,13 @@ def test_without_a_localizer_the_network_sees_the_whole_image() -> None:
     network = Watching()
     PersonPredictor(network).person_prob(np.zeros((20, 400, 3), np.uint8))
     assert network.shapes == [(20, 400)]
+
+
+@pytest.mark.parametrize("name", LOCALIZERS)
+def test_a_predictors_digest_is_the_same_in_every_process(name: str) -> None:
+    digest = PersonPredictor(Watching(), LOCALIZERS[name]()).digest
+    assert " at 0x" not in digest
+    assert digest == PersonPredictor(Watching(), LOCALIZERS[name]()).digest
 
 
 @pytest.mark.parametrize("height", [1, 7, 100])

@@ -10,9 +10,10 @@ import numpy.typing as npt
 from manifests.errors import UserError
 from manifests.files.blobs import sha256_hex
 from manifests.pixels.geometry import Pixels
-from manifests.pixels.onnx_segmenter import Prob, squeeze, stretch
+from manifests.pixels.onnx_segmenter import Prob
 from trainer.inference.runtimes.metadata import Metadata
 from trainer.inference.runtimes.packages import optional
+from trainer.inference.runtimes.square import prob_of_square
 
 METADATA = "maskfoundry"  # in the model's rt_info
 FLOAT32 = "f32"  # its own choice, bf16 where the CPU has it, moves masks
@@ -46,9 +47,7 @@ class OpenvinoFile:
         self.digest = sha256_hex(path.read_bytes() + weights.read_bytes())
 
     def person_prob(self, rgb: Pixels) -> Prob:
-        side = self.metadata.input_px
-        batch = squeeze(rgb, side, side).transpose(2, 0, 1)[None]
-        return stretch(self.run(batch)[0, 0], *rgb.shape[:2])
+        return prob_of_square(self.run, rgb, self.metadata.input_px)
 
     def run(self, batch: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """RGB uint8 (1, 3, S, S) -> person probability (1, 1, S, S)."""

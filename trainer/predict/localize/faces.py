@@ -27,7 +27,7 @@ class FaceFinder:
     """A face detector that loads MTCNN at the first image."""
 
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    _network: "MTCNN | None" = None
+    _network: "MTCNN | None" = field(default=None, repr=False)  # no part of a predictor's digest
 
     def bodies(self, rgb: Pixels) -> list[Box]:
         """RGB (H, W, 3) -> a box from each face down to the feet or the image's edge, largest face first."""

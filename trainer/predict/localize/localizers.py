@@ -70,13 +70,16 @@ class FaceLocalizer:
         return [roi for roi in rois if roi.w * roi.h <= self.max_picture_fraction * image.w * image.h]
 
 
-def whole_picture(rgb: Pixels, whole_prob: Prob) -> list[Box]:
+@dataclass(frozen=True, slots=True)
+class WholeImage:
     """No boxes: the network sees only the whole image."""
-    return []
+
+    def __call__(self, rgb: Pixels, whole_prob: Prob) -> list[Box]:
+        return []
 
 
 LOCALIZERS: dict[str, Callable[[], Localizer]] = {
-    "none": lambda: whole_picture,
+    "none": WholeImage,
     "mask": MaskLocalizer,
     "face": FaceLocalizer,
 }
