@@ -24,6 +24,7 @@ from manifests import __version__
 from manifests.errors import UserError
 from manifests.files.atomic import write_exclusive
 from manifests.files.storage import beside, open_parquet, place, relative
+from manifests.store.hexdigits import ID_DIGITS, digits_of
 from manifests.store.row_groups import METADATA_KEY, may_hold, together, write_rows
 from manifests.store.row_patch import Places, RowPatch, changed
 from manifests.store.schema import SCHEMA, SCHEMA_VERSION, with_later_columns
@@ -146,6 +147,11 @@ class Manifest:
         stored = set(file.schema_arrow.names) if self.schema_version < SCHEMA_VERSION else set(columns)
         present = [name for name in columns if name in stored]
         table = file.read(present) if group is None else file.read_row_group(group, present)
+        if "sample_id" in present and digits_of(table["sample_id"], ID_DIGITS) is None:  # they become file names
+            raise UserError(
+                f"expected {ID_DIGITS} hex digits as each sample_id in {self.path}, found another; "
+                "no release of this program wrote it"
+            )
         return with_later_columns(table.select(present).replace_schema_metadata(None), columns)
 
     def _selected(self, file: pq.ParquetFile, columns: Sequence[str], only: Mapping[str, str]) -> Iterator[pa.Table]:

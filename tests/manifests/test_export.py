@@ -20,6 +20,7 @@ import pytest
 from export_rows import HEIGHT, WIDTH, accepted, binary_mask, commit_rows, files
 from PIL import Image
 from repository import ROOT
+from small_lineages import Lineage
 
 from manifests.__main__ import parse as parse_arguments
 from manifests.cli.arguments import run_command
@@ -424,3 +425,20 @@ def test_an_unknown_format_is_a_wrong_argument(capsys: pytest.CaptureFixture[str
         parse_arguments(["export", "yolo", "out"])
     assert caught.value.code == 2
     assert "folders" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["../../../owned", "/tmp/owned", "x" * 32, "A" * 32, ""])
+def test_a_sample_id_that_is_a_path_is_refused(tmp_path: Path, name: str) -> None:
+    lineage = Lineage(tmp_path / "theirs")
+    lineage.generate(0, 1)
+    path = lineage.store.path(1)
+    metadata, table = pq.read_schema(path).metadata, pq.read_table(path)
+    place = table.schema.get_field_index("sample_id")
+    ids = pa.array([name, table["sample_id"][1].as_py()])
+    table = table.set_column(place, table.schema.field(place), ids).replace_schema_metadata(metadata)
+    path.unlink()
+    pq.write_table(table, path)
+    output = tmp_path / "deep" / "out"
+    with pytest.raises(UserError, match=r"expected 32 hex digits as each sample_id in .*, found another"):
+        export_version(lineage.store.open(), "folders", output, status="all")
+    assert not list(tmp_path.rglob("owned*"))
