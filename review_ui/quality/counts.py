@@ -43,10 +43,10 @@ def tally(manifest: Manifest, decisions: Sequence[Decision], policy: Policy) -> 
     votes = [decision for decision in verdicts(decisions) if decision.is_vote]
     status = pc.index_in(table["status"], value_set=pa.array(STATUSES)).to_numpy().copy()
     votes_of = np.zeros(table.num_rows, dtype=np.int64)
-    settled: dict[tuple[tuple[str, str], ...], int] = {}  # few kinds, and a million rows
+    settled: dict[tuple[tuple[str, str, bool, bool], ...], int] = {}  # few kinds, and a million rows
     rows = pc.index_in(pa.array([vote.sample_id for vote in votes], pa.string()), value_set=table["sample_id"])
     for row, standing in standing_by_row(table, votes, rows).items():
-        kind = tuple((vote.verdict, vote.purpose) for vote in standing)
+        kind = tuple((vote.verdict, vote.purpose, vote.takes_rival, bool(vote.edited_mask_sha256)) for vote in standing)
         if kind not in settled:
             settled[kind] = STATUSES.index(MaskVerdict(standing).status(policy))
         status[row], votes_of[row] = settled[kind], len(standing)

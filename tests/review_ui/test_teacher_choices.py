@@ -10,9 +10,11 @@ import pytest
 from small_lineages import Lineage, mask
 
 from manifests.decisions.decision import Decision
+from manifests.decisions.policy import Policy
 from manifests.files.blobs import BlobStore
 from manifests.pixels.masks import encode_mask
 from review_ui.lead.tables import repair_agreement_table, teachers_table
+from review_ui.quality.counts import tally
 from review_ui.quality.error_rates import Rate
 from review_ui.quality.repair_agreement import blob_iou, repair_agreements
 from review_ui.quality.reviewer_quality import verdicts
@@ -81,6 +83,17 @@ def test_a_manifest_names_both_teachers_before_and_after_publishing(tmp_path: Pa
     assert teachers_of_pairs(lineage.store.open()) == before
     (pair,) = teacher_choices(lineage.log().standing(), before)
     assert pair.first_chosen == Rate(int(takes_rival), 1)
+
+
+def test_the_counts_of_progress_tell_choices_apart(tmp_path: Path) -> None:
+    lineage = Lineage(tmp_path)
+    lineage.generate(1, 2)
+    for seed in (1, 2):
+        lineage.add_rival(seed, level=255)
+        lineage.judge({seed: "accept"}, takes_rival=False)
+        lineage.judge({seed: "accept"}, takes_rival=seed == 2, reviewer="bob", minutes=1)
+    counted = tally(lineage.store.open(), lineage.log().standing(), Policy(2)).total
+    assert (counted["accepted"], counted["conflict"]) == (1, 1)
 
 
 def test_cropped_ground_truth_has_no_teacher(tmp_path: Path) -> None:
