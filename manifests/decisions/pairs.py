@@ -6,7 +6,6 @@ import pyarrow.compute as pc
 from manifests.store.manifest import Manifest
 
 PAIR_COLUMNS = ("rival_mask_sha256", "chosen_by", "origin", "status")
-FIRST_SCHEMA = 5  # the schema version that added rivals
 
 
 def waits_for_choice(table: pa.Table) -> pa.ChunkedArray:
@@ -23,6 +22,7 @@ def waits_for_choice(table: pa.Table) -> pa.ChunkedArray:
 
 def count_pairs(manifest: Manifest) -> int:
     """The number of a version's rows with two masks to choose from."""
-    if manifest.schema_version < FIRST_SCHEMA:
+    rivals = manifest.read(["rival_mask_sha256"])["rival_mask_sha256"]
+    if rivals.null_count == len(rivals):  # as in most versions: the other columns needn't be read
         return 0
     return int(pc.sum(waits_for_choice(manifest.read(PAIR_COLUMNS))).as_py() or 0)
