@@ -1,6 +1,6 @@
 """The masks of one page of the gallery: rows of the version under review, with the verdicts since it was published."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -82,6 +82,10 @@ class _LiveRow:
     status: str
     is_flagged: bool
 
+    @property
+    def reviewers(self) -> tuple[str, ...]:
+        return tuple(sorted(decision.reviewer for decision in self.verdict.standing))
+
 
 @lru_cache(maxsize=1)
 def _rows(path: Path) -> pa.Table:
@@ -92,7 +96,7 @@ def _rows(path: Path) -> pa.Table:
 
 def _live_rows(table: pa.Table, decisions: Sequence[Decision], policy: Policy) -> dict[int, _LiveRow]:
     votes = [decision for decision in verdicts(decisions) if decision.is_vote]
-    places = pc.index_in(pa.array([vote.sample_id for vote in votes], pa.string()), value_set=table["sample_id"])
+    places = _rows_of(table, [vote.sample_id for vote in votes])
     standing = {row: MaskVerdict(of_row) for row, of_row in standing_by_row(table, votes, places).items()}
     flagged = _flagged_rows(table, decisions)
     return {
@@ -105,11 +109,18 @@ def _live_rows(table: pa.Table, decisions: Sequence[Decision], policy: Policy) -
     }
 
 
+def _rows_of(table: pa.Table, sample_ids: Sequence[str]) -> pa.Array:
+    """The row of each sample, or null; only the ids asked for are hashed, not the version's."""
+    ids = pa.array(sample_ids, pa.string())
+    rows = np.flatnonzero(pc.is_in(table["sample_id"], value_set=ids))
+    return pa.array(rows).take(pc.index_in(ids, value_set=table["sample_id"].take(rows)))
+
+
 def _flagged_rows(table: pa.Table, decisions: Sequence[Decision]) -> set[int]:
     """Rows whose last decision is a flag."""
     last = {decision.key: decision for decision in decisions if decision.is_vote or decision.is_flag}
     flags = [decision for decision in last.values() if decision.is_flag]
-    places = pc.index_in(pa.array([flag.sample_id for flag in flags], pa.string()), value_set=table["sample_id"])
+    places = _rows_of(table, [flag.sample_id for flag in flags])
     masks = table["mask_sha256"]
     return {
         row
@@ -129,35 +140,37 @@ def _notes(decisions: Sequence[Decision]) -> dict[MaskKey, str]:
 
 
 class _Columns:
-    """The columns that are filtered, with live values in the place of published ones."""
+    """The columns that are filtered, with live values in the place of published ones.
+
+    Published values stay Arrow columns: a request makes Python objects only of decided rows and of one page's.
+    """
 
     def __init__(self, table: pa.Table, live: dict[int, _LiveRow], notes: Mapping[MaskKey, str]) -> None:
         self._table = table
         self._notes = notes
         self._live = live
-        self._status = np.array(table["status"].to_pylist(), dtype=object)
-        self._reason = np.array(table["reason"].to_pylist(), dtype=object)
-        self._reviewers = np.empty(table.num_rows, dtype=object)
-        self._reviewers[:] = [tuple(names) for names in table["reviewers"].to_pylist()]
+        self._standing = {row: now for row, now in live.items() if now.verdict.standing}
         self._decided = table["decided_at"].cast(pa.int64()).fill_null(0).to_numpy().copy()
         self._doubt = table["doubt"].to_numpy()
-        for row, now in live.items():
-            self._status[row] = now.status
-            if now.verdict.standing:
-                self._reason[row] = now.verdict.reason
-                self._reviewers[row] = tuple(sorted(decision.reviewer for decision in now.verdict.standing))
-                self._decided[row] = int(now.verdict.standing[-1].decided_at.timestamp() * 1e6)
+        for row, now in self._standing.items():
+            self._decided[row] = int(now.verdict.standing[-1].decided_at.timestamp() * 1e6)
 
     def passing(self, wanted: GalleryFilter) -> Flags:
         """Which rows pass the filter."""
         passing = self._has_status(wanted.status)
         for name in ("source", "origin", "teacher"):
             if word := getattr(wanted, name):
-                passing &= pc.fill_null(pc.equal(self._table[name], word), False).to_numpy(zero_copy_only=False)
-        if wanted.reason:
-            passing &= np.array([wanted.reason in reasons_of(reason) for reason in self._reason], dtype=bool)
-        if wanted.reviewer:
-            passing &= np.array([wanted.reviewer in names for names in self._reviewers], dtype=bool)
+                passing &= _equal(self._table[name], word)
+        if reason := wanted.reason:
+            passing &= _replaced(
+                _isin(self._table["reason"], lambda value: reason in reasons_of(value)),
+                {row: reason in reasons_of(now.verdict.reason) for row, now in self._standing.items()},
+            )
+        if reviewer := wanted.reviewer:
+            passing &= _replaced(
+                _contains(self._table["reviewers"], reviewer),
+                {row: reviewer in now.reviewers for row, now in self._standing.items()},
+            )
         with np.errstate(invalid="ignore"):  # an unknown doubt passes no limit
             if wanted.min_doubt is not None:
                 passing &= self._doubt >= wanted.min_doubt
@@ -174,7 +187,7 @@ class _Columns:
 
     def card(self, row: int) -> Card:
         cells = self._table.slice(row, 1).to_pylist()[0]
-        now = self._live.get(row)
+        now, standing = self._live.get(row), self._standing.get(row)
         edit = now.verdict.replacing if now and now.status == "accepted" else None
         return Card(
             sample_id=cells["sample_id"],
@@ -182,28 +195,62 @@ class _Columns:
             mask_sha256=edit.accepted_mask_sha256 if edit else cells["mask_sha256"],
             source=cells["source"],
             source_uri=cells["source_uri"],
-            status=self._status[row],
+            status=now.status if now else cells["status"],
             is_repaired=bool(edit and edit.edited_mask_sha256) or cells["origin"] == "edited",
             is_flagged=bool(now and now.is_flagged),
-            reason=self._reason[row],
-            reviewers=self._reviewers[row],
+            reason=standing.verdict.reason if standing else cells["reason"],
+            reviewers=standing.reviewers if standing else tuple(cells["reviewers"]),
             doubt=cells["doubt"],
-            decided_at=now.verdict.standing[-1].decided_at if now and now.verdict.standing else cells["decided_at"],
+            decided_at=standing.verdict.standing[-1].decided_at if standing else cells["decided_at"],
             note=self._notes.get((cells["sample_id"], cells["mask_sha256"]), ""),
         )
 
     def choices(self) -> dict[str, list[str]]:
         """The values that occur, for each filter of words."""
-        words = {name: self._table[name].unique().drop_null().to_pylist() for name in ("source", "origin", "teacher")}
-        reasons = {single for reason in set(self._reason.tolist()) for single in reasons_of(reason)}
-        reviewers = {name for names in self._reviewers.tolist() for name in names}
-        return {name: sorted(values) for name, values in {**words, "reviewer": reviewers, "reason": reasons}.items()}
+        words = {name: _words(self._table[name]) for name in ("source", "origin", "teacher")}
+        published = np.ones(self._table.num_rows, dtype=bool)
+        published[list(self._standing)] = False
+        rest = self._table.select(("reason", "reviewers")).filter(pa.array(published))
+        live = self._standing.values()
+        reasons = {*_words(rest["reason"]), *(now.verdict.reason for now in live)}
+        words["reviewer"] = _words(pc.list_flatten(rest["reviewers"])).union(*(now.reviewers for now in live))
+        words["reason"] = {single for reason in reasons for single in reasons_of(reason)}
+        return {name: sorted(values) for name, values in words.items()}
 
     def _has_status(self, status: str) -> Flags:
         if status == "flagged":
-            flags = np.zeros(len(self._status), dtype=bool)
-            flags[[row for row, now in self._live.items() if now.is_flagged]] = True
-            return flags
+            flags = np.zeros(self._table.num_rows, dtype=bool)
+            return _replaced(flags, {row: now.is_flagged for row, now in self._live.items()})
         if status == "decided":
-            return np.asarray(self._status != "pending", dtype=bool)
-        return np.asarray(self._status == status, dtype=bool)
+            flags = ~_equal(self._table["status"], "pending")
+            return _replaced(flags, {row: now.status != "pending" for row, now in self._live.items()})
+        flags = _equal(self._table["status"], status)
+        return _replaced(flags, {row: now.status == status for row, now in self._live.items()})
+
+
+def _replaced(flags: Flags, live: Mapping[int, bool]) -> Flags:
+    """The flags of published rows, with those of live ones in their place."""
+    flags[list(live)] = list(live.values())
+    return flags
+
+
+def _equal(column: pa.ChunkedArray, word: str) -> Flags:
+    """Which rows hold the word; null doesn't."""
+    return np.array(pc.fill_null(pc.equal(column, word), False))
+
+
+def _isin(column: pa.ChunkedArray, test: Callable[[str], bool]) -> Flags:
+    """Which rows pass the test, which is tried once for each word; null doesn't."""
+    return np.array(pc.is_in(column, value_set=pa.array(filter(test, _words(column)), pa.string())))
+
+
+def _contains(column: pa.ChunkedArray, word: str) -> Flags:
+    """Which rows' lists hold the word."""
+    flags = np.zeros(len(column), dtype=bool)
+    flags[pc.list_parent_indices(column).to_numpy()[_equal(pc.list_flatten(column), word)]] = True
+    return flags
+
+
+def _words(column: pa.ChunkedArray) -> set[str]:
+    """The words that occur."""
+    return set(column.unique().drop_null().to_pylist())
