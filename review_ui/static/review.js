@@ -19,6 +19,7 @@ import { Settings } from "./lib/settings.js";
 import { Status, inWords } from "./show/status.js";
 import { release, tabId } from "./sync/tab.js";
 
+const GROWN_MS = 700; // to see that a page of the grid has grown, before it can be confirmed
 const RECALLED = 100; // decisions asked for after a reload: 20 steps, some of them pages of the grid
 
 /** Bring the viewer under `root` to life. */
@@ -42,6 +43,7 @@ class Viewer {
     this.journal = new Journal();
     this.published = null; // the version just made, until the next decision
     this.asking = null; // a reject on stage that waits for its reason, like an entry of the journal
+    this.grownAt = -Infinity;
     this.before = null; // {filter, grid} that look-alikes were asked for from
     this.filterPanel = new FilterPanel(root, { onChoose: (filter) => (filter.size > 0 ? this.useFilter(filter) : this.clearFilter()) });
     this.screen = new Screen(this, root, this.settings, {
@@ -160,7 +162,7 @@ class Viewer {
   /** The whole page of the grid: what isn't marked is accepted. */
   confirmPage(event) {
     const { grid, inGrid, clock } = this.screen;
-    if (!inGrid || !grid.isPainted) return;
+    if (!inGrid || !grid.isPainted || event.timeStamp < this.grownAt + GROWN_MS) return;
     const { verdicts } = grid;
     const decision_ms = Math.round(clock.read(event.timeStamp) / verdicts.length);
     const entries = verdicts.map(([item, verdict]) => ({ verdict, reason: null, decision_ms, mode: "grid", item }));
@@ -332,9 +334,15 @@ class Viewer {
     version.textContent = manifest.split("/").at(-1).replace(".parquet", "");
     version.title = `Version under review: ${manifest}`;
     if (this.screen.isEmpty) this.screen.show();
-    else if (this.screen.canGrow) this.screen.showAnother();
+    else if (this.screen.canGrow) this.growPage();
     else this.screen.showState();
     this.screen.drawAhead();
+  }
+
+  /** Show the page of the grid again, with what was found meanwhile; a key on its way was meant for the page before. */
+  growPage() {
+    this.grownAt = performance.now();
+    this.screen.showAnother();
   }
 
   outboxChanged() {

@@ -74,11 +74,18 @@ export class Screen {
     return this.inGrid ? (this.grid.items[this.grid.current] ?? null) : this.stage.item;
   }
 
-  /** Whether the page of the grid would be longer now and nothing on it is marked. */
+  /** What a page of the grid would show now; a sample with two masks comes after it, alone. */
+  get pageItems() {
+    const items = this.feed.upcoming.slice(0, this.grid.pageSize);
+    const end = items.findIndex(({ sample }) => isPair(sample));
+    return end < 0 ? items : items.slice(0, end);
+  }
+
+  /** Whether images that were compared meanwhile make the page longer, and nothing on it is marked yet. */
   get canGrow() {
-    const { grid } = this;
-    const isShort = grid.items.length < Math.min(grid.pageSize, this.feed.upcoming.length);
-    return this.inGrid && isShort && !grid.items.some((item) => item.isBad);
+    const { items } = this.grid;
+    const isLikeness = this.inGrid && this.feed.filter.has("like");
+    return isLikeness && items.length < this.pageItems.length && !items.some((item) => item.isBad);
   }
 
   get isEmpty() {
@@ -131,9 +138,9 @@ export class Screen {
 
   showPage() {
     this.grid.fitTo(this.feed.upcoming.map((item) => item.sample));
-    const end = this.feed.upcoming.findIndex(({ sample }) => isPair(sample)); // it comes after this page, alone
-    const items = this.feed.upcoming.slice(0, end < 0 ? this.grid.pageSize : Math.min(end, this.grid.pageSize));
-    const isShort = end < 0 && items.length < this.grid.pageSize && (this.feed.asking || this.feed.remaining === null);
+    const items = this.pageItems;
+    const isCut = items.length < this.feed.upcoming.length; // by the page's size, or by a sample with two masks
+    const isShort = !isCut && items.length < this.grid.pageSize && (this.feed.asking || this.feed.remaining === null);
     this.stage.show(null);
     this.grid.hide();
     if (isShort) this.feed.refill(); // its answer comes here again
