@@ -35,6 +35,7 @@ const ON_STAGE = {
   up: (viewer) => viewer.screen.travel(-1),
   right: (viewer) => viewer.screen.travel(1),
   down: (viewer) => viewer.screen.travel(1),
+  note: (viewer) => viewer.openNote(),
   back: (viewer) => viewer.back(),
 };
 const IN_REPAIR = {
@@ -83,8 +84,11 @@ function act(viewer, action, event) {
   if (action === "whole" && viewer.screen.wholeImage.dialog.open) return viewer.screen.toggleWholeImage();
   if (viewer.dialogIsOpen) return false;
   if (viewer.screen.isRepairing) return IN_REPAIR[action] ? IN_REPAIR[action](viewer, event) : false;
-  const reason = /^reason(\d)$/.exec(action);
-  if (reason) return viewer.giveReason(viewer.status.reasons[reason[1] - 1]?.dataset.reason, event);
+  const reason = /^(reason|more)(\d)$/.exec(action);
+  if (reason) {
+    const word = viewer.status.reasons[reason[2] - 1]?.dataset.reason;
+    return reason[1] === "more" ? viewer.collectReason(word, event) : viewer.giveReason(word, event);
+  }
   if (viewer.asking && (action === "confirm" || action === "reject")) return viewer.giveReason(null, event);
   const here = { ...EVERYWHERE, ...(viewer.screen.inGrid ? IN_GRID : ON_STAGE) };
   return here[action] ? here[action](viewer, event) : false;
@@ -124,7 +128,11 @@ function listenForClicks(viewer, root) {
     "#stronger": () => viewer.screen.tools.fade(1),
     "[data-view]": (event) => viewer.screen.tools.choose(event.currentTarget.dataset.view),
     "[data-queue]": (event) => viewer.turnTo(event.currentTarget.dataset.queue),
-    "[data-reason]": (event) => viewer.giveReason(event.currentTarget.dataset.reason, event),
+    "[data-reason]": (event) => {
+      const word = event.currentTarget.dataset.reason;
+      return event.shiftKey ? viewer.collectReason(word, event) : viewer.giveReason(word, event);
+    },
+    "#note": () => viewer.openNote(),
     "#no-reason": (event) => viewer.giveReason(null, event),
     "[data-action=second-look]": () => viewer.turnTo("second_look"),
   };

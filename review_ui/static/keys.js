@@ -1,7 +1,7 @@
 // The keyboard: which key asks for what. Single characters can be switched off (WCAG 2.1.4); arrows, Enter and Escape stay.
 
 const SHORTCUTS = {
-  a: "accept", b: "second", c: "differ", x: "reject", e: "repair", " ": "skip", f: "flag", Backspace: "undo",
+  a: "accept", b: "second", c: "differ", x: "reject", e: "repair", " ": "skip", f: "flag", n: "note", Backspace: "undo",
   v: "view", "[": "fainter", "]": "stronger", h: "hide", z: "zoom", i: "inset", o: "whole", g: "grid", l: "alike",
   "/": "filter", "?": "help",
 };
@@ -15,8 +15,8 @@ const IN_REPAIR = {
 const REPEATING = new Set(["left", "right", "up", "down", "fainter", "stronger", "smaller", "larger"]); // held down, these go on
 
 /**
- * Calls `act(action, event)` when a key asks for something; an action is a value of the tables above, or "reason1" to
- * "reason9". `act` returns false when it had no use for it: the key then does what it does elsewhere.
+ * Calls `act(action, event)` when a key asks for something; an action is a value of the tables above, "reason1" to
+ * "reason9", or with shift "more1" to "more9". `act` returns false when it had no use for it: the key then does what it does elsewhere.
  * `release()` is called when the key of "hide" goes up, or the window loses the focus. While `isRepairing()`, letters mean
  * tools; unless `isShown()`, all keys are the rest of the page's.
  */
@@ -47,7 +47,14 @@ function actionOf(event, settings, shortcuts) {
   if (event.key in NAVIGATION) return NAVIGATION[event.key];
   if (!settings.shortcuts) return null;
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  return shortcuts[key] ?? (/^[1-9]$/.test(key) ? `reason${key}` : null);
+  return shortcuts[key] ?? reasonAction(event);
+}
+
+/** Digits are reasons; with shift, under which each keyboard has other characters, one of several. */
+function reasonAction({ key, code, shiftKey }) {
+  const digit = /^Digit([1-9])$/.exec(code)?.[1];
+  if (shiftKey && digit) return `more${digit}`;
+  return /^[1-9]$/.test(key) ? `reason${key}` : null;
 }
 
 /** Whether the key presses the control that has the focus; in a cell of the grid, Enter confirms the page instead. */
@@ -55,7 +62,7 @@ function pressesItself(event) {
   const { key, repeat } = event;
   const focus = focusOf(event);
   if (repeat || !focus.matches?.("button, a, summary, input")) return false;
-  return key === " " || (key === "Enter" && !focus.matches(".grid button"));
+  return key === " " || (key === "Enter" && !focus.matches(".grid button, input"));
 }
 
 /** What has the focus, also within the element's shadow root. */

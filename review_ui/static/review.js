@@ -13,10 +13,11 @@ import { newId } from "./lib/id.js";
 import { Journal } from "./sync/journal.js";
 import { Outbox } from "./sync/outbox.js";
 import { Refusals } from "./show/refusals.js";
+import { reasonsOf, toggled } from "./lib/reasons.js";
 import { callAs, request } from "./lib/request.js";
 import { Screen } from "./show/screen.js";
 import { Settings } from "./lib/settings.js";
-import { Status, inWords } from "./show/status.js";
+import { FLAG, Status, inWords } from "./show/status.js";
 import { release, tabId } from "./sync/tab.js";
 
 const GROWN_MS = 700; // to see that a page of the grid has grown, before it can be confirmed
@@ -98,7 +99,8 @@ class Viewer {
     if (this.screen.picked) this.replace(this.screen.picked, entry);
     else this.feed.remove([item]);
     this.settle([entry], event);
-    if (verdict === "reject" && !(this.settings.ask && !this.screen.picked)) this.journal.rejected = entry;
+    const isAsked = this.settings.ask && !this.screen.picked; // its reason was given before
+    if ((verdict === "reject" && !isAsked) || reason === FLAG) this.journal.remarkable = entry;
     this.screen.showState();
     this.sayDone(inWords(entry));
   }
@@ -197,12 +199,34 @@ class Viewer {
     this.say("rejected: why? A number, or Enter for no reason");
   }
 
-  /** The reason of the reject that waits for one, null for none; or of the reject just made, which goes out once more. */
+  /**
+   * A reason of the reject that waits for one, null for no more: then it goes out. Or one more reason of the reject just
+   * made, or one less: it goes out once more.
+   */
   giveReason(reason, event) {
-    if (this.asking) return this.decide("reject", event, { reason });
-    const entry = this.journal.rejected;
-    if (!entry || !reason) return;
-    entry.reason = reason;
+    if (this.asking) return this.decide("reject", event, { reason: reason ? withReason(this.asking.reason, reason) : this.asking.reason });
+    const entry = this.journal.remarkable;
+    if (entry?.verdict !== "reject" || !reason) return;
+    this.remark(entry, { reason: toggled(entry.reason, reason) });
+  }
+
+  /** Collect a reason of the reject that waits, and wait for more. */
+  collectReason(reason, event) {
+    if (!this.asking || !reason) return this.giveReason(reason, event);
+    this.asking.reason = toggled(this.asking.reason, reason);
+    this.screen.showState();
+    this.say(this.asking.reason ? `rejected: ${this.asking.reason}; more, or Enter` : "rejected: why?");
+  }
+
+  /** Let the reviewer type a note on the reject or flag just made; false when there is none. */
+  openNote() {
+    const entry = this.asking ? null : this.journal.remarkable;
+    return entry ? this.status.openNote(entry, (note) => this.remark(entry, { note })) : false;
+  }
+
+  /** Send an entry once more, with other reasons or another note. */
+  remark(entry, change) {
+    Object.assign(entry, change);
     this.post(entry);
     this.journal.keepSteps();
     if (this.screen.picked) this.back();
@@ -212,13 +236,13 @@ class Viewer {
 
   post(entry) {
     entry.decision_id = newId();
-    const { decision_id, verdict, reason, decision_ms, mode, item, mask, chosen } = entry;
+    const { decision_id, verdict, reason, note = null, decision_ms, mode, item, mask, chosen } = entry;
     const { sample_id, mask_sha256, rival_mask_sha256 } = unrepaired(item).sample;
     this.published = null;
     this.feed.noteDecided(sample_id);
     const repair = mask ? { mask: toBase64(mask) } : {};
     const choice = rival_mask_sha256 ? { rival_mask_sha256, ...(chosen ? { chosen_mask_sha256: chosen } : {}) } : {};
-    this.outbox.add({ decision: { decision_id, sample_id, mask_sha256, verdict, reason, decision_ms, mode, tab: this.tab, ...repair, ...choice } });
+    this.outbox.add({ decision: { decision_id, sample_id, mask_sha256, verdict, reason, note, decision_ms, mode, tab: this.tab, ...repair, ...choice } });
   }
 
   undo() {
@@ -285,7 +309,7 @@ class Viewer {
   pick(entry) {
     this.asking = null;
     this.screen.picked = entry;
-    this.journal.rejected = entry.verdict === "reject" ? entry : null; // so that a reason can be given late
+    this.journal.remarkable = entry.verdict === "reject" || entry.reason === FLAG ? entry : null; // late, too
     this.screen.showAnother();
     this.say(`${inWords(entry)}; decide again, or Escape`);
   }
@@ -311,7 +335,7 @@ class Viewer {
     }
     if (this.screen.stage.zoom) return this.screen.toggleZoom();
     if (!this.screen.picked) return this.leaveLookAlikes();
-    this.screen.picked = this.journal.rejected = null;
+    this.screen.picked = this.journal.remarkable = null;
     this.screen.showAnother();
     this.say("back");
   }
@@ -426,6 +450,10 @@ class Viewer {
   say(text) {
     this.status.say(text);
   }
+}
+
+function withReason(text, reason) {
+  return reasonsOf(text).includes(reason) ? text : toggled(text, reason);
 }
 
 /** {side, chosen} of a past accept of two masks, as the server tells it. */

@@ -1,14 +1,17 @@
-"""Several reasons and a note on one decision: API, counts, filters, log."""
+"""Several reasons and a note on one decision: API, counts, filters, log, page."""
 
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pyarrow as pa
 import pytest
 from fastapi.testclient import TestClient
+from playwright.sync_api import Page, expect
 from portrait_datasets import commit_pending
+from review_browser import Server, act, on_screen, open_page, saved
 
 from manifests.decisions.decision import reasons_of
 from manifests.decisions.log import DecisionLog, sqlite_url
@@ -85,3 +88,65 @@ def test_a_note_that_is_no_line_is_refused(client: TestClient, note: Any) -> Non
 
 def test_reasons_are_apart() -> None:
     assert [reasons_of(text) for text in (None, "", "hair", BOTH)] == [[], [], ["hair"], ["hair", "held object"]]
+
+
+@pytest.fixture
+def server(tmp_path: Path, portraits: Path) -> Iterator[Server]:
+    commit_pending(tmp_path, portraits, [0.9, 0.8, 0.7, 0.6, 0.5])
+    server = Server(tmp_path)
+    yield server
+    server.stop()
+
+
+def test_reasons_are_chosen_and_taken_back_by_keys(page: Page, server: Server) -> None:
+    first = open_page(page, server)
+    act(page, "x")
+    for key in ("5", "4", "1", "1"):
+        page.keyboard.press(key)
+    expect(page.locator("[data-reason=hair]")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("[data-reason='held object']")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("[data-reason='missing part']")).to_have_attribute("aria-pressed", "false")
+    saved(page)
+    assert server.decided() == [(first, "reject", BOTH)]
+
+
+def test_with_ask_why_shift_collects_and_a_plain_digit_decides(page: Page, server: Server) -> None:
+    first = open_page(page, server)
+    page.check("#ask")
+    page.keyboard.press("x")
+    page.keyboard.press("Shift+Digit5")
+    expect(page.locator("[data-reason=hair]")).to_have_attribute("aria-pressed", "true")
+    assert on_screen(page) == first
+    assert act(page, "4") != first
+    saved(page)
+    assert server.decided() == [(first, "reject", BOTH)]
+    second = on_screen(page)
+    page.keyboard.press("x")
+    page.keyboard.press("Shift+Digit5")
+    assert act(page, "Enter") != second
+    saved(page)
+    assert server.decided()[0] == (second, "reject", "hair")
+
+
+def test_a_note_is_typed_without_deciding(page: Page, server: Server) -> None:
+    first = open_page(page, server)
+    second = act(page, "f")
+    expect(page.locator(".why")).to_contain_text("Flagged")
+    page.keyboard.press("n")
+    expect(page.locator("#note-text")).to_be_focused()
+    page.keyboard.type("a xylophone, held?")
+    assert on_screen(page) == second
+    page.keyboard.press("Enter")
+    expect(page.locator("#note")).to_contain_text("Note ✓")
+    saved(page)
+    [decision] = httpx.get(f"{server.url}/api/history").json()["decisions"]
+    assert (decision["sample"]["sample_id"], decision["note"]) == (first, "a xylophone, held?")
+
+    page.keyboard.press("n")
+    page.keyboard.type(" or not")
+    page.keyboard.press("Escape")
+    assert act(page, "a") != second  # keys decide again
+    page.click("[data-queue=second_look]")
+    expect(page.locator(".caption")).to_contain_text("local: skip (flag) “a xylophone, held?”")
+    page.goto(f"{server.url}/masks?status=flagged")
+    expect(page.get_by_text("“a xylophone, held?”")).to_be_visible()

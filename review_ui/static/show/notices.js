@@ -52,5 +52,5 @@ export function captionFor(picked, sample, inWords) {
 
 function verdictsOf(sample) {
   const verdicts = sample?.verdicts ?? [];
-  return verdicts.map(({ reviewer, verdict, reason }) => `${reviewer}: ${verdict}${reason ? ` (${reason})` : ""}`).join(" · ");
+  return verdicts.map(({ reviewer, verdict, reason, note }) => `${reviewer}: ${verdict}${reason ? ` (${reason})` : ""}${note ? ` “${note}”` : ""}`).join(" · ");
 }

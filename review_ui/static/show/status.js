@@ -1,5 +1,6 @@
 // The texts around the picture: progress and pace, the file, the reasons of a reject, unsaved decisions.
 
+import { reasonsOf } from "../lib/reasons.js";
 import { drawThumb } from "../picture/item.js";
 
 const PACE_OVER = 20; // decisions whose median is the pace shown
@@ -36,6 +37,9 @@ export class Status {
     this.link = this.message.querySelector("a");
     this.reasons = [...root.querySelectorAll("[data-reason]")];
     this.stays = false;
+    this.noteText = root.querySelector("#note-text");
+    this.noted = null; // the entry whose note is being typed
+    this.listenToNote();
   }
 
   find(selector) {
@@ -50,17 +54,56 @@ export class Status {
     Object.assign(this.find("progress"), { value: done, max: Math.max(1, total) });
   }
 
-  /** `rejected` is the entry that a reason may be given for, or null; while it `waits` for one, nothing else goes on. */
-  showReasons(rejected, waits = false) {
-    this.find("#about").hidden = Boolean(rejected);
-    this.find(".reasons").hidden = !rejected;
+  /**
+   * `entry` is the reject or flag that reasons and a note may be added to, or null; while it `waits` for a reason, nothing
+   * else goes on.
+   */
+  showReasons(entry, waits = false) {
+    this.find("#about").hidden = Boolean(entry);
+    this.find(".reasons").hidden = !entry;
     this.find("#no-reason").hidden = !waits;
-    if (!rejected) return;
-    drawThumb(rejected.item, this.find(".why canvas"));
+    this.find("#note").hidden = waits;
+    if (this.noted !== entry) this.closeNote();
+    if (!entry) return;
+    drawThumb(entry.item, this.find(".why canvas"));
+    this.find(".why .word").textContent = entry.verdict === "reject" ? "Why" : "Flagged";
+    this.find("#note .word").textContent = entry.note ? "Note ✓" : "Note";
+    const given = reasonsOf(entry.reason);
     for (const button of this.reasons) {
+      button.hidden = entry.verdict !== "reject";
       button.disabled = false;
-      button.ariaPressed = String(rejected.reason === button.dataset.reason);
+      button.ariaPressed = String(given.includes(button.dataset.reason));
     }
+  }
+
+  /** Let a note be typed on `entry`; `onNote(text)` with Enter, null for an empty one. */
+  openNote(entry, onNote) {
+    this.noted = entry;
+    this.onNote = onNote;
+    this.find(".reasons").classList.add("noting");
+    this.noteText.value = entry.note ?? "";
+    this.noteText.focus();
+  }
+
+  closeNote() {
+    if (!this.noted) return;
+    this.noted = this.onNote = null;
+    this.find(".reasons").classList.remove("noting");
+    this.noteText.blur();
+  }
+
+  listenToNote() {
+    this.find("#note-form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      const [note, onNote] = [this.noteText.value.trim() || null, this.onNote];
+      this.closeNote();
+      onNote?.(note);
+    });
+    this.noteText.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      event.stopPropagation(); // it leaves the note, and nothing else
+      this.closeNote();
+    });
   }
 
   /** What is on stage, in one quiet line; nothing without an item. */

@@ -1,5 +1,5 @@
 // The decisions made on this page and before its last reload, so that they can be seen, changed and undone.
-// An entry is {decision_id, verdict, reason, decision_ms, mode, step, item}; entries of one step are undone together.
+// An entry is {decision_id, verdict, reason, note, decision_ms, mode, step, item}; entries of one step are undone together.
 
 import { unload } from "../picture/item.js";
 
@@ -10,7 +10,7 @@ const STEPS_KEY = "review:steps"; // in sessionStorage: which decisions were mad
 export class Journal {
   constructor() {
     this.entries = []; // oldest first
-    this.rejected = null; // the entry that a reason may be given for
+    this.remarkable = null; // the reject or flag that reasons and a note may be added to
   }
 
   get isEmpty() {
@@ -25,7 +25,7 @@ export class Journal {
   add(entries, step) {
     for (const entry of entries) entry.step = step;
     this.entries.push(...entries);
-    this.rejected = null;
+    this.remarkable = null;
     this.trim();
     this.keepSteps();
   }
@@ -44,13 +44,13 @@ export class Journal {
     const step = this.last?.step;
     const taken = this.entries.filter((entry) => entry.step === step);
     this.entries = this.entries.filter((entry) => entry.step !== step);
-    this.rejected = null;
+    this.remarkable = null;
     return taken;
   }
 
   remove(entry) {
     this.entries = this.entries.filter((candidate) => candidate !== entry);
-    if (this.rejected === entry) this.rejected = null;
+    if (this.remarkable === entry) this.remarkable = null;
   }
 
   find(decisionId) {
