@@ -6,6 +6,7 @@ configuration.py    everything that decides a run's weights
 distillation.py     targets mixed with teachers' probabilities
 distributed.py      Lightning Fabric: one process or several
 ema.py              moving average of the weights
+fit_run.py          the parts of a run, built from its configuration
 gathered_loss.py    the loss of the whole batch in each of several processes
 loop.py             the stages and epochs of a run
 losses.py           cross-entropy, Lovasz, Dice, focal, and the boundary term

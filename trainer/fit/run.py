@@ -9,6 +9,7 @@ from trainer.data.backgrounds import background_files
 from trainer.data.rank_slice import check_shares
 from trainer.fit.configuration import Configuration, DataOptions
 from trainer.fit.distributed import launch, on_first, open_fabric
+from trainer.fit.fit_run import build_run
 from trainer.fit.loop import fit
 from trainer.fit.malloc import keep_freed_memory
 from trainer.fit.options import SIZE_PX, recipe_from
@@ -58,6 +59,11 @@ def fit_or_resume(options: argparse.Namespace) -> None:
     if trained and (output / CARD).exists():  # the card is written last
         print(f"{output} is finished: {progress.epoch} epochs, the best is epoch {progress.best_epoch}")
     else:
-        choices = {"compile_network": options.compile, "initial": initial, "teachers": teachers}
-        fit(fabric, manifest, configuration, output, progress, **choices)
+        run = build_run(
+            fabric, manifest, configuration, output, progress,
+            compile_network=options.compile, initial=initial, teachers=teachers,
+        )  # fmt: skip
+        if progress.epoch:
+            print(f"resuming {output} after epoch {progress.epoch}")
+        fit(run, progress)
     print(output / BEST)

@@ -1,5 +1,6 @@
 """One epoch of training: stages, steps, batches; loop.py measures and saves between epochs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,6 @@ from trainer.data.compositing import Compositor, Negatives
 from trainer.data.preprocessing import Preprocessing
 from trainer.data.rank_slice import WHOLE, RankSlice
 from trainer.data.samples import Samples, batches, steps_per_epoch
-from trainer.fit.configuration import Configuration
 from trainer.fit.ema import MovingAverage
 from trainer.fit.losses import EVEN, Weights, frequency_weights
 from trainer.fit.objective import Objective
@@ -84,17 +84,25 @@ def odd_px(length: float) -> int:
     return 2 * round((length - 1) / 2) + 1
 
 
-def train_one_epoch(stage: Stage, step: Step, train: Samples, configuration: Configuration, *, epoch: int) -> float:
-    """Train one pass over `train`, epochs counted from 1; return the mean loss. Diverged when a loss isn't finite."""
-    recipe = configuration.recipe
-    generator = epoch_generator(configuration.seed, stage.number, epoch)
+def train_one_epoch(
+    stage: Stage,
+    step: Step,
+    train: Samples,
+    recipe: Recipe,
+    generator: Generator,
+    *,
+    epoch: int,
+    source_weights: Mapping[str, float] | None = None,
+) -> float:
+    """Train one pass over `train`, epochs counted from 1; return the mean loss. Diverged when a loss isn't finite.
+
+    `generator` is the epoch's own; `source_weights` are `batches`'.
+    """
     augmenter = Augmenter(AUGMENTATIONS[recipe.augmentation](), generator, step.device)
     steps = steps_per_epoch(train, stage.batch_size)
     losses = []
     stage.network.train()
-    epoch_batches = batches(
-        train, stage.batch_size, generator, source_weights=configuration.data.source_weights, share=step.share
-    )
+    epoch_batches = batches(train, stage.batch_size, generator, source_weights=source_weights, share=step.share)
     hidden = None if step.share.index == 0 else True  # None: shown on a terminal
     for i, (images, labels) in enumerate(tqdm(epoch_batches, f"epoch {epoch}", steps, leave=False, disable=hidden)):
         rate = learning_rate(
