@@ -1,6 +1,8 @@
 """Waiting times on the page, in a real Chromium driven by playwright."""
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +16,14 @@ from manifests.store.manifest import ManifestStore
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 VIEWPORT: ViewportSize = {"width": 1280, "height": 720}
 PACE_MS = 80  # between keys: 300 decisions take less than 30 s
+PAUSE_MS = 200  # between clicks on the plain page, which drops faster ones
+_HALF_BUSY = """import time
+while True:
+    end = time.perf_counter() + 0.01
+    while time.perf_counter() < end:
+        pass
+    time.sleep(0.01)
+"""
 
 # Presses keys as fast as the page lets it, but no faster than the pace, and notes each sample and how long the next
 # one took to be painted. In the page, since each order from outside would take longer than what is measured.
@@ -37,19 +47,24 @@ _PRESS = """async ({decisions, pace}) => {
   return {seconds, seen, painted: performance.getEntriesByName("key-to-paint").map((entry) => entry.duration)};
 }"""
 
-# The same of the plain page: clicks, and waits for another image.
-_CLICK = """async (clicks) => {
+# The same of the plain page: clicks, and waits until another image is painted.
+_CLICK = """async ({clicks, pace}) => {
   const took = [];
   const frame = () => new Promise(requestAnimationFrame);
+  const painted = () => new Promise((resolve) => requestAnimationFrame(() => {
+    const {port1, port2} = new MessageChannel();
+    port1.onmessage = () => (port1.close(), resolve());
+    port2.postMessage(null);
+  }));
   const shown = () => { const i = document.querySelector("#picture img"); return i?.complete && i.src; };
   for (let at = 0; at < clicks; at++) {
     const before = shown();
     const started = performance.now();
     document.querySelector("#accept").click();
     while (!shown() || shown() === before) await frame();
-    await frame();
+    await painted();
     took.push(performance.now() - started);
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await new Promise((resolve) => setTimeout(resolve, pace));
   }
   return took;
 }"""
@@ -83,19 +98,26 @@ def first_sample(browser: Browser, address: str) -> Page:
     return page
 
 
-def key_to_paint(browser: Browser, address: str, decisions: int) -> Pressed:
-    page = first_sample(browser, address)
+def press_keys(page: Page, decisions: int) -> Pressed:
+    """Decide on the review page."""
     measured = page.evaluate(_PRESS, {"decisions": decisions, "pace": PACE_MS})
     return Pressed(measured["seconds"], measured["seen"], measured["painted"])
 
 
-def plain_gradio(browser: Browser, store: ManifestStore, clicks: int) -> list[float]:
-    """Milliseconds from a click to the next image on a page as Gradio's guide would build it."""
+def click(page: Page, clicks: int) -> list[float]:
+    """Milliseconds from each click on the plain page to the next image."""
+    took: list[float] = page.evaluate(_CLICK, {"clicks": clicks, "pace": PAUSE_MS})
+    return took
+
+
+@contextmanager
+def plain_gradio(browser: Browser, store: ManifestStore, most: int) -> Iterator[Page]:
+    """A page as Gradio's guide would build it, on at most so many images, opened."""
     import gradio as gr
 
     manifest = store.open()
     blobs = BlobStore(manifest.data_root)
-    paths = [str(blobs.path(name)) for name in manifest.read(["image"])["image"].slice(0, clicks + 1).to_pylist()]
+    paths = [str(blobs.path(name)) for name in manifest.read(["image"])["image"].slice(0, most + 1).to_pylist()]
     with gr.Blocks(analytics_enabled=False) as blocks:
         state = gr.State(0)
         picture = gr.Image(paths[0], type="filepath", elem_id="picture")
@@ -106,15 +128,21 @@ def plain_gradio(browser: Browser, store: ManifestStore, clicks: int) -> list[fl
         server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, allowed_paths=[str(manifest.data_root)]
     )
     try:
-        return _clicks(browser, address, clicks)
+        page = browser.new_page(viewport=VIEWPORT)
+        page.goto(address)
+        page.wait_for_selector("#picture img", timeout=60_000)
+        yield page
     finally:
         blocks.close()
 
 
-def _clicks(browser: Browser, address: str, clicks: int) -> list[float]:
-    page = browser.new_page(viewport=VIEWPORT)
-    page.goto(address)
-    page.wait_for_selector("#picture img", timeout=60_000)
-    took: list[float] = page.evaluate(_CLICK, clicks)
-    page.close()
-    return took
+@contextmanager
+def half_busy(cores: int) -> Iterator[None]:
+    """Other work on the machine: each of so many cores is busy half of the time."""
+    processes = [subprocess.Popen([sys.executable, "-c", _HALF_BUSY]) for _ in range(cores)]
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()

@@ -18,9 +18,16 @@ export function size(canvas, width, height) {
   return context;
 }
 
-/** Call `then(now)` when what is drawn now has been on screen for a frame. */
+/** Call `then(now)` when what is drawn now has been painted: in the first task after the next frame. */
 export function afterPaint(then) {
-  requestAnimationFrame(() => requestAnimationFrame(then));
+  requestAnimationFrame(() => {
+    const { port1, port2 } = new MessageChannel(); // a timer would wait longer
+    port1.onmessage = () => {
+      port1.close();
+      then(performance.now());
+    };
+    port2.postMessage(null);
+  });
 }
 
 /** Call `then` when nothing else is to be done. */

@@ -12,7 +12,7 @@ const AHEAD = 3; // samples drawn before their turn
 const OWN_PIXELS_PX = 8192; // a sample's longer side at which it is still zoomed into at its own pixels
 
 export class Stage {
-  /** `onPainted(now)` is called when an item has been on screen for a frame. */
+  /** `onPainted(now)` is called when an item has been painted. */
   constructor(root, settings, onPainted) {
     this.element = root.querySelector("#sample");
     this.scene = root.querySelector(".scene");
