@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -18,6 +19,8 @@ from postgres_server import postgres_server
 from repository import ROOT
 from review_browser import chromium, new_page
 from skimage import data
+
+from manifests.decisions.log import DecisionLog, sqlite_url
 
 SHARED = ROOT.parent / "shared"
 SERVER_START_SECONDS = 120  # 7 on a quiet machine
@@ -49,6 +52,13 @@ def portraits(shared: Path) -> Path:
 def astronaut() -> Image.Image:
     """A real portrait that ships with scikit-image (Eileen Collins, NASA, public domain), 512x512 RGB."""
     return Image.fromarray(data.astronaut())
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[DecisionLog]:
+    """The decision log of a dataset whose data root is tmp_path/data."""
+    with closing(DecisionLog(sqlite_url(tmp_path / "data"))) as log:
+        yield log
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from manifests.decisions.audit import Verdicts, audit_order, audited, verdicts_o
 from manifests.decisions.decision import LABEL_QUALITY, Decision, MaskKey
 from manifests.decisions.error_bound import GoldCounts
 from manifests.decisions.gold_verdicts import gold_counts
-from manifests.decisions.log import DecisionLog, sqlite_url
+from manifests.decisions.log import DecisionLog
 from manifests.decisions.policy import MaskVerdict, Policy
 from manifests.decisions.publish import publish, verdict_columns
 from manifests.errors import UserError
@@ -42,11 +42,6 @@ def store(tmp_path: Path) -> ManifestStore:
     doubt = SCHEMA.get_field_index("doubt"), SCHEMA.field("doubt"), pa.array(doubts, pa.float32())
     commit(store, table.set_column(*doubt), None)
     return store
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> DecisionLog:
-    return DecisionLog(sqlite_url(tmp_path / "data"))
 
 
 def judge(log: DecisionLog, masks: Sequence[MaskKey], verdict: str = "accept", reviewer: str = "ana") -> None:

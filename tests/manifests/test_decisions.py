@@ -8,7 +8,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -62,13 +61,6 @@ def commit(store: ManifestStore, *rows: dict[str, Any]) -> None:
         parameters={},
         data_root=store.root.parent / "data",
     )
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Iterator[DecisionLog]:
-    log = DecisionLog(sqlite_url(tmp_path / "data"))
-    yield log
-    log.close()
 
 
 @pytest.fixture

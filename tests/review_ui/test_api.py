@@ -2,7 +2,6 @@
 
 import shutil
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from fastapi.testclient import TestClient
 from portrait_datasets import commit_pending
 from submissions import FALLING
 
-from manifests.decisions.log import DecisionLog, sqlite_url
+from manifests.decisions.log import DecisionLog
 from manifests.files.blobs import BlobStore, sha256_hex
 from manifests.store.manifest import ManifestStore
 from review_ui.queue.session import ReviewSession
@@ -40,11 +39,9 @@ def six_waiting(tmp_path_factory: pytest.TempPathFactory, portraits: Path) -> Pa
 
 
 @pytest.fixture
-def log(tmp_path: Path, six_waiting: Path) -> Iterator[DecisionLog]:
+def log(tmp_path: Path, six_waiting: Path, log: DecisionLog) -> DecisionLog:
     shutil.copytree(six_waiting, tmp_path, dirs_exist_ok=True)
-    log = DecisionLog(sqlite_url(tmp_path / "data"))
-    yield log
-    log.close()
+    return log
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from portrait_datasets import commit_pending, import_portraits
 from submissions import assign
 
 from manifests.decisions.decision import Decision
-from manifests.decisions.log import DecisionLog, sqlite_url
+from manifests.decisions.log import DecisionLog
 from manifests.decisions.policy import Policy
 from manifests.files.blobs import BlobStore
 from manifests.store.manifest import ManifestStore
@@ -55,13 +55,6 @@ def dataset(tmp_path_factory: pytest.TempPathFactory, portraits: Path) -> Path:
 def store(tmp_path: Path, dataset: Path) -> ManifestStore:
     shutil.copytree(dataset, tmp_path, dirs_exist_ok=True)
     return ManifestStore(tmp_path / "manifests")
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Iterator[DecisionLog]:
-    log = DecisionLog(sqlite_url(tmp_path / "data"))
-    yield log
-    log.close()
 
 
 @pytest.fixture

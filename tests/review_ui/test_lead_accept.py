@@ -1,6 +1,5 @@
 """Accepting masks without a look from the lead's page: what the audit shows, and the version that follows."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from review_browser import Server
 
 from manifests.decisions.acceptance import Queue
 from manifests.decisions.decision import Decision
-from manifests.decisions.log import DecisionLog, sqlite_url
+from manifests.decisions.log import DecisionLog
 from manifests.store.manifest import ManifestStore
 from manifests.store.schema import SCHEMA
 from review_ui.queue.session import ReviewSession
@@ -31,13 +30,6 @@ def store(tmp_path: Path) -> ManifestStore:
     commit(store, rows(ROWS).set_column(*doubt), None)
     (tmp_path / "data").mkdir(exist_ok=True)
     return store
-
-
-@pytest.fixture
-def log(store: ManifestStore) -> Iterator[DecisionLog]:
-    log = DecisionLog(sqlite_url(store.data_root()))
-    yield log
-    log.close()
 
 
 def audit(store: ManifestStore, log: DecisionLog, count: int) -> None:

@@ -4,7 +4,6 @@ import random
 import shutil
 import uuid
 from base64 import b64encode
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from portrait_datasets import commit_pending
 from two_masks import RIVAL_TEACHER, add_rivals, moved
 
 from manifests.decisions.audit import AuditedPart
-from manifests.decisions.log import DecisionLog, sqlite_url
+from manifests.decisions.log import DecisionLog
 from manifests.files.blobs import BlobStore
 from manifests.pixels.masks import PERSON_LEVEL, decode_mask, encode_mask
 from manifests.pixels.metrics import mask_iou
@@ -43,13 +42,6 @@ def four_waiting(tmp_path_factory: pytest.TempPathFactory, portraits: Path) -> P
 def store(tmp_path: Path, four_waiting: Path) -> ManifestStore:
     shutil.copytree(four_waiting, tmp_path, dirs_exist_ok=True)
     return ManifestStore(tmp_path / "manifests")
-
-
-@pytest.fixture
-def log(store: ManifestStore) -> Iterator[DecisionLog]:
-    log = DecisionLog(sqlite_url(store.data_root()))
-    yield log
-    log.close()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import io
 import shutil
 import uuid
 from base64 import b64decode, b64encode
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ from fastapi.testclient import TestClient
 from PIL import Image, PngImagePlugin
 from portrait_datasets import commit_pending
 
-from manifests.decisions.log import DecisionLog, sqlite_url
+from manifests.decisions.log import DecisionLog
 from manifests.files.blobs import BlobStore, sha256_hex
 from manifests.pixels.masks import decode_mask, encode_mask
 from manifests.samples.pair import read_mask
@@ -36,11 +35,9 @@ def two_waiting(tmp_path_factory: pytest.TempPathFactory, portraits: Path) -> Pa
 
 
 @pytest.fixture
-def log(tmp_path: Path, two_waiting: Path) -> Iterator[DecisionLog]:
+def log(tmp_path: Path, two_waiting: Path, log: DecisionLog) -> DecisionLog:
     shutil.copytree(two_waiting, tmp_path, dirs_exist_ok=True)
-    log = DecisionLog(sqlite_url(tmp_path / "data"))
-    yield log
-    log.close()
+    return log
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import CancelledError
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -28,7 +28,7 @@ from small_lineages import mask as lineage_mask
 from submissions import assign
 
 from manifests.decisions.decision import Decision
-from manifests.decisions.log import DecisionLog, sqlite_url
+from manifests.decisions.log import DecisionLog
 from manifests.decisions.publish import NothingToPublish, publish
 from manifests.errors import UserError
 from manifests.files.blobs import BlobStore, sha256_hex
@@ -99,13 +99,6 @@ def store(tmp_path: Path, four_pending: Path, monkeypatch: pytest.MonkeyPatch) -
     shutil.copytree(four_pending, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     return ManifestStore(tmp_path / "manifests")
-
-
-@pytest.fixture
-def log(store: ManifestStore) -> Iterator[DecisionLog]:
-    log = DecisionLog(sqlite_url(store.data_root()))
-    yield log
-    log.close()
 
 
 def rows_of(manifest: Manifest) -> dict[str, Row]:
