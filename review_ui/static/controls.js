@@ -9,7 +9,7 @@ const DOUBLE_CLICK_ZOOM = 3;
 const SWIPES = { right: "accept", left: "reject", up: "skip" };
 const SWIPE_WORDS = { right: "✓ Accept", left: "✕ Reject", up: "⇥ Skip" };
 
-// What an action of keys.js does; one that returns false leaves the key to the browser.
+// What an action of a key does; one that returns false leaves the key to the browser.
 const EVERYWHERE = {
   undo: (viewer) => viewer.undo(),
   view: (viewer, event) => viewer.say(viewer.screen.tools.turn(event.shiftKey ? -1 : 1)),
@@ -51,6 +51,7 @@ const IN_REPAIR = {
   smooth: ({ screen: { editor } }) => editor.refine("smooth"),
   hide: ({ screen: { editor } }) => editor.hideMask(true),
   fit: ({ screen: { editor } }) => editor.fit(),
+  accept: (viewer, event) => viewer.acceptRepaired(event),
   confirm: (viewer, event) => viewer.acceptRepaired(event),
   back: (viewer) => viewer.leaveRepair(),
 };
@@ -66,7 +67,7 @@ const IN_GRID = {
 };
 
 export function listen(viewer, root) {
-  listenForKeys(viewer.settings, {
+  listenForKeys(viewer.settings, viewer.keyMap, {
     act: (action, event) => act(viewer, action, event),
     release: () => viewer.screen.hideMask(false),
     isRepairing: () => viewer.screen.isRepairing,
@@ -115,6 +116,8 @@ function listenForClicks(viewer, root) {
     "#back": () => viewer.back(),
     "#publish, [data-action=publish]": () => viewer.publish(),
     "#help, [data-action=close-help]": () => viewer.toggleHelp(),
+    "[data-action=change-keys]": () => viewer.keyDialog.change(),
+    "[data-action=default-keys]": () => viewer.keyDialog.reset(),
     "#sign-out": () => viewer.signIn.signOut(),
     "#zoom": () => viewer.screen.toggleZoom(),
     "#inset": () => viewer.screen.toggle("inset"),

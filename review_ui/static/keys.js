@@ -1,34 +1,28 @@
-// The keyboard: which key asks for what. Single characters can be switched off (WCAG 2.1.4); arrows, Enter and Escape stay.
+// The keyboard: which key asks for what. Single characters can be changed (key_map.js) and switched off (WCAG 2.1.4); arrows,
+// Enter and Escape stay.
 
-const SHORTCUTS = {
-  a: "accept", b: "second", c: "differ", x: "reject", e: "repair", " ": "skip", f: "flag", n: "note", Backspace: "undo",
-  v: "view", "[": "fainter", "]": "stronger", h: "hide", z: "zoom", i: "inset", o: "whole", g: "grid", l: "alike",
-  "/": "filter", "?": "help",
-};
+import { keyOf } from "./lib/key_map.js";
+
 const NAVIGATION = {
   ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down", Enter: "confirm", Escape: "back",
-};
-const IN_REPAIR = {
-  b: "brush", e: "eraser", s: "smart", "[": "smaller", "]": "larger", l: "largest", o: "fill", m: "smooth",
-  Backspace: "undo", u: "undo", y: "redo", h: "hide", 0: "fit", a: "confirm", "?": "help",
 };
 const REPEATING = new Set(["left", "right", "up", "down", "fainter", "stronger", "smaller", "larger"]); // held down, these go on
 
 /**
- * Calls `act(action, event)` when a key asks for something; an action is a value of the tables above, "reason1" to
- * "reason9", or with shift "more1" to "more9". `act` returns false when it had no use for it: the key then does what it does elsewhere.
+ * Calls `act(action, event)` when a key asks for something; an action is one of NAVIGATION or of `keyMap`, "reason1"
+ * to "reason9", or with shift "more1" to "more9". `act` returns false when it had no use for it: the key then does what it does elsewhere.
  * `release()` is called when the key of "hide" goes up, or the window loses the focus. While `isRepairing()`, letters mean
  * tools; unless `isShown()`, all keys are the rest of the page's.
  */
-export function listenForKeys(settings, { act, release, isRepairing, isShown }) {
+export function listenForKeys(settings, keyMap, { act, release, isRepairing, isShown }) {
   document.addEventListener("keydown", (event) => {
     if (!isShown()) return;
-    const action = isRepairing() ? (strokeAction(event) ?? actionOf(event, settings, IN_REPAIR)) : actionOf(event, settings, SHORTCUTS);
+    const action = (isRepairing() && strokeAction(event)) || actionOf(event, settings, (key) => keyMap.actionOf(key, isRepairing()));
     if (!action) return;
     if (event.repeat && !REPEATING.has(action)) event.preventDefault(); // a key held down decides once
     else if (act(action, event) !== false) event.preventDefault();
   });
-  document.addEventListener("keyup", (event) => event.key.toLowerCase() === "h" && release());
+  document.addEventListener("keyup", (event) => keyOf(event) === keyMap.keys.hide && release());
   window.addEventListener("blur", release);
 }
 
@@ -40,14 +34,13 @@ function strokeAction({ key, ctrlKey, metaKey, shiftKey, altKey }) {
   return letter === "y" ? "redo" : null;
 }
 
-function actionOf(event, settings, shortcuts) {
+function actionOf(event, settings, shortcut) {
   const isAltGr = event.getModifierState("AltGraph"); // [ and ] on many keyboards
   if (((event.ctrlKey || event.altKey) && !isAltGr) || event.metaKey || event.isComposing || isTyping(focusOf(event))) return null;
   if (pressesItself(event)) return null;
   if (event.key in NAVIGATION) return NAVIGATION[event.key];
   if (!settings.shortcuts) return null;
-  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  return shortcuts[key] ?? reasonAction(event);
+  return shortcut(keyOf(event)) ?? reasonAction(event);
 }
 
 /** Digits are reasons; with shift, under which each keyboard has other characters, one of several. */

@@ -10,6 +10,8 @@ import { dropFromAddress, filterOf, keepInAddress } from "./lib/address.js";
 import { FilterPanel } from "./show/filter_panel.js";
 import { Feed } from "./sync/feed.js";
 import { newId } from "./lib/id.js";
+import { KeyMap } from "./lib/key_map.js";
+import { KeyDialog } from "./show/key_dialog.js";
 import { Journal } from "./sync/journal.js";
 import { Outbox } from "./sync/outbox.js";
 import { Refusals } from "./show/refusals.js";
@@ -41,6 +43,8 @@ class Viewer {
     this.me = me;
     this.status = status;
     this.settings = new Settings();
+    this.keyMap = new KeyMap(this.settings);
+    this.keyDialog = new KeyDialog(root, this.keyMap);
     this.journal = new Journal();
     this.published = null; // the version just made, until the next decision
     this.asking = null; // a reject on stage that waits for its reason, like an entry of the journal

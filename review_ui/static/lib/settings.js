@@ -1,7 +1,7 @@
 // What a reviewer chose for this browser: kept in localStorage, the same for all queues.
 
 const KEY = "review-settings";
-const DEFAULTS = { view: "side", opacity: 0.65, differ: false, inset: false, grid: false, ask: false, shortcuts: true };
+const DEFAULTS = { view: "side", opacity: 0.65, differ: false, inset: false, grid: false, ask: false, shortcuts: true, keys: {} };
 
 /** An object that holds the choices; `keep()` after a change. */
 export class Settings {
