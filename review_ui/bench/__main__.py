@@ -2,6 +2,7 @@
 
 load    fifty reviewers at once over HTTP; the baseline is the database alone, one decision a transaction
 keys    from key to painted sample in a real browser; the baseline is a plain Gradio page with a button
+strokes from the end of a smart stroke to its painted answer; no baseline, 300 ms are wanted
 start   from the command to the first sample on the screen with a million samples waiting, and the memory
 """
 
@@ -27,7 +28,7 @@ from manifests.store.manifest import ManifestStore
 from review_ui.bench.clients import run_clients
 from review_ui.bench.queue import waiting_samples
 
-PARTS = ("load", "keys", "start")
+PARTS = ("load", "keys", "strokes", "start")
 ROUNDS = 5  # of keys: the page and its baseline in turns
 
 
@@ -42,6 +43,8 @@ def main(arguments: Sequence[str]) -> None:
             _report_load(root / "load", options.clients, options.seconds, options.database_url)
         if "keys" in options.part:
             _report_keys(root / "keys", options.waiting, options.decisions, images, busy=options.busy)
+        if "strokes" in options.part:
+            _report_strokes(root / "strokes", options.strokes, images)
         if "start" in options.part:
             _report_start(root / "start", options.rows)
 
@@ -114,6 +117,18 @@ def _report_keys(root: Path, waiting: int, decisions: int, images: Sequence[Path
     _print_line("stored in the order of the keys", float(in_order), "(1: all)")
 
 
+def _report_strokes(root: Path, strokes: int, images: Sequence[Path]) -> None:
+    from review_ui.bench import browser as bench_browser
+
+    store = waiting_samples(root, 100, images)
+    with _server(root, sqlite_url(root / "data")) as (address, _), bench_browser.open_browser() as browser:
+        took = bench_browser.smart_strokes(bench_browser.first_sample(browser, address), strokes)
+    sizes = store.open().read(["width", "height"]).slice(0, 1).to_pylist()[0]
+    print(f"smart stroke to painted answer, {strokes} strokes, {sizes['width']}x{sizes['height']} px")
+    _print_line("median", statistics.median(took), "ms")
+    _print_line("95 of 100", _percentile(took, 95), "ms")
+
+
 def _report_start(root: Path, rows: int) -> None:
     from review_ui.bench import browser as bench_browser
 
@@ -169,6 +184,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--limit", type=int, default=200, help="the first N of them (default: %(default)s)")
     parser.add_argument("--waiting", type=int, default=10_000, help="samples in the browser's queue (%(default)s)")
     parser.add_argument("--decisions", type=int, default=300, help="keys pressed in the browser (%(default)s)")
+    parser.add_argument("--strokes", type=int, default=60, help="drawn in the editor (default: %(default)s)")
     parser.add_argument("--busy", action="store_true", help="keys: keep each core half busy with other work")
     parser.add_argument("--rows", type=int, default=1_000_000, help="samples waiting at the start (%(default)s)")
     parser.add_argument("--clients", type=int, default=50, help="reviewers at once (default: %(default)s)")

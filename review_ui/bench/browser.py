@@ -1,5 +1,6 @@
 """Waiting times on the page, in a real Chromium driven by playwright."""
 
+import math
 import shutil
 import subprocess
 import sys
@@ -70,6 +71,12 @@ _CLICK = """async ({clicks, pace}) => {
 }"""
 
 
+# Waits for one more stroke; Playwright's own wait would be evaluated as text, which the page's policy forbids.
+_STROKE_PAINTED = """async (before) => {
+  while (performance.getEntriesByName("stroke-to-paint").length <= before) await new Promise(requestAnimationFrame);
+}"""
+
+
 @dataclass(frozen=True)
 class Pressed:
     """`sample_ids` in the order of the keys; `painted_ms` per key."""
@@ -102,6 +109,27 @@ def press_keys(page: Page, decisions: int) -> Pressed:
     """Decide on the review page."""
     measured = page.evaluate(_PRESS, {"decisions": decisions, "pace": PACE_MS})
     return Pressed(measured["seconds"], measured["seen"], measured["painted"])
+
+
+def smart_strokes(page: Page, strokes: int) -> list[float]:
+    """Milliseconds from the end of each smart stroke to the painted answer, in the editor, along the mask's edge."""
+    page.keyboard.press("e")
+    page.wait_for_selector(".editor:not([hidden])")
+    page.keyboard.press("s")
+    box = page.locator(".editor").bounding_box()
+    assert box is not None, "the editor has a place on the page"
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    for number in range(strokes):
+        page.keyboard.press("be"[number % 2])  # to the person, to the background
+        turn = 2 * math.pi * number / strokes
+        across = 0.25 * box["height"]
+        page.mouse.move(x + across * math.cos(turn), y + across * math.sin(turn))
+        page.mouse.down()
+        page.mouse.move(x + across * math.cos(turn + 0.2), y + across * math.sin(turn + 0.2), steps=6)
+        page.mouse.up()
+        page.evaluate(_STROKE_PAINTED, number)
+    took: list[float] = page.evaluate("performance.getEntriesByName('stroke-to-paint').map((entry) => entry.duration)")
+    return took
 
 
 def click(page: Page, clicks: int) -> list[float]:

@@ -10,7 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 from playwright.sync_api import Page, expect
 from portrait_datasets import commit_pending
-from review_browser import Server, act, on_screen, open_page, saved
+from review_browser import Server, act, on_screen, open_page, saved, until
 from small_lineages import Lineage, mask
 
 from manifests.decisions.decision import FLAG, Decision
@@ -160,7 +160,7 @@ def test_a_mask_is_found_in_the_gallery_opened_by_its_address_and_judged_anew(pa
     card = page.locator("#gallery li a")
     expect(card).to_have_count(1)
     assert (card.get_attribute("href") or "").endswith(first)
-    page.wait_for_function("[...document.images].every((image) => image.complete && image.naturalWidth > 0)")
+    until(page, "[...document.images].every((image) => image.complete && image.naturalWidth > 0)")
     card.click()
     expect(page.locator("#sample")).to_have_attribute("data-sample-id", first)
     expect(page.locator(".caption")).to_contain_text("local: reject (hair)")
@@ -176,7 +176,7 @@ def test_the_gallery_shows_the_person_out_of_the_dimmed_picture(page: Page, serv
     act(page, "a")
     saved(page)
     page.goto(f"{server.url}/masks")
-    page.wait_for_function("[...document.images].every((image) => image.complete && image.naturalWidth > 0)")
+    until(page, "[...document.images].every((image) => image.complete && image.naturalWidth > 0)")
     page.wait_for_timeout(300)
     picture = np.frombuffer(page.locator(".picture").first.screenshot(type="png"), np.uint8)
     assert len(picture) > 5_000

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from portrait_datasets import commit_pending
-from review_browser import HOSTS, Server, act, new_page, on_screen, open_page, saved
+from review_browser import HOSTS, Server, act, new_page, on_screen, open_page, saved, until
 
 from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.files.blobs import BlobStore
@@ -170,7 +170,7 @@ def test_a_smart_stroke_is_one_change_that_can_be_undone(page: Page, server: Ser
     draw(page, (112, 215), (128, 215))
     expect(page.locator("#undo-stroke")).to_be_enabled()
     expect(page.locator("#fix")).to_be_enabled()
-    page.wait_for_function("performance.getEntriesByName('stroke-to-paint').length === 1")
+    until(page, "performance.getEntriesByName('stroke-to-paint').length === 1")
     page.keyboard.press("Control+z")
     expect(page.locator("#undo-stroke")).to_be_disabled()
     page.keyboard.press("Control+Shift+z")

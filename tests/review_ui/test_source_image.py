@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 from portrait_datasets import commit_pending
-from review_browser import Server, on_screen, open_page
+from review_browser import Server, on_screen, open_page, until
 
 from manifests.files.blobs import BlobStore
 from manifests.pixels.images import decode_image
@@ -85,9 +85,7 @@ def test_a_key_opens_the_whole_image_and_closes_it(page: Page, server: Server) -
     open_page(page, server)
     page.keyboard.press("o")
     expect(page.locator("#whole p")).to_have_text(f"street.png · {WIDTH} × {HEIGHT} · the sample is 240 × 320 of it")
-    page.wait_for_function(
-        "document.querySelector('mask-review').shadowRoot.querySelector('#whole img').naturalWidth === 1600"
-    )
+    until(page, "document.querySelector('mask-review').shadowRoot.querySelector('#whole img').naturalWidth === 1600")
     image, frame = page.locator("#whole img").bounding_box(), page.locator("#whole .frame").bounding_box()
     scale = image["width"] / WIDTH
     assert frame["x"] - image["x"] == pytest.approx(X * scale, abs=1)

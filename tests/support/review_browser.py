@@ -117,5 +117,10 @@ def act(page: Page, key_or_button: str) -> str:
     return on_screen(page)
 
 
+def until(page: Page, condition: str) -> None:
+    """Wait for a condition in JavaScript; Playwright's own wait polls by `eval`, which the page's policy forbids."""
+    page.evaluate(f"async () => {{ while (!({condition})) await new Promise(requestAnimationFrame); }}")
+
+
 def saved(page: Page) -> None:
     expect(page.locator("#unsaved")).to_be_hidden(timeout=20_000)
