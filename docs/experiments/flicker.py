@@ -19,11 +19,11 @@ from manifests.cli.arguments import run_command
 from manifests.cli.converters import positive
 from manifests.files.blobs import BlobStore
 from manifests.pixels.geometry import Box, Pixels, crop
-from manifests.pixels.images import decode_image
-from manifests.pixels.masks import PERSON_LEVEL, PERSON_PROB, Mask, decode_mask
+from manifests.pixels.masks import PERSON_LEVEL, PERSON_PROB, Mask
 from manifests.pixels.metrics import MetricsAccumulator
 from manifests.pixels.onnx_segmenter import Prob
 from manifests.progress import progress
+from manifests.samples.pair import read_pair
 from manifests.store.manifest import Manifest
 from manifests.store.training_rows import require_rows
 from trainer.device import pick_device
@@ -102,13 +102,7 @@ def main(arguments: Sequence[str]) -> None:
     manifest = Manifest.open(options.manifest, data_root=options.data)
     rows, blobs = require_rows(manifest, "all"), BlobStore(manifest.data_root)
     chosen = [rows[i] for i in np.linspace(0, len(rows) - 1, min(options.photographs, len(rows))).round().astype(int)]
-    photographs = [
-        (
-            decode_image(blobs.read(row.image, row.image_sha256)),
-            decode_mask(blobs.read(row.mask, row.mask_sha256)) >= PERSON_LEVEL,
-        )
-        for row in chosen
-    ]
+    photographs = [(rgb, mask >= PERSON_LEVEL) for rgb, mask in (read_pair(blobs, row) for row in chosen)]
     arms = measure(predictor, photographs, frames=options.frames)
     print(f"{options.checkpoint.name}, {len(photographs)} photographs, {options.frames} frames each")
     print(f"{'smoothing':<14}{'flicker %':>10}" + "".join(f"{name:>22}" for name in MetricsAccumulator.NAMES))

@@ -1,9 +1,9 @@
-"""What each way of looking twice and of touching up a mask is worth: the table that decides trainer.predict's defaults.
+"""Effect and cost of each localizer and each refinement: the table that decides trainer.predict's defaults.
 
     python docs/experiments/postprocessing.py --checkpoint starter --manifest manifests/v1.parquet [--every 1]
 
-Every variant differs from the plain network in one thing, but for the last, which is what the defaults could be. All
-of them see the same pictures and, where they look at the whole picture, the very same probabilities.
+Every variant differs from the plain network in one thing, but for the last two, the candidates for the defaults. All
+get the same images and, for the whole image, the same probabilities.
 """
 
 import argparse
@@ -15,11 +15,11 @@ from manifests.cli.arguments import run_command
 from manifests.cli.converters import positive
 from manifests.files.blobs import BlobStore
 from manifests.pixels.geometry import Pixels
-from manifests.pixels.images import decode_image
-from manifests.pixels.masks import PERSON_LEVEL, PERSON_PROB, decode_mask
+from manifests.pixels.masks import PERSON_LEVEL, PERSON_PROB
 from manifests.pixels.metrics import MetricsAccumulator
 from manifests.pixels.onnx_segmenter import Prob
 from manifests.progress import progress
+from manifests.samples.pair import read_pair
 from manifests.store.manifest import Manifest
 from manifests.store.training_rows import require_rows
 from trainer.device import pick_device
@@ -30,7 +30,7 @@ from trainer.predict.postprocess import Postprocess
 from trainer.weights.checkpoint_files import checkpoint_path
 
 PLAIN = "none"
-TOUCHED_UP = {
+POSTPROCESSED = {
     "open 5": Postprocess(open_px=5),
     "close 5": Postprocess(close_px=5),
     "largest": Postprocess(largest=True),
@@ -41,43 +41,45 @@ TOUCHED_UP = {
 
 
 class Remembering:
-    """A predictor that is asked the same again and again: it keeps what it said of the last few pictures."""
+    """A predictor that keeps its probabilities of an image until `forget`."""
 
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
-        self._said: dict[bytes, Prob] = {}
+        self._probs: dict[bytes, Prob] = {}
 
     @property
     def digest(self) -> str:
         return self._predictor.digest
 
     def forget(self) -> None:
-        self._said.clear()
+        self._probs.clear()
 
     def person_prob(self, rgb: Pixels) -> Prob:
         key = repr(rgb.shape).encode() + rgb.tobytes()
-        if key not in self._said:
-            self._said[key] = self._predictor.person_prob(rgb)
-        return self._said[key].copy()
+        if key not in self._probs:
+            self._probs[key] = self._predictor.person_prob(rgb)
+        return self._probs[key].copy()
 
 
 def variants(predictor: Predictor) -> Mapping[str, PersonPredictor]:
-    """By what is added to the plain network."""
+    """The variants by name: the plain network, and what each adds to it."""
     localizers = {name: start() for name, start in LOCALIZERS.items()}
     plain = {PLAIN: PersonPredictor(predictor)}
-    looked_twice = {
+    localized = {
         f"localizer {name}": PersonPredictor(predictor, localizer)
         for name, localizer in localizers.items()
         if name != PLAIN
     }
-    touched_up = {name: PersonPredictor(predictor, postprocess=postprocess) for name, postprocess in TOUCHED_UP.items()}
+    postprocessed = {
+        name: PersonPredictor(predictor, postprocess=postprocess) for name, postprocess in POSTPROCESSED.items()
+    }
     both = {
         "mask and guided": PersonPredictor(predictor, localizers["mask"], Postprocess(refine="guided")),
         "mask, largest, guided": PersonPredictor(
             predictor, localizers["mask"], Postprocess(largest=True, refine="guided")
         ),
     }
-    return plain | looked_twice | touched_up | both
+    return plain | localized | postprocessed | both
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -88,14 +90,13 @@ def main(arguments: Sequence[str]) -> None:
     people = variants(predictor)
     found, seconds = {name: MetricsAccumulator() for name in people}, dict.fromkeys(people, 0.0)
     for row in progress(rows, "measuring", total=len(rows)):
-        rgb = decode_image(blobs.read(row.image, row.image_sha256))
-        truth = decode_mask(blobs.read(row.mask, row.mask_sha256)) >= PERSON_LEVEL
+        rgb, mask = read_pair(blobs, row)
         for name, person in people.items():
             started = time.process_time()
-            found[name].add(person.person_prob(rgb) >= PERSON_PROB, truth)
+            found[name].add(person.person_prob(rgb) >= PERSON_PROB, mask >= PERSON_LEVEL)
             seconds[name] += time.process_time() - started
         predictor.forget()
-    print(f"{options.checkpoint.name}, {len(rows)} pictures; in brackets the difference from none, in points")
+    print(f"{options.checkpoint.name}, {len(rows)} images; in brackets the difference from none, in points")
     print(f"{'':<24}" + "".join(f"{name:>24}" for name in MetricsAccumulator.NAMES) + f"{'CPU ms':>9}")
     plain = found[PLAIN].result()
     for name, accumulator in found.items():
@@ -104,7 +105,7 @@ def main(arguments: Sequence[str]) -> None:
             f"{getattr(metrics, m):.4f} ({100 * (getattr(metrics, m) - getattr(plain, m)):+.2f})"
             for m in MetricsAccumulator.NAMES
         )
-        # The plain network runs first and is remembered: its time is part of everybody's.
+        # The plain network runs first and is remembered: its time is part of each variant's.
         spent = seconds[name] + (0 if name == PLAIN else seconds[PLAIN])
         print(f"{name:<24}" + "".join(f"{text:>24}" for text in shown) + f"{1000 * spent / len(rows):>9.0f}")
 
@@ -114,7 +115,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--checkpoint", type=checkpoint_path, required=True, metavar="PATH")
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--data", type=Path, help="data root (default: the one the manifest records)")
-    parser.add_argument("--every", type=positive, default=1, help="every n-th picture alone (default: all)")
+    parser.add_argument("--every", type=positive, default=1, help="every n-th image only (default: all)")
     parser.add_argument("--device", default="auto")
     return parser.parse_args(arguments)
 

@@ -116,6 +116,14 @@ def test_what_the_whole_image_made_up_does_not_count() -> None:
     assert joined(tiled, whole)[50, 150] == 1, "a close-up is larger than any tile"
 
 
+def test_a_piece_that_is_longer_than_a_person_does_not_count() -> None:
+    tiled = np.zeros((100, 1200), np.float32)
+    tiled[10:95, 100:140] = tiled[10:95, 500:540] = 1  # more than a tenth of the piece
+    whole = np.zeros_like(tiled)
+    whole[10:95, 50:700] = 1  # both people and what is between them: 6.5 heights
+    np.testing.assert_array_equal(joined(tiled, whole), tiled)
+
+
 @pytest.fixture(scope="module")
 def starter() -> Predictor:
     return open_predictor(checkpoint_path(STARTER), torch.device("cpu"))

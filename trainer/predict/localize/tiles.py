@@ -25,6 +25,7 @@ MAX_TILES = 256  # beyond it, tiles overlap less
 MIN_CONFIRMED_FRACTION = 0.1  # of a piece in the whole image's mask: as much of it must be in the tiles'
 SUFFICIENT_FRACTION = 0.8  # of a piece found by the tiles: theirs is the better mask
 MIN_LARGE_FRACTION = 0.3  # of the image: a larger piece is a close-up, of which tiles see only parts
+MAX_PIECE_ASPECT = 5  # length / the image's shorter side: a longer piece is several people, or nobody
 
 Look = Callable[[Box], Prob]
 
@@ -58,13 +59,14 @@ def joined(tiled: Prob, whole: Prob) -> Prob:
     """The larger of the tiles' and the whole image's probability, both (H, W), without the latter's false pieces.
 
     A piece of `whole` counts where the tiles confirm some of it, or where it is too large for a tile; not where they
-    find nearly all of it, for their edges are finer.
+    find nearly all of it, for their edges are finer, nor where it is too long for one person.
     """
-    _, labels, _, _ = cv2.connectedComponentsWithStats((whole >= PERSON_PROB).astype(np.uint8))
+    _, labels, stats, _ = cv2.connectedComponentsWithStats((whole >= PERSON_PROB).astype(np.uint8))
     sizes_px = np.bincount(labels.ravel())
     confirmed_px = np.bincount(labels.ravel(), weights=(tiled >= PERSON_PROB).ravel(), minlength=len(sizes_px))
     kept = (confirmed_px >= MIN_CONFIRMED_FRACTION * sizes_px) | (sizes_px >= MIN_LARGE_FRACTION * whole.size)
     kept &= confirmed_px < SUFFICIENT_FRACTION * sizes_px
+    kept &= stats[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1) <= MAX_PIECE_ASPECT * min(whole.shape)
     return np.maximum(tiled, without_pieces(whole, lambda stats: ~kept[1:]))
 
 
