@@ -26,6 +26,7 @@ from review_ui.auth.users import UsersFile
 from review_ui.quality.gold import GoldSamples
 from review_ui.queue.gold_mix import Rates
 from review_ui.queue.session import ReviewSession
+from review_ui.repair.segmenter import PointSegmenter
 from review_ui.version import open_version
 
 logger = logging.getLogger("review_ui")
@@ -48,6 +49,7 @@ def main(arguments: Sequence[str]) -> None:
         return
     options = _parser().parse_args(arguments)
     users = UsersFile(options.users) if options.users else None
+    segmenter = _segmenter(options.segmenter) if options.segmenter else None
     listener = listen(options.host, options.port)
     manifest, store = open_version(options.manifests, path=options.manifest, data=options.data)
     url = url_of(listener) + (f"{options.root_path}/" if options.root_path else "")
@@ -71,6 +73,7 @@ def main(arguments: Sequence[str]) -> None:
         authenticator=Authenticator(users, log) if users else None,
         public_names=options.public_name,
         root_path=options.root_path,
+        segmenter=segmenter,
     )
     _warn(options.host, users)
     _load_repair_later()
@@ -85,6 +88,12 @@ def _rates(options: argparse.Namespace) -> Rates:
         gold=usual.gold if options.gold_rate is None else options.gold_rate,
         repeat=usual.repeat if options.repeat_rate is None else options.repeat_rate,
     )
+
+
+def _segmenter(folder: Path) -> PointSegmenter:
+    from review_ui.repair.onnx_segmenter import OnnxSegmenter  # here: it loads OpenCV and ONNX Runtime
+
+    return OnnxSegmenter.open(folder)
 
 
 def _load_repair_later() -> None:
@@ -199,6 +208,10 @@ def _parser() -> argparse.ArgumentParser:
         help="show masks of at most this doubt alone, in the random order of an audit: python -m manifests accept",
     )  # fmt: skip
     parser.add_argument("--audit-seed", type=not_negative, default=0, help="seed of that order (default: 0)")
+    parser.add_argument(
+        "--segmenter", type=Path, metavar="DIR",
+        help="encoder.onnx and decoder.onnx of a point-prompt segmenter, for the editor's tool Point (default: none)",
+    )  # fmt: skip
     parser.add_argument("--no-browser", action="store_true", help="don't open a browser window")
     return parser
 

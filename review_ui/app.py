@@ -13,6 +13,7 @@ from review_ui.auth.authenticator import Authenticator
 from review_ui.auth.middleware import SignIn
 from review_ui.auth.users import UsersFile
 from review_ui.queue.session import ReviewSession
+from review_ui.repair.segmenter import PointSegmenter
 from review_ui.reviewer import LOCAL_LEAD, Reviewer
 from review_ui.routes import APP_PATH, LEAD_PATH
 from review_ui.version import open_version
@@ -57,13 +58,15 @@ def create_app(
     authenticator: Authenticator | None = None,
     public_names: Collection[str] = (),
     root_path: str = "",
+    segmenter: PointSegmenter | None = None,
 ) -> ASGIApp:
     """Stack routes, page, sign-in and guard. Without a authenticator there is no sign-in.
 
     `dataset` keeps apart what browsers store for different queues on one address; `public_names` are the host names
-    of a proxy, `root_path` is the path, such as /masks, below which it shows the server.
+    of a proxy, `root_path` is the path, such as /masks, below which it shows the server. With a
+    `segmenter` the editor has the tool Point.
     """
-    app = create_api(session, blobs)
+    app = create_api(session, blobs, segmenter)
     mount_page(app, dataset)
     site: ASGIApp = LazyMount(app, LEAD_PATH, lambda: _lead_app(session))
     site = LazyMount(site, APP_PATH, _reviewers_app)

@@ -27,6 +27,7 @@ from review_ui.queue.open_samples import OpenSample, file_name
 from review_ui.queue.queue_filter import NO_FILTER, BadFilter, QueueFilter, QueueName
 from review_ui.queue.session import ReviewSession
 from review_ui.queue.submission import UUID_PATTERN
+from review_ui.repair.segmenter import PointSegmenter
 from review_ui.reviewer import LOCAL_LEAD, Reviewer
 from review_ui.routes import root_of
 from review_ui.web.decisions_file import as_csv, as_parquet, decisions_table
@@ -110,8 +111,8 @@ LEAD_ONLY = [Depends(require_lead)]
 router = APIRouter()
 
 
-def create_api(session: ReviewSession, blobs: BlobStore) -> FastAPI:
-    """An app with the routes of the API, without a page."""
+def create_api(session: ReviewSession, blobs: BlobStore, segmenter: PointSegmenter | None = None) -> FastAPI:
+    """An app with the routes of the API, without a page; points refine masks only with a `segmenter`."""
     app = FastAPI(
         docs_url=None, redoc_url=None, openapi_url=None,  # its docs pages load scripts from elsewhere
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
@@ -120,6 +121,7 @@ def create_api(session: ReviewSession, blobs: BlobStore) -> FastAPI:
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(UserError, _user_error)
     app.state.session, app.state.group_commit, app.state.blobs = session, GroupCommit(session), blobs
+    app.state.segmenter = segmenter
     app.include_router(router)
     return app
 
@@ -128,7 +130,8 @@ def create_api(session: ReviewSession, blobs: BlobStore) -> FastAPI:
 async def me(request: Request, reviewer: Me) -> dict[str, Any]:
     queues = ["work", "second_look"] if reviewer.role == "lead" else ["work"]
     signed_in = hasattr(request.state, "reviewer")
-    return {"name": reviewer.name, "role": reviewer.role, "queues": queues, "signed_in": signed_in}
+    account = {"name": reviewer.name, "role": reviewer.role, "queues": queues, "signed_in": signed_in}
+    return account | {"segmenter": request.app.state.segmenter is not None}
 
 
 @router.get("/api/next")
@@ -190,10 +193,11 @@ async def decisions(request: Request, batch: Batch, reviewer: Me, group_commit: 
 
 @router.post("/api/refine")
 async def refine(request: Request, body: RefineRequest, session: Session, group_commit: Commits) -> dict[str, str]:
+    state = request.app.state
     sample = await group_commit.call(session.find, (body.sample_id, body.mask_sha256))
     if sample is None:
         raise HTTPException(409, "expected a mask under review, found that it changed meanwhile; reload the page")
-    refined = await asyncio.to_thread(refined_mask, body, sample, request.app.state.blobs)
+    refined = await asyncio.to_thread(refined_mask, body, sample, state.blobs, state.segmenter)
     return {"mask": b64encode(refined).decode()}
 
 
