@@ -1,4 +1,4 @@
-"""Masks that an accept puts in the row's mask's place: repaired ones, and the second one of two (the rival).
+"""Masks that replace a row's mask by an accept: repaired ones, and the second one of two (the rival).
 
 An undo brings the mask before it back. The row of a repaired mask has the origin `edited`; `edited_from` names the mask
 that the repair began with, and `teacher` the one that made that mask. Where the rival takes the mask's place,
@@ -17,7 +17,7 @@ from manifests.files.blobs import BlobStore, blob_path
 from manifests.store.manifest import Manifest, ManifestStore
 from manifests.store.schema import MASK_COLUMNS, RIVAL_COLUMNS
 
-# What such an accept changes of a row.
+# The columns of a row that such an accept changes.
 EDIT_COLUMNS = (*MASK_COLUMNS, "origin", "edited_from", "edited_by", *RIVAL_COLUMNS)
 
 Row = Mapping[str, Any]
@@ -26,20 +26,20 @@ Row = Mapping[str, Any]
 def replaced_columns(edit: Decision, row: Row, base: Manifest) -> dict[str, Any]:
     """EDIT_COLUMNS of `row`, whose mask `edit` judges, with the accepted mask; BlobError when it is missing or altered.
 
-    What only a teacher can tell of a repaired mask (disagreement, face_fraction, doubt) is null; of a rival only doubt
-    is known. UserError when no version pairs the two masks.
+    Columns that need a teacher (disagreement, face_fraction, doubt) are null, but for a rival's doubt. UserError when
+    no version pairs the two masks.
     """
     from manifests.pixels.masks import decode_mask  # here: it loads OpenCV, which the review page starts without
     from manifests.samples.sample import score_mask
 
     blobs, path = BlobStore(base.data_root), blob_path(edit.accepted_mask_sha256, ".png")
     mask = decode_mask(blobs.read(path, edit.accepted_mask_sha256))
-    begun = _with_rival_in_place(edit, row, base) if edit.takes_rival else {**row, "chosen_by": None}
-    replaced = {name: begun[name] for name in ("teacher", *RIVAL_COLUMNS)}
+    pair = _with_rival_in_place(edit, row, base) if edit.takes_rival else {**row, "chosen_by": None}
+    replaced = {name: pair[name] for name in ("teacher", *RIVAL_COLUMNS)}
     if edit.edited_mask_sha256:
-        replaced |= {"origin": "edited", "edited_from": begun["mask_sha256"], "edited_by": edit.reviewer}
+        replaced |= {"origin": "edited", "edited_from": pair["mask_sha256"], "edited_by": edit.reviewer}
     else:
-        replaced |= {"origin": "teacher", "doubt": begun["doubt"]}
+        replaced |= {"origin": "teacher", "doubt": pair["doubt"]}
     if replaced["rival_mask_sha256"] == edit.accepted_mask_sha256:  # a repair that ends at the other mask
         replaced |= dict.fromkeys(RIVAL_COLUMNS)
     scores = {"mask": path, "mask_sha256": edit.accepted_mask_sha256, **asdict(score_mask(mask))}
@@ -47,7 +47,7 @@ def replaced_columns(edit: Decision, row: Row, base: Manifest) -> dict[str, Any]
 
 
 def mask_before(row: Row) -> str | None:
-    """The mask whose verdict put the row's mask in its place; None for a mask that no accept put there."""
+    """The mask that the row's mask replaced by an accept; None for a mask that replaced none."""
     before: str | None = row["rival_mask_sha256"] if row["chosen_by"] else row["edited_from"]
     return before
 

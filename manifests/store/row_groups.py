@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from manifests.store.row_patch import in_parts
-from manifests.store.schema import PART_ROWS, SCHEMA, Validation
+from manifests.store.schema import PART_ROWS, SCHEMA
+from manifests.store.validation import Validation
 
 METADATA_KEY = b"maskfoundry"
 

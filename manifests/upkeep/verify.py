@@ -25,7 +25,8 @@ from manifests.progress import progress
 from manifests.samples.near_duplicates import across_splits, hash_numbers
 from manifests.store.manifest import Manifest
 from manifests.store.row_patch import in_parts
-from manifests.store.schema import SCHEMA, ManifestInvalid, Split, Validation
+from manifests.store.schema import SCHEMA, Split
+from manifests.store.validation import ManifestInvalid, Validation
 
 _COLUMNS = ["sample_id", "source_uri", "image", "image_sha256", "mask", "mask_sha256", "width", "height"]
 _RIVAL = "rival_mask_sha256"  # null for most rows

@@ -39,7 +39,8 @@ from manifests.files.blobs import BLOB_SUFFIXES, BlobError, BlobStore
 from manifests.progress import progress
 from manifests.samples.sample import Row
 from manifests.store.manifest import Manifest, ManifestStore
-from manifests.store.schema import SCHEMA, validate
+from manifests.store.schema import SCHEMA
+from manifests.store.validation import validate
 from manifests.versions.merged_splits import Move, join_groups, moves
 from manifests.versions.restore import blobs_of, require_blobs
 

@@ -1,4 +1,4 @@
-"""Assigning samples to a reviewer's tab: what it holds already, then new ones, each under a lease."""
+"""Assigning samples to a reviewer's tab: those it holds already, then new ones, each under a lease."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -11,7 +11,7 @@ from review_ui.queue.queues import Queue
 from review_ui.queue.review_state import ReviewState
 from review_ui.reviewer import Reviewer
 
-LEASE_SECONDS = 600  # long enough for a page's 16 prefetched samples and a coffee
+LEASE_SECONDS = 600  # long enough for a page's 16 prefetched samples and a break
 ALIVE_SECONDS = 100  # a tab that asked for samples since is open; pages ask every half minute, hidden ones every minute
 _SIGN_SECONDS = 25  # a tab that asks again after this gets at least one lease renewed, as its sign of life
 
@@ -19,7 +19,7 @@ _SIGN_SECONDS = 25  # a tab that asks again after this gets at least one lease r
 def assign(state: ReviewState, queue: Queue, request: NextRequest) -> tuple[Assignment, list[Lease]]:
     """The samples of a tab, and the leases that are new, renewed or ended; these hold in memory from now on.
 
-    What the tab holds and the filter leaves out is given back.
+    Samples that the filter leaves out are given back.
     """
     reviewer, count, tab = request.reviewer, request.count, request.tab
     until = lease_end(state.now())
@@ -78,7 +78,7 @@ def _dead_tabs(state: ReviewState, reviewer: Reviewer) -> set[str]:
 def _held(
     state: ReviewState, queue: Queue, reviewer: Reviewer, tabs: Collection[str]
 ) -> list[tuple[Lease, OpenSample]]:
-    """What the tabs hold, in the queue's order; a sample that measures stays before the same work."""
+    """The samples that the tabs hold, in the queue's order; a sample that measures stays before the same work."""
     held = []
     place = len(state.queue) * 2
     for lease in _owned(state, queue, reviewer, tabs):

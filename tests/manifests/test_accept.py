@@ -24,7 +24,8 @@ from manifests.decisions.publish import publish, verdict_columns
 from manifests.errors import UserError
 from manifests.report.write import write_report
 from manifests.store.manifest import Manifest, ManifestStore
-from manifests.store.schema import SCHEMA, ManifestInvalid, validate
+from manifests.store.schema import SCHEMA
+from manifests.store.validation import ManifestInvalid, validate
 from manifests.upkeep.stats import Statistics, describe
 from manifests.versions.restore import restore
 

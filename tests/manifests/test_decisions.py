@@ -27,7 +27,8 @@ from manifests.decisions.policy import CONFLICTS, Policy
 from manifests.decisions.publish import NothingToPublish, publish
 from manifests.errors import UserError
 from manifests.store.manifest import COMMIT_ATTEMPTS, ManifestStore
-from manifests.store.schema import SCHEMA, validate
+from manifests.store.schema import SCHEMA
+from manifests.store.validation import validate
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 MASK, NEW_MASK = "a" * 64, "b" * 64

@@ -29,7 +29,7 @@ from manifests.samples.duplicates import (
 from manifests.samples.groups import Groups, NewSample
 from manifests.samples.near_duplicates import across_splits
 from manifests.samples.sample import Row, Scores, Source, add_rows, sample_id, score_mask, store_sample
-from manifests.store.schema import validate
+from manifests.store.validation import validate
 
 DIGEST_A, DIGEST_B = "a" * 64, "b" * 64
 

@@ -13,7 +13,8 @@ from manifests.decisions.publish import NothingToPublish
 from manifests.files.blobs import BlobError
 from manifests.pixels.masks import decode_mask, encode_mask
 from manifests.samples.sample import score_mask
-from manifests.store.schema import MASK_COLUMNS, validate
+from manifests.store.schema import MASK_COLUMNS
+from manifests.store.validation import validate
 from manifests.versions.merge import merge
 from manifests.versions.restore import restore
 

@@ -14,7 +14,7 @@ from manifests.decisions.pairs import count_pairs
 from manifests.decisions.policy import MaskVerdict, Policy
 from manifests.decisions.publish import NothingToPublish
 from manifests.pixels.masks import decode_mask
-from manifests.store.schema import validate
+from manifests.store.validation import validate
 from manifests.upkeep.garbage import find_garbage
 from manifests.upkeep.stats import Statistics, describe
 from manifests.upkeep.verify import verify

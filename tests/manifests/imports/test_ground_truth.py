@@ -16,7 +16,7 @@ from manifests.imports.pairing import find_pairs
 from manifests.pixels.image_files import list_pictures
 from manifests.pixels.images import decode_image
 from manifests.store.manifest import ManifestStore
-from manifests.store.schema import validate
+from manifests.store.validation import validate
 from manifests.upkeep.verify import verify
 
 

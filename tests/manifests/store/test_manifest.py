@@ -29,7 +29,8 @@ from manifests.files.atomic import write_exclusive, write_replace
 from manifests.store import manifest as store
 from manifests.store.manifest import COMMIT_ATTEMPTS, CommitConflict, Manifest, ManifestStore
 from manifests.store.row_groups import METADATA_KEY
-from manifests.store.schema import SCHEMA, SCHEMA_VERSION, ManifestInvalid
+from manifests.store.schema import SCHEMA, SCHEMA_VERSION
+from manifests.store.validation import ManifestInvalid
 
 
 @pytest.fixture

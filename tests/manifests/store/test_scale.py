@@ -21,8 +21,9 @@ from manifests.store import row_groups, schema
 from manifests.store.hexdigits import ascending, digits_of, id_numbers
 from manifests.store.manifest import Manifest, ManifestStore
 from manifests.store.row_patch import RowPatch, changed, in_parts
-from manifests.store.schema import SCHEMA, ManifestInvalid, validate
+from manifests.store.schema import SCHEMA
 from manifests.store.training_rows import AcceptedRow, accepted_rows
+from manifests.store.validation import ManifestInvalid, validate
 
 ROWS = 500
 PART_ROWS = 64  # so that 500 rows are many parts

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pytest
 
 from manifests.errors import UserError
-from manifests.store.schema import SCHEMA, ManifestInvalid, validate
+from manifests.store.schema import SCHEMA
+from manifests.store.validation import ManifestInvalid, validate
 
 
 def sample_row(number: int, **changes: Any) -> dict[str, Any]:
