@@ -15,10 +15,12 @@ import pytest
 import torch
 from PIL import Image
 from playwright.sync_api import Browser, Page
+from portrait_datasets import commit_pending
 from postgres_server import postgres_server
 from repository import ROOT
 from review_browser import chromium, new_page
 from skimage import data
+from submissions import FALLING
 
 from manifests.decisions.log import DecisionLog, sqlite_url
 
@@ -52,6 +54,14 @@ def portraits(shared: Path) -> Path:
 def astronaut() -> Image.Image:
     """A real portrait that ships with scikit-image (Eileen Collins, NASA, public domain), 512x512 RGB."""
     return Image.fromarray(data.astronaut())
+
+
+@pytest.fixture(scope="session")
+def six_waiting(tmp_path_factory: pytest.TempPathFactory, portraits: Path) -> Path:
+    """A directory with six real portraits waiting, of falling doubt, to be copied."""
+    root = tmp_path_factory.mktemp("six")
+    commit_pending(root, portraits, FALLING)
+    return root
 
 
 @pytest.fixture

@@ -7,8 +7,6 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
-from portrait_datasets import commit_pending
-from submissions import FALLING
 
 from manifests.decisions.log import DecisionLog
 from manifests.files.blobs import BlobStore, sha256_hex
@@ -28,14 +26,6 @@ MALFORMED = [
     b"\xff\xfe",
     b"[" * 100_000,
 ]
-
-
-@pytest.fixture(scope="module")
-def six_waiting(tmp_path_factory: pytest.TempPathFactory, portraits: Path) -> Path:
-    """A directory with six real portraits waiting, to be copied."""
-    root = tmp_path_factory.mktemp("six")
-    commit_pending(root, portraits, FALLING)
-    return root
 
 
 @pytest.fixture

@@ -55,14 +55,6 @@ def open_session(tmp_path: Path) -> Callable[[], ReviewSession]:
     return open_session
 
 
-@pytest.fixture(scope="module")
-def six_waiting(tmp_path_factory: pytest.TempPathFactory, portraits: Path) -> Path:
-    """A directory with six real portraits waiting, to be copied."""
-    root = tmp_path_factory.mktemp("six")
-    commit_pending(root, portraits, FALLING)
-    return root
-
-
 @pytest.fixture
 def session(tmp_path: Path, six_waiting: Path, open_session: Callable[[], ReviewSession]) -> ReviewSession:
     """Six real portraits wait, of falling doubt."""
