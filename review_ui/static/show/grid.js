@@ -74,7 +74,7 @@ export class Grid {
       for (let columns = 1; columns * rows <= MAX_CELLS; columns++) {
         const cell = this.boxOf({ columns, rows });
         const height = Math.min(cell.height, cell.width / aspect);
-        const worth = columns * rows < FEW ? 0.25 : 1; // a page of few is no page
+        const worth = Math.min(1, (columns * rows) / FEW) ** 3; // the fewer, the less of a page it is
         const area = worth * columns * rows * aspect * height * height;
         if (height >= LEAST_PX && area > best.area) best = { columns, rows, area };
       }
