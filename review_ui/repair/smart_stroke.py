@@ -17,8 +17,8 @@ from review_ui.repair.stroke import Stroke
 REACH = 4.0  # the zone reaches so many radii from the stroke
 LIKELY = 2.0  # within so many radii GrabCut starts from the stroke's side
 MARGIN = 3.0  # radii around the zone that give colours, and stay as they are
-MAX_AREA = 250_000  # pixels that GrabCut looks at; larger crops are reduced
-ITERATIONS = 3
+MAX_AREA = 60_000  # pixels that GrabCut looks at; larger crops are reduced
+ITERATIONS = 1  # more change no figure of docs/experiments/repairs.py
 MIN_SEED_PX = 16  # of either side: GrabCut fits five colour clusters to each
 
 Labels = npt.NDArray[np.uint8]  # OpenCV's GC_BGD, GC_FGD, GC_PR_BGD, GC_PR_FGD

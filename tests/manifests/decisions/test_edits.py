@@ -6,17 +6,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from loaded_samples import load_samples
+from paired_import import import_ground_truth
 from small_lineages import NOON, Lineage, mask
 
 from manifests.decisions.decision import Decision
 from manifests.decisions.publish import NothingToPublish
-from manifests.files.blobs import BlobError
+from manifests.exports import export_version
+from manifests.files.blobs import BlobError, BlobStore
 from manifests.pixels.masks import decode_mask, encode_mask
 from manifests.samples.sample import score_mask
+from manifests.store.manifest import ManifestStore
 from manifests.store.schema import MASK_COLUMNS
+from manifests.store.training_rows import accepted_rows
 from manifests.store.validation import validate
 from manifests.versions.merge import merge
 from manifests.versions.restore import restore
+from trainer.data.preprocessing import Preprocessing
 
 REPAIRED = mask(255)
 REPAIRED[:20, 10:20] = 255  # a head
@@ -173,6 +179,33 @@ def test_a_merge_brings_repaired_masks_and_a_publish_leaves_them(lineage, tmp_pa
     lineage.judge({2: "reject"})
     lineage.publish()
     assert lineage.row(1) == other.row(1)
+
+
+@pytest.mark.parametrize("target", ["folders", "imagefolder"])
+def test_a_repaired_mask_comes_back_from_an_export_as_it_was_painted(lineage, tmp_path, target):
+    lineage.judge({1: "accept"}, repaired=REPAIRED)
+    lineage.publish()
+    export_version(lineage.store.open(), target, tmp_path / "out")
+    images = {path.stem: path.parent for path in (tmp_path / "out").rglob("*.jpg")}
+    masks = {path.stem: path.parent for path in (tmp_path / "out").rglob("*.png")}
+    [name] = images  # the other sample waits
+    again = ManifestStore(tmp_path / "again" / "manifests")
+    import_ground_truth(
+        again, images=images[name], masks=masks[name], source="again", data_root=tmp_path / "again" / "data"
+    )
+    [row] = again.open().read().to_pylist()
+    mask_there = decode_mask(BlobStore(tmp_path / "again" / "data").read(row["mask"], row["mask_sha256"]))
+    assert ((mask_there >= 128) == (REPAIRED >= 128)).all()
+
+
+def test_training_reads_the_repaired_mask(lineage):
+    lineage.judge({1: "accept"}, repaired=REPAIRED)
+    lineage.publish()
+    manifest = lineage.store.open()
+    rows = accepted_rows(manifest, "all")
+    loaded = load_samples(rows, BlobStore(manifest.data_root), Preprocessing(64, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)))
+    [true_mask] = loaded.true_masks
+    assert (true_mask.unpack() == (REPAIRED >= 128)).all()
 
 
 def test_a_repair_comes_with_an_accept_only():
