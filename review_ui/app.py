@@ -68,7 +68,7 @@ def create_app(
     """
     app = create_api(session, blobs, segmenter)
     mount_page(app, dataset)
-    site: ASGIApp = LazyMount(app, LEAD_PATH, lambda: _lead_app(session))
+    site: ASGIApp = LazyMount(app, LEAD_PATH, lambda: _lead_app(session), meanwhile=lambda: _first_figures(session))
     site = LazyMount(site, APP_PATH, _reviewers_app)
     site = LazyMount(site, APP_PATH, lambda: _team_app(session), is_for=_is_lead)
     checked = OriginCheck(
@@ -82,6 +82,12 @@ def create_app(
 def _is_lead(scope: Scope) -> bool:
     reviewer: Reviewer = scope.get("state", {}).get("reviewer", LOCAL_LEAD)
     return reviewer.role == "lead"
+
+
+def _first_figures(session: ReviewSession) -> str:
+    from review_ui.lead.first_figures import first_figures  # here: most servers are never asked for it
+
+    return first_figures(session)
 
 
 def _lead_app(session: ReviewSession) -> FastAPI:

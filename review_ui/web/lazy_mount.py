@@ -37,16 +37,25 @@ _FAILED = _SOON.replace('<meta http-equiv="refresh" content="1">', "").replace(
 class LazyMount:
     """Passes requests for `path` and everything below it to the app of `build`, all others to `app`.
 
-    With `is_for`, only the requests of whom it admits.
+    With `is_for`, only the requests of whom it admits. `meanwhile` makes the page, HTML that reloads by itself, which a
+    browser gets while the app is being built.
     """
 
     def __init__(
-        self, app: ASGIApp, path: str, build: Callable[[], FastAPI], *, is_for: Callable[[Scope], bool] = lambda _: True
+        self,
+        app: ASGIApp,
+        path: str,
+        build: Callable[[], FastAPI],
+        *,
+        is_for: Callable[[Scope], bool] = lambda _: True,
+        meanwhile: Callable[[], str] = lambda: _SOON,
     ) -> None:
         self._app = app
         self._path = path
         self._build = build
         self._is_for = is_for
+        self._meanwhile = meanwhile
+        self._waiting_page: asyncio.Task[str] | None = None  # made once
         self._building: asyncio.Task[FastAPI] | None = None
         self._running = AsyncExitStack()  # the page's own start and end
 
@@ -61,16 +70,20 @@ class LazyMount:
             await self._app(scope, receive, send)
 
     async def _page(self, scope: Scope) -> ASGIApp:
-        """The page; while it is being built, a browser gets one line that says so."""
+        """The page; while it is being built, a browser gets another one."""
         wants_html = scope["type"] == "http" and "text/html" in Headers(scope=scope).get("accept", "")
         if self._building and self._building.done() and (error := self._building.exception()):
             logger.error("%s can't be built", self._path, exc_info=error)
             self._building = None  # the next request tries again
             if wants_html:
                 return HTMLResponse(_FAILED, 500, {"Cache-Control": "no-store"})
+        if wants_html and not self._waiting_page:
+            self._waiting_page = asyncio.create_task(asyncio.to_thread(self._meanwhile))
+        if wants_html and self._waiting_page and not (self._building and self._building.done()):
+            html = await asyncio.shield(self._waiting_page)  # first: building takes the processor
+            self._building = self._building or asyncio.create_task(self._start())
+            return HTMLResponse(html, headers={"Cache-Control": "no-store"})
         self._building = self._building or asyncio.create_task(self._start())
-        if wants_html and not self._building.done():
-            return HTMLResponse(_SOON, headers={"Cache-Control": "no-store"})
         return await asyncio.shield(self._building)  # a cancelled request doesn't stop the build
 
     async def _start(self) -> FastAPI:

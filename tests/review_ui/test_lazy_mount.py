@@ -1,6 +1,7 @@
 """A part of the site that is built when it is first asked for."""
 
 import threading
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
@@ -9,7 +10,7 @@ from fastapi.testclient import TestClient
 from review_ui.web.lazy_mount import LazyMount
 
 
-def site(gate: threading.Event, builds: list[int], *, fails_first: bool = False) -> LazyMount:
+def site(gate: threading.Event, builds: list[int], *, fails_first: bool = False, **options: Any) -> LazyMount:
     """A page at /late that is ready when the gate opens, in a site that answers at /."""
     app = FastAPI()
 
@@ -26,7 +27,7 @@ def site(gate: threading.Event, builds: list[int], *, fails_first: bool = False)
         page.get("/late/here")(lambda: "late")
         return page
 
-    return LazyMount(app, "/late", build)
+    return LazyMount(app, "/late", build, **options)
 
 
 def test_the_site_answers_while_the_page_is_being_built() -> None:
@@ -69,3 +70,18 @@ def test_a_browser_is_told_when_the_page_could_not_be_built(caplog: pytest.LogCa
         assert "/late can't be built" in caplog.text
         assert "no memory" in caplog.text
         assert client.get("/late/here").json() == "late"
+
+
+def test_a_page_of_its_own_is_shown_meanwhile_and_made_once() -> None:
+    gate, builds, made = threading.Event(), [], []
+
+    def meanwhile() -> str:
+        made.append(1)
+        return "<p>3 of 9</p>"
+
+    with TestClient(site(gate, builds, meanwhile=meanwhile)) as client:
+        for _ in range(2):
+            assert client.get("/late/here", headers={"accept": "text/html"}).text == "<p>3 of 9</p>"
+        gate.set()
+        assert client.get("/late/here").json() == "late"
+    assert made == [1]

@@ -352,3 +352,13 @@ def test_no_tab_is_wider_than_the_window(page, url, theme):
             open_tab(page, tab)
             wider = "[document.documentElement, ...document.querySelectorAll('.scroll')]"
             assert page.evaluate(f"{wider}.filter((e) => e.scrollWidth > e.clientWidth).length") == 0, (tab, width)
+
+
+def test_the_first_figures_come_before_gradio(page, session):
+    from review_ui.lead.first_figures import first_figures
+
+    page.set_content(first_figures(session))
+    shown(page, "4 of 9")
+    shown(page, "By the teacher's doubt")
+    shown(page, "The other figures are being prepared")
+    expect(page.locator("meta[http-equiv=refresh]")).to_have_count(1)
