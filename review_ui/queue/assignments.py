@@ -4,8 +4,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from manifests.decisions.decision import Decision
 from review_ui.queue.leases import Lease, ended
-from review_ui.queue.messages import Assignment, NextRequest
+from review_ui.queue.messages import Assignment, NextRequest, UnknownSample
 from review_ui.queue.open_samples import OpenSample
 from review_ui.queue.queues import Queue
 from review_ui.queue.review_state import ReviewState
@@ -47,6 +48,23 @@ def assign(state: ReviewState, queue: Queue, request: NextRequest) -> tuple[Assi
         embedding=queue.embedding(),
     )
     return assignment, given_back + granted
+
+
+def open_sample(state: ReviewState, reviewer: Reviewer, sample_id: str, *, tab: str) -> tuple[OpenSample, Lease]:
+    """Any sample for a lead, decided or not, with a lease for a second look; raises UnknownSample."""
+    sample = state.queue.find(sample_id)
+    if sample is None:
+        raise UnknownSample(
+            f"expected a sample under review in v{state.manifest.version}, found {ascii(sample_id)[:60]}"
+        )
+    return sample, Lease(sample.key, reviewer.name, tab, "second_look", lease_end(state.now()))
+
+
+def leases_ended_by(state: ReviewState, decisions: Sequence[Decision]) -> list[Lease]:
+    """The leases that these decisions end."""
+    judged = dict.fromkeys((decision.key, decision.reviewer) for decision in decisions)
+    leases = [state.leases.last(key, reviewer) for key, reviewer in judged]
+    return [ended(lease) for lease in leases if lease and not lease.ended]
 
 
 def lease_end(now: datetime) -> datetime:

@@ -23,7 +23,7 @@ from manifests.decisions.publish import publish
 from manifests.store.manifest import Manifest, ManifestStore
 from review_ui.guideline import Guideline
 from review_ui.quality.gold import GoldSample
-from review_ui.queue.assignments import assign, lease_end
+from review_ui.queue.assignments import assign, leases_ended_by, open_sample
 from review_ui.queue.gold_mix import GoldMix, Rates
 from review_ui.queue.leases import Lease, ended
 from review_ui.queue.live_state import LiveState
@@ -33,14 +33,12 @@ from review_ui.queue.messages import (
     FilterChoices,
     NextRequest,
     UndoResult,
-    UnknownDecision,
-    UnknownSample,
 )
 from review_ui.queue.open_samples import OpenSample
 from review_ui.queue.queue_filter import BadFilter, QueueFilter
 from review_ui.queue.queues import QUEUES
 from review_ui.queue.review_state import ReviewState
-from review_ui.queue.verdicts import accept_batch
+from review_ui.queue.verdicts import accept_batch, take_back
 from review_ui.reviewer import Reviewer
 
 
@@ -118,9 +116,7 @@ class ReviewSession:
             results = [accept_batch(state, reviewer, batch) for reviewer, batch in requests]
             decisions = [decision for _, new in results for decision in new]
             self._log.append(decisions, connection)
-            judged = dict.fromkeys((decision.key, decision.reviewer) for decision in decisions)
-            leases = [state.leases.last(key, reviewer) for key, reviewer in judged]
-            state.leases.write(connection, [ended(lease) for lease in leases if lease and not lease.ended])
+            state.leases.write(connection, leases_ended_by(state, decisions))
         return [result for result, _ in results]
 
     def undo(self, reviewer: Reviewer, decision_id: str, *, tab: str = "") -> UndoResult:
@@ -129,17 +125,8 @@ class ReviewSession:
         Raises UnknownDecision. Undoing twice is harmless.
         """
         with self._lock, self._live.writing() as (state, connection):
-            standing, now = state.standing, self._now()
-            named = standing.find(decision_id)
-            earlier = standing.replaced_by(named) if named and named.reviewer == reviewer.name else []
-            for decision in earlier:
-                self._log.undo(decision.decision_id, reviewer=reviewer.name, now=now, connection=connection)
-            undone = self._log.undo(decision_id, reviewer=reviewer.name, now=now, connection=connection)
-            if undone and named:
-                lease = Lease(undone.key, reviewer.name, tab, undone.purpose, lease_end(now))
-                state.leases.write(connection, [lease])
-        if undone is None:
-            raise UnknownDecision(f"expected a decision of {reviewer.name}, found none named {ascii(decision_id)[:60]}")
+            undone, leases = take_back(state, self._log, reviewer, decision_id, tab=tab, connection=connection)
+            state.leases.write(connection, leases)
         return UndoResult(decision_id, state.shown(undone.key))
 
     def visit(self, reviewer: Reviewer, sample_id: str, *, tab: str = "") -> tuple[OpenSample, list[Decision]]:
@@ -148,14 +135,8 @@ class ReviewSession:
         Raises UnknownSample.
         """
         with self._lock, self._live.writing() as (state, connection):
-            sample = state.queue.find(sample_id)
-            if sample is None:
-                raise UnknownSample(
-                    f"expected a sample under review in v{state.manifest.version}, found {ascii(sample_id)[:60]}"
-                )
-            state.leases.write(
-                connection, [Lease(sample.key, reviewer.name, tab, "second_look", lease_end(self._now()))]
-            )
+            sample, lease = open_sample(state, reviewer, sample_id, tab=tab)
+            state.leases.write(connection, [lease])
             latest = {d.reviewer: d for d in state.standing.on(sample.key) if d.is_vote or d.is_flag}
         return sample, list(latest.values())
 

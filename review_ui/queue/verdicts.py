@@ -1,11 +1,14 @@
-"""Check submissions of clients: each becomes a decision, or is refused with a reason."""
+"""Check submissions of clients: each becomes a decision, or is refused with a reason; and take decisions back."""
 
 from collections.abc import Sequence
 
+import sqlalchemy as sa
+
 from manifests.decisions.decision import Decision, MaskKey, Purpose
-from manifests.decisions.log import DecisionClash, clash
+from manifests.decisions.log import DecisionClash, DecisionLog, clash
+from review_ui.queue.assignments import lease_end
 from review_ui.queue.leases import Lease
-from review_ui.queue.messages import DecisionResult, Rejection
+from review_ui.queue.messages import DecisionResult, Rejection, UnknownDecision
 from review_ui.queue.open_samples import OpenSample
 from review_ui.queue.review_state import ReviewState
 from review_ui.queue.submission import Refused, RepairedMask, Submission, read_submission, submitted_id
@@ -28,6 +31,22 @@ def accept_batch(
         except (Refused, DecisionClash) as error:
             refused.append(Rejection(submitted_id(raw), str(error), isinstance(error, DecisionClash)))
     return DecisionResult(stored, refused), new
+
+
+def take_back(
+    state: ReviewState, log: DecisionLog, reviewer: Reviewer, decision_id: str, *, tab: str, connection: sa.Connection
+) -> tuple[Decision, list[Lease]]:
+    """Undo a reviewer's decision and those it replaced in the log; the decision, and the lease that the tab gets again.
+
+    Raises UnknownDecision.
+    """
+    now, named = state.now(), state.standing.find(decision_id)
+    earlier = state.standing.replaced_by(named) if named and named.reviewer == reviewer.name else []
+    for each in [*(decision.decision_id for decision in earlier), decision_id]:
+        undone = log.undo(each, reviewer=reviewer.name, now=now, connection=connection)
+    if undone is None:
+        raise UnknownDecision(f"expected a decision of {reviewer.name}, found none named {ascii(decision_id)[:60]}")
+    return undone, [Lease(undone.key, reviewer.name, tab, undone.purpose, lease_end(now))] if named else []
 
 
 def _accept(state: ReviewState, reviewer: Reviewer, submission: Submission) -> Decision:
