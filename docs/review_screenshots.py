@@ -147,6 +147,14 @@ def _desktop(browser: Browser, url: str, scheme: str, output: Path) -> None:
     page.keyboard.press("?")
     photograph("help")
     page.keyboard.press("?")
+    page.keyboard.press("/")
+    page.wait_for_selector("#filters label")
+    photograph("filter")
+    page.keyboard.press("Escape")
+    _look_alikes(page)
+    photograph("alike")
+    page.keyboard.press("Escape")
+    _wait(page)
     _repair(page)
     page.screenshot(path=output / f"review-repair-{scheme}.png")
     page.keyboard.press("Escape")
@@ -166,6 +174,14 @@ def _desktop(browser: Browser, url: str, scheme: str, output: Path) -> None:
         page.keyboard.press("Backspace")
         _wait(page)
     page.context.close()
+
+
+def _look_alikes(page: Page) -> None:
+    """Ask for them, and wait until all images are compared."""
+    page.keyboard.press("l")
+    page.locator(".chips .note", has_not_text="compared").wait_for(timeout=120_000)
+    page.wait_for_selector(".grid[data-painted=true]")
+    page.wait_for_timeout(1000)
 
 
 def _repair(page: Page) -> None:

@@ -38,6 +38,7 @@ export class KeyDialog {
 
   /** Take a key as that of the action that waits for one. */
   take(event) {
+    if ((event.ctrlKey || event.altKey || event.metaKey) && !event.getModifierState("AltGraph")) return; // the browser's own
     event.preventDefault();
     event.stopPropagation();
     if (event.repeat || MODIFIERS.has(event.key)) return;
