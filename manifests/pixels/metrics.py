@@ -62,15 +62,22 @@ class MetricsAccumulator:
 
     def intervals(self, *, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, Interval]:
         """95 % percentile bootstrap intervals of the three metrics, over the images."""
+        draws = self.draws(resamples=resamples, seed=seed)
+        return {name: percentile_interval(draws[name]) for name in self.NAMES}
+
+    def draws(self, *, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, npt.NDArray[np.float64]]:
+        """The three metrics of bootstrap draws of the images, (resamples,) each.
+
+        The same seed draws the same images of every accumulator of n images, so differences are paired.
+        """
         n = len(self.person_ious)
-        draws = np.random.default_rng(seed).integers(0, n, (resamples, n))
-        confusions = np.stack(self.confusions)[draws].sum(axis=1)  # (resamples, 2, 2)
-        values = {
+        images = np.random.default_rng(seed).integers(0, n, (resamples, n))
+        confusions = np.stack(self.confusions)[images].sum(axis=1)  # (resamples, 2, 2)
+        return {
             "miou": (iou(confusions, 0) + iou(confusions, 1)) / 2,
-            "person_iou_per_image": np.array(self.person_ious)[draws].mean(axis=1),
-            "boundary_f1": np.array(self.boundary_f1s)[draws].mean(axis=1),
+            "person_iou_per_image": np.array(self.person_ious)[images].mean(axis=1),
+            "boundary_f1": np.array(self.boundary_f1s)[images].mean(axis=1),
         }
-        return {name: percentile_interval(values[name]) for name in self.NAMES}
 
 
 def confusion_matrix(predicted: Mask, truth: Mask) -> npt.NDArray[np.int64]:

@@ -5,4 +5,5 @@ groups.py           which near-duplicate group a new sample joins
 near_duplicates.py  look-alikes among millions of perceptual hashes
 pair.py             a row's image and mask, read from its blobs
 sample.py           one sample -> one row: identity, scores, blobs
+slices.py           samples whose faces, masks or light lie between stated limits
 """

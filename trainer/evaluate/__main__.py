@@ -22,7 +22,8 @@ def main(arguments: Sequence[str]) -> None:
         options.device,
         rotations=options.rotations,
         person_free=options.person_free,
-        sheets=options.output,
+        by_slice=options.slices,
+        output=options.output,
         as_json=options.json,
     )
 
@@ -49,7 +50,12 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         help="false_person_share, too: the share of person pixels in images without people, those in DIR or (default) "
         "person-free pieces of the measured ones",
     )  # fmt: skip
-    parser.add_argument("--output", type=Path, help="directory for a sheet of the worst 40 images")
+    parser.add_argument(
+        "--slices",
+        action="store_true",
+        help="metrics by face size, person's share, light, source, ..., worst first",
+    )
+    parser.add_argument("--output", type=Path, help="directory for a sheet of the worst 40 images, and of --slices")
     parser.add_argument("--data", type=place, help="data root (default: the one the manifest records)")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print one JSON object per checkpoint, last")

@@ -17,14 +17,16 @@ import numpy as np
 import torch
 from torch import nn
 
+from manifests.files.atomic import write_replace
 from manifests.files.blobs import BlobStore
 from manifests.pixels.contact_sheet import contact_sheet
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.image_files import save_image
 from manifests.pixels.masks import PERSON, PERSON_LEVEL, PERSON_PROB, Mask
-from manifests.pixels.metrics import Interval, Metrics, MetricsAccumulator
+from manifests.pixels.metrics import Metrics, MetricsAccumulator
 from manifests.progress import progress
 from manifests.samples.pair import read_pair
+from manifests.samples.slices import Slice
 from manifests.store.manifest import Manifest
 from manifests.store.training_rows import AcceptedRow, SplitOrAll, require_rows
 from trainer.data.augmentation import BORDER_GREY
@@ -37,11 +39,14 @@ from trainer.evaluate.negatives import (
     pictures_without_people,
     pieces_without_people,
 )
+from trainer.evaluate.slice_tables import slices_csv, slices_text, with_interval
+from trainer.evaluate.slices import read_slices, slice_metrics
 from trainer.inference.predictors import Predictor, open_predictor, person_prob, resize_prob
 
 BATCH_SIZE = 16
 WORST = 40  # images on the sheet of --output
 SHEET = "worst.png"
+SLICES = "slices.csv"
 ROTATION_SEED = 0
 CUT_OUT = ""  # person-free pieces of the measured images
 
@@ -117,12 +122,14 @@ def evaluate_files(
     *,
     rotations: Sequence[float] = (),
     person_free: str | None = None,
-    sheets: Path | None = None,
+    by_slice: bool = False,
+    output: Path | None = None,
     as_json: bool = False,
 ) -> None:
-    """Print a table of all checkpoints, then JSON on request, and write sheets of the worst images into `sheets`.
+    """Print a table of all checkpoints, one of the slices with `by_slice`, then JSON on request.
 
-    `person_free` is a folder of images without people, CUT_OUT for pieces of the manifest's own, or None for neither.
+    `output` is a directory for sheets of the worst images and SLICES. `person_free` is a folder of images without
+    people, CUT_OUT for pieces of the manifest's own, or None for neither.
     """
     device = pick_device(device_name)
     predictors = [(str(path), open_predictor(path, device)) for path in checkpoints]
@@ -130,7 +137,8 @@ def evaluate_files(
     print(f"{manifest.path}, split {split}, {len(rows)} images; [95 % bootstrap intervals]")
     print(f"{'':<44}{'n':>6}" + "".join(f"{name:>26}" for name in MetricsAccumulator.NAMES))
     empty = _person_free(person_free, rows, blobs)
-    totals, worst = [], []
+    slices = read_slices(manifest, rows, blobs) if by_slice else []
+    totals, worst, accumulators = [], [], []
     for name, predictor in predictors:
         result = measure(predictor, rows, blobs)
         _print_result(name, result)
@@ -142,9 +150,12 @@ def evaluate_files(
             total["false_person_share"] = _print_false_person_share(predictor, empty)
         totals.append(total)
         worst.append(result.worst)
-    if sheets:
+        accumulators.append(result.total)
+    if by_slice:
+        _print_slices([name for name, _ in predictors], slices, accumulators, output)
+    if output:
         for number, images in enumerate(worst, start=1):
-            print(_save_sheet(images, sheets / (SHEET if len(worst) == 1 else f"{number}-{SHEET}")))
+            print(_save_sheet(images, output / (SHEET if len(worst) == 1 else f"{number}-{SHEET}")))
     if as_json:
         for total in totals:
             print(json.dumps(total))
@@ -179,7 +190,7 @@ def _print_result(name: str, result: EvaluationResult) -> None:
 def _print_false_person_share(predictor: Predictor, empty: Sequence[Pixels]) -> float:
     shares = false_person_shares(predictor, empty)
     mean = float(shares.mean())
-    text = _with_interval(mean, mean_interval(shares))
+    text = with_interval(mean, mean_interval(shares))
     print(f"{'  without people: false_person_share':<44}{len(empty):>6}{text:>26}", flush=True)
     return mean
 
@@ -187,12 +198,19 @@ def _print_false_person_share(predictor: Predictor, empty: Sequence[Pixels]) -> 
 def _print_row(name: str, accumulator: MetricsAccumulator) -> None:
     metrics = dataclasses.asdict(accumulator.result())
     intervals = accumulator.intervals()
-    text = "".join(f"{_with_interval(metrics[name], intervals[name]):>26}" for name in MetricsAccumulator.NAMES)
+    text = "".join(f"{with_interval(metrics[name], intervals[name]):>26}" for name in MetricsAccumulator.NAMES)
     print(f"{name[-43:]:<44}{metrics['n']:>6}{text}", flush=True)
 
 
-def _with_interval(value: float, interval: Interval) -> str:
-    return f"{value:.4f} [{interval[0]:.4f}, {interval[1]:.4f}]"
+def _print_slices(
+    names: Sequence[str], slices: Sequence[Slice], totals: Sequence[MetricsAccumulator], output: Path | None
+) -> None:
+    """Print the metrics of each slice, and write SLICES into `output`, if any."""
+    results = slice_metrics(slices, totals)
+    print("\n".join(["", *slices_text(names, results)]))
+    if output:
+        write_replace(output / SLICES, slices_csv(names, results).encode())
+        print(output / SLICES)
 
 
 def _save_sheet(worst: list[tuple[float, int, Pixels, Mask]], path: Path) -> Path:
