@@ -36,7 +36,7 @@ class OnnxSegmenter:
         self._encoder, self._decoder = encoder, decoder
         self._layout = layout_of(encoder.inputs, decoder.inputs, decoder.outputs)
         self._embeddings = EmbeddingCache()
-        self._encoding = threading.Lock()  # an encoder takes up to a GB while it runs
+        self._encoding = threading.Lock()  # one run takes hundreds of MB: 600 for MobileSAM
 
     @classmethod
     def open(cls, folder: Path) -> "OnnxSegmenter":

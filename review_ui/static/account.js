@@ -3,7 +3,7 @@
 import { SIGNED_OUT, request } from "./lib/request.js";
 import { siteUrl } from "./lib/site.js";
 
-const ALONE = { name: "local", role: "lead", queues: ["work"], signed_in: false }; // a server that knows no users
+const ALONE = { name: "local", role: "lead", queues: ["work"], signed_in: false, segmenter: false }; // a server that knows no users
 const RETRY_MS = 2000;
 const SIGN_IN_MS = 3000; // between two checks for a new sign-in
 
@@ -29,7 +29,7 @@ async function askWho() {
   }
 }
 
-/** Show name, sign-out, and what a lead has: publishing, the lead's page, the second-look queue. */
+/** Show name, sign-out, and what a lead has: publishing, the lead's page, the second-look queue; and the tool Point, if the server has it. */
 export function showAccount(root, me) {
   const isLead = me.role === "lead";
   const find = (selector) => root.querySelector(selector);
@@ -37,6 +37,7 @@ export function showAccount(root, me) {
   find("#who").hidden = !me.signed_in;
   find("#sign-out").hidden = !me.signed_in;
   for (const selector of ["#gallery-link", "#lead", "#publish"]) find(selector).hidden = !isLead;
+  for (const part of root.querySelectorAll("[data-segmenter]")) part.hidden = !me.segmenter;
   find("#queues").hidden = !(isLead && me.queues.includes("second_look"));
   for (const button of root.querySelectorAll("[data-action=publish]")) button.dataset.allowed = String(isLead);
 }

@@ -43,7 +43,8 @@ const IN_REPAIR = {
   redo: ({ screen: { editor } }) => editor.redo(),
   brush: ({ screen: { editor } }) => editor.choose({ isEraser: false }),
   eraser: ({ screen: { editor } }) => editor.choose({ isEraser: true }),
-  smart: ({ screen: { editor } }) => editor.choose({ isSmart: !editor.isSmart }),
+  smart: ({ screen: { editor } }) => editor.choose({ isSmart: !editor.isSmart, isPoint: false }),
+  point: ({ me, screen: { editor } }) => me.segmenter && editor.choose({ isPoint: !editor.isPoint, isSmart: false }),
   smaller: ({ screen: { editor } }) => editor.choose({ size: editor.size - 1 }),
   larger: ({ screen: { editor } }) => editor.choose({ size: editor.size + 1 }),
   largest: ({ screen: { editor } }) => editor.refine("largest"),
@@ -110,7 +111,7 @@ function listenForClicks(viewer, root) {
     "#undo-stroke": () => IN_REPAIR.undo(viewer),
     "#redo-stroke": () => IN_REPAIR.redo(viewer),
     ...Object.fromEntries(
-      ["brush", "eraser", "smart", "smaller", "larger", "largest", "fill", "smooth", "fit"].map((name) => [`#${name}`, () => IN_REPAIR[name](viewer)]),
+      ["brush", "eraser", "smart", "point", "smaller", "larger", "largest", "fill", "smooth", "fit"].map((name) => [`#${name}`, () => IN_REPAIR[name](viewer)]),
     ),
     "#confirm": (event) => viewer.confirmPage(event),
     "#back": () => viewer.back(),

@@ -6,7 +6,7 @@ const ON_STAGE = {
   view: "v", fainter: "[", stronger: "]", zoom: "z", inset: "i", whole: "o", grid: "g", alike: "l", filter: "/",
 };
 const IN_REPAIR = {
-  brush: "b", eraser: "e", smart: "s", smaller: "[", larger: "]", largest: "l", fill: "o", smooth: "m", redo: "y", fit: "0",
+  brush: "b", eraser: "e", smart: "s", point: "p", smaller: "[", larger: "]", largest: "l", fill: "o", smooth: "m", redo: "y", fit: "0",
 };
 const DEFAULTS = { ...EVERYWHERE, ...ON_STAGE, ...IN_REPAIR };
 const SECOND_KEYS = { u: "undo" }; // in repair, unless the key has another action

@@ -10,6 +10,7 @@ import { greyPng } from "./grey_png.js";
 import { Viewport } from "./viewport.js";
 
 const RADII_PX = [2, 3, 5, 8, 12, 18, 26, 38, 54, 76]; // on screen, so that zooming in makes the brush finer
+const POINT_RADIUS_PX = 4; // of the ring under which a click takes the object
 const CRISP_SCALE = 3; // from here on pixels show as squares
 
 export class Editor {
@@ -25,6 +26,8 @@ export class Editor {
     this.item = null;
     this.isEraser = false;
     this.isSmart = false;
+    this.isPoint = false;
+    this.clicked = null; // where the button went down, with the tool Point
     this.size = 4;
     this.waiting = 0; // requests on their way
     listenForGestures(this.canvas, {
@@ -97,6 +100,10 @@ export class Editor {
 
   beginStroke(point) {
     if (!this.draft) return;
+    if (this.isPoint) {
+      this.clicked = this.viewport.toPicture(point);
+      return;
+    }
     this.points = [];
     this.draft.begin();
     this.moveStroke(point);
@@ -111,8 +118,9 @@ export class Editor {
   }
 
   endStroke() {
-    const { points } = this;
-    this.points = null;
+    const { points, clicked } = this;
+    this.points = this.clicked = null;
+    if (clicked) return this.takeObject(clicked);
     if (!points) return;
     const change = this.draft.end();
     this.changed();
@@ -121,8 +129,14 @@ export class Editor {
     this.refine(this.isEraser ? "background" : "person", line, change);
   }
 
+  /** Let the server add the object at a point to the person, or take it away; a point beside the image is ignored. */
+  takeObject({ x, y }) {
+    const isInside = this.draft && x >= 0 && y >= 0 && x < this.draft.width && y < this.draft.height;
+    if (isInside) this.refine("point", { points: [[x, y]], labels: [this.isEraser ? 0 : 1] });
+  }
+
   cancelStroke() {
-    this.points = null;
+    this.points = this.clicked = null;
     this.draft?.cancel();
     this.draw();
   }
@@ -132,8 +146,11 @@ export class Editor {
     this.draw();
   }
 
-  /** Let the server apply an action to the mask as it is now; of a smart stroke, with its line and its change. */
-  async refine(action, line = {}, change = null) {
+  /**
+   * Let the server apply an action to the mask as it is now. `prompt` is a smart stroke's line or a point with its label,
+   * `change` what the stroke drew.
+   */
+  async refine(action, prompt = {}, change = null) {
     if (!this.draft) return;
     const { draft, item } = this;
     const begun = performance.now();
@@ -144,7 +161,7 @@ export class Editor {
     try {
       const { sample_id, mask_sha256 } = item.sample;
       const mask = toBase64(await greyPng(sent, draft));
-      const answer = await request("api/refine", { sample_id, mask_sha256, mask, action, ...line });
+      const answer = await request("api/refine", { sample_id, mask_sha256, mask, action, ...prompt });
       const levels = await levelsOf(new Blob([fromBase64(answer.mask)]), draft);
       if (this.draft === draft) draft.apply(levels, sent, change);
     } catch (error) {
@@ -159,9 +176,10 @@ export class Editor {
 
   // Tools -----------------------------------------------------------------------------------------------------
 
-  choose({ isEraser = this.isEraser, isSmart = this.isSmart, size: wanted = this.size }) {
+  choose({ isEraser = this.isEraser, isSmart = this.isSmart, isPoint = this.isPoint, size: wanted = this.size }) {
     this.isEraser = isEraser;
     this.isSmart = isSmart;
+    this.isPoint = isPoint;
     this.size = Math.min(RADII_PX.length - 1, Math.max(0, wanted));
     this.changed();
   }
@@ -224,13 +242,14 @@ export class Editor {
   }
 
   drawBrush(context, ratio) {
+    const radiusPx = this.isPoint ? POINT_RADIUS_PX : RADII_PX[this.size];
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     for (const [style, widthPx] of [["rgba(0, 0, 0, 0.8)", 3.5], [this.isEraser ? "#8ab8ff" : "#ffe14d", 1.5]]) {
       context.strokeStyle = style;
       context.lineWidth = widthPx;
       context.setLineDash(this.isSmart ? [5, 4] : []);
       context.beginPath();
-      context.arc(this.pointer.x, this.pointer.y, RADII_PX[this.size], 0, 2 * Math.PI);
+      context.arc(this.pointer.x, this.pointer.y, radiusPx, 0, 2 * Math.PI);
       context.stroke();
     }
     context.setLineDash([]);

@@ -232,6 +232,7 @@ export class Screen {
     press("#brush", !editor.isEraser);
     press("#eraser", editor.isEraser);
     press("#smart", editor.isSmart);
+    press("#point", editor.isPoint);
     find("#brush-size").textContent = `size ${editor.size + 1}`;
     find("#undo-stroke").disabled = !editor.draft?.changes.length;
     find("#redo-stroke").disabled = !editor.draft?.undone.length;
