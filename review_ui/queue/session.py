@@ -60,7 +60,6 @@ class ReviewSession:
         self.policy = Policy(votes=votes)  # when a mask leaves the queue
         self._store = store
         self._log = log
-        self._now = now
         self._mix = GoldMix(rates or Rates(), rng or random.Random())
         self.guideline = Guideline(manifest.data_root)
         self._live = LiveState(manifest, store, log, self.policy, self._mix, now, audit)
