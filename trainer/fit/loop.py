@@ -41,7 +41,10 @@ def fit(run: FitRun, progress: RunProgress) -> None:
             progress = fit_stage(run, stage, progress)
     run.log.close()
     facts = run.configuration.flat()
-    on_first(run.fabric, lambda: write_report(run.output, load_checkpoint(run.output), run.val, facts))
+    on_first(
+        run.fabric,
+        lambda: write_report(run.output, load_checkpoint(run.output), run.val, facts, manifest=run.manifest),
+    )
 
 
 def fit_stage(run: FitRun, stage: Stage, progress: RunProgress) -> RunProgress:

@@ -10,14 +10,19 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
+from manifests.errors import UserError
 from manifests.files.atomic import write_replace
+from manifests.files.blobs import BlobStore
 from manifests.pixels.contact_sheet import contact_sheet
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.image_files import save_image
 from manifests.pixels.masks import PERSON, PERSON_PROB
 from manifests.pixels.metrics import MetricsAccumulator
+from manifests.store.manifest import Manifest
 from trainer.data.samples import Samples
 from trainer.evaluate.evaluation import accumulate
+from trainer.evaluate.slice_tables import slices_markdown
+from trainer.evaluate.slices import read_slices, slice_metrics
 from trainer.fit.metrics_log import read_log
 from trainer.inference.predictors import person_prob
 from trainer.weights.checkpoint import Checkpoint
@@ -29,15 +34,21 @@ CARD = "README.md"
 PER_ROW = 8  # images of each kind on the sheet: best, median, worst
 
 
-def write_report(output: Path, checkpoint: Checkpoint, val: Samples, configuration: Mapping[str, object]) -> None:
-    """Write the three files of a finished run, from its best checkpoint. Without a val split there is no sheet."""
-    accumulator = None
+def write_report(
+    output: Path, checkpoint: Checkpoint, val: Samples, configuration: Mapping[str, object], *, manifest: Manifest
+) -> None:
+    """Write the three files of a finished run, from its best checkpoint. Without a val split there is no sheet.
+
+    `val` are rows of `manifest`.
+    """
+    accumulator, slices = None, ""
     if len(val):
         preprocessing = checkpoint.info.preprocessing
         accumulator = accumulate(checkpoint.model, val, preprocessing, device=torch.device("cpu"))
         save_image(prediction_sheet(checkpoint, val, accumulator.person_ious), output / PREDICTIONS)
+        slices = _slices(manifest, val, accumulator)
     write_replace(output / CURVES, curves(read_log(output)))
-    write_replace(output / CARD, model_card(checkpoint, configuration, accumulator).encode())
+    write_replace(output / CARD, model_card(checkpoint, configuration, accumulator, slices).encode())
 
 
 def chosen(person_ious: Sequence[float], per_row: int = PER_ROW) -> list[tuple[str, int]]:
@@ -81,9 +92,12 @@ def curves(lines: Sequence[Mapping[str, str]]) -> bytes:
 
 
 def model_card(
-    checkpoint: Checkpoint, configuration: Mapping[str, object], accumulator: MetricsAccumulator | None
+    checkpoint: Checkpoint,
+    configuration: Mapping[str, object],
+    accumulator: MetricsAccumulator | None,
+    slices: str,
 ) -> str:
-    """A short Markdown page: the network, its data, its metrics, its use."""
+    """A short Markdown page: the network, its data, its metrics, `slices` as Markdown, its use."""
     info = checkpoint.info
     parameters = sum(parameter.numel() for parameter in checkpoint.model.parameters())
     rows = "\n".join(f"| {name} | {json.dumps(value)} |" for name, value in configuration.items())
@@ -95,7 +109,7 @@ Person segmentation, {parameters:,} parameters, class 1 is person. Epoch {info.e
 - Weights: SHA-256 `{checkpoint.weights_sha256}`.
 - Input: {json.dumps(dataclasses.asdict(info.preprocessing))}; output: logits of background and person.
 
-{_measured(accumulator)}
+{_measured(accumulator, slices)}
 
 Use: `python -m trainer.predict --checkpoint {BEST} --input IMAGES --output MASKS`.
 It was fitted on images of people: in an image without people it may still mark a part as person.
@@ -106,7 +120,16 @@ It was fitted on images of people: in an image without people it may still mark 
 """
 
 
-def _measured(accumulator: MetricsAccumulator | None) -> str:
+def _slices(manifest: Manifest, val: Samples, accumulator: MetricsAccumulator) -> str:
+    """Markdown of the metrics by slice; its reason when the images, decoded at the fit's start, are gone by now."""
+    try:
+        slices = read_slices(manifest, val.rows, BlobStore(manifest.data_root))
+    except UserError as error:
+        return f"No slices: {error}."
+    return slices_markdown(slice_metrics(slices, [accumulator]))
+
+
+def _measured(accumulator: MetricsAccumulator | None, slices: str) -> str:
     if accumulator is None:
         return "Nothing was measured: the manifest has no accepted row in its val split."
     metrics, intervals = accumulator.result(), accumulator.intervals()
@@ -114,4 +137,4 @@ def _measured(accumulator: MetricsAccumulator | None) -> str:
         f"| {name} | {getattr(metrics, name):.4f} | {intervals[name][0]:.4f} to {intervals[name][1]:.4f} |"
         for name in accumulator.NAMES
     )
-    return f"| on {metrics.n} images of the val split | value | 95 % interval |\n|---|---|---|\n{rows}"
+    return f"| on {metrics.n} images of the val split | value | 95 % interval |\n|---|---|---|\n{rows}\n\n{slices}"

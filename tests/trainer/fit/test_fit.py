@@ -235,6 +235,7 @@ def test_the_log_has_a_line_for_every_epoch_and_the_card_names_the_data(manifest
     card = (run / "README.md").read_text()
     assert manifest.digest in card
     assert "86,910 parameters" in card
+    assert "| slice, worst first | n | miou |" in card
     assert json.loads((run / "config.json").read_text())["manifest_version"] == manifest.version
 
 
