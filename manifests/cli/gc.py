@@ -27,6 +27,6 @@ def run(options: argparse.Namespace) -> None:
         garbage = find_garbage(options.manifests, data_root, log=log, now=time.time())
     print(f"{data_root}: {garbage}")
     if options.delete:
-        print(f"deleted {count_and_size(delete_garbage(garbage))}")
-    elif garbage.deletable:
+        print(f"deleted {count_and_size(delete_garbage(garbage), 'file')}")
+    elif garbage.deletable or garbage.leftovers:
         print("nothing was deleted; --delete deletes them")

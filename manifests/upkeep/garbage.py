@@ -1,4 +1,4 @@
-"""Garbage: find and delete blobs under the data root that nothing names.
+"""Garbage: find and delete blobs under the data root that nothing names, and temporary files of killed writers.
 
 A blob is kept when its digest is named by
 
@@ -9,13 +9,14 @@ A blob is kept when its digest is named by
 If one of these can't be read, nothing is deleted. Writers store blobs first and name them later, so a blob younger than
 MIN_AGE_SECONDS stays, and so do the unnamed ones before it as long as no pause of that length separates two of them: a
 long import is still running. Other files (`cache/`, `shards/`, `quarantine/`, the decision log) are never touched. For
-a blob that is a link to a source image only the link is deleted.
+a blob that is a link to a source image only the link is deleted. A temporary file (`.tmp-...`) in the manifests
+directory, or beside the blobs and shards, is a killed writer's once it is MIN_AGE_SECONDS old.
 """
 
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -40,7 +41,7 @@ _BLOB_NAME = re.compile(rf"[0-9a-f]{{{_DIGEST_DIGITS}}}({'|'.join(map(re.escape,
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
-    """A blob that nothing names. Deleting it frees `size_bytes`; `modified_at` is in seconds since the epoch."""
+    """A file that nothing names. Deleting it frees `size_bytes`; `modified_at` is in seconds since the epoch."""
 
     path: Path
     size_bytes: int
@@ -49,15 +50,20 @@ class Orphan:
 
 @dataclass(frozen=True, slots=True)
 class Garbage:
-    """The number of blobs, and those that nothing names: deletable ones, and young ones, which stay."""
+    """The number of blobs, and those that nothing names: deletable ones, and young ones, which stay.
+
+    `leftovers` are temporary files that killed writers left.
+    """
 
     blobs: int
     deletable: tuple[Orphan, ...]
     young: tuple[Orphan, ...]
+    leftovers: tuple[Orphan, ...] = ()
 
     def __str__(self) -> str:
         text = f"{count_and_size(self.deletable)} of {self.blobs:,} named by nothing"
-        return f"{text}; {count_and_size(self.young)} too young to tell" if self.young else text
+        text += f"; {count_and_size(self.young)} too young to tell" if self.young else ""
+        return text + (f"; {count_and_size(self.leftovers, 'temporary file')} left" if self.leftovers else "")
 
 
 def find_garbage(manifests: Path, data_root: Path, *, log: DecisionLog | None, now: float) -> Garbage:
@@ -80,13 +86,14 @@ def find_garbage(manifests: Path, data_root: Path, *, log: DecisionLog | None, n
     unnamed = _without(unnamed, chain.from_iterable(map(_digests_in, _parquet_files(data_root / "shards"))))
     if log is not None:
         unnamed = _without(unnamed, _logged_digests(log))
-    return _by_age(blobs.num_rows, list(_orphans(unnamed, data_root)), now)
+    garbage = _by_age(blobs.num_rows, list(_orphans(unnamed, data_root)), now)
+    return replace(garbage, leftovers=tuple(_leftovers(manifests, data_root, now)))
 
 
 def delete_garbage(garbage: Garbage) -> list[Orphan]:
-    """Delete the deletable blobs and return them; one that was rewritten meanwhile stays."""
+    """Delete the deletable blobs and the leftovers, and return them; one that was rewritten meanwhile stays."""
     deleted = []
-    for orphan in garbage.deletable:
+    for orphan in (*garbage.deletable, *garbage.leftovers):
         try:
             if _modified_at(orphan.path.lstat()) == orphan.modified_at:
                 orphan.path.unlink()
@@ -96,10 +103,10 @@ def delete_garbage(garbage: Garbage) -> list[Orphan]:
     return deleted
 
 
-def count_and_size(orphans: Sequence[Orphan]) -> str:
+def count_and_size(orphans: Sequence[Orphan], what: str = "blob") -> str:
     """`3 blobs (12,345 bytes)`."""
     size_bytes = sum(orphan.size_bytes for orphan in orphans)
-    return f"{len(orphans):,} blob{'' if len(orphans) == 1 else 's'} ({size_bytes:,} bytes)"
+    return f"{len(orphans):,} {what}{'' if len(orphans) == 1 else 's'} ({size_bytes:,} bytes)"
 
 
 def _list_blobs(data_root: Path) -> pa.Table:
@@ -185,6 +192,19 @@ def _orphans(unnamed: pa.Table, data_root: Path) -> Iterator[Orphan]:
         except FileNotFoundError:  # another `gc` was faster
             continue
         yield Orphan(path, stat.st_size if stat.st_nlink == 1 else 0, _modified_at(stat))
+
+
+def _leftovers(manifests: Path, data_root: Path, now: float) -> Iterator[Orphan]:
+    """Temporary files that are old enough to be nobody's, at any depth of the places that have writers."""
+    name = f"{TEMPORARY_PREFIX}*"
+    shards, blobs = data_root / "shards", data_root / "blobs"
+    for path in chain(manifests.rglob(name), data_root.glob(name), shards.rglob(name), blobs.glob(f"??/{name}")):
+        try:
+            stat = path.lstat()
+        except FileNotFoundError:  # its writer has just ended
+            continue
+        if now - stat.st_mtime >= MIN_AGE_SECONDS and not path.is_dir():
+            yield Orphan(path, stat.st_size if stat.st_nlink == 1 else 0, _modified_at(stat))
 
 
 def _modified_at(stat: os.stat_result) -> float:

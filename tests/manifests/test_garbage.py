@@ -163,6 +163,28 @@ def test_masks_that_only_the_decision_log_names_stay(dataset: Dataset) -> None:
     log.close()
 
 
+def test_temporary_files_of_killed_writers_go_once_they_are_old(dataset: Dataset) -> None:
+    (dataset.data / "shards").mkdir(exist_ok=True)
+    blob = dataset.data / dataset.first["image"]
+    left = [
+        dataset.manifests / ".tmp-1.parquet",
+        blob.parent / ".tmp-2.jpg",
+        dataset.data / "shards" / ".tmp-3.parquet",
+    ]
+    young = dataset.manifests / ".tmp-4.parquet"
+    for path in (*left, young):
+        path.write_bytes(b"part")
+    for path in left:
+        age(path, DAY)
+    age(young, 60)
+    found = find_garbage(dataset.manifests, dataset.data, log=None, now=NOW)
+    assert {orphan.path for orphan in found.leftovers} == set(left)
+    assert str(found).endswith("; 3 temporary files (12 bytes) left")
+    delete_garbage(found)
+    assert [path.exists() for path in (*left, young)] == [False, False, False, True]
+    assert blob.exists()
+
+
 def test_what_is_no_blob_stays(dataset: Dataset) -> None:
     digest = "ab" * 32
     others = [
@@ -175,7 +197,6 @@ def test_what_is_no_blob_stays(dataset: Dataset) -> None:
         f"blobs/ab/{digest}.txt",
         f"blobs/ab/{digest.upper()}.png",
         f"blobs/00/{digest}.png",
-        f"blobs/ab/.tmp-1-{digest}.png",
         f"blobs/ab/deep/{digest}.png",
         f"{digest}.png",
     ]
@@ -288,7 +309,7 @@ def test_delete_deletes_and_a_second_time_finds_nothing(dataset: Dataset, gc: Co
     before = dataset.files()
     lost = stored(dataset.blobs, 3)
     size = sum((dataset.data / path).stat().st_size for path in blobs_of(lost))
-    assert gc("--delete")[-1] == f"deleted 2 blobs ({size:,} bytes)"
+    assert gc("--delete")[-1] == f"deleted 2 files ({size:,} bytes)"
     assert dataset.files() == before
     assert gc() == ["data: 0 blobs (0 bytes) of 4 named by nothing"]
     main(["verify", "v1"])
@@ -315,7 +336,7 @@ def test_reviews_without_their_log_are_not_cleaned_up_after(dataset: Dataset, gc
         gc("--delete", "--database-url", "sqlite:///typo.sqlite3")
     assert blobs_of(lost) <= dataset.files()
     DecisionLog("sqlite:///elsewhere.sqlite3").close()
-    assert gc("--delete", "--database-url", "sqlite:///elsewhere.sqlite3")[-1].startswith("deleted 2 blobs")
+    assert gc("--delete", "--database-url", "sqlite:///elsewhere.sqlite3")[-1].startswith("deleted 2 files")
 
 
 def test_a_dry_run_makes_no_decision_log(dataset: Dataset, gc: Command) -> None:
