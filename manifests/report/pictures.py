@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -20,6 +19,7 @@ from manifests.pixels.contact_sheet import tile
 from manifests.pixels.geometry import Pixels
 from manifests.progress import progress
 from manifests.samples.pair import read_image, read_pair
+from manifests.samples.slices import FACE_COLUMNS, Light, face_box, light
 from manifests.store.manifest import Manifest
 from manifests.upkeep.stats import Statistics, printable
 
@@ -49,10 +49,11 @@ class ReadImages:
 
 @dataclass(frozen=True, slots=True)
 class Brightness:
-    """The mean brightness of each sampled image, 0 (black) to 255 (luma of Rec. 601)."""
+    """The mean brightness of each sampled image, 0 (black) to 255 (luma of Rec. 601); the light of its face, if known."""
 
     images: ReadImages
     means: npt.NDArray[np.float64]
+    lights: Sequence[Light]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +81,15 @@ class Tiles:
 
 def brightness(manifest: Manifest, rows: int) -> Brightness:
     """The brightness of BRIGHTNESS_SAMPLE images, spread evenly over the version's rows."""
-    sampled = manifest.take(spread(np.arange(rows), BRIGHTNESS_SAMPLE), _BLOBS[:2])
+    sampled = manifest.take(spread(np.arange(rows), BRIGHTNESS_SAMPLE), (*_BLOBS[:2], *FACE_COLUMNS))
     blobs = BlobStore(manifest.data_root)
 
-    def mean(row: Row) -> float:
-        grey = cv2.cvtColor(read_image(blobs, row), cv2.COLOR_RGB2GRAY)
-        return float(grey.mean())
+    def measure(row: Row) -> tuple[float, Light]:
+        rgb = read_image(blobs, row)
+        return light(rgb, None).brightness, light(rgb, face_box(row, rgb))
 
-    means, images = _each(sampled, mean, "brightness")
-    return Brightness(images, np.array(means))
+    measured, images = _each(sampled, measure, "brightness")
+    return Brightness(images, np.array([mean for mean, _ in measured]), [of_face for _, of_face in measured])
 
 
 def portraits(numbers: Statistics, count: int) -> list[Tiles]:

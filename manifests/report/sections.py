@@ -12,6 +12,7 @@ from manifests.pixels.colors import STATUS_COLORS
 from manifests.report.pictures import STATUSES, Brightness, ReadImages, Tiles
 from manifests.report.plots import NAMES_DRAWN, SERIES, Plot, bars, histogram, most_frequent, stacked_bars
 from manifests.report.tables import Cell, Table, counts_table, lines, percent, wide
+from manifests.samples.slices import SLICED_COLUMNS, Slice, light_slices, row_slices
 from manifests.upkeep.stats import NOT_STATED, Statistics, accepted_by_policies, folded, printable, reasons_given
 
 GROUP_SIZES = ((1, 1), (2, 2), (3, 3), (4, 4), (5, 9), (10, 99), (100, None))  # samples, from and to
@@ -36,6 +37,7 @@ def sections(numbers: Statistics, bright: Brightness, sheets: Sequence[Tiles], a
         _reviews(numbers),
         _teachers(numbers),
         _images(numbers, bright),
+        _slices(numbers, bright),
         _look_alikes(numbers, alike),
         _licences(numbers),
         *([_portraits(sheets)] if sheets else []),
@@ -167,6 +169,31 @@ def _images(numbers: Statistics, bright: Brightness) -> Section:
     ]
     table = Table("Quantiles", ["number", *quantiles.columns[:-1], "known in"], rows)
     return Section("Images", notes, plots, [table])
+
+
+def _slices(numbers: Statistics, bright: Brightness) -> Section:
+    rows = numbers.manifest.read(SLICED_COLUMNS)
+    return Section(
+        "Slices",
+        notes=[
+            "Samples between fixed limits, as in trainer.evaluate --slices. Face height, person share and border share "
+            "are shares of the image; brightness and contrast are the mean and the standard deviation of the luma, "
+            f"0 to 255, of the face, or of the image where no face is known. {_count_line(bright.images, numbers.rows)}"
+        ],
+        tables=[
+            _slice_table("Slices by face, person and border", row_slices(rows), numbers.rows),
+            _slice_table(
+                "Slices by light, of the images that were read", light_slices(bright.lights), bright.images.count
+            ),
+        ],
+    )
+
+
+def _slice_table(caption: str, slices: Sequence[Slice], total: int) -> Table:
+    rows: list[list[Cell]] = [
+        [part.by, part.name, len(part.members), percent(len(part.members), total)] for part in slices
+    ]
+    return Table(caption, ["by", "slice", "samples", "share"], rows, names=2)
 
 
 def _look_alikes(numbers: Statistics, alike: Sequence[Tiles]) -> Section:

@@ -235,6 +235,18 @@ def test_quantiles_are_those_of_the_rows(shown: tuple[Manifest, Page]) -> None:
     assert "60 of 60 samples were read" in page.text
 
 
+def test_slices_count_every_sample_once_for_each_property(shown: tuple[Manifest, Page]) -> None:
+    _, page = shown
+    table = page.tables["Slices by face, person and border"][1:]
+    faces = {name: int(samples) for by, name, samples, _ in table if by == "face height"}
+    assert faces == {"40 % and more": 30, "not known": 30}
+    for by in ("face height", "person share", "border share"):
+        assert sum(int(samples) for each, _, samples, _ in table if each == by) == 60
+    light = page.tables["Slices by light, of the images that were read"][1:]
+    for measure in ("brightness", "contrast"):  # 30 faces have a width and a height but no place: the image's light
+        assert sum(int(samples) for by, _, samples, _ in light if by == f"image {measure}") == 60
+
+
 def test_text_and_page_agree(shown: tuple[Manifest, Page]) -> None:
     manifest, page = shown
     text = describe(Statistics(manifest))
