@@ -49,7 +49,7 @@ class ReadImages:
 
 @dataclass(frozen=True, slots=True)
 class Brightness:
-    """The mean brightness of each sampled image, 0 (black) to 255 (luma of Rec. 601); the light of its face, if known."""
+    """Sampled images: each one's mean luma (Rec. 601), 0 (black) to 255, and the light of its face, if known."""
 
     images: ReadImages
     means: npt.NDArray[np.float64]
