@@ -14,6 +14,7 @@ from manifests.errors import UserError
 from trainer.data.preprocessing import Preprocessing
 from trainer.export.folding import fold_batch_norms, freeze, like
 from trainer.export.sinet_inference import InferenceSINet
+from trainer.models.padding import PaddedNetwork
 from trainer.models.sinet import SINet
 from trainer.models.sinet_cityscapes import SINetCityscapes
 from trainer.models.smp_network import SmpNetwork
@@ -78,7 +79,8 @@ def deployable(checkpoint: Checkpoint) -> Deployable:
 
 def side_multiple_px(checkpoint: Checkpoint) -> int:
     """Multiple of px of the sides that the network takes without padding."""
-    return SIDE_MULTIPLES_PX[type(checkpoint.model)]
+    model = checkpoint.model
+    return model.side_multiple_px if isinstance(model, PaddedNetwork) else SIDE_MULTIPLES_PX[type(model)]
 
 
 def _constants(preprocessing: Preprocessing) -> tuple[Tensor, Tensor, bool]:

@@ -23,16 +23,18 @@ def folded(convolution: nn.Module, norm: nn.Module) -> nn.Conv2d:
 
 
 def like(convolution: nn.Module, weight: Tensor, bias: Tensor | None) -> nn.Conv2d:
-    """A convolution of the same stride, padding and groups with other weights, (out, in / groups, k, k)."""
+    """A convolution of the same stride, padding, dilation and groups with other weights, (out, in / groups, k, k)."""
     assert isinstance(convolution, nn.Conv2d)
     out, per_group, *kernel = weight.shape
     (kernel_h, kernel_w), (stride_h, stride_w), padding = kernel, convolution.stride, convolution.padding
+    dilation_h, dilation_w = convolution.dilation
     new = nn.Conv2d(
         per_group * convolution.groups,
         out,
         (kernel_h, kernel_w),
         (stride_h, stride_w),
         padding if isinstance(padding, str) else (padding[0], padding[1]),
+        dilation=(dilation_h, dilation_w),
         groups=convolution.groups,
         bias=bias is not None,
     )

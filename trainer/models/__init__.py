@@ -1,7 +1,16 @@
 """The networks: images float (N, 3, H, W) -> logits (N, 2, H, W), class 1 = person.
 
+    bisenet.py                BiSeNet on ResNet-18
+    blocks.py                 blocks that several networks share
     compile_friendly_norm.py  batch norm and PReLU whose sums compile well
+    contextnet.py             ContextNet, cn12
+    enet.py                   ENet
+    espnet.py                 ESPNet-C; DS-ESPNet with all of its channels and with half
+    espnetv2.py               ESPNetV2, widths 2.0 and 1.5
+    extremec3.py              ExtremeC3Net
+    lraspp.py                 MobileNetV3-small with LR-ASPP, torchvision's
     padding.py                padding of sides that a network can't halve
+    portraitnet.py            PortraitNet
     sinet.py                  SINet, 86,910 parameters; its gates and branch tables
     sinet_cityscapes.py       the authors' network for street scenes
     smp_network.py            every network of segmentation-models-pytorch: `smp:ARCHITECTURE:ENCODER`
@@ -30,6 +39,17 @@ MODELS = {
     "sinet_cityscapes": ("trainer.models.sinet_cityscapes", "sinet_cityscapes"),
     "deeplabv3plus_se_resnext50": ("trainer.models.smp_network", "deeplabv3plus_se_resnext50"),
     "deeplabv3plus_mobilenetv2_050": ("trainer.models.smp_network", "deeplabv3plus_mobilenetv2_050"),
+    "enet": ("trainer.models.enet", "enet"),
+    "espnet": ("trainer.models.espnet", "espnet"),
+    "lraspp_mobilenetv3_small": ("trainer.models.lraspp", "lraspp_mobilenetv3_small"),
+    "contextnet12": ("trainer.models.contextnet", "contextnet12"),
+    "ds_espnet": ("trainer.models.espnet", "ds_espnet"),
+    "ds_espnet_050": ("trainer.models.espnet", "ds_espnet_050"),
+    "extremec3": ("trainer.models.extremec3", "extremec3"),
+    "espnetv2": ("trainer.models.espnetv2", "espnetv2"),
+    "espnetv2_150": ("trainer.models.espnetv2", "espnetv2_150"),
+    "portraitnet": ("trainer.models.portraitnet", "portraitnet"),
+    "bisenet_resnet18": ("trainer.models.bisenet", "bisenet_resnet18"),
 }
 
 

@@ -1,7 +1,23 @@
 """Padding of images for networks that halve their sides several times."""
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
+
+SIDE_MULTIPLE_PX = 32
+
+
+class PaddedNetwork(nn.Module):
+    """(N, 3, H, W) -> logits (N, classes, H, W): `body` sees sides padded to multiples, its logits are cropped."""
+
+    def __init__(self, body: nn.Module, *, side_multiple_px: int = SIDE_MULTIPLE_PX) -> None:
+        super().__init__()
+        self.body = body
+        self.side_multiple_px = side_multiple_px
+
+    def forward(self, images: Tensor) -> Tensor:
+        height, width = images.shape[-2:]
+        logits: Tensor = self.body(pad_to_multiple(images, self.side_multiple_px))
+        return logits[..., :height, :width]
 
 
 def pad_to_multiple(images: Tensor, side_multiple_px: int) -> Tensor:

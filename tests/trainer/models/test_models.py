@@ -21,8 +21,30 @@ every_model = pytest.mark.parametrize(
 )
 
 
+# With two classes; those of published networks are theirs, less the parameters that no output uses.
+PARAMETERS = {
+    "sinet": 86_910,
+    "enet": 355_542,
+    "espnet": 344_841,
+    "lraspp_mobilenetv3_small": 512_996,  # ours: SINet's paper says 0.47 M
+    "contextnet12": 874_370,
+    "ds_espnet": 107_754,  # ours: there is no reference
+    "ds_espnet_050": 30_646,
+    "extremec3": 37_762,
+    "espnetv2": 777_830 - 480,  # slopes of a PReLU that strided units never call
+    "espnetv2_150": 458_102 - 352,
+    "portraitnet": 2_080_760,
+    "bisenet_resnet18": 12_409_664 - 513_000,  # ResNet's classifier of 1,000 classes
+}
+
+
+@pytest.mark.parametrize(("name", "parameters"), PARAMETERS.items())
+def test_the_number_of_parameters_is_the_published_one(name: str, parameters: int):
+    assert sum(p.numel() for p in create_model(name).parameters()) == parameters
+
+
 @every_model
-@pytest.mark.parametrize("height_width", [(64, 64), (96, 160)])
+@pytest.mark.parametrize("height_width", [(64, 64), (96, 160), (224, 224), (256, 256), (320, 320)])
 def test_logits_have_two_classes_and_the_inputs_size(name: str, height_width: tuple[int, int]):
     logits = create_model(name).eval()(torch.zeros(2, 3, *height_width))
     assert logits.shape == (2, 2, *height_width)

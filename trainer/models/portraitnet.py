@@ -1,0 +1,67 @@
+"""PortraitNet, Computers & Graphics 2019: images float (N, 3, H, W) -> logits (N, classes, H, W).
+
+MobileNetV2 down to 1/32, then five times a residual block and a transposed convolution; features of 1/16, 1/8 and 1/4
+are added. 2,080,760 parameters with two classes. Its boundary and consistency losses are no part of the network.
+"""
+
+from itertools import pairwise
+
+from torch import Tensor, nn
+from torchvision.models import mobilenet_v2
+
+from trainer.models.blocks import ConvBNAct, SeparableConv
+from trainer.models.padding import PaddedNetwork
+
+ENCODER_ENDS = [2, 4, 7, 14, 18]  # torchvision's layers up to strides 2, 4, 8, 16 and 32
+ENCODER_CHANNELS = 320  # at 1/32
+DECODER_CHANNELS = [96, 32, 24, 16, 8]  # at 1/16, 1/8, 1/4, 1/2 and 1
+
+
+def portraitnet(classes: int = 2) -> PaddedNetwork:
+    """PortraitNet without the boundary head, which only its training uses."""
+    return PaddedNetwork(PortraitNet(classes))
+
+
+class PortraitNet(nn.Module):
+    """(N, 3, H, W), multiples of 32 -> logits (N, classes, H, W)."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        layers = mobilenet_v2().features[: ENCODER_ENDS[-1]]
+        # The authors' first block has an expansion by 1, a 1x1 convolution that torchvision leaves out.
+        layers[0].append(ConvBNAct(32, 32, 1))
+        self.encoder = nn.ModuleList(layers[begin:end] for begin, end in pairwise([0, *ENCODER_ENDS]))
+        self.decoder = nn.ModuleList(
+            nn.Sequential(
+                ResidualBlock(in_channels, channels),
+                nn.ConvTranspose2d(channels, channels, 4, stride=2, padding=1, bias=False),
+            )
+            for in_channels, channels in pairwise([ENCODER_CHANNELS, *DECODER_CHANNELS])
+        )
+        self.classifier = nn.Conv2d(DECODER_CHANNELS[-1], classes, 3, padding=1, bias=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        features = []
+        x = images
+        for stage in self.encoder:
+            x = stage(x)
+            features.append(x)
+        _, stride4, stride8, stride16, _ = features
+        for block, skip in zip(self.decoder, (stride16, stride8, stride4, None, None), strict=True):
+            x = block(x) if skip is None else block(x) + skip
+        return self.classifier(x)
+
+
+class ResidualBlock(nn.Module):
+    """(N, in, H, W) -> (N, out, H, W): two separable convolutions beside a 1x1 one."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.block = nn.Sequential(
+            SeparableConv(in_channels, out_channels), SeparableConv(out_channels, out_channels, act=None)
+        )
+        self.shortcut = ConvBNAct(in_channels, out_channels, 1, act=None)
+        self.act = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(self.block(x) + self.shortcut(x))
