@@ -2,6 +2,7 @@
 
 atomic.py   writes a file whole or not at all
 blobs.py    files named by the SHA-256 of their bytes
+reading.py  reads a file whole, up to a limit
 storage.py  directories and URLs (s3://, ...) of versions and blobs
 walk.py     the files below a directory, including linked folders
 """

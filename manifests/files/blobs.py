@@ -13,6 +13,7 @@ from stat import S_ISLNK
 
 from manifests.errors import UserError
 from manifests.files.atomic import link_replace, write_replace
+from manifests.files.reading import regular_bytes
 from manifests.files.storage import is_remote
 
 BLOB_SUFFIXES = (".jpg", ".png")
@@ -94,7 +95,7 @@ class BlobStore:
         """The blob's bytes; BlobError when it is missing or altered."""
         path = self.path(relative)
         try:
-            data = path.read_bytes()
+            data = path.read_bytes() if is_remote(path) else regular_bytes(path)
         except OSError as error:
             if path.is_symlink():
                 raise _source_error(path, f"found that it can't be read ({error.strerror})") from error

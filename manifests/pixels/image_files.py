@@ -1,6 +1,5 @@
 """Image files: those that a path stands for (a directory at any depth, a glob, one file), and writing one."""
 
-import errno
 import io
 import logging
 import os
@@ -14,6 +13,7 @@ from PIL import Image
 
 from manifests.errors import UserError, listed
 from manifests.files.atomic import write_replace
+from manifests.files.reading import NO_FILE, regular_bytes
 from manifests.files.walk import walk_files
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.image_formats import looks_like_image
@@ -31,7 +31,6 @@ PICTURE_SUFFIXES = frozenset(
 
 _SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,7}")  # of a file type; `.1` and `. Smith` are parts of a name
 _START_BYTES = 4096  # 16 identify an image; 4096 are the longest path
-_NO_FILE = "a pipe or device, no file"
 _LEADS_NOWHERE = "a link that leads nowhere"
 
 
@@ -87,14 +86,6 @@ def read_file(path: Path) -> bytes:
         raise UserError(f"expected a readable file, found {path} ({error.strerror or error})") from error
 
 
-def regular_bytes(path: Path) -> bytes:
-    """The bytes of a file; OSError when they can't be read, and for a pipe or device, which may never end."""
-    mode = path.stat().st_mode
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # reading a folder raises its own OSError
-        raise OSError(errno.EINVAL, _NO_FILE, str(path))
-    return path.read_bytes()
-
-
 def save_image(rgb: Pixels, path: Path) -> None:
     """Write RGB uint8 (H, W, 3) in the format of the suffix, whole or not at all; UserError for another suffix."""
     format_name = Image.registered_extensions().get(path.suffix.lower())
@@ -134,7 +125,7 @@ def _add(entry: Path, listing: Listing) -> None:
         if stat.S_ISREG(entry.stat().st_mode):
             listing.files.append(entry)
         elif not entry.is_dir():
-            listing.closed[entry] = _NO_FILE
+            listing.closed[entry] = NO_FILE
     except OSError:
         listing.files.append(entry)
 

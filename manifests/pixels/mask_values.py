@@ -12,6 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from manifests.errors import UserError
+from manifests.files.reading import regular_bytes
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.images import (
     FULL_SCALES,
@@ -35,9 +36,9 @@ _BMP_BITS = 28  # offset of the bits per pixel in a BMP's header
 def read_mask_values(path: Path) -> Pixels:
     """Read a mask file with `mask_values`; UserError names the file."""
     try:
-        data = path.read_bytes()
+        data = regular_bytes(path)
     except OSError as error:
-        raise UserError(f"expected a readable mask, found {path} ({error})") from error
+        raise UserError(f"expected a readable mask, found {path} ({error.strerror or error})") from error
     return mask_values(data, str(path))
 
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from manifests.files.blobs import sha256_hex
-from manifests.pixels.image_files import regular_bytes, source_uri
+from manifests.files.reading import regular_bytes
+from manifests.pixels.image_files import source_uri
 from pipeline.quarantine import UNREADABLE, Unusable
 
 
