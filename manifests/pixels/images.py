@@ -20,7 +20,10 @@ from manifests.pixels.geometry import Pixels
 
 MIN_SIDE_PX = 32  # SINet's smallest input
 MAX_MEGAPIXELS = 100  # a phone's largest photograph; 300 MB decoded. Checked before decoding.
+MAX_SCANS = 200  # of a JPEG, and of the previews in it; progressive ones have about ten each
 JPEG_QUALITY = 95  # with 4:4:4 chroma: edges of hair keep their colour
+
+_START_OF_SCAN = b"\xff\xda"  # in a JPEG's coded data a byte of 0 follows each 0xff
 
 # Formats that Pillow may try. Not EPS: Pillow starts Ghostscript for it.
 PICTURE_FORMATS = (
@@ -61,6 +64,7 @@ def decode_image(data: bytes) -> Pixels:
     try:
         with opened(data) as image:
             _check_usable(image)
+            check_scans(image, data)
             image.load()
             return np.asarray(_to_rgb(upright(image)))
     except UnusableImage:
@@ -99,6 +103,12 @@ def _check_usable(image: Image.Image) -> None:
     frames = frames_of(image)
     if frames > 1:
         raise UnusableImage("animated", f"expected one still image, found {frames} frames")
+
+
+def check_scans(image: Image.Image, data: bytes) -> None:
+    """A progressive JPEG is decoded once over for each scan, which few bytes can ask for."""
+    if image.format in ("JPEG", "MPO") and (scans := data.count(_START_OF_SCAN)) > MAX_SCANS:
+        raise UnusableImage("too large", f"expected a JPEG of at most {MAX_SCANS} scans, found {scans}")
 
 
 def frames_of(image: Image.Image) -> int:

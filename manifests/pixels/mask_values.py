@@ -19,6 +19,7 @@ from manifests.pixels.images import (
     MAX_MEGAPIXELS,
     QUARTER_TURNS,
     UPRIGHT,
+    check_scans,
     exif_orientation,
     frames_of,
     opened,
@@ -75,6 +76,7 @@ def open_mask(data: bytes, name: str) -> Image.Image:
                 raise ValueError(f"{image.width}x{image.height}, more than {MAX_MEGAPIXELS} megapixels")
             if image.format == "BMP" and image.mode == "1" and data[_BMP_BITS] != 1:  # Pillow reads it as all black
                 raise ValueError("a BMP of two colours in 8 bits; save it as PNG")
+            check_scans(image, data)
             image.load()
             return upright(image)
     except Exception as error:  # on damaged bytes Pillow's decoders raise anything

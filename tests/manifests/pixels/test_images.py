@@ -488,3 +488,14 @@ def _png(pixels: Pixels, profile: bytes) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG", icc_profile=profile)
     return buffer.getvalue()
+
+
+def test_a_jpeg_of_many_scans_is_refused_before_it_is_decoded() -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 64), "red").save(buffer, "JPEG", progressive=True)
+    data = buffer.getvalue()
+    assert decode_image(data).shape == (64, 64, 3)
+    last = data.rindex(b"\xff\xda")
+    scan = data[last:-2]
+    with pytest.raises(UnusableImage, match=r"too large: expected a JPEG of at most 200 scans, found 4\d\d"):
+        decode_image(data[:-2] + 400 * scan + data[-2:])
