@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from manifests.cli.converters import positive
 from manifests.imports import ENCODINGS, IMPORTERS, STORED_VALUES, UNLABELLED
+from manifests.imports.attributes_file import read_attributes_file
 from manifests.imports.ground_truth import Imported, LeftOut, TrustedPair, import_pairs, read_paired
 from manifests.imports.source_images import BLOB_MODES
 from manifests.store.manifest import ManifestStore
@@ -42,6 +43,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--blobs", choices=BLOB_MODES, default=BLOB_MODES[0], help="how images become blobs (default: copy)"
     )
+    parser.add_argument(
+        "--attributes",
+        type=Path,
+        metavar="FILE",
+        help="CSV: image, then text attributes, for trainer.evaluate --slices",
+    )
     parser.set_defaults(usage_error=parser.error)
 
 
@@ -66,8 +73,10 @@ def import_format(store: ManifestStore, options: argparse.Namespace) -> Imported
     _check_options(options)
     data_root = options.data or store.data_root()  # a version has one data root for all its rows
     category = options.category or CATEGORY
+    attributes = read_attributes_file(options.attributes) if options.attributes else None
     names = ["images", "masks"] if options.format == PAIRED else ["format", "annotations", "images"]
     parameters = {name: str(value) for name in names if (value := getattr(options, name))}
+    parameters |= {"attributes": str(options.attributes)} if attributes else {}
     if options.format == PAIRED:
         entries: Sequence[TrustedPair | LeftOut] = read_paired(options.images, options.masks)
     else:
@@ -86,6 +95,7 @@ def import_format(store: ManifestStore, options: argparse.Namespace) -> Imported
         encoding=ENCODINGS.get(options.format),
         inverted=options.inverted,
         blob_mode=options.blobs,
+        attributes=attributes,
     )
 
 

@@ -1,18 +1,19 @@
 """`import --format ...`: other tools' annotations as trusted pairs for manifests/imports/ground_truth.py.
 
-    archive.py        the files of a directory or of a zip, by name
-    drawn_person.py   annotations of a person that draw no pixel
-    error_list.py     the problems of an annotation file, raised as one error
-    file_finder.py    names in a list -> files, by whole names or by their ends
-    ground_truth.py   `import`: trusted image and mask pairs
-    json_file.py      a third-party JSON file
-    lists.py          lists of pairs: eg1800, baidu
-    mended_masks.py   new masks for samples of a dataset
-    pairing.py        the pairs of two directories, by stem
-    safe_paths.py     a name in a list -> a file inside the given directory
-    source_images.py  source images used as blobs unchanged
-    two_folders.py    image and mask folders of one layout: easyportrait, aisegment
-    formats/          one module per format
+    archive.py          the files of a directory or of a zip, by name
+    attributes_file.py  `import --attributes`: a CSV file of attributes by image
+    drawn_person.py     annotations of a person that draw no pixel
+    error_list.py       the problems of an annotation file, raised as one error
+    file_finder.py      names in a list -> files, by whole names or by their ends
+    ground_truth.py     `import`: trusted image and mask pairs
+    json_file.py        a third-party JSON file
+    lists.py            lists of pairs: eg1800, baidu
+    mended_masks.py     new masks for samples of a dataset
+    pairing.py          the pairs of two directories, by stem
+    safe_paths.py       a name in a list -> a file inside the given directory
+    source_images.py    source images used as blobs unchanged
+    two_folders.py      image and mask folders of one layout: easyportrait, aisegment
+    formats/            one module per format
 
 A format's reader takes (annotations, images or None, category) and returns `TrustedPair`s, or raises one UserError that
 lists every problem before a pixel is read. Adding a format is one module and one line. A format whose masks are the

@@ -17,6 +17,7 @@ import numpy as np
 from manifests.errors import UserError, lines_on, listed
 from manifests.files.blobs import Blob, BlobStore, sha256_hex
 from manifests.files.storage import require_local
+from manifests.imports.attributes_file import AttributesFile, match_attributes
 from manifests.imports.mended_masks import MENDED_COLUMNS, MendedMasks
 from manifests.imports.pairing import find_pairs
 from manifests.imports.source_images import BlobMode, StoredAnew, put_original
@@ -28,6 +29,7 @@ from manifests.pixels.mask_encoding import MaskEncoding, MaskStatistics, find_en
 from manifests.pixels.mask_values import read_mask_values, turned_as_image
 from manifests.pixels.masks import PERSON_LEVEL, resize_mask, same_aspect
 from manifests.progress import progress
+from manifests.samples.attributes import write_attributes
 from manifests.samples.sample import JOINED_COLUMNS, AddedRows, Row, Source, add_rows, store_sample
 from manifests.store.manifest import Manifest, ManifestStore
 from manifests.store.row_patch import RowPatch
@@ -143,19 +145,24 @@ def import_pairs(
     encoding: MaskEncoding | None = None,
     inverted: bool | None = None,
     blob_mode: BlobMode = "copy",
+    attributes: AttributesFile | None = None,
 ) -> Imported:
     """Commit the pairs as accepted rows of origin `ground_truth`; the version records `parameters`.
 
     `license` and `attribution` are for pairs that state none. `encoding` is that of the format's masks; by default it
     is detected from their values. UserError for masks whose person is ambiguous or that look inverted (when `inverted`
-    is None), and when every pair is in the dataset already.
+    is None), and when every pair is in the dataset already; with `attributes` these are written, and no version.
     """
     if blob_mode != "copy":
         require_local(data_root, f"--blobs {blob_mode}")
+    uris = [pair.uri for pair in pairs if isinstance(pair, TrustedPair)]
+    stated = match_attributes(attributes, uris) if attributes else None
     checked = _check_pairs(pairs, encoding, inverted, person_label=person_label, grey_levels=grey_levels)
     writer = _Writer(BlobStore(data_root), checked.encoding, blob_mode, source, license, attribution)
     rows = [writer.write(pair) for pair in progress(checked.pairs, f"importing {source}")]
     distinct = {row["sample_id"] for row in rows}
+    if stated:
+        write_attributes(data_root, *stated.of_samples({row["source_uri"]: row["sample_id"] for row in rows}))
     added, mended = AddedRows(None, []), MendedMasks(rows)
 
     def change(base: Manifest | None, version: int) -> RowPatch | None:
@@ -171,12 +178,15 @@ def import_pairs(
     if blob_mode != "copy":
         recorded["blobs"] = blob_mode
     manifest = store.amend(change, operation="import", parameters=recorded, data_root=data_root)
+    if manifest is None and stated:
+        manifest = store.open()
     if manifest is None:
         known = ", ".join([f"all {len(rows) - len(added.left_out)} of them in it", *_kept(mended)])
         found = "; ".join([known, *added.notes()])
         raise UserError(f"expected images that v{store.latest()} doesn't hold, found {found}; nothing to import")
     notes = [
         *checked.notes,
+        *(stated.notes if stated else []),
         *writer.notes(),
         *_repeated(checked.pairs, rows),
         *lines_on({"masks in the dataset were replaced by these; earlier versions keep the old ones": mended.names}),

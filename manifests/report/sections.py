@@ -12,6 +12,7 @@ from manifests.pixels.colors import STATUS_COLORS
 from manifests.report.pictures import STATUSES, Brightness, ReadImages, Tiles
 from manifests.report.plots import NAMES_DRAWN, SERIES, Plot, bars, histogram, most_frequent, stacked_bars
 from manifests.report.tables import Cell, Table, counts_table, lines, percent, wide
+from manifests.samples.attributes import attribute_slices, read_attributes
 from manifests.samples.slices import SLICED_COLUMNS, Slice, light_slices, row_slices
 from manifests.upkeep.stats import NOT_STATED, Statistics, accepted_by_policies, folded, printable, reasons_given
 
@@ -172,7 +173,8 @@ def _images(numbers: Statistics, bright: Brightness) -> Section:
 
 
 def _slices(numbers: Statistics, bright: Brightness) -> Section:
-    rows = numbers.manifest.read(SLICED_COLUMNS)
+    rows = numbers.manifest.read(("sample_id", *SLICED_COLUMNS))
+    attributes = attribute_slices(read_attributes(numbers.manifest.data_root, rows["sample_id"]))
     return Section(
         "Slices",
         notes=[
@@ -185,13 +187,15 @@ def _slices(numbers: Statistics, bright: Brightness) -> Section:
             _slice_table(
                 "Slices by light, of the images that were read", light_slices(bright.lights), bright.images.count
             ),
+            *([_slice_table("Slices by attribute", attributes, numbers.rows)] if attributes else []),
         ],
     )
 
 
 def _slice_table(caption: str, slices: Sequence[Slice], total: int) -> Table:
     rows: list[list[Cell]] = [
-        [part.by, part.name, len(part.members), percent(len(part.members), total)] for part in slices
+        [printable(part.by), printable(part.name), len(part.members), percent(len(part.members), total)]
+        for part in slices
     ]
     return Table(caption, ["by", "slice", "samples", "share"], rows, names=2)
 

@@ -1,5 +1,6 @@
 """Samples: from pixels to a row, and which rows are near-duplicates.
 
+attributes.py       text attributes of samples, in files beside the blobs
 duplicates.py       perceptual hashes, when two images are look-alikes, and the split of a group
 groups.py           which near-duplicate group a new sample joins
 near_duplicates.py  look-alikes among millions of perceptual hashes

@@ -22,6 +22,7 @@ from manifests.errors import UserError
 from manifests.files.blobs import BlobStore
 from manifests.pixels.geometry import Box
 from manifests.report.write import write_report
+from manifests.samples.attributes import write_attributes
 from manifests.samples.sample import Source, store_sample
 from manifests.store.manifest import Manifest, ManifestStore
 from manifests.store.schema import SCHEMA
@@ -245,6 +246,13 @@ def test_slices_count_every_sample_once_for_each_property(shown: tuple[Manifest,
     light = page.tables["Slices by light, of the images that were read"][1:]
     for measure in ("brightness", "contrast"):  # 30 faces have a width and a height but no place: the image's light
         assert sum(int(samples) for by, _, samples, _ in light if by == f"image {measure}") == 60
+
+
+def test_attributes_beside_the_blobs_are_counted(tmp_path: Path) -> None:
+    manifest = dataset(tmp_path, [{}, {}, {}])
+    write_attributes(manifest.data_root, [f"{0:032x}", f"{1:032x}"], {"hair": ["curly", HOSTILE]})
+    table = report(manifest, portraits_drawn=0).tables["Slices by attribute"][1:]
+    assert {name: samples for _, name, samples, _ in table} == {"curly": "1", SHOWN: "1", "not known": "1"}
 
 
 def test_text_and_page_agree(shown: tuple[Manifest, Page]) -> None:

@@ -12,6 +12,7 @@ from portrait_datasets import import_portraits
 from manifests.errors import UserError
 from manifests.files.blobs import BlobStore
 from manifests.pixels.metrics import MetricsAccumulator
+from manifests.samples.attributes import write_attributes
 from manifests.samples.slices import Slice
 from manifests.store.manifest import Manifest, ManifestStore
 from manifests.store.schema import SCHEMA
@@ -88,14 +89,17 @@ def test_images_that_agree_in_everything_have_no_slices():
     assert slices_markdown([]).startswith("No slices")
 
 
-def test_rows_are_sliced_by_source_face_and_light(tmp_path: Path, portraits: Path):
+def test_rows_are_sliced_by_source_face_light_and_attribute(tmp_path: Path, portraits: Path):
     manifest = _with_faces(import_portraits(tmp_path, portraits, 6), known=2)
+    some = manifest.read(["sample_id"])["sample_id"].to_pylist()[:3]
+    write_attributes(manifest.data_root, some, {"hair": ["curly", "bald", "curly"]})
     rows = accepted_rows(manifest, "all")
     slices = read_slices(manifest, rows, BlobStore(manifest.data_root))
     sizes = {(part.by, part.name): len(part.members) for part in slices}
     assert sizes["face height", "20 to 30 %"] == 2
     assert sizes["face height", "not known"] == 4
     assert sizes["source", "web"] == 1
+    assert [sizes["attribute hair", name] for name in ("curly", "bald", "not known")] == [2, 1, 3]
     assert sum(n for (by, _), n in sizes.items() if by == "face brightness") == 2
     assert sum(n for (by, _), n in sizes.items() if by == "image brightness") == 4
     assert "origin" not in {by for by, _ in sizes}  # all are ground truth

@@ -1,7 +1,7 @@
 """Metrics by slice: on which samples is a network worst?
 
-`read_slices` sorts rows into the slices of manifests.samples.slices, and by source and origin. `slice_metrics` measures
-checkpoints on each from their per-image figures; nothing is predicted again.
+`read_slices` sorts rows into the slices of manifests.samples.slices, and by source, origin and attributes.
+`slice_metrics` measures checkpoints on each from their per-image figures; nothing is predicted again.
 """
 
 from collections.abc import Sequence
@@ -15,6 +15,7 @@ from manifests.errors import UserError
 from manifests.files.blobs import BlobStore
 from manifests.pixels.metrics import Interval, Metrics, MetricsAccumulator, percentile_interval
 from manifests.progress import progress
+from manifests.samples.attributes import attribute_slices, read_attributes
 from manifests.samples.pair import read_image
 from manifests.samples.slices import (
     FACE_COLUMNS,
@@ -32,7 +33,7 @@ from manifests.store.training_rows import AcceptedRow
 FEW = 30  # images; the interval of a slice with fewer is too narrow to trust
 
 _KEY = ("image_sha256", "mask_sha256", "source")  # rows that agree in these are the same image and mask
-_READ = tuple(dict.fromkeys((*_KEY, "origin", *SLICED_COLUMNS, *FACE_COLUMNS)))
+_READ = tuple(dict.fromkeys((*_KEY, "sample_id", "origin", *SLICED_COLUMNS, *FACE_COLUMNS)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ def read_slices(manifest: Manifest, rows: Sequence[AcceptedRow], blobs: BlobStor
         *name_slices("origin", table["origin"].to_pylist()),
         *row_slices(table),
         *light_slices(lights),
+        *attribute_slices(read_attributes(manifest.data_root, table["sample_id"])),
     ]
     return [part for part in slices if len(part.members) < len(rows)]
 
