@@ -71,7 +71,7 @@ def test_two_checkpoints_stand_side_by_side_with_their_difference():
     assert lines[0].splitlines()[1:] == ["1: a", "2: b"]
     assert lines[-1].split()[:3] == ["size:", "small", "1"]
     for number in ("0.2500 [0.2500, 0.2500]", "1.0000 [1.0000, 1.0000]", "+0.7500 [+0.7500, +0.7500]"):
-        assert number in lines[-1]
+        assert f"  {number}" in lines[-1]
 
 
 def test_the_file_has_a_line_for_each_slice_and_checkpoint():

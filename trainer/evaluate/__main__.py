@@ -55,7 +55,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         action="store_true",
         help="metrics by face size, person's share, light, source, ..., worst first",
     )
-    parser.add_argument("--output", type=Path, help="directory for a sheet of the worst 40 images, and of --slices")
+    parser.add_argument(
+        "--output", type=Path, help="directory for a sheet of the worst 40 images, and for slices.csv of --slices"
+    )
     parser.add_argument("--data", type=place, help="data root (default: the one the manifest records)")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print one JSON object per checkpoint, last")

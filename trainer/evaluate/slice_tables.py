@@ -11,6 +11,8 @@ from trainer.evaluate.slices import FEW, SliceMetrics
 
 NONE_DIFFERS = "no slices: all images agree in every property"
 
+WIDTH = 26  # characters of a column, as in the table of all images
+WIDTH_SIGNED = 28  # of a column in a table with differences
 _DIFFERENCE = "miou_difference"
 
 
@@ -26,7 +28,7 @@ def slices_text(names: Sequence[str], slices: Sequence[SliceMetrics]) -> list[st
         headings = [f"miou of {number}" for number in range(1, len(names) + 1)]
         headings += ["miou of 2 - 1"] if len(names) == 2 else []
         intro += "".join(f"\n{number}: {name}" for number, name in enumerate(names, start=1))
-    heading = f"{'':<44}{'n':>6}" + "".join(f"{name:>26}" for name in headings)
+    heading = f"{'':<44}{'n':>6}" + "".join(f"{name:>{_width(len(names))}}" for name in headings)
     return [intro, heading, *(_line(entry) for entry in slices)]
 
 
@@ -71,8 +73,12 @@ def _line(entry: SliceMetrics) -> str:
         if second.difference is not None and second.difference_interval is not None:
             low, high = second.difference_interval
             cells.append(f"{second.difference:+.4f} [{low:+.4f}, {high:+.4f}]")
-    text = f"{_title(entry)[:43]:<44}{entry.n:>6}" + "".join(f"{cell:>26}" for cell in cells)
+    text = f"{_title(entry)[:43]:<44}{entry.n:>6}" + "".join(f"{cell:>{_width(len(entry.measured))}}" for cell in cells)
     return f"{text}  few" if entry.few else text
+
+
+def _width(checkpoints: int) -> int:
+    return WIDTH_SIGNED if checkpoints == 2 else WIDTH
 
 
 def _metrics(entry: SliceMetrics) -> list[str]:
