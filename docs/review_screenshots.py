@@ -151,6 +151,7 @@ def _desktop(browser: Browser, url: str, scheme: str, output: Path) -> None:
     page.wait_for_selector("#filters label")
     photograph("filter")
     page.keyboard.press("Escape")
+    _wait(page)
     _look_alikes(page)
     photograph("alike")
     page.keyboard.press("Escape")

@@ -64,5 +64,5 @@ function focusOf(event) {
 }
 
 function isTyping(target) {
-  return target.isContentEditable || Boolean(target.matches?.("input:not([type=checkbox]), textarea, select"));
+  return target.isContentEditable || Boolean(target.matches?.("input:not([type=checkbox], [type=radio]), textarea, select"));
 }
