@@ -288,6 +288,16 @@ def test_a_network_of_other_classes_is_refused(tmp_path: Path):
     assert not list((tmp_path / "out").glob("*"))
 
 
+def test_a_network_of_one_size_is_refused_for_dynamic_files(tmp_path: Path):
+    checkpoint = fitted_somehow("espnetv2", imagenet(64))
+    save_checkpoint(tmp_path / "any.safetensors", checkpoint.model, checkpoint.info)
+    with pytest.raises(UserError, match="whose graph holds for every size, found espnetv2; leave out --dynamic"):
+        export.main([
+            *("--checkpoint", str(tmp_path / "any.safetensors"), "--to", "onnx", "--dynamic"),
+            *("--output", str(tmp_path / "exported")),
+        ])  # fmt: skip
+
+
 def test_a_network_that_ncnn_cannot_hold_is_refused_in_a_line(tmp_path: Path):
     class Sorting(torch.nn.Module):
         def forward(self, images: torch.Tensor) -> torch.Tensor:

@@ -78,9 +78,14 @@ def deployable(checkpoint: Checkpoint) -> Deployable:
 
 
 def side_multiple_px(checkpoint: Checkpoint) -> int:
-    """Multiple of px of the sides that the network takes without padding."""
+    """Multiple of px of the free sides that an exported network takes; UserError for a network of one size."""
     model = checkpoint.model
-    return model.side_multiple_px if isinstance(model, PaddedNetwork) else SIDE_MULTIPLES_PX[type(model)]
+    if not isinstance(model, PaddedNetwork):
+        return SIDE_MULTIPLES_PX[type(model)]
+    if not model.exports_free_sides:
+        name = checkpoint.info.model
+        raise UserError(f"expected a network whose graph holds for every size, found {name}; leave out --dynamic")
+    return model.side_multiple_px
 
 
 def _constants(preprocessing: Preprocessing) -> tuple[Tensor, Tensor, bool]:

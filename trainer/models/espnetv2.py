@@ -26,12 +26,12 @@ SCALES = (2.0, 1.5, 1.0, 0.5, 0.1)  # of the decoder's pyramid
 
 def espnetv2(classes: int = 2) -> PaddedNetwork:
     """Width 2.0, 777,350 parameters with two classes; padded to multiples of 16."""
-    return PaddedNetwork(ESPNetV2(classes, CHANNELS[2.0]), side_multiple_px=16)
+    return _padded(ESPNetV2(classes, CHANNELS[2.0]))
 
 
 def espnetv2_150(classes: int = 2) -> PaddedNetwork:
     """Width 1.5, 457,750 parameters with two classes; padded to multiples of 16."""
-    return PaddedNetwork(ESPNetV2(classes, CHANNELS[1.5]), side_multiple_px=16)
+    return _padded(ESPNetV2(classes, CHANNELS[1.5]))
 
 
 class ESPNetV2(nn.Module):
@@ -148,6 +148,11 @@ class Merge(nn.Module):
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         gated = self.project(skip) * self.weight(skip)
         return self.pyramid(self.norm_act(gated + enlarged(x, 2)))
+
+
+def _padded(network: ESPNetV2) -> PaddedNetwork:
+    """Adaptive pooling, in `_at_scale`, becomes operations of one size in an exported graph."""
+    return PaddedNetwork(network, side_multiple_px=16, exports_free_sides=False)
 
 
 def _at_scale(x: Tensor, branch: nn.Module, scale: float) -> Tensor:

@@ -7,12 +7,18 @@ SIDE_MULTIPLE_PX = 32
 
 
 class PaddedNetwork(nn.Module):
-    """(N, 3, H, W) -> logits (N, classes, H, W): `body` sees sides padded to multiples, its logits are cropped."""
+    """(N, 3, H, W) -> logits (N, classes, H, W): `body` sees sides padded to multiples, its logits are cropped.
 
-    def __init__(self, body: nn.Module, *, side_multiple_px: int = SIDE_MULTIPLE_PX) -> None:
+    `exports_free_sides` is False where a graph of `body` holds for one size only.
+    """
+
+    def __init__(
+        self, body: nn.Module, *, side_multiple_px: int = SIDE_MULTIPLE_PX, exports_free_sides: bool = True
+    ) -> None:
         super().__init__()
         self.body = body
         self.side_multiple_px = side_multiple_px
+        self.exports_free_sides = exports_free_sides
 
     def forward(self, images: Tensor) -> Tensor:
         height, width = images.shape[-2:]
