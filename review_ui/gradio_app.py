@@ -40,7 +40,7 @@ def MaskReview(site: str = "/", *, height: str = "90dvh", **options: Any) -> gr.
     if not _SITE.fullmatch(site):
         raise UserError(f"expected the path of a review server such as /review/, found {ascii(site)[:80]}")
     return gr.HTML(
-        html_template=f'<mask-review style="height: {height}; min-height: 360px"></mask-review>',
+        html_template=f'<mask-review style="height: {height}; min-height: 300px"></mask-review>',
         js_on_load=_LOAD.format(site=site),
         apply_default_css=False,
         **options,
