@@ -58,21 +58,20 @@ class Bottleneck(nn.Module):
         super().__init__()
         inner = channels // REDUCTION
         middle = [(3, 3)] if dilation else [(5, 1), (1, 5)]
-        self.branch = nn.ModuleList(
+        self.inner = nn.ModuleList(
             [
                 ConvBNAct(channels, inner, 1, act=None),
                 *(ConvBNAct(inner, inner, kernel, dilation=max(dilation, 1), act=None) for kernel in middle),
-                ConvBNAct(inner, channels, 1, act=None),
             ]
         )
-        self.dropout = nn.Dropout2d(dropout)
+        self.expand = nn.Sequential(ConvBNAct(inner, channels, 1, act=None), nn.Dropout2d(dropout))
         self.act = act()
 
     def forward(self, x: Tensor) -> Tensor:
         branch = x
-        for convolve in self.branch:
+        for convolve in self.inner:
             branch = self.act(convolve(branch))
-        return self.act(x + self.dropout(branch))
+        return self.act(x + self.expand(branch))
 
 
 class Downsampling(nn.Module):
@@ -82,23 +81,22 @@ class Downsampling(nn.Module):
         super().__init__()
         inner = in_channels // REDUCTION
         self.added_channels = out_channels - in_channels
-        self.branch = nn.ModuleList(
+        self.inner = nn.ModuleList(
             [
                 nn.Sequential(nn.Conv2d(in_channels, inner, 2, stride=2, bias=False), nn.BatchNorm2d(inner)),
                 ConvBNAct(inner, inner, 3, act=None),
-                ConvBNAct(inner, out_channels, 1, act=None),
             ]
         )
-        self.dropout = nn.Dropout2d(dropout)
+        self.expand = nn.Sequential(ConvBNAct(inner, out_channels, 1, act=None), nn.Dropout2d(dropout))
         self.act = nn.PReLU()
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         pooled, indices = F.max_pool2d(x, 2, stride=2, return_indices=True)
         padded = F.pad(pooled, (0, 0, 0, 0, 0, self.added_channels))
         branch = x
-        for convolve in self.branch:
+        for convolve in self.inner:
             branch = self.act(convolve(branch))
-        return self.act(padded + self.dropout(branch)), indices
+        return self.act(padded + self.expand(branch)), indices
 
 
 class Upsampling(nn.Module):

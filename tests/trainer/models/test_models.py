@@ -1,11 +1,13 @@
 """What every network of MODELS promises."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 import segmentation_models_pytorch as smp
 import torch
+from repository import ROOT
 
 from manifests.errors import UserError
 from trainer.data.preprocessing import imagenet
@@ -41,6 +43,14 @@ PARAMETERS = {
 @pytest.mark.parametrize(("name", "parameters"), PARAMETERS.items())
 def test_the_number_of_parameters_is_the_published_one(name: str, parameters: int):
     assert sum(p.numel() for p in create_model(name).parameters()) == parameters
+
+
+def test_the_table_of_the_docs_lists_every_network_with_its_parameters():
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]*?) \|", (ROOT / "docs/models.md").read_text(), re.MULTILINE)
+    assert sorted(name for name, _ in rows) == sorted(MODELS)
+    assert {name: count for name, count in rows if name in PARAMETERS} == {
+        name: f"{count:,}" for name, count in PARAMETERS.items()
+    }
 
 
 @every_model
