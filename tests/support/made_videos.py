@@ -1,6 +1,8 @@
 """Videos as cameras and other programs write them: uneven times, sound, turned frames, cuts at the start."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -34,9 +36,22 @@ class Clip:
     colour: tuple[int, int, int] = (255, 0, 0)
 
 
+@contextmanager
+def _ordinary_priority() -> Iterator[None]:
+    """Keep this thread's scheduling: SVT-AV1 makes it real-time for root, and what a test starts later inherits that."""
+    if not hasattr(os, "sched_setscheduler"):  # only Linux has it, and only there it is changed
+        yield
+        return
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, parameters)
+
+
 def write_clip(path: Path, clip: Clip) -> Path:
     """A red square that goes from left to right over blue."""
-    with av.open(str(path), "w") as container:
+    with _ordinary_priority(), av.open(str(path), "w") as container:
         stream = container.add_stream(clip.codec, 25, clip.options)
         stream.width, stream.height = clip.size
         stream.pix_fmt = clip.pixel_format
