@@ -38,7 +38,7 @@ class Clip:
 
 @contextmanager
 def _ordinary_priority() -> Iterator[None]:
-    """Keep this thread's scheduling: SVT-AV1 makes it real-time for root, and what a test starts later inherits that."""
+    """Keep this thread's scheduling: SVT-AV1 makes it real-time for root, which processes started later inherit."""
     if not hasattr(os, "sched_setscheduler"):  # only Linux has it, and only there it is changed
         yield
         return
