@@ -32,7 +32,7 @@ from review_ui.gradio_app import MaskReview
 
 with gr.Blocks() as blocks:
     gr.Markdown("# Portraits of the week")
-    note = gr.Textbox(label="Note")
+    gr.Textbox(label="Remark")
     MaskReview("/review/", height="560px")
 app = FastAPI()
 app.mount("/review", review_app(sys.argv[1]))
@@ -121,6 +121,7 @@ def test_without_a_sign_in_there_is_no_markup(team: Server) -> None:
         assert httpx.get(f"{team.url}{path}").status_code == 401
 
 
+@pytest.mark.slow
 def test_the_viewer_stands_in_anybodys_own_blocks(page: Page, tmp_path: Path, portraits: Path) -> None:
     commit_pending(tmp_path, portraits, [0.5] * 20)
     with socket.socket() as free:
@@ -135,8 +136,8 @@ def test_the_viewer_stands_in_anybodys_own_blocks(page: Page, tmp_path: Path, po
         page.goto(address)
         sample_id = on_screen(page)
         expect(page.get_by_role("heading", name="Portraits of the week")).to_be_visible()
-        page.get_by_label("Note").fill("")
-        page.get_by_label("Note").press_sequentially("ax")
+        page.get_by_label("Remark").fill("")
+        page.get_by_label("Remark").press_sequentially("ax")
         assert on_screen(page) == sample_id
         page.locator("#sample").click(position={"x": 5, "y": 5})
         assert act(page, "x") != sample_id

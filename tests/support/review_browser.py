@@ -26,7 +26,7 @@ BROWSER_ARGUMENTS = [
 ]
 START_SECONDS = 60
 LANDSCAPE = {"width": 1280, "height": 720}
-HOSTS = ("/", "/app/")  # the two pages that hold the viewer: plain, and Gradio
+HOSTS = ("/", pytest.param("/app/", marks=pytest.mark.slow))  # the pages that hold the viewer: plain, and Gradio
 expect.set_options(timeout=15_000)  # a shared machine may be slow
 
 
