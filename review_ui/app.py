@@ -35,7 +35,7 @@ def review_app(
 
     `votes` people judge each mask; with `users`, the path of a users file, each request wants a sign-in. Gold samples
     are for `python -m review_ui` alone. Raises UserError when there is no version or the data root is missing.
-    """  # fmt: skip
+    """
     manifest, store = open_version(Path(manifests))
     database_url = sqlite_url(manifest.data_root.resolve())
     log = DecisionLog(database_url)

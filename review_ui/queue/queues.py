@@ -14,6 +14,7 @@ from review_ui.queue.messages import FilteredProgress
 from review_ui.queue.open_samples import OpenSample
 from review_ui.queue.queue_filter import NO_FILTER, QueueFilter, QueueName
 from review_ui.queue.review_state import ReviewState
+from review_ui.queue.selections import Selection
 from review_ui.reviewer import Reviewer
 
 if TYPE_CHECKING:  # it loads ONNX Runtime
@@ -159,8 +160,7 @@ class WorkQueue:
         return self._state.disguised(gold)
 
     def _passes(self, key: MaskKey) -> bool:
-        row = self._state.queue.row(key[0])
-        return self._selection is None or (row is not None and bool(self._selection.passing[row]))
+        return _is_selected(self._state, self._selection, key)
 
 
 class SecondLookQueue:
@@ -215,11 +215,16 @@ class SecondLookQueue:
     def _passes(self, key: MaskKey) -> bool:
         if self._filter.reason and self._filter.reason not in self._state.reasons(key):
             return False
-        row = self._state.queue.row(key[0])
-        return self._selection is None or (row is not None and bool(self._selection.passing[row]))
+        return _is_selected(self._state, self._selection, key)
 
     def _is_on_a_screen(self, key: MaskKey) -> bool:
         return any(self.owns(lease) for lease in self._state.holders(key))
+
+
+def _is_selected(state: ReviewState, selection: Selection | None, key: MaskKey) -> bool:
+    """Whether a mask's sample is among the selected rows; without a selection all are."""
+    row = state.queue.row(key[0])
+    return selection is None or (row is not None and bool(selection.passing[row]))
 
 
 QUEUES: dict[QueueName, Callable[[ReviewState, QueueFilter], Queue]] = {

@@ -77,9 +77,8 @@ class LazyMount:
             self._building = None  # the next request tries again
             if wants_html:
                 return HTMLResponse(_FAILED, 500, {"Cache-Control": "no-store"})
-        if wants_html and not self._waiting_page:
-            self._waiting_page = asyncio.create_task(asyncio.to_thread(self._meanwhile))
-        if wants_html and self._waiting_page and not (self._building and self._building.done()):
+        if wants_html and not (self._building and self._building.done()):
+            self._waiting_page = self._waiting_page or asyncio.create_task(asyncio.to_thread(self._meanwhile))
             html = await asyncio.shield(self._waiting_page)  # first: building takes the processor
             self._building = self._building or asyncio.create_task(self._start())
             return HTMLResponse(html, headers={"Cache-Control": "no-store"})

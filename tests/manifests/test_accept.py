@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import sqlalchemy as sa
+from audited_queue import ROWS, audit_masks, queue_in_halves
 from made_rows import commit, rows
 
 from manifests.__main__ import main
@@ -30,19 +31,12 @@ from manifests.upkeep.stats import Statistics, describe
 from manifests.versions.restore import restore
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
-ROWS = 1200
 OPTIONS = AcceptOptions(0.05)
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> ManifestStore:
-    """v1: 1,200 pending masks, the first half of a doubt around 0.002, the other half around 0.3."""
-    store = ManifestStore(tmp_path / "manifests")
-    doubts = np.concatenate([np.linspace(0.001, 0.003, ROWS // 2), np.linspace(0.2, 0.4, ROWS // 2)])
-    table = rows(ROWS)
-    doubt = SCHEMA.get_field_index("doubt"), SCHEMA.field("doubt"), pa.array(doubts, pa.float32())
-    commit(store, table.set_column(*doubt), None)
-    return store
+    return queue_in_halves(tmp_path)
 
 
 def judge(log: DecisionLog, masks: Sequence[MaskKey], verdict: str = "accept", reviewer: str = "ana") -> None:
@@ -50,14 +44,6 @@ def judge(log: DecisionLog, masks: Sequence[MaskKey], verdict: str = "accept", r
         Decision(f"{reviewer}:{mask[0]}:{verdict}", *mask, verdict, reviewer, NOON)  # type: ignore[arg-type]
         for mask in masks
     )
-
-
-def audit_masks(store: ManifestStore, count: int, quantile: float = 0.5) -> list[MaskKey]:
-    """The first masks of the audit of a part of v1."""
-    queue = Queue.of(store.open(1))
-    order = queue.order(0)
-    inside = queue.doubts <= np.quantile(queue.doubts, quantile, method="inverted_cdf")
-    return [queue.keys[place] for place in order[inside[order]][:count]]
 
 
 def accepted(manifest: Manifest) -> pa.Table:

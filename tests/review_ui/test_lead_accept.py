@@ -3,42 +3,29 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
 import pytest
-from made_rows import commit, rows
+from audited_queue import audit_masks, queue_in_halves
 from playwright.sync_api import Page, expect
 from review_browser import Server
 
-from manifests.decisions.acceptance import Queue
 from manifests.decisions.decision import Decision
 from manifests.decisions.log import DecisionLog
 from manifests.store.manifest import ManifestStore
-from manifests.store.schema import SCHEMA
 from review_ui.queue.session import ReviewSession
 
-ROWS = 1200
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> ManifestStore:
-    """v1: 1,200 pending masks, the first half of a doubt around 0.002, the other half around 0.3."""
-    store = ManifestStore(tmp_path / "manifests")
-    doubts = np.concatenate([np.linspace(0.001, 0.003, ROWS // 2), np.linspace(0.2, 0.4, ROWS // 2)])
-    doubt = SCHEMA.get_field_index("doubt"), SCHEMA.field("doubt"), pa.array(doubts, pa.float32())
-    commit(store, rows(ROWS).set_column(*doubt), None)
+    store = queue_in_halves(tmp_path)
     (tmp_path / "data").mkdir(exist_ok=True)
     return store
 
 
 def audit(store: ManifestStore, log: DecisionLog, count: int) -> None:
     """Accept the first `count` masks of the audit of the less doubtful half."""
-    queue = Queue.of(store.open(1))
-    order = queue.order(0)
-    inside = queue.doubts <= np.quantile(queue.doubts, 0.5, method="inverted_cdf")
-    masks = [queue.keys[place] for place in order[inside[order]][:count]]
-    log.append(Decision(f"ana:{mask[0]}", *mask, "accept", "ana", NOON) for mask in masks)
+    log.append(Decision(f"ana:{mask[0]}", *mask, "accept", "ana", NOON) for mask in audit_masks(store, count))
 
 
 def test_the_plan_marks_the_part_to_audit_and_what_it_saves(store: ManifestStore, log: DecisionLog) -> None:
