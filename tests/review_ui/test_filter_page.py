@@ -1,6 +1,5 @@
 """Filters, orders and look-alikes on the review page, in a real Chromium."""
 
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from review_browser import Server, act, new_page, on_screen, open_page, saved
+from review_browser import Server, act, new_page, on_screen, open_page, saved, served_copy
 from two_sources import commit_two_sources
 
 EMBED_SECONDS = 60
@@ -23,10 +22,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory, portraits: Path) -> Path:
 
 @pytest.fixture
 def server(tmp_path: Path, dataset: Path) -> Iterator[Server]:
-    shutil.copytree(dataset, tmp_path, dirs_exist_ok=True)
-    server = Server(tmp_path)
-    yield server
-    server.stop()
+    yield from served_copy(dataset, tmp_path)
 
 
 @pytest.fixture

@@ -1,14 +1,13 @@
 """Keys of the reviewer's choice, on the review page in a real browser."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 from portrait_datasets import commit_pending
-from review_browser import HOSTS, Server, act, new_page, on_screen, open_page, saved
+from review_browser import HOSTS, Server, act, new_page, on_screen, open_page, saved, served_copy
 
 DOUBTS = (0.9, 0.8, 0.7, 0.6, 0.5)
 KEEP = "(keys) => localStorage.setItem('review-settings', JSON.stringify({ keys }))"
@@ -24,10 +23,7 @@ def five_waiting(tmp_path_factory: pytest.TempPathFactory, portraits: Path) -> P
 
 @pytest.fixture
 def server(tmp_path: Path, five_waiting: Path) -> Iterator[Server]:
-    shutil.copytree(five_waiting, tmp_path, dirs_exist_ok=True)
-    server = Server(tmp_path)
-    yield server
-    server.stop()
+    yield from served_copy(five_waiting, tmp_path)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Two masks of one sample on the review page in a real browser: keys, touch, difference, repair, undo, reload."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from portrait_datasets import commit_pending
-from review_browser import Server, act, handed_out, new_page, on_screen, open_page, saved
+from review_browser import Server, act, handed_out, new_page, on_screen, open_page, saved, served_copy
 from two_masks import add_rivals, moved
 
 from manifests.decisions.decision import Decision
@@ -44,10 +43,7 @@ def five_waiting(tmp_path_factory: pytest.TempPathFactory, portraits: Path) -> P
 
 @pytest.fixture
 def server(tmp_path: Path, five_waiting: Path) -> Iterator[Server]:
-    shutil.copytree(five_waiting, tmp_path, dirs_exist_ok=True)
-    server = Server(tmp_path)
-    yield server
-    server.stop()
+    yield from served_copy(five_waiting, tmp_path)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Repairing masks on the review page in a real browser: keys and mouse, touch, undo, reload, two tabs, kill -9."""
 
-import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from portrait_datasets import commit_pending
-from review_browser import HOSTS, Server, act, new_page, on_screen, open_page, saved, until
+from review_browser import HOSTS, Server, act, new_page, on_screen, open_page, saved, served_copy, until
 
 from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.files.blobs import BlobStore
@@ -54,10 +53,7 @@ def three_waiting(tmp_path_factory: pytest.TempPathFactory, portraits: Path) -> 
 
 @pytest.fixture
 def server(tmp_path: Path, three_waiting: Path) -> Iterator[Server]:
-    shutil.copytree(three_waiting, tmp_path, dirs_exist_ok=True)
-    server = Server(tmp_path)
-    yield server
-    server.stop()
+    yield from served_copy(three_waiting, tmp_path)
 
 
 def row_of(root: Path, sample_id: str) -> Row:

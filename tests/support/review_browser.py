@@ -61,6 +61,14 @@ class Server:
         self._process.stdout.close()
 
 
+def served_copy(dataset: Path, root: Path, *options: str) -> Iterator[Server]:
+    """The body of a fixture: a server on a copy, in `root`, of a dataset that several tests begin with."""
+    shutil.copytree(dataset, root, dirs_exist_ok=True)
+    server = Server(root, 0, *options)
+    yield server
+    server.stop()
+
+
 def chromium(*arguments: str) -> Iterator[Browser]:
     """The body of a fixture; `arguments` are more of Chromium's."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
