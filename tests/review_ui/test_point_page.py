@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from point_segmenters import write_efficient_sam_pair
 from portrait_datasets import commit_pending
-from review_browser import HOSTS, Server, new_page, on_screen, open_page, saved
+from review_browser import HOSTS, Server, new_page, on_screen, open_editor, open_page, place_of, saved
 
 from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.files.blobs import BlobStore
@@ -59,18 +59,10 @@ def page(browser: Browser) -> Iterator[Page]:
     yield from new_page(browser)
 
 
-def open_editor(page: Page) -> None:
-    page.keyboard.press("e")
-    expect(page.locator("#fix")).to_be_enabled()
-
-
 def click_at(page: Page, x: float, y: float) -> None:
     """Click on a pixel of the mask, while the whole image is shown, and wait for the answer."""
-    box = page.locator(".editor").bounding_box()
-    scale = 0.94 * min(box["width"] / WIDTH, box["height"] / HEIGHT)
-    left, top = (box["width"] - WIDTH * scale) / 2, (box["height"] - HEIGHT * scale) / 2
     with page.expect_response(lambda response: "/api/refine" in response.url):
-        page.mouse.click(box["x"] + left + x * scale, box["y"] + top + y * scale)
+        page.mouse.click(*place_of(page, x, y))
     expect(page.locator("#fix")).to_be_enabled()
 
 

@@ -8,7 +8,19 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from portrait_datasets import commit_pending
-from review_browser import HOSTS, Server, act, new_page, on_screen, open_page, saved, served_copy, until
+from review_browser import (
+    HOSTS,
+    Server,
+    act,
+    new_page,
+    on_screen,
+    open_editor,
+    open_page,
+    place_of,
+    saved,
+    served_copy,
+    until,
+)
 
 from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.files.blobs import BlobStore
@@ -75,28 +87,11 @@ def edited_mask(root: Path) -> np.ndarray:
     return decode_mask(blob.read_bytes())
 
 
-def open_editor(page: Page, opener: str = "e") -> None:
-    if opener.startswith("#"):
-        page.click(opener)
-    else:
-        page.keyboard.press(opener)
-    expect(page.locator(".editor")).to_be_visible()
-    expect(page.locator("#fix")).to_be_enabled()
-
-
 def publish(page: Page) -> None:
     """Publish in the middle of the queue."""
     page.click("#publish")
     page.click("#publish-part [value=publish]")
     expect(page.locator("#message")).to_contain_text("Published")
-
-
-def place_of(page: Page, x: float, y: float) -> tuple[float, float]:
-    """Where a pixel of the 240x320 mask stands on the page, while the whole picture is shown."""
-    box = page.locator(".editor").bounding_box()
-    scale = 0.94 * min(box["width"] / 240, box["height"] / 320)
-    left, top = (box["width"] - 240 * scale) / 2, (box["height"] - 320 * scale) / 2
-    return box["x"] + left + x * scale, box["y"] + top + y * scale
 
 
 def draw(page: Page, *points: tuple[float, float]) -> None:

@@ -125,6 +125,24 @@ def act(page: Page, key_or_button: str) -> str:
     return on_screen(page)
 
 
+def open_editor(page: Page, opener: str = "e") -> None:
+    """Press a key, or click a button named by its #id, and wait until the mask can be drawn on."""
+    if opener.startswith("#"):
+        page.click(opener)
+    else:
+        page.keyboard.press(opener)
+    expect(page.locator(".editor")).to_be_visible()
+    expect(page.locator("#fix")).to_be_enabled()
+
+
+def place_of(page: Page, x: float, y: float) -> tuple[float, float]:
+    """Where a pixel of a 240x320 mask stands on the page, while the editor shows the whole picture."""
+    box = page.locator(".editor").bounding_box()
+    scale = 0.94 * min(box["width"] / 240, box["height"] / 320)
+    left, top = (box["width"] - 240 * scale) / 2, (box["height"] - 320 * scale) / 2
+    return box["x"] + left + x * scale, box["y"] + top + y * scale
+
+
 def until(page: Page, condition: str) -> None:
     """Wait for a condition in JavaScript; Playwright's own wait polls by `eval`, which the page's policy forbids."""
     page.evaluate(f"async () => {{ while (!({condition})) await new Promise(requestAnimationFrame); }}")

@@ -216,6 +216,7 @@ export class Screen {
     this.isRepairing = true;
     this.stage.hideMask(false);
     this.root.classList.add("repairing");
+    this.showRepair();
   }
 
   /** Close the editor; the sample is on stage as before. */
