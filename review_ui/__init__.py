@@ -2,14 +2,10 @@
 
     reviewer.py   a signed-in person and their role
     routes.py     the paths of the lead's page and of the Gradio app
-    version.py    the version under review
-    guideline.py  the labelling guideline, which the lead edits
     auth/         signing in, an ASGI layer around the app
     quality/      error rates of reviewers and masks
     repair/       what strokes and keys make of a mask
-    embedding/    image embeddings, for the queue's order
     queue/        next, decide, undo, publish, without the web
-    gallery/      masks that have a verdict, filtered (leads)
     lead/         the lead's page (Gradio)
     web/          the API (FastAPI) and the review page; static/ is the viewer itself
     gradio_app.py  the viewer as a Gradio component, and the Blocks at /app

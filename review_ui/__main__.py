@@ -26,8 +26,8 @@ from review_ui.auth.users import UsersFile
 from review_ui.quality.gold import GoldSamples
 from review_ui.queue.gold_mix import Rates
 from review_ui.queue.session import ReviewSession
+from review_ui.queue.version import open_version
 from review_ui.repair.segmenter import PointSegmenter
-from review_ui.version import open_version
 
 logger = logging.getLogger("review_ui")
 

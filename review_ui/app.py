@@ -13,10 +13,10 @@ from review_ui.auth.authenticator import Authenticator
 from review_ui.auth.middleware import SignIn
 from review_ui.auth.users import UsersFile
 from review_ui.queue.session import ReviewSession
+from review_ui.queue.version import open_version
 from review_ui.repair.segmenter import PointSegmenter
 from review_ui.reviewer import LOCAL_LEAD, Reviewer
 from review_ui.routes import APP_PATH, LEAD_PATH
-from review_ui.version import open_version
 from review_ui.web.api import create_api
 from review_ui.web.lazy_mount import LazyMount
 from review_ui.web.origin_check import OriginCheck

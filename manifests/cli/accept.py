@@ -6,10 +6,10 @@ from argparse import ArgumentTypeError
 
 from manifests.cli.arguments import add_database_url, add_version, version_of
 from manifests.cli.converters import not_negative
-from manifests.decisions.accept import AcceptOptions, accept, audit_state, gold_line
-from manifests.decisions.acceptance import CONFIDENCE, Queue, forecasts, next_part
+from manifests.decisions.accept import AcceptOptions, AuditPlan, accept, audit_plan, gold_line
+from manifests.decisions.acceptance import CONFIDENCE
 from manifests.decisions.error_bound import GoldCounts
-from manifests.decisions.log import DecisionLog, existing_log
+from manifests.decisions.log import existing_log
 from manifests.errors import UserError
 from manifests.store.manifest import Manifest, ManifestStore
 
@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> None:
     log = existing_log(options.database_url, version.data_root)
     asked = AcceptOptions(options.max_error, options.seed, options.audit_false_accepts, options.allow_misfit)
     if options.plan:
-        _print_plan(version, log, asked)
+        _print_plan(version, audit_plan(version, log, asked), asked.seed)
         return
     if log is None:
         raise UserError(
@@ -71,22 +71,19 @@ def run(options: argparse.Namespace) -> None:
     print(done.manifest.path)
 
 
-def _print_plan(version: Manifest, log: DecisionLog | None, asked: AcceptOptions) -> None:
-    queue = Queue.of(version)
-    state = audit_state(queue, log, asked, None)
-    expected = forecasts(queue, state.bounds, max_error=asked.max_error, gold=state.gold)
-    best = next_part(expected)
+def _print_plan(version: Manifest, plan: AuditPlan, seed: int) -> None:
+    queue = plan.queue
     unrated = f"; {queue.unrated:,} more are without doubt and need a look" if queue.unrated else ""
     paired = f"; {queue.paired:,} more have two masks and need a choice" if queue.paired else ""
     print(f"{version.path}: {len(queue):,} masks with doubt wait{unrated}{paired}")
     print(f"{'':>21}{'audit now':^29}{'audit in all':^33}")
     print(f"{'doubt <=':>12}{'masks':>9}{'looks':>8}{'wrong':>7}{'can be wrong':>14}"
           f"{'expected wrong':>16}{'looks':>7}{'at least':>10}{'looks saved':>13}")  # fmt: skip
-    for bound, each in zip(state.bounds, expected, strict=True):
-        mark = "  <- audit this part" if each is best else ""
+    for bound, each in zip(plan.bounds, plan.forecasts, strict=True):
+        mark = "  <- audit this part" if each is plan.next else ""
         print(f"{bound.part!s:>12}{bound.part.rows:>9,}{len(bound.looked):>8,}{bound.wrong:>7,}"
               f"{bound.share_limit:>14.2%}{each.expected:>16.2%}{each.looks_likely:>7,}{each.looks_least:>10,}"
               f"{each.saved:>13,}{mark}")  # fmt: skip
-    print(gold_line(state.gold))
-    seed = f" --audit-seed {asked.seed}" if asked.seed else ""
-    print(f"python -m review_ui --manifest {version.path} --audit {best.part}{seed}")
+    print(gold_line(plan.gold))
+    seed_option = f" --audit-seed {seed}" if seed else ""
+    print(f"python -m review_ui --manifest {version.path} --audit {plan.next.part}{seed_option}")

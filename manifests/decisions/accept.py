@@ -11,7 +11,17 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pyarrow as pa
 
-from manifests.decisions.acceptance import CONFIDENCE, Bound, Queue, bounds, largest_that_holds, require_fit
+from manifests.decisions.acceptance import (
+    CONFIDENCE,
+    Bound,
+    Forecast,
+    Queue,
+    bounds,
+    forecasts,
+    largest_that_holds,
+    next_part,
+    require_fit,
+)
 from manifests.decisions.audit import Flags, Places, verdicts_on
 from manifests.decisions.decision import Decision
 from manifests.decisions.error_bound import GoldCounts
@@ -49,6 +59,17 @@ class AuditState:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditPlan:
+    """What a version's audit shows about each part of its queue, what it still takes, and the part to audit next."""
+
+    queue: Queue
+    bounds: list[Bound]
+    forecasts: list[Forecast]
+    next: Forecast
+    gold: GoldCounts | None
+
+
+@dataclass(frozen=True, slots=True)
 class Accepted:
     """The new version, and the bound of the part that it accepts."""
 
@@ -71,6 +92,14 @@ def audit_state(queue: Queue, log: DecisionLog | None, options: AcceptOptions, o
     gold = options.gold or (gold_counts(log, decisions, reviewers) if log else None)
     found = bounds(queue, verdicts, order, gold=gold, open_rows=open_rows) if gold else without_gold
     return AuditState(found, gold)
+
+
+def audit_plan(version: Manifest, log: DecisionLog | None, options: AcceptOptions) -> AuditPlan:
+    """Return the state of a version's audit, and what is left of it; UserError where doubt is unknown."""
+    queue = Queue.of(version)
+    state = audit_state(queue, log, options, None)
+    expected = forecasts(queue, state.bounds, max_error=options.max_error, gold=state.gold)
+    return AuditPlan(queue, state.bounds, expected, next_part(expected), state.gold)
 
 
 def gold_line(gold: GoldCounts | None) -> str:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DEFAULT_TEACHER", "TEACHERS", "Portrait", "Prediction", "Teacher", "TeacherOptions", "load_teacher"]
 
-STARTER_PATH = Path(__file__).parents[1] / "starter"  # documented by its model card
+STARTER_PATH = Path(__file__).parent / "starter"  # documented by its model card
 STARTER_INPUT_PX = (320, 384)
 DEFAULT_TEACHER = "starter"  # comes with the package
 ONNX_PREFIX = "onnx:"

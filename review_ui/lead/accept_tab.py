@@ -7,7 +7,7 @@ import gradio as gr
 from markupsafe import Markup
 
 from manifests.decisions.accept import AcceptOptions, gold_line
-from manifests.decisions.acceptance import CONFIDENCE, forecasts, next_part
+from manifests.decisions.acceptance import CONFIDENCE
 from manifests.errors import UserError
 from review_ui.lead.html import STYLE, render, table
 from review_ui.lead.snapshot import LeadSession
@@ -34,27 +34,24 @@ def accept_tab(session: LeadSession, opened: Callable[..., Any]) -> Any:
 def plan_html(session: LeadSession, percent: float | None) -> Markup:
     """What the audit shows about each part of the queue, and what it takes until one may be accepted."""
     try:
-        options = _options(percent)
-        queue, state = session.audit(options)
-        expected = forecasts(queue, state.bounds, max_error=options.max_error, gold=state.gold)
-        best = next_part(expected)
+        plan = session.audit(_options(percent))
     except UserError as error:
         return render("error.html", error=error)
     rows = [
         [
-            f"{bound.part}{' (audit this part)' if each is best else ''}", f"{bound.part.rows:,}",
+            f"{bound.part}{' (audit this part)' if each is plan.next else ''}", f"{bound.part.rows:,}",
             f"{len(bound.looked):,}", f"{bound.wrong:,}", f"{bound.share_limit:.2%}", f"{each.expected:.2%}",
             f"{each.looks_likely:,}", f"{each.saved:,}",
         ]
-        for bound, each in zip(state.bounds, expected, strict=True)
+        for bound, each in zip(plan.bounds, plan.forecasts, strict=True)
     ]  # fmt: skip
     return render(
         "accept_plan.html",
         version=session.manifest.path,
-        queue=queue,
+        queue=plan.queue,
         parts=table(_HEADERS, rows),
-        gold=gold_line(state.gold),
-        max_doubt=best.part,
+        gold=gold_line(plan.gold),
+        max_doubt=plan.next.part,
     )
 
 

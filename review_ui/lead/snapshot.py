@@ -5,16 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from manifests.decisions.accept import Accepted, AcceptOptions, AuditState
-from manifests.decisions.acceptance import Queue as AuditQueue
+from manifests.decisions.accept import Accepted, AcceptOptions, AuditPlan
 from manifests.decisions.decision import Decision, MaskKey
 from manifests.decisions.policy import Policy
 from manifests.store.manifest import Manifest
-from review_ui.guideline import Guideline
 from review_ui.quality.counts import Tally, tally
 from review_ui.quality.gold import GoldSample
 from review_ui.quality.pace import Forecast, forecast
 from review_ui.quality.reviewer_quality import ReviewerFigures, reviewer_figures
+from review_ui.queue.guideline import Guideline
 
 SEED = 0  # of the intervals' Monte Carlo: figures change with the log only
 
@@ -45,8 +44,8 @@ class LeadSession(Protocol):
     def problems(self) -> list[str]:
         """One line for each sample that was set aside, with the reason."""
 
-    def audit(self, options: AcceptOptions) -> tuple[AuditQueue, AuditState]:
-        """What an audit of the version under review may accept, and its state; UserError where doubt is unknown."""
+    def audit(self, options: AcceptOptions) -> AuditPlan:
+        """The audit of the version under review; UserError where doubt is unknown."""
 
     def accept(self, options: AcceptOptions) -> Accepted:
         """Make the version in which a policy accepts what the audit bounds; UserError when it bounds nothing yet."""

@@ -1,9 +1,12 @@
 """The work without the web: the next sample, its holder, its decisions.
 
 assignments.py     samples for a reviewer's tab, each under a lease
+embedding/         image embeddings, for the queue's order
 decision_state.py  the decision log in memory: standing decisions by mask and by reviewer
+filters.py         what the queue can be filtered by
 gold_mix.py        gold samples and repeats, mixed into the stream
 group_commit.py    one thread between the web and the session; commits are shared
+guideline.py       the labelling guideline, which the lead edits
 leases.py          which reviewer has which sample on screen, and until when
 live_state.py      the newest version's state, in step with what other servers write
 messages.py        requests and results of the session
@@ -15,4 +18,5 @@ selections.py      the rows that pass a filter, in order
 session.py         next, decide, undo, release, publish
 submission.py      one decision as a client sends it, checked
 verdicts.py        submissions -> decisions, or rejections
+version.py         the version under review
 """

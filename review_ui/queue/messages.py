@@ -11,7 +11,7 @@ from review_ui.queue.queue_filter import NO_FILTER, QueueFilter, QueueName
 from review_ui.reviewer import Reviewer
 
 if TYPE_CHECKING:  # it loads ONNX Runtime
-    from review_ui.embedding.image_embeddings import EmbeddingProgress
+    from review_ui.queue.embedding.image_embeddings import EmbeddingProgress
 
 
 class UnknownDecision(UserError):

@@ -18,7 +18,7 @@ from review_ui.queue.selections import Selection
 from review_ui.reviewer import Reviewer
 
 if TYPE_CHECKING:  # it loads ONNX Runtime
-    from review_ui.embedding.image_embeddings import EmbeddingProgress
+    from review_ui.queue.embedding.image_embeddings import EmbeddingProgress
 
 
 class Queue(Protocol):

@@ -28,7 +28,7 @@ from review_ui.queue.open_samples import Flags, ReviewQueue, Rows, short_ids
 from review_ui.queue.queue_filter import REPEATED, BadFilter, QueueFilter
 
 if TYPE_CHECKING:  # loaded on first use: ONNX Runtime and OpenCV take time
-    from review_ui.embedding.image_embeddings import EmbeddingProgress, ImageEmbeddings
+    from review_ui.queue.embedding.image_embeddings import EmbeddingProgress, ImageEmbeddings
 
 LEAST_LIKENESS = 0.85  # cosine of look-alikes; measured on 1,400 photographs, see docs/review.md
 DIVERSE = 1_000  # samples in the order of k-center; then the rest by doubt
@@ -178,7 +178,7 @@ class Selections:
 
     def _diverse(self, rows: Rows, embeddings: "ImageEmbeddings") -> Rows:
         """The samples that k-center chooses, then the rest as they come."""
-        from review_ui.embedding.k_center import k_center
+        from review_ui.queue.embedding.k_center import k_center
 
         images = self._images[0][rows]
         distinct, first = np.unique(images, return_index=True)  # the first sample of each image, ascending by digest
@@ -207,7 +207,7 @@ class Selections:
         """The embeddings of all images that wait in the version; the first call starts to compute them."""
         with self._starting:
             if self._embeddings is None:
-                from review_ui.embedding.image_embeddings import ImageEmbeddings
+                from review_ui.queue.embedding.image_embeddings import ImageEmbeddings
 
                 self._embeddings = ImageEmbeddings(self._images[1], self._manifest.data_root)
             return self._embeddings

@@ -8,34 +8,27 @@ All methods may be called from several threads; `publish` loads the version it m
 
 import random
 import threading
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 
-from manifests.decisions.accept import Accepted, AcceptOptions, AuditState, accept, audit_state
-from manifests.decisions.acceptance import Queue as AuditQueue
+from manifests.decisions.accept import Accepted, AcceptOptions, AuditPlan, accept, audit_plan
 from manifests.decisions.audit import AuditedPart
 from manifests.decisions.decision import Decision, MaskKey
 from manifests.decisions.log import DecisionLog
 from manifests.decisions.policy import Policy
 from manifests.decisions.publish import publish
 from manifests.store.manifest import Manifest, ManifestStore
-from review_ui.guideline import Guideline
 from review_ui.quality.gold import GoldSample
 from review_ui.queue.assignments import assign, leases_ended_by, open_sample
+from review_ui.queue.filters import Filters
 from review_ui.queue.gold_mix import GoldMix, Rates
+from review_ui.queue.guideline import Guideline
 from review_ui.queue.leases import Lease, ended
 from review_ui.queue.live_state import LiveState
-from review_ui.queue.messages import (
-    Assignment,
-    DecisionResult,
-    FilterChoices,
-    NextRequest,
-    UndoResult,
-)
+from review_ui.queue.messages import Assignment, DecisionResult, NextRequest, UndoResult
 from review_ui.queue.open_samples import OpenSample
-from review_ui.queue.queue_filter import BadFilter, QueueFilter
+from review_ui.queue.queue_filter import BadFilter
 from review_ui.queue.queues import QUEUES
 from review_ui.queue.review_state import ReviewState
 from review_ui.queue.verdicts import accept_batch, take_back
@@ -64,6 +57,7 @@ class ReviewSession:
         self.guideline = Guideline(manifest.data_root)
         self._live = LiveState(manifest, store, log, self.policy, self._mix, now, audit)
         self._lock = threading.Lock()
+        self.filters = Filters(self._live, self._lock)
 
     @property
     def shows_names(self) -> bool:
@@ -74,23 +68,6 @@ class ReviewSession:
     def manifest(self) -> Manifest:
         """The version under review."""
         return self._live.state.manifest
-
-    def prepare(self, wanted: QueueFilter) -> None:
-        """Compute what passes the filter before `next_all`, which then needn't: it may take seconds, and takes no lock.
-
-        Raises BadFilter.
-        """
-        self._live.state.selection(wanted, fresh=True)
-
-    def prepare_choices(self) -> None:
-        """Read the columns that `filter_choices` counts in; slow the first time, takes no lock."""
-        self._live.state.selections.choices({})
-
-    def filter_choices(self) -> FilterChoices:
-        """What the queue can be filtered by."""
-        with self._lock, self._live.reading() as state:
-            reasons = Counter(reason for key in state.second_look for reason in state.reasons(key))
-            return state.selections.choices(dict(sorted(reasons.items())))
 
     def next_all(self, requests: Sequence[NextRequest]) -> list[Assignment | BadFilter]:
         """Assign samples to several tabs in one transaction: those each tab has already, then new ones.
@@ -163,10 +140,9 @@ class ReviewSession:
         self._go_on_with(manifest)
         return manifest
 
-    def audit(self, options: AcceptOptions) -> tuple[AuditQueue, AuditState]:
-        """What an audit of the version under review may accept, and the audit's state."""
-        queue = AuditQueue.of(self.manifest)
-        return queue, audit_state(queue, self._log, options, None)
+    def audit(self, options: AcceptOptions) -> AuditPlan:
+        """The audit of the version under review; UserError where doubt is unknown."""
+        return audit_plan(self.manifest, self._log, options)
 
     def accept(self, options: AcceptOptions) -> Accepted:
         """Commit the version in which a policy accepts what the audit bounds, and load it; as `decisions.accept`."""

@@ -2,6 +2,7 @@
 
 api.py             the session over HTTP (FastAPI)
 decisions_file.py  the decisions as a file
+gallery/           masks that have a verdict, filtered (leads)
 gradio_mount.py    Gradio Blocks as an app of its own
 lazy_mount.py      a part of the site that is built on its first request
 origin_check.py    Host, Origin and content security policy

@@ -150,7 +150,7 @@ async def next_samples(
     named = request.query_params.multi_items()
     wanted = QueueFilter.of([pair for pair in named if pair[0] not in NOT_FILTERS], queue)
     if wanted != NO_FILTER:
-        await asyncio.to_thread(session.prepare, wanted)  # slow the first time; other requests go on meanwhile
+        await asyncio.to_thread(session.filters.prepare, wanted)  # slow the first time; other requests go on meanwhile
     assignment = await group_commit.next(NextRequest(reviewer, n, tab, queue, wanted))
     answer = _assignment_json(assignment, root, named=session.shows_names)
     return JSONResponse(answer)  # itself: FastAPI would look at each value first
@@ -158,8 +158,8 @@ async def next_samples(
 
 @router.get("/api/filters")
 async def filters(reviewer: Me, session: Session, group_commit: Commits) -> dict[str, Any]:
-    await asyncio.to_thread(session.prepare_choices)
-    choices = await group_commit.call(session.filter_choices)
+    await asyncio.to_thread(session.filters.prepare_choices)
+    choices = await group_commit.call(session.filters.choices)
     reasons = {"reasons": _counts_json(choices.reasons)} if reviewer.role == "lead" else {}
     return {
         "sources": _counts_json(choices.sources),
@@ -228,9 +228,9 @@ async def visit(
 
 @router.get("/masks", dependencies=LEAD_ONLY)
 async def gallery(request: Request, session: Session, group_commit: Commits) -> HTMLResponse:
-    from review_ui.gallery.cards import gallery_page  # here: most servers are never asked for it
-    from review_ui.gallery.filters import GalleryFilter
-    from review_ui.gallery.page import gallery_html
+    from review_ui.web.gallery.cards import gallery_page  # here: most servers are never asked for it
+    from review_ui.web.gallery.filters import GalleryFilter
+    from review_ui.web.gallery.page import gallery_html
 
     wanted = GalleryFilter.of(request.query_params)
     decisions = await group_commit.call(session.decisions)

@@ -20,9 +20,9 @@ from manifests.decisions.audit import AuditedPart
 from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.files.blobs import BlobStore
 from manifests.store.manifest import ManifestStore
-from review_ui.embedding.image_embeddings import EmbeddingProgress
-from review_ui.embedding.k_center import k_center
 from review_ui.quality.gold import GoldSample
+from review_ui.queue.embedding.image_embeddings import EmbeddingProgress
+from review_ui.queue.embedding.k_center import k_center
 from review_ui.queue.gold_mix import GoldMix, Rates
 from review_ui.queue.messages import NextRequest
 from review_ui.queue.queue_filter import BadFilter, QueueFilter
@@ -221,7 +221,9 @@ def test_embeddings_are_kept_and_read_again(session, open_session, tmp_path, mon
     session.close()
     parts = list((tmp_path / "data/embeddings").glob("*/*.parquet"))
     assert len(parts) == 1
-    monkeypatch.setattr("review_ui.embedding.encoder.ImageEncoder.embed", lambda *_: pytest.fail("computed again"))
+    monkeypatch.setattr(
+        "review_ui.queue.embedding.encoder.ImageEncoder.embed", lambda *_: pytest.fail("computed again")
+    )
     assert embedded(open_session(), "order=diversity").embedding.done == 8
     parts[0].write_bytes(b"PAR1 damaged")
     again = open_session()

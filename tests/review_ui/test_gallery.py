@@ -17,10 +17,10 @@ from manifests.decisions.decision import FLAG, Decision
 from manifests.decisions.policy import Policy
 from manifests.errors import UserError
 from manifests.files.blobs import BlobStore
-from review_ui.gallery.cards import PAGE_SIZE, GalleryPage, gallery_page
-from review_ui.gallery.filters import GalleryFilter
 from review_ui.queue.session import ReviewSession
 from review_ui.web.api import create_api
+from review_ui.web.gallery.cards import PAGE_SIZE, GalleryPage, gallery_page
+from review_ui.web.gallery.filters import GalleryFilter
 
 Show = Callable[..., GalleryPage]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from manifests.errors import UserError
-from review_ui.guideline import DEFAULT, MAX_CHARACTERS, Guideline
+from review_ui.queue.guideline import DEFAULT, MAX_CHARACTERS, Guideline
 
 
 @pytest.fixture

@@ -20,11 +20,11 @@ from manifests.files.blobs import BlobStore
 from manifests.store.manifest import ManifestStore
 from manifests.upkeep.stats import Statistics, reasons_given
 from manifests.versions.selection import any_among
-from review_ui.gallery.cards import gallery_page
-from review_ui.gallery.filters import GalleryFilter
 from review_ui.quality.counts import tally
 from review_ui.queue.session import ReviewSession
 from review_ui.web.api import create_api
+from review_ui.web.gallery.cards import gallery_page
+from review_ui.web.gallery.filters import GalleryFilter
 
 BOTH = "hair; held object"
 

@@ -21,7 +21,7 @@ def assign(
 ) -> Assignment:
     """Up to `count` samples for one tab of the reviewer; `query` is a filter as in an address."""
     wanted = QueueFilter.of(parse_qsl(query, keep_blank_values=True), queue)
-    session.prepare(wanted)
+    session.filters.prepare(wanted)
     [assignment] = session.next_all([NextRequest(reviewer, count, tab, queue, wanted)])
     if isinstance(assignment, BadFilter):
         raise assignment

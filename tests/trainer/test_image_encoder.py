@@ -9,7 +9,7 @@ import torch
 
 from manifests.errors import UserError
 from manifests.pixels.images import decode_image
-from review_ui.embedding.encoder import ENCODER_PATH, ImageEncoder
+from review_ui.queue.embedding.encoder import ENCODER_PATH, ImageEncoder
 from trainer.image_encoder.__main__ import main
 from trainer.image_encoder.encoder import LEAST_STD, image_encoder
 from trainer.models.sinet import SINet

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 STARTER = "starter"  # stands for the checkpoint that comes with the package
-STARTER_PATH = Path(__file__).parents[1] / "starter" / "best.safetensors"
+STARTER_PATH = Path(__file__).parent / "starter" / "best.safetensors"
 STARTER_LICENCE = "Apache-2.0"  # this project's; its card lists the images' licences
 LICENCE_NOT_STATED = "not stated"
 BEST = "best.safetensors"

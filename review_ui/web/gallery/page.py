@@ -4,9 +4,9 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from review_ui.gallery.cards import GalleryPage
-from review_ui.gallery.filters import ORDERS, STATUSES
 from review_ui.queue.open_samples import file_name
+from review_ui.web.gallery.cards import GalleryPage
+from review_ui.web.gallery.filters import ORDERS, STATUSES
 
 _ENVIRONMENT = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),

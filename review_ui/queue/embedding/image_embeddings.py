@@ -19,8 +19,8 @@ import pyarrow.compute as pc
 from manifests.errors import UserError
 from manifests.files.blobs import BlobStore
 from manifests.pixels.images import decode_image
-from review_ui.embedding.embedding_files import EmbeddingFiles
-from review_ui.embedding.encoder import ImageEncoder, Vector
+from review_ui.queue.embedding.embedding_files import EmbeddingFiles
+from review_ui.queue.embedding.encoder import ImageEncoder, Vector
 
 PART_IMAGES = 2048  # in one file
 CLOSE_SECONDS = 5.0

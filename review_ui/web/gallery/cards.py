@@ -14,9 +14,9 @@ import pyarrow.compute as pc
 from manifests.decisions.decision import Decision, MaskKey, reasons_of
 from manifests.decisions.policy import MaskVerdict, Policy
 from manifests.store.manifest import Manifest
-from review_ui.gallery.filters import GalleryFilter
 from review_ui.quality.counts import standing_by_row
 from review_ui.quality.reviewer_quality import verdicts
+from review_ui.web.gallery.filters import GalleryFilter
 
 PAGE_SIZE = 60
 _COLUMNS = (
