@@ -8,10 +8,14 @@ from manifests.cli.arguments import run_command
 from manifests.cli.converters import not_negative, positive
 from manifests.store.training_rows import SPLITS
 from trainer.models import MODELS, PREFIX
+from trainer.weights.checkpoint_files import STARTER, STARTER_PATH, checkpoint_path
 
 PARTS = ("training", "latency", "profile", "table3")
-OF_TABLE3 = ("models", "output", "fit", "manifest", "on", "split", "seeds", "recipe")
 OF_FITS = ("manifest", "on", "split", "seeds", "recipe")
+OPTIONS = {  # of one part only
+    "latency": ("checkpoint", "rival"),
+    "table3": ("models", "output", "fit", *OF_FITS),
+}
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -19,7 +23,8 @@ def main(arguments: Sequence[str]) -> None:
     from trainer.bench import latency, training  # after parsing: torch takes seconds to load
 
     if options.part == "latency":
-        latency.measure(seconds=options.seconds, rivals=options.rival)
+        checkpoints = options.checkpoint or [STARTER_PATH]
+        latency.measure(checkpoints, seconds=options.seconds, rivals=options.rival or [])
     elif options.part == "profile":
         latency.profile()
     elif options.part == "table3":
@@ -58,7 +63,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parts = "training, exported networks in each runtime, where their time goes, or table 3 of SINet's paper"
     add("part", nargs="?", choices=PARTS, help=f"{parts} (default: training)")
     add("--part", dest="named_part", choices=PARTS, help="the same")
-    add("--rival", type=Path, nargs="+", default=[], metavar="ONNX", help="third-party networks, for latency")
+    own_size = f"for latency, each at the size it was fitted at (default: {STARTER})"
+    add("--checkpoint", type=checkpoint_path, nargs="+", metavar="PATH", help=own_size)
+    add("--rival", type=Path, nargs="+", metavar="ONNX", help="third-party networks, for latency")
     add("--seconds", type=float, default=60.0, help="approximate duration, without fits (default: %(default)s)")
     add("--threads", type=positive, help="threads of training (default: torch's)")
     add("--compile", action=argparse.BooleanOptionalAction, default=True, help="torch.compile (default: yes)")
@@ -81,9 +88,10 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
     if options.part and options.named_part:
         parser.error(f"expected one part, found {options.part} and --part {options.named_part}")
     options.part = options.part or options.named_part or "training"
-    given = [name for name in OF_TABLE3 if getattr(options, name) is not None]
-    if given and options.part != "table3":
-        parser.error(f"argument --{given[0]}: expected only with table3, found with {options.part}")
+    for part, names in OPTIONS.items():
+        for name in names:
+            if getattr(options, name) is not None and options.part != part:
+                parser.error(f"argument --{name}: expected only with {part}, found with {options.part}")
     fits = [name for name in OF_FITS if getattr(options, name) is not None]
     if options.fit is None and fits:
         parser.error(f"argument --{fits[0]}: expected --fit N beside it")

@@ -1,11 +1,12 @@
 """`python -m trainer.bench --part latency`: one image through each network in each runtime that runs here.
 
-SINet's starter weights are compared with alternatives, exported by the same code: LR-ASPP with MobileNetV3-small
-(torchvision) and a U-Net with MobileNetV2 (segmentation-models-pytorch), both with random weights, which take as long
-as any. A `--rival` is a third-party ONNX file. Only the network is timed, uint8 or floats in, probabilities out;
-resizing the image is the same for all. The candidates take turns.
+Each checkpoint is timed at the size that it was fitted at, where its accuracy holds. Beside it stand alternatives at
+that size, exported by the same code: LR-ASPP with MobileNetV3-small (torchvision) and a U-Net with MobileNetV2
+(segmentation-models-pytorch), both with random weights, which take as long as any. A `--rival` is a third-party ONNX
+file, at its own size. Only the network is timed, uint8 or floats in, probabilities out; resizing the image is the same
+for all. The candidates take turns.
 
-`--part profile` sums SINet's time in ONNX Runtime and OpenVINO by kind of operation.
+`--part profile` sums the starter's time in ONNX Runtime and OpenVINO by kind of operation.
 """
 
 import json
@@ -29,7 +30,7 @@ from torchvision.models.segmentation import LRASPP
 from manifests.errors import UserError
 from manifests.pixels.onnx_segmenter import UINT8, OnnxSegmenter, open_session
 from trainer.bench.timing import Candidate, interleaved_medians
-from trainer.data.preprocessing import imagenet
+from trainer.data.preprocessing import Preprocessing, imagenet
 from trainer.export.deployable import Deployable, LogitDifference, deployable
 from trainer.export.folding import freeze
 from trainer.export.ncnn_network import write_ncnn
@@ -41,12 +42,10 @@ from trainer.inference.runtimes.ncnn_file import NcnnFile
 from trainer.inference.runtimes.openvino_file import OpenvinoFile
 from trainer.inference.runtimes.packages import optional
 from trainer.models import create_model
-from trainer.weights.checkpoint import load_checkpoint
-from trainer.weights.checkpoint_files import STARTER_PATH
+from trainer.weights.checkpoint import Checkpoint, load_checkpoint
+from trainer.weights.checkpoint_files import STARTER, STARTER_PATH, name_of
 
-SIDES_PX = (224, 320)
 THREADS = (1, 2)
-SINET, LRASPP_SMALL, UNET = "SINet", "LR-ASPP MobileNetV3-small", "U-Net MobileNetV2"
 PROFILED_RUNS = 50
 
 
@@ -82,19 +81,25 @@ class Entrant:
 class TimedCheckpoint(nn.Module):
     """As trainer.predict runs it: uint8 (N, 3, H, W) -> person probability (N, H, W)."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, preprocessing: Preprocessing) -> None:
         super().__init__()
-        self.network, self.preprocessing = network, imagenet(0)
+        self.network, self.preprocessing = network, preprocessing
 
     def forward(self, pixels: Tensor) -> Tensor:
         return self.network(self.preprocessing.normalise(pixels)).softmax(dim=1)[:, 1]
 
 
-def measure(*, seconds: float, rivals: Sequence[Path]) -> None:
-    """Print a table for each side and number of threads."""
+def measure(checkpoints: Sequence[Path], *, seconds: float, rivals: Sequence[Path]) -> None:
+    """Print a table for each size of the checkpoints and each number of threads."""
+    by_side: dict[int, dict[str, Checkpoint]] = defaultdict(dict)
+    for path in checkpoints:
+        checkpoint = load_checkpoint(path)
+        by_side[checkpoint.info.preprocessing.size_px][name_of(path)] = checkpoint
     with tempfile.TemporaryDirectory() as directory:
-        for side_px in SIDES_PX:
-            entrants = [_entrant(name, side_px, Path(directory)) for name in NETWORKS]
+        for side_px, networks in sorted(by_side.items()):
+            home = Path(directory) / str(side_px)
+            entrants = [_entrant(name, checkpoint, home) for name, checkpoint in networks.items()]
+            entrants += [_random_entrant(name, side_px, home) for name in ALTERNATIVES]
             print(f"\n{side_px} px: " + "; ".join(_weight(entrant) for entrant in entrants))
             for threads in THREADS:
                 torch.set_num_threads(threads)
@@ -103,15 +108,16 @@ def measure(*, seconds: float, rivals: Sequence[Path]) -> None:
                     for entrant in entrants
                     for runtime, run in entrant.candidates(threads).items()
                 }
-                candidates |= {f"{path.stem}, ONNX Runtime": _rival(path, threads) for path in rivals}
-                medians = interleaved_medians(candidates, seconds=seconds / len(SIDES_PX) / len(THREADS))
+                for path in rivals:
+                    candidates |= _rival(path, threads)
+                medians = interleaved_medians(candidates, seconds=seconds / len(by_side) / len(THREADS))
                 _print_table(f"{side_px} px, batch 1, {threads} thread{'s' * (threads > 1)}", medians)
 
 
 def profile() -> None:
-    """Print SINet's time by kind of operation, one thread, at 224 px."""
+    """Print the starter's time by kind of operation, one thread, at its own size."""
     with tempfile.TemporaryDirectory() as directory:
-        entrant = _entrant(SINET, SIDES_PX[0], Path(directory))
+        entrant = _entrant(STARTER, load_checkpoint(STARTER_PATH), Path(directory))
         pixels = np.zeros((1, 3, entrant.side_px, entrant.side_px), np.uint8)
         graph = entrant.onnx.with_name("graph.onnx")
         for title, times in (
@@ -119,7 +125,8 @@ def profile() -> None:
             ("ONNX Runtime, as exported", _onnxruntime_profile(entrant.onnx, pixels)),
             ("OpenVINO", _openvino_profile(entrant.openvino, pixels)),
         ):
-            print(f"\n{title}: {sum(ms for _, ms in times.values()):.2f} ms in operations")
+            total = sum(ms for _, ms in times.values())
+            print(f"\n{title}, {entrant.side_px} px: {total:.2f} ms in operations")
             for kind, (count, ms) in sorted(times.items(), key=lambda entry: -entry[1][1]):
                 print(f"  {kind:<40}{count:>4}{ms:>9.3f} ms")
 
@@ -150,26 +157,34 @@ class _OutOnly(nn.Module):
         return logits
 
 
-NETWORKS: dict[str, Callable[[], nn.Module]] = {
-    SINET: lambda: load_checkpoint(STARTER_PATH).model,
-    LRASPP_SMALL: lraspp_mobilenetv3_small,
-    UNET: lambda: create_model("smp:unet:mobilenet_v2"),
+ALTERNATIVES: dict[str, Callable[[], nn.Module]] = {
+    "LR-ASPP MobileNetV3-small": lraspp_mobilenetv3_small,
+    "U-Net MobileNetV2": lambda: create_model("smp:unet:mobilenet_v2"),
 }
 
 
-def _entrant(name: str, side_px: int, directory: Path) -> Entrant:
-    """Export a network into its own folder."""
+def _entrant(name: str, checkpoint: Checkpoint, home: Path) -> Entrant:
+    """A checkpoint at its own size."""
+    return _exported(name, checkpoint.model, checkpoint.info.preprocessing, deployable(checkpoint), home)
+
+
+def _random_entrant(name: str, side_px: int, home: Path) -> Entrant:
+    """An alternative with random weights."""
     torch.manual_seed(0)
-    network = NETWORKS[name]().eval()
-    home = directory / f"{name.replace(' ', '-')}-{side_px}"
-    home.mkdir()
+    network, preprocessing = ALTERNATIVES[name]().eval(), imagenet(side_px)
+    mean, std = torch.tensor(preprocessing.mean), torch.tensor(preprocessing.std)
+    deployed = Deployable(freeze(LogitDifference(network)), mean, std, reverse_colours=False).eval()
+    return _exported(name, network, preprocessing, deployed, home)
+
+
+def _exported(
+    name: str, network: nn.Module, preprocessing: Preprocessing, deployed: Deployable, parent: Path
+) -> Entrant:
+    """Write the network's exports into its own folder under `parent`."""
+    parent.mkdir(exist_ok=True)
+    home = Path(tempfile.mkdtemp(dir=parent))
+    side_px = preprocessing.size_px
     metadata = Metadata(side_px, name, "0" * 64, name, 0, "0" * 64, "not stated", "0")
-    preprocessing = imagenet(side_px)
-    if name == SINET:
-        deployed = deployable(load_checkpoint(STARTER_PATH))
-    else:
-        mean, std = torch.tensor(preprocessing.mean), torch.tensor(preprocessing.std)
-        deployed = Deployable(freeze(LogitDifference(network)), mean, std, reverse_colours=False).eval()
     graph, openvino = home / "graph.onnx", home / "network.xml"
     ncnn: Path | None = home / "network.ncnn.param"
     write_onnx(deployed, graph, metadata)
@@ -180,17 +195,19 @@ def _entrant(name: str, side_px: int, directory: Path) -> Entrant:
     except UserError as error:
         print(error)
         ncnn = None
-    return Entrant(name, side_px, TimedCheckpoint(network), home / "network.onnx", openvino, ncnn, macs(graph))
+    timed = TimedCheckpoint(network, preprocessing)
+    return Entrant(name, side_px, timed, home / "network.onnx", openvino, ncnn, macs(graph))
 
 
-def _rival(path: Path, threads: int) -> Candidate:
-    """One run on noise at the file's input size, free sides as 1."""
+def _rival(path: Path, threads: int) -> dict[str, Candidate]:
+    """One run on noise at the file's input size, free sides as 1, by its name and that size."""
     session = open_session(path, threads=threads)
     tensor = session.get_inputs()[0]
     shape = [side if isinstance(side, int) else 1 for side in tensor.shape]
     noise = np.random.default_rng(0).random(shape, np.float32)
     image = (noise * 255).astype(np.uint8) if tensor.type == UINT8 else noise
-    return lambda: session.run(None, {tensor.name: image})
+    size = "x".join(str(side) for side in shape)
+    return {f"{path.stem} ({size}), ONNX Runtime": lambda: session.run(None, {tensor.name: image})}
 
 
 def _weight(entrant: Entrant) -> str:

@@ -153,6 +153,7 @@ def test_accuracy_is_the_mean_over_the_seeds():
         (["table3", "--models", "sinet,sinnet"], r"expected sinet, .*, found 'sinnet'"),
         (["table3", "--models", ""], r"expected sinet, .*, found ''"),
         (["latency", "--models", "sinet"], "--models: expected only with table3, found with latency"),
+        (["--rival", "selfie.onnx"], "--rival: expected only with latency, found with training"),
         (["table3", "--part", "latency"], "expected one part, found table3 and --part latency"),
         (["table3", "--manifest", "v1.parquet"], "--manifest: expected --fit N beside it"),
         (["table3", "--fit", "1", "--output", "out"], "--fit: expected --manifest and --output beside it"),
