@@ -4,6 +4,7 @@ Exit status 0 is success, 1 one clear line on standard error, 2 wrong arguments.
 """
 
 import argparse
+import errno
 import logging
 import os
 import sys
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
     from manifests.store.manifest import Manifest
 
 Main = Callable[[Sequence[str]], None]
+_REMEDIES = {  # by errno
+    errno.ENOSPC: "free some space and run it again",
+    errno.EDQUOT: "free some space and run it again",
+    errno.EIO: "check the disk, then run it again",
+    errno.EROFS: "mount the file system writable, or pass another directory",
+}
 ROOMS = ("manifests", "pipeline", "review_ui", "trainer")  # names of the loggers
 
 
@@ -35,7 +42,7 @@ def run_command(main: Main) -> NoReturn:
     except BrokenPipeError:  # the reader, such as `head`, closed the pipe: not an error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        _fail(f"{error.strerror or error}: {error.filename}" if error.filename else str(error))
+        _fail(_refusal(error))
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
@@ -84,6 +91,13 @@ def _warnings_printed() -> Iterator[None]:
         for logger in loggers:
             logger.removeHandler(handler)
             logger.propagate = True
+
+
+def _refusal(error: OSError) -> str:
+    """The operating system's reason, the file, and what to do."""
+    where = f": {error.filename}" if error.filename else ""
+    remedy = _REMEDIES.get(error.errno or 0)
+    return f"{error.strerror or error}{where}{f'; {remedy}' if remedy else ''}"
 
 
 def _fail(message: str) -> NoReturn:

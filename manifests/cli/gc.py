@@ -7,7 +7,7 @@ from manifests.cli.arguments import add_database_url
 from manifests.cli.lineage_log import lineage_log
 from manifests.files.storage import require_local
 from manifests.store.manifest import ManifestStore
-from manifests.upkeep.garbage import count_and_size, delete_garbage, find_garbage
+from manifests.upkeep.garbage import count_and_size, delete_garbage, find_garbage, storage_clock
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -24,9 +24,10 @@ def run(options: argparse.Namespace) -> None:
     require_local(data_root, "gc")
     need = "only it names masks that measure reviewers" if options.delete else None
     with lineage_log(store, options.database_url, data_root, need=need) as log:
-        garbage = find_garbage(options.manifests, data_root, log=log, now=time.time())
+        now = storage_clock(data_root) if options.delete else time.time()
+        garbage = find_garbage(options.manifests, data_root, log=log, now=now)
     print(f"{data_root}: {garbage}")
     if options.delete:
-        print(f"deleted {count_and_size(delete_garbage(garbage), 'file')}")
+        print(f"deleted {count_and_size(delete_garbage(garbage, data_root), 'file')}")
     elif garbage.deletable or garbage.leftovers:
         print("nothing was deleted; --delete deletes them")

@@ -1,8 +1,9 @@
 """Files and blobs: local or remote storage, and atomic writes.
 
-atomic.py   writes a file whole or not at all
-blobs.py    files named by the SHA-256 of their bytes
-reading.py  reads a file whole, up to a limit
-storage.py  directories and URLs (s3://, ...) of versions and blobs
-walk.py     the files below a directory, including linked folders
+atomic.py      writes a file whole or not at all
+blobs.py       files named by the SHA-256 of their bytes
+reading.py     reads a file whole, up to a limit
+storage.py     directories and URLs (s3://, ...) of versions and blobs
+tombstones.py  what was forgotten, so that nothing stores it again
+walk.py        the files below a directory, including linked folders
 """

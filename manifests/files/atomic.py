@@ -4,13 +4,16 @@ Temporary files are in the target's directory, so the last step never crosses a 
 random part and the target's suffix, are short: the target's name may be as long as the file system allows. A reader
 never sees a partial file; a killed writer leaves at most a `.tmp-` file. At a URL one request creates the whole file
 (storage.py).
+
+OSError names the target. A target whose directory could not be synced afterwards is there, perhaps not after a power
+cut: a rerun that relies on it syncs the directory (`sync`).
 """
 
 import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from manifests.files.storage import create, is_remote, replace
@@ -27,9 +30,9 @@ def write_exclusive(path: Path, write: Callable[[Path], object]) -> None:
         return
     with _temporary(path) as temporary:
         write(temporary)
-        _fsync(temporary)
+        sync(temporary)
         os.link(temporary, path)  # fails when path exists: exactly one of two writers succeeds
-    _fsync(path.parent)
+    sync(path.parent)
 
 
 def write_replace(path: Path, data: bytes) -> None:
@@ -51,9 +54,9 @@ def replacing(path: Path) -> Iterator[Path]:
     """A temporary path for a writer that opens its file itself; the file replaces `path` after the block."""
     with _temporary(path) as temporary:
         yield temporary
-        _fsync(temporary)
+        sync(temporary)
         temporary.replace(path)
-    _fsync(path.parent)
+    sync(path.parent)
 
 
 def link_replace(path: Path, target: Path, *, symbolic: bool) -> None:
@@ -64,22 +67,49 @@ def link_replace(path: Path, target: Path, *, symbolic: bool) -> None:
         else:
             temporary.hardlink_to(target.resolve())
         temporary.replace(path)  # POSIX keeps both names if they are of one file; `_temporary` removes its own
-    _fsync(path.parent)
+    sync(path.parent)
 
 
 @contextmanager
 def filling(path: Path) -> Iterator[Path]:
     """A temporary directory that becomes `path`, which is missing or empty, when the block succeeds."""
-    _make_directory(path.parent)
+    make_directory(path.parent)
     temporary = temporary_beside(path)
     temporary.mkdir()
     try:
-        yield temporary
-        _fsync(temporary)
-        temporary.replace(path)
+        with _errors_name(path, temporary):
+            yield temporary
+            sync(temporary)
+            temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    _fsync(path.parent)
+    sync(path.parent)
+
+
+def make_directory(path: Path) -> None:
+    """Create a directory and its parents durably; after an OSError none of them is left, for a rerun to create."""
+    missing = [directory for directory in (path, *path.parents) if not directory.exists()]
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        for directory in missing:
+            sync(directory.parent)
+    except OSError:
+        for directory in missing:
+            with suppress(OSError):  # another writer's file is in it
+                directory.rmdir()
+        raise
+
+
+def sync(path: Path) -> None:
+    """Bring a file, or the names in a directory, to the disk. An OSError is final: a second try proves nothing."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        error.filename = str(path)
+        raise
+    finally:
+        os.close(descriptor)
 
 
 def temporary_beside(path: Path) -> Path:
@@ -90,25 +120,21 @@ def temporary_beside(path: Path) -> Path:
 
 @contextmanager
 def _temporary(path: Path) -> Iterator[Path]:
-    _make_directory(path.parent)
+    make_directory(path.parent)
     temporary = temporary_beside(path)
     try:
-        yield temporary
+        with _errors_name(path, temporary):
+            yield temporary
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _make_directory(path: Path) -> None:
-    """Create a directory and its parents durably."""
-    missing = [directory for directory in (path, *path.parents) if not directory.exists()]
-    path.mkdir(parents=True, exist_ok=True)
-    for directory in missing:
-        _fsync(directory.parent)
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+@contextmanager
+def _errors_name(path: Path, temporary: Path) -> Iterator[None]:
+    """Let an OSError about `temporary`, or about no file, name `path`."""
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename in (None, temporary, str(temporary)):
+            error.filename = str(path)
+        raise

@@ -4,19 +4,23 @@
 a source image: a hard link, or a symbolic one, which is valid as long as that file exists unchanged.
 """
 
+import fcntl
 import hashlib
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISLNK
 
 from manifests.errors import UserError
-from manifests.files.atomic import link_replace, write_replace
+from manifests.files.atomic import link_replace, make_directory, sync, write_replace
 from manifests.files.reading import regular_bytes
 from manifests.files.storage import is_remote
 
 BLOB_SUFFIXES = (".jpg", ".png")
+LOCK = "blobs/.lock"  # under the data root; empty
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -47,10 +51,12 @@ class BlobStore:
         """Store `data` durably in its own file; `suffix` is one of BLOB_SUFFIXES."""
         blob = _named(data, suffix)
         path = self.root / blob.path
-        if is_linked(path) or not path.is_file() or path.read_bytes() != data:  # repairs damage
-            write_replace(path, data)
-        elif not is_remote(path):
-            os.utime(path)  # in use again: young for `gc`
+        with self._kept():
+            if is_linked(path) or not path.is_file() or path.read_bytes() != data:  # repairs damage
+                write_replace(path, data)
+            elif not is_remote(path):
+                os.utime(path)  # in use again: young for `gc`
+                sync(path.parent)  # its writer may have been killed before that
         return blob
 
     def put_link(self, source: Path, data: bytes, suffix: str, *, symbolic: bool) -> Blob:
@@ -60,13 +66,22 @@ class BlobStore:
         """
         blob = _named(data, suffix)
         path = self.root / blob.path
-        if path.is_symlink() or not path.is_file() or path.read_bytes() != data:
-            link_replace(path, source, symbolic=symbolic)
-        elif is_linked(path):
-            link_replace(path, path, symbolic=False)  # young for `gc`; `utime` would touch the source as well
-        else:
-            os.utime(path)
+        with self._kept():
+            if path.is_symlink() or not path.is_file() or path.read_bytes() != data:
+                link_replace(path, source, symbolic=symbolic)
+            elif is_linked(path):
+                link_replace(path, path, symbolic=False)  # young for `gc`; `utime` would touch the source as well
+            else:
+                os.utime(path)
+                sync(path.parent)
         return blob
+
+    @contextmanager
+    def deleting(self) -> Iterator[None]:
+        """Keep every process from storing a blob during the block; OSError where the file system has no locks."""
+        with self._lock(os.O_RDWR) as descriptor:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
 
     def path(self, relative: str) -> Path:
         """The file of a blob; BlobError when `relative` leaves the data root."""
@@ -111,6 +126,28 @@ class BlobStore:
                 f"expected {path} to have the SHA-256 {sha256}, found {digest}; {cause}restore the file from a backup"
             )
         return data
+
+    @contextmanager
+    def _kept(self) -> Iterator[None]:
+        """Keep `deleting` from coming between a look at a blob and its use; without locks `deleting` fails."""
+        if is_remote(self.root):
+            yield
+            return
+        with self._lock(os.O_RDONLY) as descriptor:
+            with suppress(OSError):
+                fcntl.flock(descriptor, fcntl.LOCK_SH)
+            yield
+
+    @contextmanager
+    def _lock(self, access: int) -> Iterator[int]:
+        """Open the lock's file; the lock ends with the block, or with the process."""
+        lock = self.root / LOCK
+        make_directory(lock.parent)
+        descriptor = os.open(lock, access | os.O_CREAT, 0o666)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
 
     def _candidates(self, sha256: str) -> list[Path]:
         if not _SHA256.fullmatch(sha256):  # it may come from a URL

@@ -22,8 +22,8 @@ import pyarrow.parquet as pq
 
 from manifests import __version__
 from manifests.errors import UserError
-from manifests.files.atomic import write_exclusive
-from manifests.files.storage import beside, open_parquet, place, relative
+from manifests.files.atomic import sync, write_exclusive
+from manifests.files.storage import beside, is_remote, open_parquet, place, relative
 from manifests.store.hexdigits import ID_DIGITS, digits_of
 from manifests.store.row_groups import METADATA_KEY, may_hold, together, write_rows
 from manifests.store.row_patch import Places, RowPatch, changed
@@ -199,6 +199,14 @@ class ManifestStore:
         """Every version, oldest first."""
         return [self.open(version) for version in self.versions()]
 
+    def sync(self) -> None:
+        """Make every version durable; for a caller that commits none since the latest holds its changes already.
+
+        That one's writer may have been killed, or its last fsync may have failed, before it could say so.
+        """
+        if not is_remote(self.root) and self.root.is_dir():
+            sync(self.root)
+
     def commit(
         self,
         rows: pa.Table | Iterable[pa.Table],
@@ -284,6 +292,7 @@ class ManifestStore:
             parent = self.latest()
             parts = change(self.open(parent) if parent else None, (parent or 0) + 1)
             if parts is None:
+                self.sync()
                 return None
             try:
                 return self.commit(

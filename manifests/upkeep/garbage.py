@@ -13,9 +13,11 @@ a blob that is a link to a source image only the link is deleted. A temporary fi
 directory, or beside the blobs and shards, is a killed writer's once it is MIN_AGE_SECONDS old.
 """
 
+import errno
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -28,14 +30,15 @@ import sqlalchemy as sa
 
 from manifests.decisions.log import DecisionLog
 from manifests.errors import UserError
-from manifests.files.atomic import TEMPORARY_PREFIX
-from manifests.files.blobs import BLOB_SUFFIXES
+from manifests.files.atomic import TEMPORARY_PREFIX, temporary_beside
+from manifests.files.blobs import BLOB_SUFFIXES, BlobStore
 from manifests.store.hexdigits import Numbers, digits_of, numbers
 
 MIN_AGE_SECONDS = 3600.0  # a shard of 1,024 images takes minutes; its rows are written at its end
 
 _DIGESTS = ("image_sha256", "mask_sha256", "rival_mask_sha256")
 _DIGEST_DIGITS = 64
+_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
 _BLOB_NAME = re.compile(rf"[0-9a-f]{{{_DIGEST_DIGITS}}}({'|'.join(map(re.escape, BLOB_SUFFIXES))})")
 
 
@@ -90,17 +93,39 @@ def find_garbage(manifests: Path, data_root: Path, *, log: DecisionLog | None, n
     return replace(garbage, leftovers=tuple(_leftovers(manifests, data_root, now)))
 
 
-def delete_garbage(garbage: Garbage) -> list[Orphan]:
-    """Delete the deletable blobs and the leftovers, and return them; one that was rewritten meanwhile stays."""
-    deleted = []
-    for orphan in (*garbage.deletable, *garbage.leftovers):
-        try:
-            if _modified_at(orphan.path.lstat()) == orphan.modified_at:
-                orphan.path.unlink()
-                deleted.append(orphan)
-        except FileNotFoundError:  # another `gc` was faster
-            continue
+def delete_garbage(garbage: Garbage, data_root: Path) -> list[Orphan]:
+    """Delete the deletable blobs and the leftovers, and return them; one that was stored again meanwhile stays.
+
+    UserError where the file system has no locks: a writer could begin to use a blob that is being deleted.
+    """
+    blobs, deleted = BlobStore(data_root), []
+    try:
+        for orphan in (*garbage.deletable, *garbage.leftovers):
+            with blobs.deleting(), suppress(FileNotFoundError):  # another `gc` was faster
+                if _modified_at(orphan.path.lstat()) == orphan.modified_at:
+                    orphan.path.unlink()
+                    deleted.append(orphan)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        raise UserError(
+            f"expected a file system with locks (flock) under {data_root}, found none ({error.strerror}); nothing is "
+            "deleted; run gc on the host that holds the files"
+        ) from error
     return deleted
+
+
+def storage_clock(data_root: Path) -> float:
+    """The time now, in seconds since the epoch, by the clock that stamps the files under `data_root`.
+
+    On shared storage that is another host's, and this host's may be hours ahead: then young blobs would look old.
+    """
+    probe = temporary_beside(data_root / "clock")
+    probe.touch()
+    try:
+        return probe.stat().st_mtime
+    finally:
+        probe.unlink()
 
 
 def count_and_size(orphans: Sequence[Orphan], what: str = "blob") -> str:

@@ -123,6 +123,7 @@ def merge(
         raise MergeConflicts(plan.conflicts, f"{latest.path} and {other.path}")
     merged, moved = merged_rows(ours, theirs, plan, version=latest.version + 1)
     if merged.equals(ours.cast(SCHEMA)):
+        store.sync()
         raise UserError(f"expected rows or verdicts that {latest.path} doesn't hold, found none in {other.path}")
     from_there = theirs.take(pa.array(np.concatenate([plan.taken, plan.added])))
     copy_blobs(BlobStore(other.data_root), BlobStore(root), from_there, whose=str(other.path))

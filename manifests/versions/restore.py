@@ -48,6 +48,7 @@ def restore(
         finish_interrupted(store, log)
     latest, rows = store.open(), old.read()
     if latest.read().equals(rows):
+        store.sync()
         raise UserError(
             f"expected a version whose rows differ from those of v{latest.version}, the latest, found v{old.version} "
             "with the same; nothing to restore"

@@ -143,6 +143,7 @@ def commit_selection(store: ManifestStore, base: Manifest, policy: SelectionPoli
         "left_out": selection.left_out,
     }
     if latest is not None and latest.parameters == parameters:
+        line.sync()
         return latest
     return line.commit(
         base.parts(places=selection.rows["place"].to_numpy()),

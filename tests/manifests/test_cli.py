@@ -358,7 +358,7 @@ def test_every_command_explains_itself(run: Run, command: str) -> None:
     ("error", "line"),
     [
         (PermissionError(13, "Permission denied", "/data/x"), "error: Permission denied: /data/x\n"),
-        (OSError(28, "No space left on device"), "error: [Errno 28] No space left on device\n"),
+        (OSError(28, "No space left on device"), "error: No space left on device; free some space and run it again\n"),
     ],
 )
 def test_what_the_operating_system_refuses_is_one_line(

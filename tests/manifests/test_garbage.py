@@ -1,5 +1,7 @@
 """`gc`: what nothing names is found and, when asked, deleted; everything else stays."""
 
+import errno
+import fcntl
 import os
 import shutil
 import time
@@ -121,13 +123,13 @@ def test_what_no_version_names_is_garbage_with_its_bytes(dataset: Dataset) -> No
 def test_deleting_takes_the_garbage_and_nothing_else(dataset: Dataset) -> None:
     before = dataset.files()
     lost = stored(dataset.blobs, 3)
-    deleted = delete_garbage(dataset.find())
+    deleted = delete_garbage(dataset.find(), dataset.data)
     assert {orphan.path.name for orphan in deleted} == {Path(path).name for path in blobs_of(lost)}
     assert dataset.files() == before
 
 
 def test_a_version_that_is_gone_from_the_head_still_keeps_its_blobs(dataset: Dataset) -> None:
-    delete_garbage(dataset.find())
+    delete_garbage(dataset.find(), dataset.data)
     assert blobs_of(dataset.second) <= dataset.files()
 
 
@@ -180,7 +182,7 @@ def test_temporary_files_of_killed_writers_go_once_they_are_old(dataset: Dataset
     found = find_garbage(dataset.manifests, dataset.data, log=None, now=NOW)
     assert {orphan.path for orphan in found.leftovers} == set(left)
     assert str(found).endswith("; 3 temporary files (12 bytes) left")
-    delete_garbage(found)
+    delete_garbage(found, dataset.data)
     assert [path.exists() for path in (*left, young)] == [False, False, False, True]
     assert blob.exists()
 
@@ -207,7 +209,7 @@ def test_what_is_no_blob_stays(dataset: Dataset) -> None:
         age(path, DAY)
     before = dataset.files()
     assert dataset.deletable() == set()
-    delete_garbage(dataset.find())
+    delete_garbage(dataset.find(), dataset.data)
     assert dataset.files() == before
 
 
@@ -234,7 +236,7 @@ def test_a_blob_that_is_written_again_before_it_is_deleted_stays(dataset: Datase
     found = dataset.find()
     age(dataset.data / lost["mask"], 0)
     (dataset.data / lost["image"]).unlink()  # another gc was there
-    assert delete_garbage(found) == []
+    assert delete_garbage(found, dataset.data) == []
     assert lost["mask"] in dataset.files()
 
 
@@ -342,3 +344,23 @@ def test_reviews_without_their_log_are_not_cleaned_up_after(dataset: Dataset, gc
 def test_a_dry_run_makes_no_decision_log(dataset: Dataset, gc: Command) -> None:
     gc()
     assert not (dataset.data / "decisions.sqlite3").exists()
+
+
+def test_a_clock_ahead_of_the_storage_deletes_no_young_blob(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    young = dataset.blobs.put(b"of an import under way", ".png")
+    monkeypatch.setattr(time, "time", lambda: NOW * 2)
+    main(["gc", "--delete", "--manifests", str(dataset.manifests)])
+    assert (dataset.data / young.path).is_file()
+
+
+def test_a_file_system_without_locks_refuses_to_delete(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = stored(dataset.blobs, 3)
+
+    def refuse(_descriptor: int, _operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    assert dataset.blobs.put(b"stored all the same", ".png")
+    with pytest.raises(UserError, match="locks"):
+        delete_garbage(dataset.find(), dataset.data)
+    assert blobs_of(lost) <= dataset.files()

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from faults import failing
 
 from manifests.files.atomic import filling, link_replace, replacing, temporary_beside, write_exclusive, write_replace
 
@@ -47,3 +48,22 @@ def test_what_fails_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="no room"), replacing(tmp_path / "b") as temporary:
         fail(temporary)
     assert not list(tmp_path.iterdir())
+
+
+def test_an_error_names_the_target_and_not_the_temporary_file(tmp_path: Path) -> None:
+    with failing(tmp_path, at=1, fault="ENOSPC"), pytest.raises(OSError, match="No space left") as caught:
+        write_replace(tmp_path / "a.png", b"first")
+    assert caught.value.filename == str(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize(
+    "call", [2, 3, 4, 5]
+)  # mkdir of both, whose parent is missing at the first try, and two fsyncs
+def test_directories_that_cant_be_made_durable_are_made_again(tmp_path: Path, call: int) -> None:
+    path = tmp_path / "new" / "newer" / "a.png"
+    with failing(tmp_path, at=call) as disk:
+        with pytest.raises(OSError, match="Input/output error"):
+            write_replace(path, b"first")
+        write_replace(path, b"first")
+    assert disk.calls[:5].count("mkdir") >= 2
+    assert disk.unsynced == {}

@@ -1,0 +1,106 @@
+"""Tombstones: what was forgotten, so that nothing stores it again and a missing blob is no damage.
+
+Each `forget` writes one immutable file `forgotten/<N>.json` under the data root. It holds digests and sample ids, no
+names and no pixels: `samples`, `blobs` that were deleted, and, for source images, `sources` (SHA-256 of their bytes)
+and `uris` (SHA-256 of their URIs).
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from itertools import count
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from manifests.errors import UserError
+from manifests.files.atomic import write_exclusive
+
+DIRECTORY = "forgotten"
+FORGOTTEN = "forgotten"  # the reason of a skipped image
+
+_FILE_NAME = re.compile(r"([1-9]\d*)\.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Tombstones:
+    """Everything that was forgotten under one data root: digests in hex, and sample ids."""
+
+    samples: frozenset[str] = frozenset()
+    blobs: frozenset[str] = frozenset()
+    sources: frozenset[str] = frozenset()
+    uris: frozenset[str] = frozenset()
+
+    @classmethod
+    def read(cls, data_root: Path) -> "Tombstones":
+        """Read all files; UserError for a damaged one."""
+        directory = data_root / DIRECTORY
+        if not directory.is_dir():
+            return cls()
+        files = [_read(path) for path in directory.iterdir() if _FILE_NAME.fullmatch(path.name)]
+        return cls(**{name: frozenset().union(*(getattr(each, name) for each in files)) for name in _NAMES})
+
+    def covers_source(self, uri: str, sha256: str | None = None) -> bool:
+        """Whether a source image, by its URI or by the digest of its bytes, was forgotten."""
+        return sha256 in self.sources or (bool(self.uris) and uri_digest(uri) in self.uris)
+
+    def covers(self, row: dict[str, str]) -> bool:
+        """Whether the row of a sample is forgotten, or that of another crop of a forgotten source image."""
+        return (
+            row["sample_id"] in self.samples
+            or row["image_sha256"] in self.blobs
+            or self.covers_source(row["source_uri"], row["source_sha256"])
+        )
+
+    def of_samples(self, table: pa.Table) -> pa.ChunkedArray:
+        """Which rows of `table`, which has the column sample_id, are of forgotten samples."""
+        return pc.is_in(table["sample_id"], value_set=pa.array(self.samples, pa.string()))
+
+    def __sub__(self, other: "Tombstones") -> "Tombstones":
+        return Tombstones(**{name: getattr(self, name) - getattr(other, name) for name in _NAMES})
+
+    def __bool__(self) -> bool:
+        return any(getattr(self, name) for name in _NAMES)
+
+
+def uri_digest(uri: str) -> str:
+    return hashlib.sha256(uri.encode(errors="surrogateescape")).hexdigest()
+
+
+_NAMES = tuple(field.name for field in fields(Tombstones))
+
+
+def write_tombstones(data_root: Path, tombstones: Tombstones) -> Path:
+    """Write the next file."""
+    text = json.dumps({name: sorted(values) for name, values in asdict(tombstones).items()}, indent=1)
+    directory = data_root / DIRECTORY
+    present = directory.iterdir() if directory.is_dir() else ()
+    numbers = [int(match[1]) for path in present if (match := _FILE_NAME.fullmatch(path.name))]
+    for number in count(max(numbers, default=0) + 1):
+        path = directory / f"{number}.json"
+        try:
+            write_exclusive(path, lambda temporary: temporary.write_bytes(text.encode()))
+        except FileExistsError:  # another `forget` was faster
+            continue
+        return path
+    raise AssertionError("unreachable")
+
+
+def _read(path: Path) -> Tombstones:
+    try:
+        content = json.loads(path.read_bytes())
+        return Tombstones(**{name: frozenset(_texts(content[name])) for name in _NAMES})
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"expected lists of digests ({', '.join(_NAMES)}) in {path}, found a damaged file; restore it from a backup"
+        ) from error
+
+
+def _texts(values: Iterable[object]) -> Iterable[str]:
+    for value in values:
+        if not isinstance(value, str):
+            raise TypeError(value)
+        yield value

@@ -1,0 +1,80 @@
+"""Each operation on a disk that fails at one of its calls: nothing that was there is lost, a rerun completes."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from faults import Fault, failing
+from operations import OPERATIONS, State, ended, prepare, publish, state, wrongs
+
+FAULTS: tuple[Fault, ...] = ("EIO", "ENOSPC", "short")
+POINTS_TRIED = 1  # of each operation and fault, in the fast suite
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("prepared")
+    prepare(root)
+    return root
+
+
+def copy(prepared: Path, root: Path) -> Path:
+    shutil.rmtree(root, ignore_errors=True)
+    return Path(shutil.copytree(prepared, root))
+
+
+def undisturbed(operation: str, prepared: Path, root: Path) -> tuple[list[str], State]:
+    """The operation's calls, and the state that it and a publish leave."""
+    copy(prepared, root)
+    with failing(root / "here") as disk:
+        assert ended(lambda: OPERATIONS[operation](root)).status == 0
+    assert disk.wrongs == []
+    assert disk.unsynced == {}, "a name whose directory was not synced"
+    ended(lambda: publish(root))
+    assert wrongs(root) == []
+    return disk.calls, state(root)
+
+
+def check(operation: str, prepared: Path, root: Path, at: int, fault: Fault, wanted: State) -> None:
+    copy(prepared, root)
+    with failing(root / "here", at=at, fault=fault) as disk:
+        first = ended(lambda: OPERATIONS[operation](root))
+    assert first.is_clear, first
+    assert disk.wrongs == []
+    assert wrongs(root) == []
+    assert fault != "short" or first.status == 0
+    with failing(root / "here") as rerun:
+        rerun.unsynced |= disk.unsynced
+        again = ended(lambda: OPERATIONS[operation](root))
+    assert again.is_clear, again
+    assert rerun.unsynced == {}, "the rerun relies on a name that may not be on the disk"
+    assert again.status == 0 or "found" in again.error  # it was done, but for the last sync
+    ended(lambda: publish(root))
+    assert wrongs(root) == []
+    assert state(root) == wanted
+
+
+def points(calls: list[str], fault: Fault) -> list[int]:
+    return [number for number, call in enumerate(calls, 1) if fault != "short" or call == "write"]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_failing_call_loses_nothing(operation: str, prepared: Path, tmp_path: Path) -> None:
+    calls, wanted = undisturbed(operation, prepared, tmp_path / "try")
+    seed = list(OPERATIONS).index(operation)
+    for offset, fault in enumerate(FAULTS):
+        possible = points(calls, fault)
+        step = max(1, len(possible) // POINTS_TRIED)
+        for at in possible[(seed + offset) % step :: step][:POINTS_TRIED]:
+            check(operation, prepared, tmp_path / "try", at, fault, wanted)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_no_failing_call_loses_anything(operation: str, fault: Fault, prepared: Path, tmp_path: Path) -> None:
+    calls, wanted = undisturbed(operation, prepared, tmp_path / "try")
+    tried = points(calls, fault)
+    for at in tried:
+        check(operation, prepared, tmp_path / "try", at, fault, wanted)
+    print(f"{operation}: {len(tried)} faults")

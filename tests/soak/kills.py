@@ -1,0 +1,141 @@
+"""Kill a process with SIGKILL at random moments of its work on a small dataset, and check after each kill.
+
+    PYTHONPATH=.:tests/support python tests/soak/kills.py --kills 10000
+
+The process imports, generates, reviews, publishes, restores, merges, relabels, selects and deletes garbage, in random
+order. After each kill: history is linear, no version changed, every blob that a version names is there with its digest,
+SQLite finds the log sound, and the log holds every verdict that was acknowledged before the kill. Prints a line of
+figures; exit status 1 and the seed at the first loss.
+"""
+
+import argparse
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from contextlib import closing, redirect_stdout
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from operations import OPERATIONS, ended, prepare, wrongs
+from small_lineages import Lineage
+
+MOST_SECONDS = 0.06  # of a process: a few operations
+VERSIONS = 12  # of one history; then a fresh copy
+REVIEW = "review"
+
+
+@dataclass
+class Figures:
+    """Kills by the operation that they met, and what was acknowledged."""
+
+    kills: Counter[str] = field(default_factory=Counter)
+    operations_done: int = 0
+    verdicts_acknowledged: int = 0
+    versions: int = 0
+
+    def __str__(self) -> str:
+        met = ", ".join(f"{name} {count:,}" for name, count in sorted(self.kills.items()))
+        return (
+            f"{self.kills.total():,} kills survived ({met}); {self.operations_done:,} operations ended, "
+            f"{self.verdicts_acknowledged:,} verdicts acknowledged, {self.versions:,} versions committed; nothing lost"
+        )
+
+
+class Victim:
+    """One dataset and its facts: digests of its versions, and acknowledged verdicts."""
+
+    def __init__(self, prepared: Path, root: Path) -> None:
+        shutil.rmtree(root, ignore_errors=True)
+        shutil.copytree(prepared, root)
+        self.root, self.here = root, Lineage(root / "here")
+        self.digests = self._digests()
+        self.acknowledged: set[str] = set()
+
+    def kill_once(self, seed: str, delay_seconds: float) -> list[str]:
+        """Let a process work, kill it; the lines that it wrote: `begin NAME`, `done NAME`, `verdict ID`."""
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(reading)
+            self._work(random.Random(seed), writing)
+        os.close(writing)
+        time.sleep(delay_seconds)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        with os.fdopen(reading) as lines:
+            return [line.strip() for line in lines if line.endswith("\n")]
+
+    def losses(self, said: list[str]) -> list[str]:
+        """What the kill broke."""
+        self.acknowledged |= {line.split()[1] for line in said if line.startswith("verdict ")}
+        found, before = wrongs(self.root), self.digests
+        self.digests = self._digests()
+        found += [f"v{version} changed" for version, digest in before.items() if self.digests.get(version) != digest]
+        with closing(self.here.log()) as log, log.reading() as connection:
+            stored = {getattr(event, "decision_id", None) for _, event in log.events_after(0, connection)}
+        return found + [f"the acknowledged verdict {name} is gone" for name in self.acknowledged - stored]
+
+    def _digests(self) -> dict[int, str]:
+        return {each.version: each.digest for each in self.here.store.history()}
+
+    def _work(self, chosen: random.Random, pipe: int) -> None:
+        """Work until killed."""
+        try:
+            with redirect_stdout(None):
+                while True:
+                    name = chosen.choice([*OPERATIONS, REVIEW, REVIEW])
+                    os.write(pipe, f"begin {name}\n".encode())
+                    if name == REVIEW:
+                        verdict = chosen.choice(["accept", "reject"])
+                        made = self.here.judge({chosen.randrange(4): verdict}, minutes=100 + chosen.random())
+                        os.write(pipe, f"verdict {made[0]}\n".encode())
+                    elif not ended(partial(OPERATIONS[name], self.root)).is_clear:
+                        os.write(pipe, f"unclear {name}\n".encode())
+                    os.write(pipe, f"done {name}\n".encode())
+        finally:
+            os._exit(1)  # no cleaning up in a copy of the parent
+
+
+def survive(kills: int, seed: int) -> Figures:
+    """Kill so many times; SystemExit with the seed at the first loss."""
+    chosen, figures = random.Random(seed), Figures()
+    with tempfile.TemporaryDirectory() as directory:
+        prepared, root = Path(directory, "prepared"), Path(directory, "dataset")
+        prepared.mkdir()
+        prepare(prepared)
+        victim = Victim(prepared, root)
+        while figures.kills.total() < kills:
+            if len(victim.digests) >= VERSIONS:
+                victim = Victim(prepared, root)
+            versions = len(victim.digests)
+            said = victim.kill_once(f"{seed} {figures.kills.total()}", chosen.uniform(0, MOST_SECONDS))
+            losses = victim.losses(said) + [line for line in said if line.startswith("unclear ")]
+            if losses:
+                sys.exit(f"seed {seed}, kill {figures.kills.total() + 1}: {'; '.join(losses[:5])}; after {said[-3:]}")
+            begun = [line.split()[1] for line in said if line.startswith("begin ")]
+            done = sum(line.startswith("done ") for line in said)
+            figures.kills[begun[-1] if len(begun) > done else "between"] += 1
+            figures.operations_done += done
+            figures.verdicts_acknowledged += sum(line.startswith("verdict ") for line in said)
+            figures.versions += len(victim.digests) - versions
+    return figures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    begin = time.monotonic()
+    print(survive(options.kills, options.seed))
+    print(f"{time.monotonic() - begin:.0f} s, seed {options.seed}")
+
+
+if __name__ == "__main__":
+    main()
