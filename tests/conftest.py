@@ -26,6 +26,16 @@ from manifests.decisions.log import DecisionLog, sqlite_url
 
 SHARED = ROOT.parent / "shared"
 SERVER_START_SECONDS = 120  # 7 on a quiet machine
+CORE_OF_THE_PAGE = ("test_page.py", "test_views.py", "test_repair_page.py")  # their browser tests aren't slow
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests that start a browser or a Prefect server as slow: each takes seconds of a core."""
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if "prefect_server" in fixtures or ("browser" in fixtures and item.path.name not in CORE_OF_THE_PAGE):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(autouse=True)
