@@ -64,13 +64,20 @@ class Augmenter:
 
         They are the share's rows of a batch; random numbers are drawn for the whole batch.
         """
+        _, changed, labels = self.views(images, labels, share=share, side_px=side_px)
+        return changed, labels
+
+    def views(
+        self, images: Tensor, labels: Tensor, *, share: RankSlice = WHOLE, side_px: int | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the images after the warp alone, the images after all changes, and their common labels."""
         n = len(images) * share.count
         changes = self.draw(n, values_per_image=images[0].numel()).of(share.rows(n))
-        images, labels = _warp(images, labels, changes.affine, side_px or images.shape[-1])
-        images = _recolour(images, changes)
-        images = _sharpen(images, changes)
-        images = _blur(images, changes)
-        return self._add_noise(images, changes), labels
+        plain, labels = _warp(images, labels, changes.affine, side_px or images.shape[-1])
+        changed = _recolour(plain, changes)
+        changed = _sharpen(changed, changes)
+        changed = _blur(changed, changes)
+        return plain, self._add_noise(changed, changes), labels
 
     def draw(self, n: int, *, values_per_image: int) -> AugmentationParameters:
         """Draw the numbers of one batch. Their order defines a seed's results."""

@@ -9,13 +9,17 @@ from trainer.fit.recipe import Recipe
 
 @dataclass(frozen=True, slots=True)
 class DataOptions:
-    """Choices about the training data. `teachers` are digests of the networks whose probabilities are mixed in."""
+    """Choices about the training data.
+
+    `teachers` and `live_teachers` are digests of the networks of --distill and --distill-live.
+    """
 
     limit: int | None = None
     source_weights: dict[str, float] = field(default_factory=dict)
     skip_bad: bool = False
     backgrounds: str | None = None  # directory of images without people; None: those of the dataset
     teachers: list[str] = field(default_factory=list)
+    live_teachers: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from lightning_fabric.strategies.ddp import DDPStrategy
 from manifests.errors import UserError
 from trainer.device import pick_device
 from trainer.fit.one_voice import leave
+from trainer.fit.recipe import Recipe
 
 T = TypeVar("T")
 
@@ -51,6 +52,16 @@ def open_fabric(device_name: str, devices: int | None, precision: str) -> Fabric
         )
     except ValueError as error:  # options of `fabric run` that contradict this command's
         raise UserError(str(error)) from error
+
+
+def check_mixing(recipe: Recipe, processes: int) -> None:
+    """UserError for mixup or CutMix in several processes, each of which has only its own rows of a batch."""
+    if processes > 1 and (recipe.mixup or recipe.cutmix):
+        option = "--mixup" if recipe.mixup else "--cutmix"
+        raise UserError(
+            f"expected one process with {option}, which mixes rows of the whole batch, found {processes}; "
+            "give --devices 1"
+        )
 
 
 def launch(fabric: Fabric) -> None:

@@ -21,6 +21,8 @@ from trainer.fit.batch_norms import check_batch_norms
 from trainer.fit.configuration import Configuration
 from trainer.fit.distillation import distilled
 from trainer.fit.distributed import first_then_others
+from trainer.fit.edge_head import check_edge_head
+from trainer.fit.live_teachers import LiveTeachers
 from trainer.fit.metrics_log import RunLog
 from trainer.fit.run_state import RunProgress, load_model
 from trainer.fit.steps import Stage, stages
@@ -47,6 +49,7 @@ class FitRun:
     stages: Sequence[Stage]
     log: RunLog
     compile_network: bool | None = None
+    live_teachers: LiveTeachers | None = None
 
     def checkpoint_info(self, epoch: int, *, loss: float, metrics: Metrics | None) -> CheckpointInfo:
         """What a checkpoint after this epoch records beside its weights."""
@@ -82,11 +85,12 @@ def build_run(
     compile_network: bool | None = None,
     initial: Initial | None = None,
     teachers: Sequence[Predictor] = (),
+    live_teachers: LiveTeachers | None = None,
 ) -> FitRun:
     """Load the data and the network of a run in `output`, as far as `progress`.
 
     `initial` are weights to start from; their preprocessing is kept, but for the size. The probabilities of
-    `teachers` are mixed into the masks.
+    `teachers` are mixed into the masks; `live_teachers` see every augmented crop.
     """
     size_px, recipe = configuration.size_px, configuration.recipe
     preprocessing = initial.preprocessing(size_px) if initial else imagenet(size_px)
@@ -95,7 +99,10 @@ def build_run(
         share, cache = recipe.distill_share, cache_directory(manifest.data_root)
         blobs = BlobStore(manifest.data_root)
         train = first_then_others(fabric, lambda: distilled(train, blobs, preprocessing, teachers, cache, share=share))
+    if live_teachers:
+        live_teachers.check(train.images)
     model = build_model(configuration, fabric)
+    check_edge_head(model, recipe.edge_weight, processes=fabric.world_size)
     if initial:
         initial.load_into(model)
     if progress.epoch:
@@ -105,7 +112,7 @@ def build_run(
         check_batch_norms(stage, recipe, rows=len(train), size_px=size_px, device=fabric.device)
     return FitRun(
         fabric, manifest, configuration, output, preprocessing, train, val, model, left, RunLog(output, progress),
-        compile_network,
+        compile_network, live_teachers,
     )  # fmt: skip
 
 

@@ -36,8 +36,8 @@ def parallel(network: nn.Module, fabric: Fabric) -> nn.Module:
 
 
 def of_whole_batch(loss_of: Objective) -> Objective:
-    """`loss_of` a WholeBatch, which takes this process's rows of the labels as well."""
-    return lambda images, labels: loss_of(images, gather_rows(labels))
+    """`loss_of` a WholeBatch, which takes this process's rows of the labels and of the teachers' as well."""
+    return lambda images, *targets: loss_of(images, *map(gather_rows, targets))
 
 
 def gather_rows(rows: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from torch.optim import Adam
 
 from manifests.errors import UserError
 from manifests.pixels.metrics import Metrics
+from trainer.data.mixing import Mixer
 from trainer.data.rank_slice import RankSlice, check_shares
 from trainer.data.samples import images_per_epoch
 from trainer.evaluate.evaluation import evaluate
@@ -22,7 +23,7 @@ from trainer.fit.ema import MovingAverage
 from trainer.fit.fit_run import FitRun
 from trainer.fit.gathered_loss import parallel
 from trainer.fit.metrics_log import EpochMetrics
-from trainer.fit.recipe import parameter_groups
+from trainer.fit.recipe import Recipe, parameter_groups
 from trainer.fit.report import write_report
 from trainer.fit.run_files import load_encoder, save_epoch, write_config
 from trainer.fit.run_state import RunProgress, load_optimizer, save_state
@@ -67,8 +68,12 @@ def fit_stage(run: FitRun, stage: Stage, progress: RunProgress) -> RunProgress:
             loss_of = stage_objective(
                 stage, network, run.train, recipe, run.fabric,
                 side_px=side_px, size_px=size_px, compile_network=run.compile_network,
+                live_teachers=run.live_teachers is not None,
             )  # fmt: skip
-            step = Step(loss_of, optimizer, average, run.preprocessing, run.fabric.device, share, *backgrounds, side_px)
+            step = Step(
+                loss_of, optimizer, average, run.preprocessing, run.fabric.device, share, *backgrounds, side_px,
+                _mixer(recipe), run.live_teachers,
+            )  # fmt: skip
         loss, seconds = train(run, stage, step, epoch)
         progress = on_first(run.fabric, partial(validate_and_save, run, stage, step, progress, loss, seconds))
     return progress
@@ -104,13 +109,20 @@ def validate_and_save(
     info = run.checkpoint_info(epoch, loss=loss, metrics=metrics)
     save_epoch(run.output, stage, network, info, is_best=progress.best_epoch == epoch)
     images_per_second = images_per_epoch(run.train, stage.batch_size) / train_seconds
-    run.log.add(EpochMetrics(stage.number, epoch, loss, metrics, images_per_second))
+    teaching = step.live_teachers.time.per_step() if step.live_teachers else None
+    run.log.add(EpochMetrics(stage.number, epoch, loss, metrics, images_per_second, teaching))
     write_config(run.output, run.facts())
     save_state(run.output, run.configuration, progress, run.model, step.optimizer, step.average)
     remaining = _duration((train_seconds + time.perf_counter() - started) * (stage.epochs - epoch))
-    pace = f"{images_per_second:.1f} images/s, {remaining} left"
+    pace = f"{images_per_second:.1f} images/s, {_taught(teaching)}{remaining} left"
     print(f"{stage.name}epoch {epoch}/{stage.epochs}  loss {loss:.4f}  {_listed(metrics)}{pace}", flush=True)
     return progress
+
+
+def _mixer(recipe: Recipe) -> Mixer | None:
+    if recipe.mixup:
+        return Mixer("mixup", recipe.mixup)
+    return Mixer("cutmix", recipe.cutmix) if recipe.cutmix else None
 
 
 def _stop_diverged(where: str, output: Path, *, epoch: int) -> NoReturn:
@@ -128,6 +140,10 @@ def _listed(metrics: Metrics | None) -> str:
         f"miou {metrics.miou:.4f}  person_iou_per_image {metrics.person_iou_per_image:.4f}  "
         f"boundary_f1 {metrics.boundary_f1:.4f}  "
     )
+
+
+def _taught(teaching: tuple[float, float] | None) -> str:
+    return "" if teaching is None else f"teachers {teaching[0]:.2f} s a step, waited {teaching[1]:.2f} s, "
 
 
 def _duration(seconds: float) -> str:

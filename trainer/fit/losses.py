@@ -39,7 +39,7 @@ def focal(
 ) -> Tensor:
     """(N, 2, H, W), (N, H, W) -> scalar: cross-entropy times |label - prob| ** gamma (Lin et al. 2017)."""
     target = labels.to(logits.dtype)
-    missed = (target - _person_logit(logits).sigmoid()).abs()
+    missed = (target - person_logit(logits).sigmoid()).abs()
     losses = missed**gamma * _pixel_cross_entropy(logits, target)
     return _mean(losses, _pixel_weights(target, weights, within))
 
@@ -48,7 +48,7 @@ def dice(logits: Tensor, labels: Tensor, *, weights: Weights = EVEN, within: Ten
     """(N, 2, H, W), (N, H, W) -> scalar: 1 - the Dice coefficient of both classes over the batch, on probabilities."""
     target = labels.to(logits.dtype)
     inside = torch.ones_like(target) if within is None else within.to(target.dtype)
-    prob = _person_logit(logits).sigmoid()
+    prob = person_logit(logits).sigmoid()
     losses = []
     for class_prob, share in ((1 - prob, 1 - target), (prob, target)):
         overlap = (class_prob * share * inside).sum()
@@ -63,7 +63,7 @@ def lovasz(logits: Tensor, labels: Tensor, *, weights: Weights = EVEN, within: T
     The authors' code uses the hinge of one class; with one class SINet's gate is shut, so here it is the
     two-class form.
     """
-    prob = _person_logit(logits).sigmoid()
+    prob = person_logit(logits).sigmoid()
     person = labels >= 0.5
     if within is not None:
         prob, person = prob[within], person[within]
@@ -82,15 +82,17 @@ def segmentation_loss(
     weights: Weights = EVEN,
     boundary_weight: float = BOUNDARY_WEIGHT,
     kernel_px: int = BOUNDARY_KERNEL_PX,
+    band: Tensor | None = None,
 ) -> Tensor:
     """(N, 2, H, W), (N, H, W) -> scalar: `criterion`, plus itself within the boundary band times the weight.
 
-    SINet, section 3.3. A batch without any boundary has no second term.
+    SINet, section 3.3. A batch without any boundary has no second term. `band`, bool (N, H, W), replaces the band of
+    `kernel_px` around the labels' boundary.
     """
     loss = criterion(logits, labels, weights=weights)
     if not boundary_weight:
         return loss
-    band = boundary_band(labels, kernel_px)
+    band = boundary_band(labels, kernel_px) if band is None else band
     return loss + boundary_weight * criterion(logits, labels, weights=weights, within=band)
 
 
@@ -111,6 +113,11 @@ def _band_like(labels: Tensor, kernel_px: int = BOUNDARY_KERNEL_PX) -> Tensor:
     return torch.empty_like(labels, dtype=torch.bool)
 
 
+def person_logit(logits: Tensor) -> Tensor:
+    """(N, 2, H, W) -> (N, H, W): the difference, whose sigmoid is the softmax; unchanged if it is that already."""
+    return logits if logits.ndim == 3 else logits[:, 1] - logits[:, 0]
+
+
 def frequency_weights(person_fraction: float) -> Weights:
     """1 / ln(1.10 + share) of each class: ENet's weights, in the SINet authors' code."""
     background, person = torch.tensor([1.10 + 1 - person_fraction, 1.10 + person_fraction]).log().reciprocal().tolist()
@@ -118,12 +125,7 @@ def frequency_weights(person_fraction: float) -> Weights:
 
 
 def _pixel_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
-    return F.binary_cross_entropy_with_logits(_person_logit(logits), target, reduction="none")
-
-
-def _person_logit(logits: Tensor) -> Tensor:
-    """(N, 2, H, W) -> (N, H, W): the difference, whose sigmoid is the softmax; unchanged if it is that already."""
-    return logits if logits.ndim == 3 else logits[:, 1] - logits[:, 0]
+    return F.binary_cross_entropy_with_logits(person_logit(logits), target, reduction="none")
 
 
 def _pixel_weights(target: Tensor, weights: Weights, within: Tensor | None) -> Tensor | None:

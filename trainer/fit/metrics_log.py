@@ -17,28 +17,38 @@ from trainer.fit.run_state import RunProgress
 
 CSV = "metrics.csv"
 TENSORBOARD = "tensorboard"
-COLUMNS = ("stage", "epoch", "loss", "miou", "person_iou_per_image", "boundary_f1", "images_per_second")
+COLUMNS = (
+    *("stage", "epoch", "loss", "miou", "person_iou_per_image", "boundary_f1", "images_per_second"),
+    *("teacher_seconds_per_step", "waiting_seconds_per_step"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class EpochMetrics:
-    """One epoch. `stage` is 0 for the encoder alone and 1 for the whole network."""
+    """One epoch. `stage` is 0 for the encoder alone and 1 for the whole network.
+
+    `teaching` are seconds per step of live teachers, summed over their threads, and of waiting for them.
+    """
 
     stage: int
     epoch: int
     loss: float
     metrics: Metrics | None
     images_per_second: float
+    teaching: tuple[float, float] | None = None
 
     def values(self) -> dict[str, str]:
-        """The values by column; metrics are empty where nothing was measured."""
+        """The values by column; metrics and seconds are empty where nothing was measured."""
         scores = {name: f"{getattr(self.metrics, name):.6f}" if self.metrics else "" for name in COLUMNS[3:6]}
+        teacher, waiting = (f"{seconds:.4f}" for seconds in self.teaching) if self.teaching else ("", "")
         return {
             "stage": str(self.stage),
             "epoch": str(self.epoch),
             "loss": f"{self.loss:.6f}",
             **scores,
             "images_per_second": f"{self.images_per_second:.1f}",
+            "teacher_seconds_per_step": teacher,
+            "waiting_seconds_per_step": waiting,
         }
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from manifests.cli.converters import not_negative, not_negative_float, number, positive, share
 from manifests.files.storage import place
 from trainer.data.augmentation_presets import AUGMENTATIONS
+from trainer.fit.contradictions import contradictions
 from trainer.fit.recipe import DECAY_RULES, PRESETS, Recipe
 from trainer.fit.schedule import SCHEDULES
 from trainer.models import MODELS, PREFIX
@@ -20,6 +21,7 @@ SIZE_PX = 224  # SINet, section 4
 BRANCHES = ("paper", "k3p1", "k3p2", "k3p4", "k5p1", "k5p2", "k5p4")
 GATES = ("ib", "reverse", "none", "gau")
 LOSSES = ("cross_entropy", "lovasz", "dice", "focal")
+DISTILL_LOSSES = ("ce", "cwd", "bpkd")
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -56,6 +58,8 @@ def add_run_options(parser: argparse.ArgumentParser, *, manifest_required: bool 
     add("--backgrounds", type=Path, metavar="DIR", help=folder)
     teachers = "networks whose mean probability is mixed into the masks: .onnx files, checkpoints, runs"
     add("--distill", type=checkpoint_path, nargs="+", default=[], metavar="PATH", help=teachers)
+    live = "networks that see every augmented crop during training, whose mean probability is a further target"
+    add("--distill-live", type=checkpoint_path, nargs="+", default=[], metavar="PATH", help=live)
     add("--skip-bad", action="store_true", help="skip rows whose blobs are missing or altered")
     add("--precision", choices=("fp32", "bf16"), default="fp32", help="(default: %(default)s)")
     worth_it = "torch.compile, which takes a minute (default: in runs long enough to gain by it)"
@@ -72,6 +76,10 @@ def check_run_options(parser: argparse.ArgumentParser, options: argparse.Namespa
         options.soft_masks = True
     if options.distill and not options.soft_masks:
         parser.error("argument --distill: expected no --no-soft-masks beside it: teachers' probabilities are shares")
+    recipe, live = recipe_from(options), bool(options.distill_live)
+    problems = contradictions(recipe, stored_teachers=bool(options.distill), live_teachers=live)
+    if problems:
+        parser.error("; ".join(problems))
 
 
 def recipe_from(options: argparse.Namespace) -> Recipe:
@@ -84,6 +92,7 @@ def recipe_from(options: argparse.Namespace) -> Recipe:
 _CHOICES: dict[str, Iterable[str]] = {
     "schedule": SCHEDULES,
     "loss": LOSSES,
+    "distill_loss": DISTILL_LOSSES,
     "decay_rule": DECAY_RULES,
     "augmentation": AUGMENTATIONS,
 }
@@ -98,6 +107,7 @@ _RECIPE_NUMBERS: dict[str, Callable[[str], float]] = {
     "composite_prob": share,
     "negatives": share,
     "distill_share": share,
+    "temperature": number(float, 1e-3, math.inf, "a number of at least 0.001"),
 }
 
 

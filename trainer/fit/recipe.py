@@ -37,7 +37,14 @@ class Recipe:
     low_res_scale: float  # of the side in those; to the nearest multiple of 32 px
     composite_prob: float  # share of the images that get another background
     negatives: float  # share of the images replaced by a background without people
-    distill_share: float  # of the target that is the teachers', with --distill
+    mixup: float  # alpha of the Beta distribution of shares; 0: off
+    cutmix: float  # likewise
+    distill_share: float  # of the target that is the teachers', with --distill and --distill-live
+    distill_loss: str  # one of DISTILL_LOSSES, with --distill-live
+    temperature: float  # of logits in that loss
+    connectivity: float  # weight of the loss of islands and breaks
+    consistency: float  # weight of the loss between two views of an image
+    edge_weight: float  # of the edge head's loss, in networks that have one
     ema_decay: float  # 0: no moving average
     clip_norm: float  # of the gradient; 0: no clipping
     select_after: float  # share of a stage's epochs before which none is taken as the best
@@ -66,7 +73,14 @@ def paper() -> Recipe:
         low_res_scale=0.7,
         composite_prob=0.0,
         negatives=0.0,
+        mixup=0.0,
+        cutmix=0.0,
         distill_share=0.5,
+        distill_loss="ce",
+        temperature=1.0,
+        connectivity=0.0,
+        consistency=0.0,
+        edge_weight=0.0,
         ema_decay=0.0,
         clip_norm=0.0,
         select_after=0.0,

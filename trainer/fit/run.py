@@ -8,8 +8,9 @@ from manifests.store.manifest import Manifest
 from trainer.data.backgrounds import background_files
 from trainer.data.rank_slice import check_shares
 from trainer.fit.configuration import Configuration, DataOptions
-from trainer.fit.distributed import launch, on_first, open_fabric
+from trainer.fit.distributed import check_mixing, launch, on_first, open_fabric
 from trainer.fit.fit_run import build_run
+from trainer.fit.live_teachers import open_live_teachers
 from trainer.fit.loop import fit
 from trainer.fit.malloc import keep_freed_memory
 from trainer.fit.options import SIZE_PX, recipe_from
@@ -27,6 +28,7 @@ def fit_or_resume(options: argparse.Namespace) -> None:
     if options.backgrounds:
         background_files(options.backgrounds)  # now: samples and teachers' outputs take minutes
     teachers = [open_predictor(path, fabric.device) for path in options.distill]
+    live_teachers = open_live_teachers(options.distill_live, fabric.device) if options.distill_live else None
     init_file = checkpoint_file(options.init) if options.init else None
     initial = open_initial(options.init) if options.init else None
     output = options.output or Path("runs") / f"{options.model.replace(':', '-')}-{manifest.path.stem}"
@@ -46,12 +48,14 @@ def fit_or_resume(options: argparse.Namespace) -> None:
             skip_bad=options.skip_bad,
             backgrounds=str(options.backgrounds) if options.backgrounds else None,
             teachers=[teacher.digest for teacher in teachers],
+            live_teachers=live_teachers.digests if live_teachers else [],
         ),
         init_sha256=sha256_hex(init_file.read_bytes()) if init_file else None,
         precision=options.precision,
     )
     for batch_size in (recipe.batch_size, *([recipe.encoder_batch_size] if recipe.encoder_epochs else [])):
         check_shares(batch_size, fabric.world_size)
+    check_mixing(recipe, fabric.world_size)
     launch(fabric)
     keep_freed_memory()
     progress = on_first(fabric, lambda: load_progress(output, configuration))
@@ -61,7 +65,7 @@ def fit_or_resume(options: argparse.Namespace) -> None:
     else:
         run = build_run(
             fabric, manifest, configuration, output, progress,
-            compile_network=options.compile, initial=initial, teachers=teachers,
+            compile_network=options.compile, initial=initial, teachers=teachers, live_teachers=live_teachers,
         )  # fmt: skip
         if progress.epoch:
             print(f"resuming {output} after epoch {progress.epoch}")

@@ -27,6 +27,7 @@ def stage_objective(
     side_px: int,
     size_px: int,
     compile_network: bool | None,
+    live_teachers: bool = False,
 ) -> Objective:
     """The loss of images of `side_px`; `network` is the stage's, or its replacement in several processes."""
     stage.network.train()
@@ -44,10 +45,10 @@ def stage_objective(
         return of_whole_batch(loss_of)
     if not compiles:
         return loss_of
-    n = min(images_per_epoch(train, stage.batch_size), stage.batch_size)
+    n = min(images_per_epoch(train, stage.batch_size), stage.batch_size) * (2 if recipe.consistency else 1)
     images = torch.zeros(n, 3, side_px, side_px, device=fabric.device).contiguous(memory_format=torch.channels_last)
     labels = torch.zeros(n, side_px // stage.label_stride, side_px // stage.label_stride, device=fabric.device)
-    return compiled(loss_of, stage.network, images, labels)
+    return compiled(loss_of, stage.network, images, labels, *([labels] if live_teachers else []))
 
 
 def _compiles(stage: Stage, train: Samples, compile_network: bool | None) -> bool:

@@ -1,6 +1,8 @@
 """One epoch of training: stages, steps, batches; loop.py measures and saves between epochs."""
 
+from collections.abc import Generator as Yields
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,10 +15,14 @@ from manifests.errors import UserError
 from trainer.data.augmentation import Augmenter
 from trainer.data.augmentation_presets import AUGMENTATIONS
 from trainer.data.compositing import Compositor, Negatives
+from trainer.data.mixing import Mixer
 from trainer.data.preprocessing import Preprocessing
 from trainer.data.rank_slice import WHOLE, RankSlice
 from trainer.data.samples import Samples, batches, steps_per_epoch
+from trainer.fit.batch import Batch
+from trainer.fit.consistency import both_views
 from trainer.fit.ema import MovingAverage
+from trainer.fit.live_teachers import LiveTeachers
 from trainer.fit.losses import EVEN, Weights, frequency_weights
 from trainer.fit.objective import Objective
 from trainer.fit.recipe import Recipe
@@ -58,6 +64,8 @@ class Step:
     compositor: Compositor | None = None
     negatives: Negatives | None = None
     side_px: int | None = None  # of the images; None: as in the cache
+    mixer: Mixer | None = None
+    live_teachers: LiveTeachers | None = None
 
 
 def stages(model: nn.Module, recipe: Recipe) -> list[Stage]:
@@ -98,42 +106,90 @@ def train_one_epoch(
 
     `generator` is the epoch's own; `source_weights` are `batches`'.
     """
-    augmenter = Augmenter(AUGMENTATIONS[recipe.augmentation](), generator, step.device)
     steps = steps_per_epoch(train, stage.batch_size)
     losses = []
     stage.network.train()
-    epoch_batches = batches(train, stage.batch_size, generator, source_weights=source_weights, share=step.share)
     hidden = None if step.share.index == 0 else True  # None: shown on a terminal
-    for i, (images, labels) in enumerate(tqdm(epoch_batches, f"epoch {epoch}", steps, leave=False, disable=hidden)):
-        rate = learning_rate(
-            (epoch - 1) * steps + i,
-            stage.epochs * steps,
-            peak=recipe.learning_rate,
-            schedule=recipe.schedule,
-            warmup_fraction=recipe.warmup_fraction,
-        )
-        images, labels = images.to(step.device), labels.to(step.device)
-        if step.compositor:
-            images = step.compositor(images, labels, generator, share=step.share)
-        if step.negatives:
-            images, labels = step.negatives(images, labels, generator, share=step.share)
-        changed, shares = augmenter(images, labels, share=step.share, side_px=step.side_px)
-        labels = targets(shares, stage.label_stride, soft=recipe.soft_masks)
-        losses.append(train_on_batch(stage, step, changed, labels, rate=rate, clip_norm=recipe.clip_norm))
+    with closing(_epoch_batches(stage, step, train, recipe, generator, source_weights)) as epoch_batches:
+        for i, batch in enumerate(tqdm(epoch_batches, f"epoch {epoch}", steps, leave=False, disable=hidden)):
+            rate = learning_rate(
+                (epoch - 1) * steps + i,
+                stage.epochs * steps,
+                peak=recipe.learning_rate,
+                schedule=recipe.schedule,
+                warmup_fraction=recipe.warmup_fraction,
+            )
+            loss = train_on_batch(
+                stage, step, batch.images, batch.labels, rate=rate, clip_norm=recipe.clip_norm, taught=batch.taught
+            )
+            losses.append(loss)
     epoch_losses = torch.stack(losses).cpu()
     if not epoch_losses.isfinite().all():
         raise Diverged(int(epoch_losses.isfinite().int().argmin()) + 1)
     return epoch_losses.mean().item()
 
 
+def _epoch_batches(
+    stage: Stage,
+    step: Step,
+    train: Samples,
+    recipe: Recipe,
+    generator: Generator,
+    source_weights: Mapping[str, float] | None,
+) -> Yields[Batch, None, None]:
+    """One pass over `train`; with live teachers their probabilities come along, computed ahead of the step."""
+    changed = _changed_batches(stage, step, train, recipe, generator, source_weights)
+    if step.live_teachers is None:
+        return changed
+    return step.live_teachers.labelled(changed, label_stride=stage.label_stride)
+
+
+def _changed_batches(
+    stage: Stage,
+    step: Step,
+    train: Samples,
+    recipe: Recipe,
+    generator: Generator,
+    source_weights: Mapping[str, float] | None,
+) -> Yields[Batch, None, None]:
+    """Composited, augmented and mixed; with the recipe's `consistency` both views of each image, see `both_views`."""
+    augmenter = Augmenter(AUGMENTATIONS[recipe.augmentation](), generator, step.device)
+    share, stride, soft = step.share, stage.label_stride, recipe.soft_masks
+    for images, labels in batches(train, stage.batch_size, generator, source_weights=source_weights, share=share):
+        images, labels = images.to(step.device), labels.to(step.device)
+        if step.compositor:
+            images = step.compositor(images, labels, generator, share=share)
+        if step.negatives:
+            images, labels = step.negatives(images, labels, generator, share=share)
+        plain, changed, shares = augmenter.views(images, labels, share=share, side_px=step.side_px)
+        if step.mixer:
+            changed, mixed = step.mixer(changed, targets(shares, 1, soft=soft), generator)
+            yield Batch(changed, targets(mixed, stride, soft=True))
+        elif recipe.consistency:
+            cells = targets(shares, stride, soft=soft)
+            yield Batch(both_views(plain, changed), both_views(cells, cells))
+        else:
+            yield Batch(changed, targets(shares, stride, soft=soft))
+
+
 def train_on_batch(
-    stage: Stage, step: Step, images: Tensor, labels: Tensor, *, rate: float, clip_norm: float
+    stage: Stage,
+    step: Step,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    rate: float,
+    clip_norm: float,
+    taught: Tensor | None = None,
 ) -> Tensor:
-    """RGB float (N, 3, S, S) in 0..255, labels float (N, s, s) -> the loss before this step, on the device."""
+    """RGB float (N, 3, S, S) in 0..255, labels float (N, s, s) -> the loss before this step, on the device.
+
+    `taught`, float (N, s, s), are the live teachers' probabilities.
+    """
     for group in step.optimizer.param_groups:
         group["lr"] = rate
     inputs = step.preprocessing.normalise(images).contiguous(memory_format=torch.channels_last)
-    loss = step.loss_of(inputs, labels)
+    loss = step.loss_of(inputs, labels) if taught is None else step.loss_of(inputs, labels, taught)
     step.optimizer.zero_grad(set_to_none=True)
     loss.backward()
     if clip_norm:

@@ -106,8 +106,9 @@ def in_the_shell(words: list[str]) -> subprocess.CompletedProcess[str]:
     [
         [],
         ["--loss", "lovasz", "--class-weights", "--encoder-epochs", "1", "--encoder-batch-size", "12"],
+        ["--distill-live", "starter", "--distill-loss", "bpkd", "--consistency", "2", "--connectivity", "0.1"],
     ],
-    ids=["default", "lovasz with class weights after an encoder stage"],
+    ids=["default", "lovasz with class weights after an encoder stage", "live teacher and two views"],
 )
 def test_two_processes_train_as_one_does(manifest: Manifest, tmp_path: Path, recipe: list[str]):
     one, two = tmp_path / "one", tmp_path / "two"
