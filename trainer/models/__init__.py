@@ -5,12 +5,18 @@
     compile_friendly_norm.py  batch norm and PReLU whose sums compile well
     contextnet.py             ContextNet, cn12
     enet.py                   ENet
-    espnet.py                 ESPNet-C; DS-ESPNet with all of its channels and with half
+    esp_dense.py              ESP-Dense
+    espnet.py                 ESPNet-C, ESPNet; DS-ESPNet with all of its channels and with half
     espnetv2.py               ESPNetV2, widths 2.0 and 1.5
     extremec3.py              ExtremeC3Net
     lraspp.py                 MobileNetV3-small with LR-ASPP, torchvision's
+    mobilenet_dilate_unet.py  MobileNetV2 with a dilated U-Net
+    mobilenetv2.py            MobileNetV2 as an encoder
     padding.py                padding of sides that a network can't halve
     portraitnet.py            PortraitNet
+    residualdense_bisenet.py  BiSeNet on residual dense blocks
+    score_ladder.py           decoder that adds class scores of several strides
+    shuffle_seg.py            ShuffleSeg with skips
     sinet.py                  SINet, 86,910 parameters; its gates and branch tables
     sinet_cityscapes.py       the authors' network for street scenes
     smp_network.py            every network of segmentation-models-pytorch: `smp:ARCHITECTURE:ENCODER`
@@ -41,6 +47,7 @@ MODELS = {
     "deeplabv3plus_mobilenetv2_050": ("trainer.models.smp_network", "deeplabv3plus_mobilenetv2_050"),
     "enet": ("trainer.models.enet", "enet"),
     "espnet": ("trainer.models.espnet", "espnet"),
+    "espnet_full": ("trainer.models.espnet", "espnet_full"),
     "lraspp_mobilenetv3_small": ("trainer.models.lraspp", "lraspp_mobilenetv3_small"),
     "contextnet12": ("trainer.models.contextnet", "contextnet12"),
     "ds_espnet": ("trainer.models.espnet", "ds_espnet"),
@@ -50,6 +57,11 @@ MODELS = {
     "espnetv2_150": ("trainer.models.espnetv2", "espnetv2_150"),
     "portraitnet": ("trainer.models.portraitnet", "portraitnet"),
     "bisenet_resnet18": ("trainer.models.bisenet", "bisenet_resnet18"),
+    "segformer_b0": ("trainer.models.smp_network", "segformer_b0"),
+    "mobilenet_dilate_unet": ("trainer.models.mobilenet_dilate_unet", "mobilenet_dilate_unet"),
+    "shuffle_seg_skipnet": ("trainer.models.shuffle_seg", "shuffle_seg_skipnet"),
+    "esp_dense_seg": ("trainer.models.esp_dense", "esp_dense_seg"),
+    "residualdense_bisenet": ("trainer.models.residualdense_bisenet", "residualdense_bisenet"),
 }
 
 

@@ -1,6 +1,6 @@
-"""Blocks that several networks share: convolution with norm and activation, depthwise separable ones, resizing."""
+"""Blocks that several networks share: convolutions with norm and activation, dense and separable ones, resizing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -47,6 +47,25 @@ class BNAct(nn.Sequential):
 
     def __init__(self, channels: int) -> None:
         super().__init__(nn.BatchNorm2d(channels), nn.PReLU(channels))
+
+
+class ResidualDense(nn.Module):
+    """(N, C, H, W) -> (N, C, H, W): 3x3 convolutions, each of all maps before it, fused by 1x1, added to the input."""
+
+    def __init__(self, channels: int, growth: int, dilations: Sequence[int]) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            ConvBNAct(channels + i * growth, growth, dilation=dilation, act=prelu)
+            for i, dilation in enumerate(dilations)
+        )
+        self.fuse = ConvBNAct(channels + len(dilations) * growth, channels, 1, act=None)
+        self.act = nn.PReLU(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        maps = x
+        for layer in self.layers:
+            maps = concatenated(maps, layer(maps))
+        return self.act(x + self.fuse(maps))
 
 
 class SeparableConv(nn.Sequential):

@@ -7,13 +7,11 @@ are added. 2,080,760 parameters with two classes. Its boundary and consistency l
 from itertools import pairwise
 
 from torch import Tensor, nn
-from torchvision.models import mobilenet_v2
 
 from trainer.models.blocks import ConvBNAct, SeparableConv
+from trainer.models.mobilenetv2 import CHANNELS, mobilenetv2_stages, stage_outputs
 from trainer.models.padding import PaddedNetwork
 
-ENCODER_ENDS = [2, 4, 7, 14, 18]  # torchvision's layers up to strides 2, 4, 8, 16 and 32
-ENCODER_CHANNELS = 320  # at 1/32
 DECODER_CHANNELS = [96, 32, 24, 16, 8]  # at 1/16, 1/8, 1/4, 1/2 and 1
 
 
@@ -27,26 +25,18 @@ class PortraitNet(nn.Module):
 
     def __init__(self, classes: int) -> None:
         super().__init__()
-        layers = mobilenet_v2().features[: ENCODER_ENDS[-1]]
-        # The authors' first block has an expansion by 1, a 1x1 convolution that torchvision leaves out.
-        layers[0].append(ConvBNAct(32, 32, 1))
-        self.encoder = nn.ModuleList(layers[begin:end] for begin, end in pairwise([0, *ENCODER_ENDS]))
+        self.encoder = mobilenetv2_stages()
         self.decoder = nn.ModuleList(
             nn.Sequential(
                 ResidualBlock(in_channels, channels),
                 nn.ConvTranspose2d(channels, channels, 4, stride=2, padding=1, bias=False),
             )
-            for in_channels, channels in pairwise([ENCODER_CHANNELS, *DECODER_CHANNELS])
+            for in_channels, channels in pairwise([CHANNELS[-1], *DECODER_CHANNELS])
         )
         self.classifier = nn.Conv2d(DECODER_CHANNELS[-1], classes, 3, padding=1, bias=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        features = []
-        x = images
-        for stage in self.encoder:
-            x = stage(x)
-            features.append(x)
-        _, stride4, stride8, stride16, _ = features
+        _, stride4, stride8, stride16, x = stage_outputs(self.encoder, images)
         for block, skip in zip(self.decoder, (stride16, stride8, stride4, None, None), strict=True):
             x = block(x) if skip is None else block(x) + skip
         return self.classifier(x)

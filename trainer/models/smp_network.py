@@ -35,6 +35,11 @@ def deeplabv3plus_mobilenetv2_050(encoder_weights: str | None = None) -> "SmpNet
     return _build("deeplabv3plus", "tu-mobilenetv2_050", encoder_weights, decoder_channels=128)
 
 
+def segformer_b0(encoder_weights: str | None = None) -> "SmpNetwork":
+    """SegFormer-B0, arXiv 2105.15203, whose logits at 1/4 are enlarged; smp's default decoder of 256 channels."""
+    return smp_network("segformer", "mit_b0", encoder_weights=encoder_weights)
+
+
 def _build(architecture: str, encoder: str, encoder_weights: str | None, **settings: Any) -> "SmpNetwork":
     try:
         network = smp.create_model(

@@ -41,6 +41,8 @@ CONV_GMACS = {
     "espnetv2_150": 0.1372,
     "lraspp_mobilenetv3_small": 0.0660,
     "extremec3": 0.1290,
+    "espnet_full": 0.3449,
+    "mobilenet_dilate_unet": 0.6830,
 }
 
 

@@ -31,6 +31,7 @@ TABLE3 = {
 
 # Footnotes of a row, in this order; several rows may share one.
 _DS_ESPNET = "No code of DS-ESPNet is public; this reading replaces only the dilated convolutions of ESPNet-C."
+_FAST_PORTRAIT = "A reading by widths and kinds of blocks: the public code states no licence and was not used."
 _ESPNETV2 = "The published count includes PReLU slopes that no output uses: 480 at width 2.0, 352 at width 1.5."
 DEVIATIONS = {
     "bisenet_resnet18": [
@@ -38,6 +39,7 @@ DEVIATIONS = {
     ],
     "portraitnet": ["The paper's 0.325 G are those of the training network, with its edge head."],
     "espnet": ["The paper's row is ESPNet-C, whose logits at 1/8 are enlarged; so is this one."],
+    "espnet_full": ["The paper has no row of ESPNet's full decoder, which needs at least five score channels."],
     "ds_espnet": [_DS_ESPNET],
     "ds_espnet_050": [_DS_ESPNET],
     "espnetv2": [_ESPNETV2],
@@ -48,6 +50,10 @@ DEVIATIONS = {
     "lraspp_mobilenetv3_small": [
         "The paper's 0.458 M repeat ESPNetV2's cell; its text says 0.47 M, torchvision's parts have 0.513 M."
     ],
+    "segformer_b0": ["Linear layers and attention are no convolutions: they count in GFLOPs only."],
+    "shuffle_seg_skipnet": [_FAST_PORTRAIT],
+    "esp_dense_seg": [_FAST_PORTRAIT],
+    "residualdense_bisenet": [_FAST_PORTRAIT],
 }
 
 NOT_COMPARED = ("sinet_cityscapes", "deeplabv3plus_se_resnext50", "deeplabv3plus_mobilenetv2_050")
