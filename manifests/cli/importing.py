@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from argparse import ArgumentTypeError
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -11,11 +12,23 @@ from manifests.imports import ENCODINGS, IMPORTERS, STORED_VALUES, UNLABELLED
 from manifests.imports.attributes_file import read_attributes_file
 from manifests.imports.ground_truth import Imported, LeftOut, TrustedPair, import_pairs, read_paired
 from manifests.imports.source_images import BLOB_MODES
+from manifests.pixels.mask_encoding import ALL_LABELS, PersonLabel
 from manifests.store.manifest import ManifestStore
 
 PAIRED = "paired"  # folders of images and masks with the same stems
 FORMATS = (PAIRED, *IMPORTERS)
 CATEGORY = "person"
+
+
+def person_label(text: str) -> PersonLabel:
+    """An argument's type: a value of a label map, several with commas between, or `all`."""
+    if text == ALL_LABELS:
+        return ALL_LABELS
+    parts = text.split(",")
+    if not all(part.strip().isdecimal() and int(part) <= 255 for part in parts):
+        raise ArgumentTypeError(f"expected a value from 0 to 255, several as N,N, or all, found {text!r}")
+    labels = tuple(dict.fromkeys(map(int, parts)))
+    return labels if len(labels) > 1 else labels[0]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +38,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--source", required=True, help="name of the dataset")
     parser.add_argument("--license", help="as stated by the source")
     parser.add_argument("--attribution", help="as stated by the source")
-    parser.add_argument("--person-label", type=int, help="the value that means person, in label maps")
+    parser.add_argument(
+        "--person-label", type=person_label, metavar="N",
+        help="the value that means person, in label maps; several as N,N, or all: every value but 0",
+    )  # fmt: skip
     parser.add_argument("--grey-levels", action="store_true", help="the masks hold probabilities, 0 to 255")
     parser.add_argument("--limit", type=positive, help="take only the first N pairs")
     parser.add_argument("--format", choices=FORMATS, default=PAIRED, help="format of the masks (default: paired)")
@@ -34,7 +50,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="coco, label-studio: the JSON; eg1800, baidu: the list; else: the directory or zip",
     )
-    parser.add_argument("--category", help=f"the label that is person (default: {CATEGORY})")
+    parser.add_argument(
+        "--category",
+        help=f"the label that is person, several with commas between, or all (default: {CATEGORY})",
+    )
+    parser.add_argument(
+        "--skip-broken", action="store_true", help="leave out images with annotations that can't be drawn, by name"
+    )
     parser.add_argument(
         "--inverted",
         action=argparse.BooleanOptionalAction,
@@ -96,6 +118,7 @@ def import_format(store: ManifestStore, options: argparse.Namespace) -> Imported
         inverted=options.inverted,
         blob_mode=options.blobs,
         attributes=attributes,
+        skip_broken=options.skip_broken,
     )
 
 

@@ -2,6 +2,7 @@
 
     archive.py          the files of a directory or of a zip, by name
     attributes_file.py  `import --attributes`: a CSV file of attributes by image
+    categories.py       the labels that are person: `--category`
     drawn_person.py     annotations of a person that draw no pixel
     error_list.py       the problems of an annotation file, raised as one error
     file_finder.py      names in a list -> files, by whole names or by their ends
@@ -27,13 +28,17 @@ from pathlib import Path
 from manifests.imports.formats.aisegment import read_aisegment
 from manifests.imports.formats.baidu import read_baidu
 from manifests.imports.formats.coco import read_coco
+from manifests.imports.formats.cutouts import read_cutouts
 from manifests.imports.formats.cvat import read_cvat
 from manifests.imports.formats.easyportrait import read_easyportrait
 from manifests.imports.formats.eg1800 import read_eg1800
 from manifests.imports.formats.fiftyone import read_fiftyone
 from manifests.imports.formats.imagefolder import read_imagefolder
 from manifests.imports.formats.label_studio import read_label_studio
+from manifests.imports.formats.labelme import read_labelme
+from manifests.imports.formats.parquet import read_parquet
 from manifests.imports.formats.supervisely import read_supervisely
+from manifests.imports.formats.yolo import read_yolo
 from manifests.imports.ground_truth import LeftOut, TrustedPair
 from manifests.pixels.mask_encoding import MaskEncoding
 
@@ -43,15 +48,20 @@ IMPORTERS: dict[str, Reader] = {
     "aisegment": read_aisegment,
     "baidu": read_baidu,
     "coco": read_coco,
+    "cutouts": read_cutouts,
     "cvat": read_cvat,
     "easyportrait": read_easyportrait,
     "eg1800": read_eg1800,
     "fiftyone": read_fiftyone,
     "imagefolder": read_imagefolder,
     "label-studio": read_label_studio,
+    "labelme": read_labelme,
+    "parquet": read_parquet,
     "supervisely": read_supervisely,
     "voc": read_cvat,
+    "yolo": read_yolo,
 }
-STORED_VALUES = frozenset({"baidu", "eg1800", "fiftyone", "imagefolder"})
-ENCODINGS = {"aisegment": MaskEncoding("grey levels")}
-UNLABELLED = frozenset({"aisegment", "baidu", "easyportrait", "eg1800", "imagefolder"})
+STORED_VALUES = frozenset({"baidu", "eg1800", "fiftyone", "imagefolder", "parquet"})
+_OPACITY = MaskEncoding("grey levels")
+ENCODINGS = {"aisegment": _OPACITY, "cutouts": _OPACITY, "supervisely": _OPACITY}
+UNLABELLED = frozenset({"aisegment", "baidu", "cutouts", "easyportrait", "eg1800", "imagefolder", "parquet"})

@@ -38,6 +38,14 @@ def open_tree(path: Path) -> Tree:
     raise UserError(f"expected a directory or a zip at {path}, found {found}; check the path")
 
 
+def open_tree_with(path: Path, marker: str) -> Tree:
+    """As `open_tree`, from the folder inside that holds `marker`, a file's name or `folder/`, if only one does."""
+    tree = open_tree(path)
+    ends = {name[:place] for name in tree.names if (place := f"/{name}".find(f"/{marker}")) > 0}
+    inside_itself = any(name.startswith(marker) for name in tree.names)
+    return tree if inside_itself or len(ends) != 1 else Subtree(tree, ends.pop())
+
+
 class Directory:
     """The files below a directory, at any depth, including linked folders; UserError when one can't be opened."""
 
@@ -90,6 +98,22 @@ class Archive:
 
     def uri(self, name: str) -> str:
         return f"{source_uri(self.path)}/{name}"
+
+
+class Subtree:
+    """The files of a tree below one of its folders, `prefix` with a slash at its end."""
+
+    def __init__(self, tree: Tree, prefix: str) -> None:
+        self._tree = tree
+        self._prefix = prefix
+        self.names = [name.removeprefix(prefix) for name in tree.names if name.startswith(prefix)]
+        self.hidden = tree.hidden
+
+    def read(self, name: str) -> bytes:
+        return self._tree.read(self._prefix + name)
+
+    def uri(self, name: str) -> str:
+        return self._tree.uri(self._prefix + name)
 
 
 def _visible_and_hidden(names: Iterable[str]) -> tuple[list[str], list[str]]:

@@ -32,6 +32,17 @@ def outline_fault(corners: Any, height: float, width: float) -> Fault | None:
     return None
 
 
+def ellipse_outline(
+    x: float, y: float, x_radius: float, y_radius: float, degrees: float = 0.0
+) -> list[tuple[float, float]]:
+    """The corners (x, y) of an ellipse around (x, y), turned clockwise by `degrees`: a polygon of 360 corners."""
+    angle = np.linspace(0, 2 * np.pi, 360, endpoint=False)
+    along, across, turn = x_radius * np.cos(angle), y_radius * np.sin(angle), np.radians(degrees)
+    right = x + along * np.cos(turn) - across * np.sin(turn)
+    down = y + along * np.sin(turn) + across * np.cos(turn)
+    return list(zip(right.tolist(), down.tolist(), strict=True))
+
+
 def all_faulty(faults: Iterable[Fault | None]) -> Fault | None:
     """The first fault when every outline of a person has one; None when one is sound, or without outlines."""
     outlines = list(faults)

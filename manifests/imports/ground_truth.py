@@ -17,6 +17,7 @@ import numpy as np
 from manifests.errors import UserError, lines_on, listed
 from manifests.files.blobs import Blob, BlobStore, sha256_hex
 from manifests.files.storage import require_local
+from manifests.files.tombstones import FORGOTTEN, Tombstones
 from manifests.imports.attributes_file import AttributesFile, match_attributes
 from manifests.imports.mended_masks import MENDED_COLUMNS, MendedMasks
 from manifests.imports.pairing import find_pairs
@@ -25,12 +26,12 @@ from manifests.pixels.geometry import Box, Pixels
 from manifests.pixels.image_files import read_file, source_uri
 from manifests.pixels.images import QUARTER_TURNS, decode_image, exif_orientation
 from manifests.pixels.inverted_masks import check_polarity, grid
-from manifests.pixels.mask_encoding import MaskEncoding, MaskStatistics, find_encoding, is_person
+from manifests.pixels.mask_encoding import MaskEncoding, MaskStatistics, PersonLabel, find_encoding, is_person
 from manifests.pixels.mask_values import read_mask_values, turned_as_image
 from manifests.pixels.masks import PERSON_LEVEL, resize_mask, same_aspect
 from manifests.progress import progress
 from manifests.samples.attributes import write_attributes
-from manifests.samples.sample import JOINED_COLUMNS, AddedRows, Row, Source, add_rows, store_sample
+from manifests.samples.sample import JOINED_COLUMNS, AddedRows, Row, Source, add_rows, sample_id, store_sample
 from manifests.store.manifest import Manifest, ManifestStore
 from manifests.store.row_patch import RowPatch
 
@@ -88,6 +89,11 @@ class LeftOut:
         return listed(self.what, self.names)
 
 
+@dataclass(frozen=True, slots=True)
+class Broken(LeftOut):
+    """Images whose annotations can't be drawn whole: refused, unless the import is to skip them."""
+
+
 def left_out(names_of: Mapping[str, Collection[str]]) -> list[LeftOut]:
     """A LeftOut for each kind that has names."""
     return [LeftOut(what, names) for what, names in names_of.items() if names]
@@ -124,9 +130,9 @@ class _Checked:
 
 
 def read_paired(images: Path, masks: Path) -> list[TrustedPair]:
-    """The pairs of two directories by stem, in the order of their names; UserError for files without a partner."""
+    """The pairs of two directories, in the order of their names, as `find_pairs`."""
     return [
-        TrustedPair.of_files(pair.image, pair.mask, name=pair.image.name, mask_name=pair.mask.name)
+        TrustedPair.of_files(pair.image, pair.mask, name=pair.name, mask_name=pair.mask_name)
         for pair in find_pairs(images, masks)
     ]
 
@@ -140,24 +146,34 @@ def import_pairs(
     parameters: Mapping[str, str],
     license: str | None = None,  # noqa: A002 - the column's name
     attribution: str | None = None,
-    person_label: int | None = None,
+    person_label: PersonLabel | None = None,
     grey_levels: bool = False,
     encoding: MaskEncoding | None = None,
     inverted: bool | None = None,
     blob_mode: BlobMode = "copy",
     attributes: AttributesFile | None = None,
+    skip_broken: bool = False,
 ) -> Imported:
     """Commit the pairs as accepted rows of origin `ground_truth`; the version records `parameters`.
 
     `license` and `attribution` are for pairs that state none. `encoding` is that of the format's masks; by default it
     is detected from their values. UserError for masks whose person is ambiguous or that look inverted (when `inverted`
-    is None), and when every pair is in the dataset already; with `attributes` these are written, and no version.
+    is None), for Broken entries unless `skip_broken`, and when every pair is in the dataset already; with `attributes`
+    these are written, and no version.
     """
+    broken = [entry.line for entry in pairs if isinstance(entry, Broken)]
+    if broken and not skip_broken:
+        raise UserError(
+            f"expected sound annotations, found {'; '.join(broken)}; mend them, or leave these images out with "
+            "--skip-broken"
+        )
     if blob_mode != "copy":
         require_local(data_root, f"--blobs {blob_mode}")
     uris = [pair.uri for pair in pairs if isinstance(pair, TrustedPair)]
     stated = match_attributes(attributes, uris) if attributes else None
-    checked = _check_pairs(pairs, encoding, inverted, person_label=person_label, grey_levels=grey_levels)
+    checked = _check_pairs(
+        pairs, encoding, inverted, Tombstones.read(data_root), person_label=person_label, grey_levels=grey_levels
+    )
     writer = _Writer(BlobStore(data_root), checked.encoding, blob_mode, source, license, attribution)
     rows = [writer.write(pair) for pair in progress(checked.pairs, f"importing {source}")]
     distinct = {row["sample_id"] for row in rows}
@@ -167,9 +183,10 @@ def import_pairs(
 
     def change(base: Manifest | None, version: int) -> RowPatch | None:
         nonlocal added, mended
-        mended = MendedMasks(rows)
+        kept = list(Tombstones.read(data_root).keep(rows))  # some may be forgotten since
+        mended = MendedMasks(kept)
         parts = base.parts(list(dict.fromkeys(JOINED_COLUMNS + MENDED_COLUMNS))) if base else ()
-        added = add_rows(rows, map(mended.look_at, parts), version=version)
+        added = add_rows(kept, map(mended.look_at, parts), version=version)
         if not mended.names:
             return added.patch
         return replace(added.patch or RowPatch(), places=mended.places, cells=mended.cells)
@@ -230,8 +247,9 @@ def _check_pairs(
     pairs: Sequence[TrustedPair | LeftOut],
     encoding: MaskEncoding | None,
     inverted: bool | None,
+    tombstones: Tombstones,
     *,
-    person_label: int | None,
+    person_label: PersonLabel | None,
     grey_levels: bool,
 ) -> _Checked:
     """Decode every pair once; UserError for masks of another shape, and for those whose person is ambiguous."""
@@ -248,6 +266,7 @@ def _check_pairs(
         try:
             data = pair.read_image()
             shape = decode_image(data).shape[:2]
+            _require_not_forgotten(pair.uri, sha256_hex(data), shape, tombstones)
             stored = pair.read_mask()
         except UserError as error:
             skipped.append(f"{pair.name}: {error}")
@@ -275,6 +294,13 @@ def _check_pairs(
             "check the masks, --category, --person-label and, for cvat and voc, the label map"
         )
     return _Checked(usable, encoding, unusable, skipped, notes)
+
+
+def _require_not_forgotten(uri: str, sha256: str, shape: tuple[int, int], tombstones: Tombstones) -> None:
+    """UserError for an image (H, W) that was forgotten, as a source image or as a sample."""
+    height, width = shape
+    if tombstones.covers_source(uri, sha256) or sample_id(sha256, Box(0, 0, width, height)) in tombstones.samples:
+        raise UserError(FORGOTTEN)
 
 
 @dataclass(slots=True)

@@ -1,5 +1,10 @@
-"""Pairs of an image file and the mask file of the same stem, in two directories: `person.jpg` with `person.png`."""
+"""Pairs of an image file and its mask file, by name: `person.jpg` with `person.png`, `s1/person.jpg` with
+`s1/person.png` where stems repeat, `person.jpg` with `person_mask.png` in another or the same directory.
+"""
 
+import os
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,42 +12,128 @@ from manifests.errors import UserError, lines_on
 from manifests.imports.safe_paths import composed
 from manifests.pixels.image_files import list_pictures
 
+MASK_SUFFIX = re.compile(
+    r"[-_.](masks?|matte|alpha|seg(mentation)?|labels?|gt|annotation|gtFine_label(Train)?Ids)$", re.IGNORECASE
+)
+IMAGE_SUFFIX = re.compile(r"[-_.](leftImg8bit|image|img|rgb)$", re.IGNORECASE)
+
+Key = Callable[[str], str]  # a path below its directory, without the file's suffix -> what a pair has in common
+
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One image file and the mask file of the same stem."""
+    """One image file and its mask file."""
 
     image: Path
     mask: Path
+    name: str  # of the image, below the images' directory where stems repeat
+    mask_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """Image files, and the directory that their names start from."""
+
+    paths: list[Path]
+    root: Path
+
+    def name(self, path: Path) -> str:
+        return path.absolute().relative_to(self.root).as_posix()
+
+    def by(self, key: Key) -> tuple[dict[str, Path], list[str]]:
+        """The files by key, and the names of those whose key another file has."""
+        by_key: dict[str, Path] = {}
+        clashes = []
+        for path in self.paths:
+            name = self.name(path)
+            common = composed(key(name.removesuffix(path.suffix)))
+            if by_key.setdefault(common, path) is not path:
+                clashes.append(name)
+        return by_key, clashes
 
 
 def find_pairs(images: Path, masks: Path) -> list[Pair]:
-    """Pairs by stem, in the order of their names; UserError listing files without a partner or with two."""
-    image_of, image_clashes = _by_stem(list_pictures(images))
-    mask_of, mask_clashes = _by_stem(list_pictures(masks))
-    unpaired = {
-        "images without a mask": [image_of[stem].name for stem in image_of.keys() - mask_of.keys()],
-        "masks without an image": [mask_of[stem].name for stem in mask_of.keys() - image_of.keys()],
-        "names that occur twice": image_clashes + mask_clashes,
-        "images that are their own masks": _own_masks(image_of, mask_of),
-    }
+    """The pairs, in the order of their names, by the first of these that leaves no file over.
+
+    Stems, paths below the two directories, stems and then paths without a suffix such as `_mask` or `_matte`. UserError
+    listing files without a partner or with two, by the way that leaves fewest.
+    """
+    image_files, mask_files = _split(_files(images), _files(masks))
+    attempts = [_pair(image_files, mask_files, *keys) for keys in _KEYS]
+    pairs, unpaired = min(attempts, key=lambda attempt: sum(map(len, attempt[1].values())))
     problems = lines_on(unpaired)
     if problems:
         raise UserError(f"expected one mask per image in {images} and {masks}, found {'; '.join(problems)}")
-    return [Pair(image_of[stem], mask_of[stem]) for stem in sorted(image_of)]
+    return pairs
 
 
-def _own_masks(image_of: dict[str, Path], mask_of: dict[str, Path]) -> list[str]:
-    """Names of images whose mask is the same file."""
-    return [image_of[stem].name for stem in image_of.keys() & mask_of.keys() if image_of[stem].samefile(mask_of[stem])]
+def _files(path: Path) -> _Files:
+    """The image files of a directory, a glob or one file."""
+    files = list_pictures(path)
+    parents = [str(file.absolute().parent) for file in files]
+    return _Files(files, path.absolute() if path.is_dir() else Path(os.path.commonpath(parents)))
 
 
-def _by_stem(paths: list[Path]) -> tuple[dict[str, Path], list[str]]:
-    by_stem: dict[str, Path] = {}
-    clashes = []
-    for path in paths:
-        stem = composed(path.stem)
-        if stem in by_stem:
-            clashes.append(path.name)
-        by_stem.setdefault(stem, path)
-    return by_stem, clashes
+def _split(images: _Files, masks: _Files) -> tuple[_Files, _Files]:
+    """The images and the masks; of one directory given as both, its masks are the files with a mask's suffix."""
+    if set(images.paths) == set(masks.paths):
+        named = {path for path in images.paths if MASK_SUFFIX.search(path.stem)}
+        others = [path for path in images.paths if path not in named]
+        if named and others:
+            return _Files(others, images.root), _Files(sorted(named), masks.root)
+    return images, masks
+
+
+def _pair(images: _Files, masks: _Files, image_key: Key, mask_key: Key) -> tuple[list[Pair], dict[str, list[str]]]:
+    """The pairs by key, and the names of files that make none, by reason."""
+    (image_of, image_clashes), (mask_of, mask_clashes) = images.by(image_key), masks.by(mask_key)
+    both = sorted(image_of.keys() & mask_of.keys())
+    by_path = image_key in (_path, _path_of_image)
+    unpaired = {
+        "images without a mask": [images.name(image_of[key]) for key in sorted(image_of.keys() - mask_of.keys())],
+        "masks without an image": [masks.name(mask_of[key]) for key in sorted(mask_of.keys() - image_of.keys())],
+        "names that occur twice": image_clashes + mask_clashes,
+        "images that are their own masks": [image_of[k].name for k in both if image_of[k].samefile(mask_of[k])],
+    }
+    pairs = [
+        Pair(
+            image_of[key],
+            mask_of[key],
+            images.name(image_of[key]) if by_path else image_of[key].name,
+            masks.name(mask_of[key]) if by_path else mask_of[key].name,
+        )
+        for key in both
+    ]
+    return pairs, unpaired
+
+
+def _stem(name: str) -> str:
+    return name.rpartition("/")[2]
+
+
+def _path(name: str) -> str:
+    return name
+
+
+def _stem_of_image(name: str) -> str:
+    return IMAGE_SUFFIX.sub("", _stem(name))
+
+
+def _stem_of_mask(name: str) -> str:
+    return MASK_SUFFIX.sub("", _stem(name))
+
+
+def _path_of_image(name: str) -> str:
+    return IMAGE_SUFFIX.sub("", name)
+
+
+def _path_of_mask(name: str) -> str:
+    return MASK_SUFFIX.sub("", name)
+
+
+_KEYS: tuple[tuple[Key, Key], ...] = (
+    (_stem, _stem),
+    (_path, _path),
+    (_stem_of_image, _stem_of_mask),
+    (_path_of_image, _path_of_mask),
+)

@@ -12,9 +12,13 @@ from manifests.pixels.geometry import Pixels
 from manifests.pixels.masks import PERSON, PERSON_LEVEL
 
 MAX_LABELS = 32  # a label above this beside 0 and 255 is the grey of a trimap
+ALL_LABELS: Literal["all"] = "all"  # every label but 0, and but 255 ("ignore") beside others
 NEAR = 32  # levels from 0 or 255: JPEG's noise around a mask stays within
 MIN_EXTREME_SHARE = 0.5  # of a soft mask's pixels, within NEAR of 0 or 255; a photograph has fewer
 MAX_FLAT_SHARE = 0.8  # of the other pixels, equal to their neighbour; areas of a label map are flat
+
+
+PersonLabel = int | tuple[int, ...] | Literal["all"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +26,16 @@ class MaskEncoding:
     """The encoding of a dataset's masks: which values occur, and which are person; `inverted`: the others are."""
 
     kind: Literal["0/1", "0/255", "grey levels", "labels"]
-    person_label: int | None = None
+    person_label: int | tuple[int, ...] | None = None
     inverted: bool = False
 
     def __str__(self) -> str:
-        text = f"labels, person = {self.person_label}" if self.kind == "labels" else self.kind
+        text = f"labels, person = {_list(self._labels)}" if self.kind == "labels" else self.kind
         return f"{text}, inverted" if self.inverted else text
+
+    @property
+    def _labels(self) -> tuple[int, ...]:
+        return (self.person_label,) if isinstance(self.person_label, int) else self.person_label or ()
 
     def to_mask(self, values: Pixels) -> Pixels:
         """Stored values uint8 (H, W) -> mask uint8 (H, W)."""
@@ -41,7 +49,7 @@ class MaskEncoding:
             case "0/255" | "grey levels":
                 return values
             case "labels":
-                return np.where(values == self.person_label, PERSON, 0).astype(np.uint8)
+                return np.where(np.isin(values, self._labels), PERSON, 0).astype(np.uint8)
 
 
 @dataclass(slots=True)
@@ -84,19 +92,18 @@ class MaskStatistics:
 
 
 def find_encoding(
-    statistics: MaskStatistics, person_label: int | None = None, *, grey_levels: bool = False
+    statistics: MaskStatistics, person_label: PersonLabel | None = None, *, grey_levels: bool = False
 ) -> MaskEncoding:
     """Find the encoding that explains all values of a dataset's masks.
 
-    `person_label` states the label that means person: the masks are then label maps. `grey_levels` states that the
-    values are probabilities. UserError when the person is ambiguous.
+    `person_label` states the label that means person, several, or all but the background: the masks are then label
+    maps. `grey_levels` states that the values are probabilities. UserError when the person is ambiguous.
     """
     values = set(statistics.values)
     if person_label is not None and grey_levels:
         raise UserError("expected --person-label or --grey-levels, found both")
     if person_label is not None:
-        _check_label(statistics, person_label)
-        return MaskEncoding("labels", person_label)
+        return MaskEncoding("labels", _checked_label(statistics, person_label))
     if grey_levels:
         return MaskEncoding("grey levels")
     if values <= {0, 1}:
@@ -112,7 +119,8 @@ def find_encoding(
         return MaskEncoding("labels", labels.pop())  # 0, 1, 255 may mix 0/1 with 0/255; 0, 128, 255 is a trimap
     raise UserError(
         f"expected masks of 0/1, 0/255, grey levels or one label, found the values {_list(values)}; "
-        "state which one is person with --person-label N, or --grey-levels for probabilities of 0 to 255"
+        "state which one is person with --person-label N, or --grey-levels for probabilities of 0 to 255; several "
+        "labels are N,N or all"
     )
 
 
@@ -121,11 +129,19 @@ def is_person(encoding: MaskEncoding) -> npt.NDArray[np.bool_]:
     return encoding.to_mask(np.arange(256, dtype=np.uint8)[None])[0] >= PERSON_LEVEL
 
 
-def _check_label(statistics: MaskStatistics, person_label: int) -> None:
-    if not 0 <= person_label <= 255 or not statistics.counts[person_label]:
-        raise UserError(f"expected the label {person_label} in the masks, found only {_list(statistics.values)}")
-    if person_label == PERSON and statistics.zero_one:
+def _checked_label(statistics: MaskStatistics, person_label: PersonLabel) -> int | tuple[int, ...]:
+    """The label or labels of the person; UserError when the masks don't hold one of them."""
+    if person_label == ALL_LABELS:
+        others = [value for value in statistics.values if value not in (0, PERSON)]
+        labels = tuple(others) or (PERSON,)
+    else:
+        labels = person_label if isinstance(person_label, tuple) else (person_label,)
+    missing = [label for label in labels if not 0 <= label <= 255 or not statistics.counts[label]]
+    if missing:
+        raise UserError(f"expected the label {_list(missing)} in the masks, found only {_list(statistics.values)}")
+    if PERSON in labels and statistics.zero_one:
         raise UserError(_mixed(statistics))
+    return labels if len(labels) > 1 else labels[0]
 
 
 def _mixed(statistics: MaskStatistics) -> str:

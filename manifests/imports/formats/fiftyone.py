@@ -1,13 +1,12 @@
-"""A FiftyOne dataset on disk (`fiftyone.types.FiftyOneDataset`) -> trusted pairs: one Segmentation a sample.
+"""A FiftyOne dataset on disk (`fiftyone.types.FiftyOneDataset`) -> trusted pairs: one Segmentation, or Detections.
 
-The masks are those of the field `ground_truth`, or of the only Segmentation: files (`mask_path`) or arrays in
-samples.json (`mask`). The mask targets in metadata.json name the person's value; without them the encoding is detected
-as in other formats. Samples without the field are left out and counted.
+The masks are those of the field `ground_truth`, or of the only one of its kind. A Segmentation is a file (`mask_path`)
+or an array in samples.json (`mask`); the mask targets in metadata.json name the person's values, and without them the
+encoding is detected as in other formats. Detections with instance masks are united: each mask covers its bounding box,
+scaled as FiftyOne's `to_segmentation` does. Samples without the field, or without a detection of the labels, are left
+out and counted; one with a person's box without a mask is `Broken`.
 """
 
-import base64
-import io
-import zlib
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,20 +14,18 @@ from typing import Any
 import numpy as np
 
 from manifests.errors import UserError
+from manifests.imports.categories import chosen_labels
 from manifests.imports.error_list import Problems
+from manifests.imports.formats.fiftyone_detections import Document, decode_array, encoded_array, read_detections
 from manifests.imports.ground_truth import LeftOut, TrustedPair, left_out
 from manifests.imports.json_file import dicts, read_json, text
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.image_files import read_file, source_uri
-from manifests.pixels.images import MAX_MEGAPIXELS
 from manifests.pixels.mask_values import read_mask_values
 from manifests.pixels.masks import PERSON
 
 MASK_FIELD = "ground_truth"
-
-_MAX_ARRAY_BYTES = 8 * MAX_MEGAPIXELS * 1_000_000 + 1024  # of NumPy's largest integers, and the array's header
-
-Document = dict[str, Any]
+KINDS = ("Segmentation", "Detections")
 
 
 def read_fiftyone(annotations: Path, images: Path | None, category: str) -> list[TrustedPair | LeftOut]:
@@ -44,8 +41,10 @@ def read_fiftyone(annotations: Path, images: Path | None, category: str) -> list
     samples = dicts(content.get("samples")) if isinstance(content, dict) else []
     if not samples:
         raise UserError(f"expected a list of samples in {annotations / 'samples.json'}, found none")
-    field = _mask_field(samples, annotations)
-    person = _person_value(annotations, field, category)
+    field, kind = _mask_field(samples, annotations)
+    if kind == "Detections":
+        return read_detections(samples, field, annotations, root, category)
+    person = _person_values(annotations, field, category)
     problems = Problems()
     pairs: dict[str, TrustedPair] = {}
     without: list[str] = []
@@ -62,7 +61,9 @@ def read_fiftyone(annotations: Path, images: Path | None, category: str) -> list
     return [*(pairs[name] for name in sorted(pairs)), *left_out({f"samples without {field}": without})]
 
 
-def _pair(sample: Document, field: str, person: int | None, root: Path, problems: Problems) -> TrustedPair | None:
+def _pair(
+    sample: Document, field: str, person: frozenset[int] | None, root: Path, problems: Problems
+) -> TrustedPair | None:
     """The pair of a sample; None, and a problem named, when something is wrong with it."""
     name = text(sample.get("filepath"))
     if name is None:
@@ -75,8 +76,8 @@ def _pair(sample: Document, field: str, person: int | None, root: Path, problems
     if mask_name is not None:
         mask = problems.find(root, mask_name, what="masks")
         read = partial(read_mask_values, mask) if mask else None
-    elif array := _encoded_array(label):
-        read = partial(_decode_array, array, name)
+    elif array := encoded_array(label):
+        read = partial(decode_array, array, name)
     else:
         problems.add(f"samples whose {field} has no mask", name)
         read = None
@@ -94,24 +95,27 @@ def _pair(sample: Document, field: str, person: int | None, root: Path, problems
     )
 
 
-def _mask_field(samples: list[Document], annotations: Path) -> str:
-    """The name of the field that holds the masks; UserError when it is ambiguous."""
-    fields = {name for sample in samples for name, value in sample.items() if _is_segmentation(value)}
-    if MASK_FIELD in fields or len(fields) == 1:
-        return MASK_FIELD if MASK_FIELD in fields else fields.pop()
-    found = ", ".join(sorted(fields)) or "no field of the type Segmentation"
+def _mask_field(samples: list[Document], annotations: Path) -> tuple[str, str]:
+    """The name of the field that holds the masks, and its kind; UserError when it is ambiguous."""
+    for kind in KINDS:
+        fields = {name for sample in samples for name, value in sample.items() if _is_a(kind, value)}
+        if MASK_FIELD in fields or len(fields) == 1:
+            return (MASK_FIELD if MASK_FIELD in fields else fields.pop()), kind
+        if fields:
+            break
+    found = ", ".join(sorted(fields)) or f"no field of the type {' or '.join(KINDS)}"
     raise UserError(
         f"expected the masks of {annotations} in the field {MASK_FIELD} or in a single one, found {found}; "
         "export only that field from FiftyOne (select_fields)"
     )
 
 
-def _is_segmentation(value: Any) -> bool:
-    return isinstance(value, dict) and value.get("_cls") == "Segmentation"
+def _is_a(kind: str, value: Any) -> bool:
+    return isinstance(value, dict) and value.get("_cls") == kind
 
 
-def _person_value(annotations: Path, field: str, category: str) -> int | None:
-    """The value that means the category; None when the dataset names no mask targets."""
+def _person_values(annotations: Path, field: str, category: str) -> frozenset[int] | None:
+    """The values that mean the category; None when the dataset names no mask targets."""
     metadata = annotations / "metadata.json"
     dataset = read_json(metadata, "the metadata of a FiftyOne dataset")
     if not isinstance(dataset, dict):
@@ -119,40 +123,17 @@ def _person_value(annotations: Path, field: str, category: str) -> int | None:
     targets = _targets(dataset.get("mask_targets"), field) or dataset.get("default_mask_targets")
     if not isinstance(targets, dict) or not targets:
         return None
-    values = [value for value, label in targets.items() if str(label).lower() == category.lower()]
-    if not values:
-        labels = ", ".join(sorted(map(str, targets.values()))[:12])
-        raise UserError(f"expected the mask target {category} in {metadata}, found {labels}; pass --category NAME")
-    if not values[0].isdecimal():
-        raise UserError(f"expected a number as the mask target of {category} in {metadata}, found {values[0][:80]!r}")
-    return int(values[0])
+    chosen = chosen_labels(category, list(map(str, targets.values())), metadata, what="mask target")
+    values = [value for value, label in targets.items() if str(label).lower() in chosen]
+    odd = next((value for value in values if not value.isdecimal()), None)
+    if odd is not None:
+        raise UserError(f"expected a number as the mask target of {category} in {metadata}, found {odd[:80]!r}")
+    return frozenset(map(int, values))
 
 
 def _targets(by_field: Any, field: str) -> Any:
     return by_field.get(field) if isinstance(by_field, dict) else None
 
 
-def _person_alone(read: partial[Pixels], person: int) -> Pixels:
-    return np.where(read() == person, PERSON, 0).astype(np.uint8)
-
-
-def _encoded_array(label: Any) -> str | None:
-    """An array in MongoDB's extended JSON, as base64."""
-    binary = label.get("mask") if isinstance(label, dict) else None
-    content = binary.get("$binary") if isinstance(binary, dict) else None
-    return text(content.get("base64")) if isinstance(content, dict) else None
-
-
-def _decode_array(encoded: str, name: str) -> Pixels:
-    """A NumPy file, deflated, as base64 -> uint8 (H, W); UserError for anything else."""
-    try:
-        packed = zlib.decompressobj()
-        data = packed.decompress(base64.b64decode(encoded, validate=True), _MAX_ARRAY_BYTES)
-        values = np.load(io.BytesIO(data), allow_pickle=False)
-        if values.ndim != 2 or values.dtype.kind not in "bui" or values.min() < 0 or values.max() > 255:
-            raise ValueError(f"{values.dtype} {values.shape}")
-    except (ValueError, EOFError, MemoryError, zlib.error) as error:
-        raise UserError(
-            f"expected a mask (H, W) of 0..255 for {name}, found another or a damaged one ({error})"
-        ) from error
-    return values.astype(np.uint8)
+def _person_alone(read: partial[Pixels], person: frozenset[int]) -> Pixels:
+    return np.where(np.isin(read(), list(person)), PERSON, 0).astype(np.uint8)

@@ -1,7 +1,7 @@
 """Hugging Face imagefolder with masks -> trusted pairs: the rows of every metadata.parquet, metadata.csv and .jsonl.
 
 The column `file_name` names the image and `mask_file_name` the mask, both relative to the metadata's directory. The
-columns `license` and `attribution` are optional.
+columns `license` and `attribution` are optional. Parquet files with embedded images are read by parquet.py.
 """
 
 import csv
@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 from manifests.errors import UserError
 from manifests.imports.archive import Directory
 from manifests.imports.error_list import Problems
-from manifests.imports.ground_truth import TrustedPair
+from manifests.imports.formats.parquet import read_parquet
+from manifests.imports.ground_truth import LeftOut, TrustedPair
 from manifests.imports.json_file import text
 from manifests.imports.safe_paths import lines_of
 
@@ -27,7 +28,7 @@ IMAGE, MASK = "file_name", "mask_file_name"
 _COLUMNS = (IMAGE, MASK, "license", "attribution")
 
 
-def read_imagefolder(annotations: Path, images: Path | None, _category: str) -> list[TrustedPair]:
+def read_imagefolder(annotations: Path, images: Path | None, category: str) -> list[TrustedPair | LeftOut]:
     """The rows of all metadata files below the directory `annotations`, by image; masks hold one category.
 
     UserError listing every problem: images and masks that are missing or lie outside, names listed twice.
@@ -38,6 +39,8 @@ def read_imagefolder(annotations: Path, images: Path | None, _category: str) -> 
         raise UserError(f"expected the directory of an imagefolder at {annotations}, found none; check the path")
     tree = Directory(annotations)
     files = [name for name in tree.names if PurePosixPath(name).name in METADATA_FILES]
+    if not files and any(name.endswith(".parquet") for name in tree.names):
+        return read_parquet(annotations, images, category)
     if not files:
         raise UserError(f"expected {', '.join(METADATA_FILES)} somewhere in {annotations}, found none of them")
     problems = Problems()

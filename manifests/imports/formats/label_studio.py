@@ -20,6 +20,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from manifests.errors import UserError, lines_on, listed
+from manifests.imports.categories import labels_in, listing
 from manifests.imports.drawn_person import person_reader
 from manifests.imports.error_list import Problems
 from manifests.imports.formats.label_studio_shapes import AREAS, Drawing, Kind, Region, Value, drawing_of, kind_of
@@ -92,8 +93,7 @@ class _Reader:
             labels_of[name].update(_labels(region["value"]))
         shapes = [(name, region) for name, region in named if kind_of(region["value"])]
         self.labels.update(*(labels_of[name] for name, _ in shapes))
-        wanted = self.category.lower()
-        return [region for name, region in shapes if wanted in {label.lower() for label in labels_of[name]}]
+        return [region for name, region in shapes if labels_in(self.category, labels_of[name])]
 
     def _drawing(self, regions: list[Region], name: str) -> Drawing | None:
         """The drawing of the label's regions; None, with a reason added, for those that can't be drawn."""
@@ -106,7 +106,7 @@ class _Reader:
         try:
             drawing = drawing_of(areas)
         except (ValueError, TypeError, OverflowError) as error:
-            self.problems.add("broken annotations", f"{name}: {error}")
+            self.problems.add_broken("broken annotations", f"{name}: {error}")
             return None
         if others:
             self.notes[f"images whose keypoints of {self.category} draw nothing beside its areas"].append(name)
@@ -154,16 +154,16 @@ def read_label_studio(annotations: Path, images: Path | None, category: str) -> 
     reader = _Reader(root, category)
     for number, task in enumerate(_tasks(file), 1):
         reader.take(task, number)
-    reader.problems.check(f"sound Label Studio tasks in {file}")
+    reader.problems.check(f"sound Label Studio tasks in {file}", pairs=reader.pairs)
     if not reader.pairs:
-        labels = ", ".join(sorted(reader.labels)[:12]) or "none"
+        labels = listing(reader.labels)
         raise UserError(
             f"expected tasks labelled {category} in {file}, found the labels {labels} and "
             f"{'; '.join(lines_on(reader.left_out))}; pass --category NAME"
         )
     for what, names in reader.notes.items():
         logger.warning("%s", listed(what, names))
-    return [*(reader.pairs[name] for name in sorted(reader.pairs)), *left_out(reader.left_out)]
+    return [*(reader.pairs[name] for name in sorted(reader.pairs)), *left_out(reader.left_out), *reader.problems.broken]
 
 
 def _candidates(task: Json) -> tuple[list[Json], bool]:

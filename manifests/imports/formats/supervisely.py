@@ -1,4 +1,4 @@
-"""A Supervisely project -> trusted pairs: bitmaps and polygons of the person's classes, united into one mask.
+"""A Supervisely project -> trusted pairs: bitmaps, alpha masks and polygons of the person's classes in one mask.
 
     meta.json
     DATASET/ann/NAME.jpg.json
@@ -23,6 +23,7 @@ import numpy as np
 
 from manifests.errors import UserError, lines_on
 from manifests.imports.archive import MAX_FILE_BYTES, Tree, open_tree
+from manifests.imports.categories import chosen_labels
 from manifests.imports.drawn_person import outline_fault, person_reader
 from manifests.imports.ground_truth import LeftOut, TrustedPair, left_out
 from manifests.imports.safe_paths import composed
@@ -80,44 +81,47 @@ def read_supervisely(annotations: Path, images: Path | None, category: str) -> l
 
 
 def draw_objects(annotation: Json, titles: frozenset[str]) -> Pixels:
-    """An annotation's objects of these classes -> uint8 (H, W) of 0 and 255; ValueError for objects without an area."""
+    """An annotation's objects of these classes -> uint8 (H, W); ValueError for objects without an area."""
     height, width = _size(annotation)
-    person = np.zeros((height, width), bool)
+    person = np.zeros((height, width), np.uint8)
     for thing in _objects(annotation, titles):
         shape = thing.get("geometryType", "bitmap" if thing.get("bitmap") else "polygon")  # old exports have no type
-        if shape == "bitmap":
-            _draw_bitmap(person, thing.get("bitmap"))
+        if shape in ("bitmap", "alpha_mask"):
+            _draw_bitmap(person, thing.get("bitmap"), is_soft=shape == "alpha_mask")
         elif shape in ("polygon", "multipolygon"):
             for part in thing.get("parts", []) if shape == "multipolygon" else [thing.get("points")]:
-                person |= _polygon(part, height, width)
+                person[_polygon(part, height, width)] = PERSON
         else:
             raise ValueError(f"a {shape} of the class {thing['classTitle']}, which is no mask")
-    return np.where(person, PERSON, 0).astype(np.uint8)
+    return person
 
 
-def decode_bitmap(text: str) -> Mask:
-    """The text of a bitmap's `data` (base64 of zlib of a PNG) -> bool (H, W); ValueError for anything else.
+def decode_bitmap(text: str) -> Pixels:
+    """The text of a bitmap's `data` (base64 of zlib of a PNG) -> opacity uint8 (H, W); ValueError for anything else.
 
-    Person are pixels that aren't transparent, or, in a PNG without transparency, that aren't 0.
+    In a PNG without transparency the grey levels are the opacity.
     """
     try:
         data = zlib.decompressobj().decompress(base64.b64decode(text, validate=True), MAX_FILE_BYTES)
-        return mask_alpha(data, "it", required=False) > 0
+        return mask_alpha(data, "it", required=False)
     except (binascii.Error, zlib.error, UserError) as error:
         raise ValueError(f"a bitmap that can't be read ({error})") from error
 
 
-def _draw_bitmap(person: Mask, bitmap: Json) -> None:
+def _draw_bitmap(person: Pixels, bitmap: Json, *, is_soft: bool) -> None:
+    """Draw into `person`: a bitmap's opacity where it is soft, else every pixel that isn't transparent."""
     origin = bitmap.get("origin") if isinstance(bitmap, dict) else None
     if not isinstance(origin, list) or [type(number) for number in origin] != [int, int]:
         raise ValueError("a bitmap without an origin")
     if not isinstance(bitmap.get("data"), str):
         raise ValueError("a bitmap without data")
-    part = decode_bitmap(bitmap["data"])
+    opacity = decode_bitmap(bitmap["data"])
+    part = opacity if is_soft else np.where(opacity > 0, PERSON, 0).astype(np.uint8)
     (x, y), (height, width) = origin, part.shape
     if x < 0 or y < 0 or y + height > person.shape[0] or x + width > person.shape[1]:
         raise ValueError(f"a bitmap of {width}x{height} at {x},{y}, which leaves the image")
-    person[y : y + height, x : x + width] |= part
+    area = person[y : y + height, x : x + width]
+    np.maximum(area, part, out=area)
 
 
 def _polygon(points: Json, height: int, width: int) -> Mask:
@@ -171,15 +175,7 @@ def _titles(meta: Json, category: str, annotations: Path) -> frozenset[str]:
     """The classes' titles that `category` names, in lower case; UserError for one that the project doesn't have."""
     classes = meta.get("classes")
     known = [str(each.get("title")) for each in classes if isinstance(each, dict)] if isinstance(classes, list) else []
-    lower = {title.lower() for title in known}
-    wanted = [category] if category.lower() in lower else [part.strip() for part in category.split(",")]
-    missing = [title for title in wanted if title.lower() not in lower]
-    if missing:
-        raise UserError(
-            f"expected the class {', '.join(missing)} in meta.json of {annotations}, found "
-            f"{', '.join(sorted(known)) or 'none'}; pass --category NAME, or several with commas between"
-        )
-    return frozenset(title.lower() for title in wanted)
+    return chosen_labels(category, known, f"meta.json of {annotations}", what="class")
 
 
 def _objects(annotation: Json, titles: frozenset[str]) -> list[dict[str, Json]]:

@@ -306,10 +306,14 @@ def no_corners(region: dict[str, Any]) -> None:
     ],
 )
 def test_a_broken_region_is_one_clear_line(
-    tasks: Tasks, damage: Callable[[dict[str, Any]], None], message: str
+    tasks: Tasks, damage: Callable[[dict[str, Any]], None], message: str, tmp_path: Path
 ) -> None:
     damage(tasks.content[0]["annotations"][0]["result"][0])
-    assert message in refusal(tasks.read)
+    entries = tasks.read_all()
+    assert message in refusal(take, tmp_path, entries)
+    done = take(tmp_path, entries, skip_broken=True)
+    assert (done.rows_added, done.unusable) == (1, 1)
+    assert message in done.skipped[0]
 
 
 def test_all_that_is_wrong_is_named_at_once(tasks: Tasks, tmp_path: Path) -> None:

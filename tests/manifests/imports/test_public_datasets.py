@@ -130,7 +130,7 @@ def test_the_bitmap_of_superviselys_own_documentation_is_read() -> None:
         "eJzrDPBz5+WS4mJgYOD19HAJAtLMIMwIInOeqf8BUmwBPi"
         "GuQPr///9Lb86/C2QxlgT5BTM4PLuRBuTwebo4hlTMSa44cOHAB6DqY0yORgq8YkAZBk9XP5d1TglNANAFGzA="
     )
-    assert decode_bitmap(text).astype(int).tolist() == [[1, 1, 1], [1, 0, 0], [1, 1, 1]]
+    assert decode_bitmap(text).astype(int).tolist() == [[255, 255, 255], [255, 0, 0], [255, 255, 255]]
 
 
 @pytest.mark.parametrize("mode", ["P", "RGBA", "L"])
