@@ -9,7 +9,7 @@
     samples/     pixels -> one row; near-duplicates and splits
     decisions/   the decision log, and how it becomes the next version
     versions/    diff, merge, restore, select
-    upkeep/      verify, stats, gc
+    upkeep/      verify, stats, gc, forget
     imports/     other tools' annotations -> trusted rows
     exports/     a version in the layout of another tool
     report/      `stats --report`: one page of plots and tables

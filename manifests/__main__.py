@@ -15,6 +15,7 @@ COMMANDS = {  # name -> its module in manifests.cli, loaded when the command is 
     "diff": ("diff", "Changes between two versions: rows added, removed, re-decided, re-labelled."),
     "verify": ("verify", "Check the schema, every blob's digest and size, and that no near-duplicates cross splits."),
     "gc": ("gc", "Count blobs that no version, finished shard or decision names; --delete deletes them."),
+    "forget": ("forget", "Delete the pixels of source images or samples for good, and keep them from coming back."),
     "select": ("select", "Write the accepted rows that a policy selects, as a version under selections/."),
     "accept": (
         "accept",

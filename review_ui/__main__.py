@@ -18,6 +18,7 @@ from manifests.decisions.audit import AuditedPart
 from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.errors import UserError
 from manifests.files.blobs import BlobStore
+from manifests.files.tombstones import Tombstones
 from manifests.store.manifest import Manifest
 from manifests.web.address import is_loopback, listen, port, url_of
 from review_ui.auth import command
@@ -109,11 +110,11 @@ def _bring_gold(session: ReviewSession, manifest: Manifest, log: DecisionLog, op
 
     try:
         prepare_gold(manifest, BlobStore(manifest.data_root), log, count=options.gold, seed=GOLD_SEED)
-        gold = GoldSamples.load(log)
+        gold, forgotten = GoldSamples.load(log), Tombstones.read(manifest.data_root).samples
     except (UserError, OSError) as error:
         logger.warning("no gold samples are mixed in: %s", error)
         return
-    session.use_gold(gold)
+    session.use_gold(gold, forgotten)
     if not gold and options.gold_rate:  # without the option, having none is normal
         logger.warning("no gold samples are mixed in: the version has no usable ground_truth rows")
 

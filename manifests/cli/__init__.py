@@ -7,6 +7,7 @@ arguments.py    how a command ends, where warnings go, shared options
 converters.py   types of arguments
 diff.py         `diff A B`
 exporting.py    `export FORMAT OUTPUT V`
+forget.py       `forget`
 gc.py           `gc`
 importing.py    `import`
 lineage_log.py  the decision log of a lineage

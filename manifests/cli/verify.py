@@ -5,12 +5,15 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import pyarrow.compute as pc
+
 from manifests.cli.arguments import add_database_url, add_version, version_of
 from manifests.cli.lineage_log import lineage_log
 from manifests.decisions.database import describe, integrity_problems
 from manifests.decisions.log import existing_log
 from manifests.errors import UserError
 from manifests.files.storage import is_remote
+from manifests.files.tombstones import Tombstones
 from manifests.store.manifest import Manifest, ManifestStore
 from manifests.upkeep.garbage import find_garbage
 from manifests.upkeep.verify import verify
@@ -35,7 +38,9 @@ def run(options: argparse.Namespace) -> None:
         print(problem)
     if problems:
         raise UserError(f"expected {manifest.path} to be sound, found {len(problems)} problem(s), listed above")
-    print(f"{manifest.path}: {manifest.counts['rows']} rows, every blob present and unaltered")
+    forgotten = pc.sum(Tombstones.read(manifest.data_root).of_samples(manifest.read(["sample_id"]))).as_py()
+    but = f" but of {forgotten} forgotten sample(s)" if forgotten else ""
+    print(f"{manifest.path}: {manifest.counts['rows']} rows, every blob present and unaltered{but}")
 
 
 def _log_problems(database_url: str | None, manifest: Manifest) -> list[str]:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from manifests.errors import UserError
 from manifests.files.blobs import BlobStore
+from manifests.files.tombstones import Tombstones
 from manifests.pixels.masks import PERSON, PERSON_LEVEL, Mask, decode_mask, encode_mask
 from manifests.progress import progress
 from manifests.samples.sample import Row
@@ -126,8 +127,9 @@ class ExportRows:
 
 
 def choose_rows(manifest: Manifest, *, split: SplitOrAll = "all", status: StatusOrAll = "accepted") -> ExportRows:
-    """The rows of one split and status; UserError when there are none."""
+    """The rows of one split and status, without forgotten samples; UserError when there are none."""
     table = manifest.read([*METADATA_COLUMNS, *_PIXEL_COLUMNS])
+    table = Tombstones.read(manifest.data_root).leave_out(table, str(manifest.path))
     if status != "all":
         table = table.filter(pc.field("status") == status)
     if split != "all":

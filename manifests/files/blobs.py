@@ -18,6 +18,7 @@ from manifests.errors import UserError
 from manifests.files.atomic import link_replace, make_directory, sync, write_replace
 from manifests.files.reading import regular_bytes
 from manifests.files.storage import is_remote
+from manifests.files.tombstones import Tombstones
 
 BLOB_SUFFIXES = (".jpg", ".png")
 LOCK = "blobs/.lock"  # under the data root; empty
@@ -116,7 +117,10 @@ class BlobStore:
                 raise _source_error(path, f"found that it can't be read ({error.strerror})") from error
             if not isinstance(error, FileNotFoundError):
                 raise
-            raise BlobError(f"expected the blob {path}, found nothing; restore it or pass the right --data") from error
+            found = "found nothing; restore it or pass the right --data"
+            if sha256 in Tombstones.read(self.root).blobs:
+                found = "found that it was forgotten; use a later version"
+            raise BlobError(f"expected the blob {path}, {found}") from error
         digest = sha256_hex(data)
         if digest != sha256 and path.is_symlink():
             raise _source_error(path, f"found that it has changed since (SHA-256 {digest})")

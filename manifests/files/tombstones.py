@@ -7,20 +7,26 @@ and `uris` (SHA-256 of their URIs).
 
 import hashlib
 import json
+import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from itertools import count
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from manifests.errors import UserError
+from manifests.errors import UserError, listed
 from manifests.files.atomic import write_exclusive
 
+logger = logging.getLogger(__name__)
+
 DIRECTORY = "forgotten"
-FORGOTTEN = "forgotten"  # the reason of a skipped image
+FORGOTTEN = "forgotten before"  # the reason of a skipped image
+
+Row = TypeVar("Row", bound=Mapping[str, Any])
 
 _FILE_NAME = re.compile(r"([1-9]\d*)\.json")
 
@@ -47,17 +53,40 @@ class Tombstones:
         """Whether a source image, by its URI or by the digest of its bytes, was forgotten."""
         return sha256 in self.sources or (bool(self.uris) and uri_digest(uri) in self.uris)
 
-    def covers(self, row: dict[str, str]) -> bool:
-        """Whether the row of a sample is forgotten, or that of another crop of a forgotten source image."""
+    def covers(self, row: Mapping[str, Any]) -> bool:
+        """Whether the row is of a forgotten sample, or of another crop of a forgotten source image."""
         return (
             row["sample_id"] in self.samples
             or row["image_sha256"] in self.blobs
             or self.covers_source(row["source_uri"], row["source_sha256"])
         )
 
+    def keep(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """The rows that are not covered; a warning names the others by their source image."""
+        forgotten = []
+        for row in rows:
+            if self and self.covers(row):
+                forgotten.append(row["source_uri"])
+            else:
+                yield row
+        if forgotten:
+            logger.warning("%s", listed("forgotten sample(s) left out", forgotten))
+
     def of_samples(self, table: pa.Table) -> pa.ChunkedArray:
         """Which rows of `table`, which has the column sample_id, are of forgotten samples."""
         return pc.is_in(table["sample_id"], value_set=pa.array(self.samples, pa.string()))
+
+    def leave_out(self, table: pa.Table, whose: str) -> pa.Table:
+        """The rows of `table` but for forgotten samples; a warning names those, as rows of `whose`."""
+        return table.filter(pc.invert(self.named(table, whose))) if self.samples else table
+
+    def named(self, table: pa.Table, whose: str) -> pa.ChunkedArray:
+        """`of_samples`, with a warning that names them as rows of `whose`."""
+        forgotten = self.of_samples(table)
+        if pc.any(forgotten).as_py():
+            ids = table["sample_id"].filter(forgotten).to_pylist()
+            logger.warning("%s: %s", whose, listed("forgotten sample(s) left out", ids))
+        return forgotten
 
     def __sub__(self, other: "Tombstones") -> "Tombstones":
         return Tombstones(**{name: getattr(self, name) - getattr(other, name) for name in _NAMES})

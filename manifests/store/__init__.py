@@ -3,7 +3,7 @@
 hexdigits.py      columns of hex digits, checked and compared as numbers
 manifest.py       immutable versions `v<N>.parquet`, committed exclusively; `CommitConflict`
 row_groups.py     a version's rows in its file, written and read a row group at a time
-row_patch.py      the changes of one operation: new values in some cells, and added rows
+row_patch.py      the changes of one operation: new values in some cells, dropped rows, added rows
 schema.py         the columns of a manifest
 table_rules.py    rules across rows: no sample_id twice, no near-duplicate group in two splits
 training_rows.py  the accepted rows of a version, for fitting and evaluation

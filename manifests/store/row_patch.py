@@ -1,4 +1,4 @@
-"""The patch of one operation: new values for some cells of some rows, and rows added at the end.
+"""The patch of one operation: new values for some cells of some rows, rows dropped, and rows added at the end.
 
 It is small beside a version of millions of rows, which is copied part by part with these changes.
 """
@@ -17,11 +17,15 @@ Places = npt.NDArray[np.int64]  # numbers of rows in a version, ascending
 
 @dataclass(frozen=True)
 class RowPatch:
-    """Row i of `cells` holds the new values of row `places[i]`, in the columns that `cells` has."""
+    """Row i of `cells` holds the new values of row `places[i]`, in the columns that `cells` has.
+
+    `dropped` are the numbers of rows that the next version lacks.
+    """
 
     added: pa.Table = field(default_factory=SCHEMA.empty_table)
     places: Places = field(default_factory=lambda: np.empty(0, np.int64))
     cells: pa.Table | None = None
+    dropped: Places = field(default_factory=lambda: np.empty(0, np.int64))
 
 
 def changed(parts: Iterable[pa.Table], changes: RowPatch) -> Iterator[pa.Table]:
@@ -32,7 +36,7 @@ def changed(parts: Iterable[pa.Table], changes: RowPatch) -> Iterator[pa.Table]:
         if changes.cells is not None and begin < end:
             cells = changes.cells.slice(begin, end - begin)
             part = _replaced(part, changes.places[begin:end] - first, cells)
-        yield part
+        yield _kept(part, changes.dropped, first)
         first += part.num_rows
     yield changes.added
 
@@ -50,6 +54,16 @@ def in_parts(tables: Iterable[pa.Table], rows: int) -> Iterator[pa.Table]:
                 waiting = []
     if waiting:
         yield pa.concat_tables(waiting)
+
+
+def _kept(part: pa.Table, dropped: Places, first: int) -> pa.Table:
+    """The rows of `part`, whose first one has the number `first`, that are not dropped."""
+    here = dropped[slice(*np.searchsorted(dropped, [first, first + part.num_rows]))] - first
+    if not len(here):
+        return part
+    kept = np.ones(part.num_rows, bool)
+    kept[here] = False
+    return part.filter(pa.array(kept))
 
 
 def _replaced(part: pa.Table, places: Places, cells: pa.Table) -> pa.Table:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from manifests.errors import UserError
+from manifests.files.tombstones import Tombstones
 from manifests.store.hexdigits import ascending, id_numbers
 from manifests.store.manifest import Manifest
 from manifests.store.schema import Split
@@ -66,11 +67,12 @@ class AcceptedRows(Sequence[AcceptedRow]):
 def accepted_rows(manifest: Manifest, split: SplitOrAll, *, trusted: bool = False) -> AcceptedRows:
     """The accepted rows of one split, or of all, in the order of their sample ids.
 
-    `trusted` leaves out those whose mask a teacher made: a teacher isn't evaluated on its own masks.
+    `trusted` leaves out those whose mask a teacher made: a teacher isn't evaluated on its own masks. Forgotten samples
+    are left out with a warning.
     """
     needed = ["sample_id", *AcceptedRow.__slots__, *(["origin"] if trusted else [])]
     only = {"status": "accepted"} | ({} if split == "all" else {"split": split})
-    table = manifest.read(needed, only=only)
+    table = Tombstones.read(manifest.data_root).leave_out(manifest.read(needed, only=only), str(manifest.path))
     if trusted:
         table = table.filter(pc.field("origin") != "teacher")
     ids = id_numbers(table["sample_id"])

@@ -1,5 +1,6 @@
-"""Upkeep of a dataset: check and count versions, delete unused blobs.
+"""Upkeep of a dataset: check and count versions, delete unused blobs, forget samples.
 
+forget.py   deletes the pixels of samples for good
 garbage.py  finds and deletes blobs that nothing names
 stats.py    statistics of a version, as numbers and text tables
 verify.py   checks a version's schema, blobs and splits

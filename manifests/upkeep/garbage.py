@@ -76,7 +76,7 @@ def find_garbage(manifests: Path, data_root: Path, *, log: DecisionLog | None, n
     blobs: then this is another dataset's data root.
     """
     blobs = _list_blobs(data_root)  # before the names are read: versions committed meanwhile count
-    versions = _parquet_files(manifests)
+    versions = parquet_files(manifests)
     if not versions:
         raise UserError(f"expected versions in {manifests}, found none; pass the right --manifests")
     newest_first = sorted(versions, key=lambda path: path.stat().st_mtime, reverse=True)  # the newest names most
@@ -86,7 +86,7 @@ def find_garbage(manifests: Path, data_root: Path, *, log: DecisionLog | None, n
             f"expected blobs of the versions in {manifests} under {data_root}, found {blobs.num_rows} blob(s) and none "
             "that they name; pass the --data and --manifests that belong together"
         )
-    unnamed = _without(unnamed, chain.from_iterable(map(_digests_in, _parquet_files(data_root / "shards"))))
+    unnamed = _without(unnamed, chain.from_iterable(map(_digests_in, parquet_files(data_root / "shards"))))
     if log is not None:
         unnamed = _without(unnamed, _logged_digests(log))
     garbage = _by_age(blobs.num_rows, list(_orphans(unnamed, data_root)), now)
@@ -113,6 +113,20 @@ def delete_garbage(garbage: Garbage, data_root: Path) -> list[Orphan]:
             "deleted; run gc on the host that holds the files"
         ) from error
     return deleted
+
+
+def orphan_at(path: Path) -> Orphan | None:
+    """The file or link as it is now; None without one."""
+    try:
+        stat = path.lstat()
+    except FileNotFoundError:
+        return None
+    return Orphan(path, stat.st_size if stat.st_nlink == 1 else 0, _modified_at(stat))
+
+
+def parquet_files(directory: Path) -> list[Path]:
+    """Parquet files in a directory and below it, without unfinished ones."""
+    return [path for path in directory.rglob("*.parquet") if not path.name.startswith(TEMPORARY_PREFIX)]
 
 
 def storage_clock(data_root: Path) -> float:
@@ -150,11 +164,6 @@ def _list_blobs(data_root: Path) -> pa.Table:
 def _is_blob(entry: os.DirEntry[str], directory: str) -> bool:
     fits = entry.name.startswith(directory) and _BLOB_NAME.fullmatch(entry.name)
     return bool(fits) and (entry.is_symlink() or entry.is_file())
-
-
-def _parquet_files(directory: Path) -> list[Path]:
-    """Parquet files in a directory and below it, without unfinished ones."""
-    return [path for path in directory.rglob("*.parquet") if not path.name.startswith(TEMPORARY_PREFIX)]
 
 
 def _digests_in(path: Path) -> Iterator[pa.ChunkedArray]:
@@ -211,12 +220,9 @@ def _keys(digests: pa.ChunkedArray) -> Numbers:
 
 def _orphans(unnamed: pa.Table, data_root: Path) -> Iterator[Orphan]:
     for name in unnamed["name"].to_pylist():
-        path = data_root / "blobs" / name[:2] / name
-        try:
-            stat = path.lstat()
-        except FileNotFoundError:  # another `gc` was faster
-            continue
-        yield Orphan(path, stat.st_size if stat.st_nlink == 1 else 0, _modified_at(stat))
+        orphan = orphan_at(data_root / "blobs" / name[:2] / name)
+        if orphan is not None:  # another `gc` was faster
+            yield orphan
 
 
 def _leftovers(manifests: Path, data_root: Path, now: float) -> Iterator[Orphan]:
@@ -224,12 +230,9 @@ def _leftovers(manifests: Path, data_root: Path, now: float) -> Iterator[Orphan]
     name = f"{TEMPORARY_PREFIX}*"
     shards, blobs = data_root / "shards", data_root / "blobs"
     for path in chain(manifests.rglob(name), data_root.glob(name), shards.rglob(name), blobs.glob(f"??/{name}")):
-        try:
-            stat = path.lstat()
-        except FileNotFoundError:  # its writer has just ended
-            continue
-        if now - stat.st_mtime >= MIN_AGE_SECONDS and not path.is_dir():
-            yield Orphan(path, stat.st_size if stat.st_nlink == 1 else 0, _modified_at(stat))
+        orphan = orphan_at(path)  # None when its writer has just ended
+        if orphan is not None and now - orphan.modified_at >= MIN_AGE_SECONDS and not path.is_dir():
+            yield orphan
 
 
 def _modified_at(stat: os.stat_result) -> float:

@@ -4,6 +4,7 @@ Blobs are checked in threads. A blob with the right digest has the committed byt
 at the speed of the hash; `decode` decodes its pixels as well.
 """
 
+import os
 import struct
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ import pyarrow.compute as pc
 
 from manifests.errors import UserError
 from manifests.files.blobs import BLOB_SUFFIXES, BlobError, BlobStore, blob_path, is_linked, sha256_hex
+from manifests.files.tombstones import Tombstones
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.images import MAX_MEGAPIXELS, MIN_SIDE_PX, UnusableImage, decode_image
 from manifests.pixels.masks import decode_mask
@@ -45,6 +47,8 @@ _Size = tuple[int, int]  # (H, W)
 
 def verify(manifest: Manifest, *, decode: bool = False) -> list[str]:
     """The problems of a version, one line each; [] for a sound one. Reads every blob, in threads.
+
+    A forgotten sample has no pixels; an image of one that is still there is a problem.
 
     The schema's violations come first, then near-duplicates in two splits, then the problems of blobs in the order of
     the rows.
@@ -100,8 +104,17 @@ class _LookAlikes:
 
 
 def _blob_problems(manifest: Manifest, blobs: BlobStore, decode: bool) -> Iterator[str]:
+    tombstones = Tombstones.read(blobs.root)
+
     def check(rows: pa.RecordBatch) -> list[list[str]]:
-        return [list(_problems_of(row, blobs, decode)) for row in rows.to_pylist()]
+        return [
+            list(
+                _forgotten_problems(row, blobs, tombstones)
+                if row["sample_id"] in tombstones.samples
+                else _problems_of(row, blobs, decode)
+            )
+            for row in rows.to_pylist()
+        ]
 
     def check_all() -> Iterator[list[str]]:
         with ThreadPoolExecutor() as executor:
@@ -135,6 +148,15 @@ def _problems_of(row: dict[str, Any], blobs: BlobStore, decode: bool) -> Iterato
         else:
             if decoded_size != size:
                 yield f"sample {row['sample_id']}, {kind}: expected {size} (H, W), found {decoded_size} in {path}"
+
+
+def _forgotten_problems(row: dict[str, Any], blobs: BlobStore, tombstones: Tombstones) -> Iterator[str]:
+    """A line on the image of a forgotten sample that is still there, or there again."""
+    if row["image_sha256"] in tombstones.blobs and os.path.lexists(blobs.path(row["image"])):
+        yield (
+            f"sample {row['sample_id']}: expected no image, as it was forgotten, found {row['image']}; run python -m "
+            f"manifests forget --sample-id {row['sample_id']} again"
+        )
 
 
 def _files_of(row: dict[str, Any]) -> Iterator[tuple[str, str, str]]:

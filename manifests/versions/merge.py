@@ -12,6 +12,8 @@ the joined lineages (merged_splits.py), and `added_in`.
   changed it. `prefer` settles conflicts: `ours`, `theirs`, or `newest`, the one with the later verdict (a verdict is
   newer than none; of equals ours). Without `prefer` a merge with conflicts writes nothing.
 
+A sample that was forgotten on either side is left out, with a warning.
+
 Blobs are copied first, each checked against its digest and written whole; then the version is committed. A failed merge
 leaves at most blobs that `gc` collects.
 
@@ -36,6 +38,7 @@ from manifests.decisions.log import DecisionLog
 from manifests.decisions.log_parts import MERGE_LINEAGE, finish_interrupted, merged_verdicts, part_to_write
 from manifests.errors import UserError
 from manifests.files.blobs import BLOB_SUFFIXES, BlobError, BlobStore
+from manifests.files.tombstones import Tombstones
 from manifests.progress import progress
 from manifests.samples.sample import Row
 from manifests.store.manifest import Manifest, ManifestStore
@@ -116,7 +119,7 @@ def merge(
         finish_interrupted(store, log)
     latest = store.open()
     root = data_root or latest.data_root
-    ours, theirs = latest.read(), other.read()
+    ours, theirs = latest.read(), _not_forgotten(other, root)
     validate(theirs)
     plan = plan_merge(ours, theirs, ancestor.read(["sample_id", "mask_sha256", "status"]) if ancestor else None, prefer)
     if plan.conflicts and prefer is None:
@@ -196,6 +199,17 @@ def merged_rows(
         moves(theirs["split"].take(pa.array(plan.added)), after.slice(ours.num_rows)),
     )
     return rows.combine_chunks(), moved
+
+
+def _not_forgotten(other: Manifest, root: Path) -> pa.Table:
+    """The rows of `other` but for those that were forgotten there, or here under the data root `root`."""
+    rows = Tombstones.read(other.data_root).leave_out(other.read(), str(other.path))
+    here = Tombstones.read(root)
+    if not here:
+        return rows
+    columns = rows.select(["sample_id", "source_uri", "source_sha256", "image_sha256"]).to_pylist()
+    ids = frozenset(row["sample_id"] for row in columns if here.covers(row))
+    return Tombstones(samples=ids).leave_out(rows, f"{other.path}, forgotten here")
 
 
 def copy_blobs(source: BlobStore, target: BlobStore, rows: pa.Table, *, whose: str) -> None:

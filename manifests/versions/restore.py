@@ -17,6 +17,7 @@ from manifests.decisions.log import DecisionLog
 from manifests.decisions.log_parts import RESTORE, finish_interrupted, part_to_write, votes_since
 from manifests.errors import UserError, listed
 from manifests.files.blobs import BlobStore, blob_path
+from manifests.files.tombstones import Tombstones
 from manifests.progress import progress
 from manifests.store.manifest import Manifest, ManifestStore
 from manifests.versions.diff import Diff, diff
@@ -34,7 +35,7 @@ class Restored:
 def restore(
     store: ManifestStore, old: Manifest, log: DecisionLog | None = None, *, take_back: bool = False
 ) -> Restored:
-    """Commit the rows of `old`, a version of `store`, as the next version.
+    """Commit the rows of `old`, a version of `store`, as the next version, without forgotten samples.
 
     UserError when `old` isn't a version of this store, when the latest version has the same rows, or when blobs are
     missing. CommitConflict when another writer commits meanwhile, since its changes would be undone unseen.
@@ -46,7 +47,8 @@ def restore(
         )
     if log:
         finish_interrupted(store, log)
-    latest, rows = store.open(), old.read()
+    latest = store.open()
+    rows = Tombstones.read(old.data_root).leave_out(old.read(), str(old.path))
     if latest.read().equals(rows):
         store.sync()
         raise UserError(

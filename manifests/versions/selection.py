@@ -37,6 +37,7 @@ import pyarrow.compute as pc
 
 from manifests.decisions.decision import reasons_of
 from manifests.errors import UserError
+from manifests.files.tombstones import Tombstones
 from manifests.store.manifest import Manifest, ManifestStore
 from manifests.store.schema import Origin
 from manifests.store.version_spec import SELECTIONS
@@ -127,7 +128,8 @@ def commit_selection(store: ManifestStore, base: Manifest, policy: SelectionPoli
             "rename the policy's file"
         )
     columns = base.read(_RULED)
-    selection = select(columns.append_column("place", pa.array(np.arange(columns.num_rows))), policy)
+    columns = columns.append_column("place", pa.array(np.arange(columns.num_rows)))
+    selection = select(Tombstones.read(base.data_root).leave_out(columns, str(base.path)), policy)
     if not selection.rows.num_rows:
         reasons = ", ".join(f"{key} leaves out {count}" for key, count in selection.left_out.items())
         raise UserError(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from manifests.errors import UserError
+from manifests.files.tombstones import Tombstones
 from manifests.samples.sample import JOINED_COLUMNS, AddedRows, add_rows
 from manifests.store.manifest import Manifest, ManifestStore
 from manifests.store.row_patch import RowPatch
@@ -59,7 +60,8 @@ def commit_shards(
 
     def change(base: Manifest | None, version: int) -> RowPatch | None:
         nonlocal added
-        added = add_rows(read_rows(results), base.parts(JOINED_COLUMNS) if base else (), version=version)
+        rows = Tombstones.read(data_root).keep(read_rows(results))  # of shards finished before
+        added = add_rows(rows, base.parts(JOINED_COLUMNS) if base else (), version=version)
         return added.patch
 
     counts = {"samples": samples, "quarantined": len(quarantined)}

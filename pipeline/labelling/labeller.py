@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Generic
 
 from manifests.files.blobs import BlobStore, sha256_hex
+from manifests.files.tombstones import FORGOTTEN, Tombstones
 from manifests.pixels.images import UnusableImage, decode_image
 from manifests.pixels.masks import mask_from_prob
 from pipeline.faces.face import FaceDetector
@@ -43,10 +44,12 @@ class Labeller(Generic[Item]):
         self._detector = detector
         self._teacher = teacher
         self._blobs = blobs
+        self._tombstones = Tombstones.read(blobs.root)
 
     def read(self, item: Item) -> Opened[Item] | QuarantineRow:
-        """Read the image's bytes."""
+        """Read the image's bytes, unless its URI was forgotten."""
         try:
+            self._require_not_forgotten(item)
             return Opened(item, item.read())
         except Unusable as error:
             return self._work.quarantined(item, error, None)
@@ -57,6 +60,7 @@ class Labeller(Generic[Item]):
             return opened
         sha256 = sha256_hex(opened.data)
         try:
+            self._require_not_forgotten(opened.item, sha256)
             candidates = self._work.candidates(opened.item, decode_image(opened.data), self._detector)
         except (UnusableImage, Unusable) as error:
             return self._work.quarantined(opened.item, error, sha256)
@@ -90,3 +94,8 @@ class Labeller(Generic[Item]):
             self._work.row(item.item, item.sha256, candidate, self._teacher, self._blobs)
             for candidate in item.candidates
         ]
+
+    def _require_not_forgotten(self, item: Item, sha256: str | None = None) -> None:
+        """Unusable for a source image that was forgotten."""
+        if self._tombstones.covers_source(item.uri, sha256):
+            raise Unusable(FORGOTTEN, "python -m manifests forget deleted it from this dataset")

@@ -18,6 +18,7 @@ from manifests.decisions.policy import MaskVerdict
 from manifests.decisions.publish import verdict_columns
 from manifests.errors import UserError
 from manifests.files.blobs import BlobError, BlobStore
+from manifests.files.tombstones import Tombstones
 from manifests.pixels.geometry import Box, Pixels
 from manifests.pixels.images import UnusableImage
 from manifests.pixels.masks import PERSON_LEVEL, encode_mask
@@ -204,6 +205,7 @@ def commit_relabelled(
     quarantined = read_quarantine(results)
     table_path = str(write_quarantine_table(quarantined, results, data_root)) if quarantined else None
     masks = pa.concat_tables(read_tables(results)).combine_chunks()
+    masks = Tombstones.read(data_root).leave_out(masks, "finished shards")
     if masks.num_rows == 0:
         raise UserError(
             f"expected to relabel at least one of {len(quarantined)} {status} sample(s), found none that can be; "

@@ -35,6 +35,7 @@ class GoldMix:
 
     def __init__(self, rates: Rates, rng: random.Random) -> None:
         self.gold: Mapping[MaskKey, GoldSample] = {}
+        self.forgotten: Collection[str] = frozenset()  # ids of samples without pixels
         self.rates = rates
         self._rng = rng
 
@@ -48,7 +49,7 @@ class GoldMix:
     def choose_gold(self, seen: Collection[MaskKey], preferred: Collection[str] = ()) -> GoldSample | None:
         """A gold sample whose image the reviewer has not judged yet, with any mask; `preferred` sample_ids first."""
         seen_images = {sample_id for sample_id, _ in seen}
-        unseen = [key for key in self.gold if key[0] not in seen_images]
+        unseen = [key for key in self.gold if key[0] not in seen_images and key[0] not in self.forgotten]
         unseen = [key for key in unseen if key[0] in preferred] or unseen
         return self.gold[self._rng.choice(unseen)] if unseen else None
 

@@ -1,9 +1,9 @@
 """The review queue: the samples of one version that people judge, the most doubtful first.
 
-Rows of origin ground_truth are trusted and never in it. The order is by bands of doubt a tenth wide, so that a
-reviewer never gets a long row of masks that all look alike; within a band it is that of the sample_ids, which are
-digests: as good as random, and the same on every server. Rows without doubt come last, samples put off
-(skipped) after all others, in the order of the skips.
+Rows of origin ground_truth are trusted and never in it, nor are forgotten samples. The order is by bands of doubt a
+tenth wide, so that a reviewer never gets a long row of masks that all look alike; within a band it is that of the
+sample_ids, which are digests: as good as random, and the same on every server. Rows without doubt come last, samples
+put off (skipped) after all others, in the order of the skips.
 
 Samples with two masks to choose from come first, those whose masks differ most before the others: in bands of IoU a
 hundredth wide.
@@ -27,6 +27,7 @@ import pyarrow.compute as pc
 from manifests.decisions.audit import AuditedPart, audit_order
 from manifests.decisions.decision import MaskKey
 from manifests.decisions.pairs import PAIR_COLUMNS, waits_for_choice
+from manifests.files.tombstones import Tombstones
 from manifests.store.manifest import Manifest
 
 BANDS = 10  # of doubt
@@ -72,6 +73,9 @@ class ReviewQueue:
     def __init__(self, manifest: Manifest, *, votes: int = 1, audit: AuditedPart | None = None) -> None:
         self._table = _with_pairs_that_wait(manifest.read(_COLUMNS))
         reviewed = ~_equals(self._table["origin"], "ground_truth")
+        tombstones = Tombstones.read(manifest.data_root)
+        if tombstones.samples:
+            reviewed &= ~_flags(tombstones.named(self._table, str(manifest.path)))
         judged = np.flatnonzero(reviewed & self._in_part(audit) if audit else reviewed)
         ids = short_ids(self._table["sample_id"])[judged]
         order = self._audit_order(judged, audit) if audit else np.lexsort((ids, -_ranks(self._table)[judged]))

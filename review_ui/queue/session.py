@@ -8,7 +8,7 @@ All methods may be called from several threads; `publish` loads the version it m
 
 import random
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 
@@ -168,9 +168,10 @@ class ReviewSession:
         """The gold samples in the mix."""
         return self._mix.gold
 
-    def use_gold(self, gold: Mapping[MaskKey, GoldSample]) -> None:
-        """GoldMix these gold samples into the work from now on."""
+    def use_gold(self, gold: Mapping[MaskKey, GoldSample], forgotten: Collection[str] = ()) -> None:
+        """Mix these gold samples into the work from now on, without the `forgotten` sample ids."""
         self._mix.gold = gold
+        self._mix.forgotten = forgotten
 
     def second_look(self) -> int:
         """Number of samples on which reviewers disagree, or that one flagged."""
