@@ -10,57 +10,38 @@ from manifests.store.training_rows import SPLITS
 from trainer.models import MODELS, PREFIX
 from trainer.weights.checkpoint_files import STARTER, STARTER_PATH, checkpoint_path
 
-PARTS = ("training", "latency", "profile", "table3")
-OF_FITS = ("manifest", "on", "split", "seeds", "recipe")
-OPTIONS = {  # of one part only
-    "latency": ("checkpoint", "rival"),
-    "table3": ("models", "output", "fit", *OF_FITS),
+TABLES = ("table1", "table3", "table4", "table5", "table6")
+PARTS = ("training", "latency", "profile", *TABLES)
+FITTED = ("table3", "table4", "table5")
+OPTIONS = {  # of some parts only
+    "checkpoint": ("latency",),
+    "rival": ("latency",),
+    "models": ("table3",),
+    "output": TABLES,
+    **dict.fromkeys(("fit", "manifest", "on", "split", "seeds", "recipe"), FITTED),
 }
 
 
 def main(arguments: Sequence[str]) -> None:
     options = _parse(arguments)
     from trainer.bench import latency, training  # after parsing: torch takes seconds to load
+    from trainer.bench.tables import commands
 
     if options.part == "latency":
         checkpoints = options.checkpoint or [STARTER_PATH]
         latency.measure(checkpoints, seconds=options.seconds, rivals=options.rival or [])
     elif options.part == "profile":
         latency.profile()
-    elif options.part == "table3":
-        _table3(options)
+    elif options.part in TABLES:
+        commands.print_table(options)
     else:
         training.measure(seconds=options.seconds, threads=options.threads, compile_network=options.compile)
-
-
-def _table3(options: argparse.Namespace) -> None:
-    """Fit on request, measure, print the page, write the files."""
-    import torch
-
-    from trainer.bench.tables import table3
-    from trainer.bench.tables.accuracy import Budget, fit_and_measure
-    from trainer.bench.tables.published import DEFAULT_MODELS
-
-    models, threads = options.models or DEFAULT_MODELS, options.threads or torch.get_num_threads()
-    accuracies, fitted = {}, None
-    if options.fit:
-        split = options.split or ("all" if options.on else "test")
-        budget = Budget(
-            options.manifest, options.on or options.manifest, split,
-            options=f"--epochs {options.fit} {options.recipe or ''}".strip(), seeds=options.seeds or [0],
-        )  # fmt: skip
-        accuracies, fitted = fit_and_measure(models, budget, options.output), str(budget)
-    rows = table3.measure(models, accuracies, seconds=options.seconds, threads=threads)
-    page = table3.markdown(rows, threads=threads, fitted=fitted)
-    print(page)
-    if options.output:
-        print(table3.write_table(options.output, rows, page))
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m trainer.bench", description="Measure networks on this machine's CPU.")
     add = parser.add_argument
-    parts = "training, exported networks in each runtime, where their time goes, or table 3 of SINet's paper"
+    parts = "training, exported networks in each runtime, where their time goes, or a table of SINet's paper"
     add("part", nargs="?", choices=PARTS, help=f"{parts} (default: training)")
     add("--part", dest="named_part", choices=PARTS, help="the same")
     own_size = f"for latency, each at the size it was fitted at (default: {STARTER})"
@@ -69,10 +50,10 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--seconds", type=float, default=60.0, help="approximate duration, without fits (default: %(default)s)")
     add("--threads", type=positive, help="threads of training (default: torch's)")
     add("--compile", action=argparse.BooleanOptionalAction, default=True, help="torch.compile (default: yes)")
-    group = parser.add_argument_group("table3").add_argument
-    group("--models", type=_models, metavar="A,B", help="networks (default: all but teachers and sinet_cityscapes)")
-    group("--output", type=Path, metavar="DIR", help="write table3.md, table3.csv, table3.png, and the fits")
-    group("--fit", type=positive, metavar="N", help="fit every network for N epochs, as trainer.compare; resumes")
+    group = parser.add_argument_group("tables").add_argument
+    group("--models", type=_models, metavar="A,B", help="of table3 (default: all but teachers and sinet_cityscapes)")
+    group("--output", type=Path, metavar="DIR", help="directory of the table's files, and of the fits")
+    group("--fit", type=positive, metavar="N", help="of tables 3 to 5: fit every network for N epochs; resumes")
     group("--manifest", type=Path, help="manifests/v<N>.parquet, to fit on")
     group("--on", type=Path, metavar="MANIFEST", help="to measure on (default: the test split of --manifest)")
     group("--split", choices=SPLITS, help="which rows of it (default: test; with --on all)")
@@ -88,14 +69,15 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
     if options.part and options.named_part:
         parser.error(f"expected one part, found {options.part} and --part {options.named_part}")
     options.part = options.part or options.named_part or "training"
-    for part, names in OPTIONS.items():
-        for name in names:
-            if getattr(options, name) is not None and options.part != part:
-                parser.error(f"argument --{name}: expected only with {part}, found with {options.part}")
-    fits = [name for name in OF_FITS if getattr(options, name) is not None]
-    if options.fit is None and fits:
-        parser.error(f"argument --{fits[0]}: expected --fit N beside it")
+    given = [name for name in OPTIONS if getattr(options, name) is not None]
+    for name in given:
+        if options.part not in OPTIONS[name]:
+            parser.error(f"argument --{name}: expected only with {', '.join(OPTIONS[name])}, found with {options.part}")
+        if OPTIONS[name] is FITTED and options.fit is None:
+            parser.error(f"argument --{name}: expected --fit N beside it")
     if options.fit is None:
+        if options.part == "table4":
+            parser.error("table4: expected --fit N, --manifest and --output: it compares fitted networks")
         return
     if not (options.manifest and options.output):
         parser.error("argument --fit: expected --manifest and --output beside it")

@@ -56,17 +56,21 @@ def costs(checkpoint: Checkpoint, directory: Path, *, side_px: int) -> tuple[Cos
     )
     rewrite_prelus(graph, exported)
     found = Costs(
-        parameters=sum(parameter.numel() for parameter in checkpoint.model.parameters()),
-        conv_macs=conv_macs(checkpoint.model, side_px),
-        flops=flops(checkpoint.model, side_px),
+        parameters=count_parameters(checkpoint.model),
+        conv_macs=conv_macs(checkpoint.model, (side_px, side_px)),
+        flops=flops(checkpoint.model, (side_px, side_px)),
         checkpoint_bytes=saved.stat().st_size,
         onnx_nodes=len(onnx.load(graph).graph.node),
     )
     return found, exported
 
 
-def conv_macs(network: nn.Module, side_px: int) -> int:
-    """Multiply-accumulates of the convolutions, transposed ones left out, on one image."""
+def count_parameters(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def conv_macs(network: nn.Module, height_width: tuple[int, int]) -> int:
+    """Multiply-accumulates of the convolutions, transposed ones left out, on one image (H, W) in px."""
     counts: list[int] = []
 
     def count(module: nn.Module, _inputs: object, output: Tensor) -> None:
@@ -74,25 +78,25 @@ def conv_macs(network: nn.Module, side_px: int) -> int:
         counts.append(output.numel() * module.weight[0].numel())
 
     hooks = [module.register_forward_hook(count) for module in network.modules() if type(module) is nn.Conv2d]
-    with _on_one_image(network, side_px) as image:
+    with _on_one_image(network, height_width) as image:
         network(image)
     for hook in hooks:
         hook.remove()
     return sum(counts)
 
 
-def flops(network: nn.Module, side_px: int) -> int:
+def flops(network: nn.Module, height_width: tuple[int, int]) -> int:
     """2 x the multiply-accumulates of convolutions, transposed ones included, matrix products and attention."""
-    with _on_one_image(network, side_px) as image, FlopCounterMode(display=False) as counter:
+    with _on_one_image(network, height_width) as image, FlopCounterMode(display=False) as counter:
         network(image)
     return int(counter.get_total_flops())
 
 
 @contextmanager
-def _on_one_image(network: nn.Module, side_px: int) -> Iterator[Tensor]:
-    """A blank image (1, 3, side_px, side_px) for `network`, which is in evaluation mode meanwhile."""
+def _on_one_image(network: nn.Module, height_width: tuple[int, int]) -> Iterator[Tensor]:
+    """A blank image (1, 3, H, W) on the device of `network`, which is in evaluation mode meanwhile."""
     was_training = network.training
     network.eval()
     with torch.no_grad():
-        yield torch.zeros(1, 3, side_px, side_px)
+        yield torch.zeros(1, 3, *height_width, device=next(network.parameters()).device)
     network.train(was_training)
