@@ -242,7 +242,17 @@ def test_a_lost_seed_is_marked_and_its_arm_compared_over_the_others(
 def test_all_wrong_arms_are_told_at_once_before_anything_runs(
     manifests: tuple[Manifest, Manifest], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    wrong = ["a=--ema-dekay 0", "b=--epochs none", "c=--seed 3", "d=--out elsewhere", "e", "A=", "f=--help", "g='"]
+    wrong = [
+        "a=--ema-dekay 0",
+        "b=--epochs none",
+        "c=--seed 3",
+        "d=--out elsewhere",
+        "e",
+        "A=",
+        "f=--help",
+        "g='",
+        "h=--minutes 3",
+    ]
     words = arguments(manifests, tmp_path / "out", *(word for arm in wrong for word in ("--arm", arm)))
     with pytest.raises(SystemExit) as caught:
         compare.main(words)
@@ -251,6 +261,7 @@ def test_all_wrong_arms_are_told_at_once_before_anything_runs(
     for message in (
         *("'a': unrecognized arguments: --ema-dekay 0", "'b': argument --epochs: expected a whole number"),
         *("'c': --seed can't be given", "'d': --output can't be given", "expected NAME=OPTIONS, found 'e'"),
+        "'h': --minutes can't be given: the comparison fits every run to its end",
         *("found 'a' twice", "'f': expected options of a run, found --help", "'g': No closing quotation"),
     ):
         assert message in told

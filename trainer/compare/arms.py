@@ -11,7 +11,11 @@ from typing import NoReturn
 
 from trainer.fit.options import add_run_options, check_run_options
 
-RESERVED = ("output", "seed")  # the comparison sets them for each run
+RESERVED = {  # options that no arm may have, and why
+    "output": "the comparison sets it for each run",
+    "seed": "the comparison sets it for each run",
+    "minutes": "the comparison fits every run to its end",
+}
 
 
 class WrongArms(ValueError):
@@ -88,9 +92,10 @@ def _checked(where: str, common: Sequence[str], text: str) -> tuple[list[str], N
         return words, None, f"{where}: {error}"
     if options.help:
         return words, None, f"{where}: expected options of a run, found --help"
-    reserved = [f"--{name}" for name in RESERVED if getattr(options, name) is not None]
-    problem = f"{where}: {' and '.join(reserved)} can't be given: the comparison sets them" if reserved else ""
-    return words, options, problem
+    reserved = [
+        f"--{name} can't be given: {why}" for name, why in RESERVED.items() if getattr(options, name) is not None
+    ]
+    return words, options, f"{where}: {'; '.join(reserved)}" if reserved else ""
 
 
 def _slug(name: str) -> str:

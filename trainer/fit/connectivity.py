@@ -27,26 +27,29 @@ def connectivity(logits: Tensor, labels: Tensor) -> Tensor:
     Where nothing overlaps, the loss is the probability of person or label, averaged over the pixels, as in the paper.
     """
     prob, target = person_logit(logits).sigmoid(), labels.to(logits.dtype)
-    size = MAX_PARTS + 1  # part 0 is the background
-    predicted, true = parts(prob.detach()), parts(target)
-    pairs = (predicted * size + true).flatten(1)  # (N, H * W)
-    zeros = prob.new_zeros(len(prob), size * size)
-    weight = zeros.scatter_add(1, pairs, prob.flatten(1)).view(-1, size, size)  # sum of prob by predicted, true part
-    area_px = zeros.scatter_add(1, pairs, torch.ones_like(prob).flatten(1)).view(-1, size, size)
-    overlap, touches = weight[:, 1:, 1:], area_px[:, 1:, 1:] > 0
-    predicted_px, true_px = area_px[:, 1:].sum(dim=2), area_px[:, :, 1:].sum(dim=1)  # (N, parts)
+    weight, area_px = _sums_of_parts(prob, parts(prob.detach()), parts(target))
+    overlap, touches = weight[:, 1:, 1:], area_px[:, 1:, 1:] > 0  # (N, predicted parts, true parts)
+    predicted_px, true_px = area_px[:, 1:].sum(dim=2), area_px[:, :, 1:].sum(dim=1)
     predicted_weight = weight[:, 1:].sum(dim=2)
     union = predicted_weight[:, :, None] + true_px[:, None] - overlap
     ious = torch.where(touches, overlap / union.clamp(min=1e-6), 0)
-    by_true_part = ious.sum(dim=1) / touches.sum(dim=1).clamp(min=1)  # (N, parts)
+    by_true_part = ious.sum(dim=1) / touches.sum(dim=1).clamp(min=1)
     is_island = (predicted_px > 0) & ~touches.any(dim=2)
-    islands = torch.where(is_island, predicted_weight / predicted_px.clamp(min=1), 0).sum(dim=1)
-    count = (true_px > 0).sum(dim=1) + islands  # (N,)
-    apart = 1 - (1 - prob) * (1 - target)
-    losses = torch.where(
-        touches.any(dim=2).any(dim=1), 1 - by_true_part.sum(dim=1) / count.clamp(min=1), apart.mean(dim=(1, 2))
-    )
-    return torch.where((predicted_px.sum(dim=1) + true_px.sum(dim=1)) > 0, losses, 0).mean()
+    islands = torch.where(is_island, predicted_weight / predicted_px.clamp(min=1), 0).sum(dim=1)  # (N,)
+    count = (true_px > 0).sum(dim=1) + islands
+    losses = 1 - by_true_part.sum(dim=1) / count.clamp(min=1)
+    apart = (1 - (1 - prob) * (1 - target)).mean(dim=(1, 2))
+    losses = torch.where(touches.flatten(1).any(dim=1), losses, apart)
+    return torch.where(area_px[:, 0, 0] < prob[0].numel(), losses, 0).mean()
+
+
+def _sums_of_parts(prob: Tensor, predicted: Tensor, true: Tensor) -> tuple[Tensor, Tensor]:
+    """Each (N, H, W) -> probability and pixels, (N, parts, parts), by predicted and true part; 0 is no part."""
+    count = MAX_PARTS + 1
+    pairs = (predicted * count + true).flatten(1)  # (N, H * W)
+    zeros = prob.new_zeros(len(prob), count * count)
+    weight, area_px = (zeros.scatter_add(1, pairs, each.flatten(1)) for each in (prob, torch.ones_like(prob)))
+    return weight.view(-1, count, count), area_px.view(-1, count, count)
 
 
 @torch.library.custom_op("maskfoundry::parts", mutates_args=())  # OpenCV's, on the CPU

@@ -50,6 +50,7 @@ class FitRun:
     log: RunLog
     compile_network: bool | None = None
     live_teachers: LiveTeachers | None = None
+    seconds: float | None = None  # after which it stops at the end of an epoch, to be resumed
 
     def checkpoint_info(self, epoch: int, *, loss: float, metrics: Metrics | None) -> CheckpointInfo:
         """What a checkpoint after this epoch records beside its weights."""
@@ -86,11 +87,13 @@ def build_run(
     initial: Initial | None = None,
     teachers: Sequence[Predictor] = (),
     live_teachers: LiveTeachers | None = None,
+    seconds: float | None = None,
 ) -> FitRun:
     """Load the data and the network of a run in `output`, as far as `progress`.
 
     `initial` are weights to start from; their preprocessing is kept, but for the size. The probabilities of
-    `teachers` are mixed into the masks; `live_teachers` see every augmented crop.
+    `teachers` are mixed into the masks; `live_teachers` see every augmented crop. It stops at
+    the end of the epoch in which `seconds` are over.
     """
     size_px, recipe = configuration.size_px, configuration.recipe
     preprocessing = initial.preprocessing(size_px) if initial else imagenet(size_px)
@@ -112,7 +115,7 @@ def build_run(
         check_batch_norms(stage, recipe, rows=len(train), size_px=size_px, device=fabric.device)
     return FitRun(
         fabric, manifest, configuration, output, preprocessing, train, val, model, left, RunLog(output, progress),
-        compile_network, live_teachers,
+        compile_network, live_teachers, seconds,
     )  # fmt: skip
 
 

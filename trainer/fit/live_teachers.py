@@ -60,7 +60,7 @@ class LiveTeacher:
             raise self._unusable(expected, f"{low:.3f} to {high:.3f} on all of them")
 
     def _unusable(self, expected: str, found: str) -> UserError:
-        return UserError(f"expected {expected} of the teacher {self.name}, found {found}; remove it or mend its file")
+        return UserError(f"expected {expected} from the teacher {self.name}, found {found}; remove it or mend its file")
 
 
 @dataclass(slots=True)

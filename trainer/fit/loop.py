@@ -33,23 +33,35 @@ from trainer.fit.training_data import open_backgrounds
 from trainer.weights.checkpoint import load_checkpoint
 
 
-def fit(run: FitRun, progress: RunProgress) -> None:
-    """Run the epochs after `progress`, leaving checkpoints and the state to resume from in the run's directory."""
+def fit(run: FitRun, progress: RunProgress) -> bool:
+    """Run the epochs after `progress`, leaving checkpoints and the state to resume from in the run's directory.
+
+    Return whether it is finished: not when the run's seconds are over before.
+    """
+    started = time.perf_counter()
     for stage in run.stages:
         if stage.number > progress.stage:
             progress = RunProgress(stage.number)
         if progress.epoch < stage.epochs:
-            progress = fit_stage(run, stage, progress)
+            progress = fit_stage(run, stage, progress, started=started)
+        if progress.epoch < stage.epochs:
+            run.log.close()
+            print(f"stopped after {stage.name}epoch {progress.epoch} of {stage.epochs}; the same command resumes")
+            return False
     run.log.close()
     facts = run.configuration.flat()
     on_first(
         run.fabric,
         lambda: write_report(run.output, load_checkpoint(run.output), run.val, facts, manifest=run.manifest),
     )
+    return True
 
 
-def fit_stage(run: FitRun, stage: Stage, progress: RunProgress) -> RunProgress:
-    """Run the remaining epochs of one stage: all processes train, the first one validates and saves."""
+def fit_stage(run: FitRun, stage: Stage, progress: RunProgress, *, started: float) -> RunProgress:
+    """Run the remaining epochs of one stage: all processes train, the first one validates and saves.
+
+    It stops early when the run's seconds are over, counted from `started`, of time.perf_counter.
+    """
     recipe, size_px = run.configuration.recipe, run.configuration.size_px
     if stage.number == 1 and not progress.epoch and recipe.encoder_epochs:
         load_encoder(run.output, run.model)
@@ -76,6 +88,8 @@ def fit_stage(run: FitRun, stage: Stage, progress: RunProgress) -> RunProgress:
             )  # fmt: skip
         loss, seconds = train(run, stage, step, epoch)
         progress = on_first(run.fabric, partial(validate_and_save, run, stage, step, progress, loss, seconds))
+        if run.seconds is not None and on_first(run.fabric, partial(_is_over, started, run.seconds)):
+            break
     return progress
 
 
@@ -117,6 +131,10 @@ def validate_and_save(
     pace = f"{images_per_second:.1f} images/s, {_taught(teaching)}{remaining} left"
     print(f"{stage.name}epoch {epoch}/{stage.epochs}  loss {loss:.4f}  {_listed(metrics)}{pace}", flush=True)
     return progress
+
+
+def _is_over(started: float, seconds: float) -> bool:
+    return time.perf_counter() - started >= seconds
 
 
 def _mixer(recipe: Recipe) -> Mixer | None:

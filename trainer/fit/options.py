@@ -60,6 +60,8 @@ def add_run_options(parser: argparse.ArgumentParser, *, manifest_required: bool 
     add("--distill", type=checkpoint_path, nargs="+", default=[], metavar="PATH", help=teachers)
     live = "networks that see every augmented crop during training, whose mean probability is a further target"
     add("--distill-live", type=checkpoint_path, nargs="+", default=[], metavar="PATH", help=live)
+    sitting = "stop after the epoch in which M minutes are over; the same command resumes (default: no limit)"
+    add("--minutes", type=number(float, 1e-9, math.inf, "a number above 0"), metavar="M", help=sitting)
     add("--skip-bad", action="store_true", help="skip rows whose blobs are missing or altered")
     add("--precision", choices=("fp32", "bf16"), default="fp32", help="(default: %(default)s)")
     worth_it = "torch.compile, which takes a minute (default: in runs long enough to gain by it)"

@@ -66,8 +66,11 @@ def fit_or_resume(options: argparse.Namespace) -> None:
         run = build_run(
             fabric, manifest, configuration, output, progress,
             compile_network=options.compile, initial=initial, teachers=teachers, live_teachers=live_teachers,
+            seconds=options.minutes * 60 if options.minutes else None,
         )  # fmt: skip
         if progress.epoch:
             print(f"resuming {output} after epoch {progress.epoch}")
-        fit(run, progress)
+        if not fit(run, progress):
+            print(output)
+            return
     print(output / BEST)

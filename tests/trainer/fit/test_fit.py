@@ -116,6 +116,19 @@ def test_a_killed_run_resumes_to_the_same_weights(
         assert resumed["epoch"] == straight["epoch"]
 
 
+def test_a_run_in_several_sittings_ends_with_the_same_weights(
+    manifest: Manifest, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    output = tmp_path / "sittings"
+    command = ["--manifest", str(manifest.path), "--output", str(output), "--epochs", "2", *QUICK, "--minutes", "1e-6"]
+    fit.main(command)
+    assert lines_of(capsys)[-2:] == ["stopped after epoch 1 of 2; the same command resumes", str(output)]
+    fit.main(command)
+    assert lines_of(capsys)[-1] == str(output / "best.safetensors")
+    in_one, in_two = (json.loads((directory / "last.json").read_text()) for directory in (run, output))
+    assert in_two["weights_sha256"] == in_one["weights_sha256"]
+
+
 def test_evaluate_repeats_the_metrics_of_the_run(manifest: Manifest, run: Path, capsys: pytest.CaptureFixture[str]):
     evaluate.main(["--checkpoint", str(run), "--manifest", str(manifest.path), "--json", "--device", "cpu"])
     found = json.loads(lines_of(capsys)[-1])

@@ -91,16 +91,16 @@ def test_seconds_are_counted_per_step_of_the_epoch():
     assert waiting > 0
 
 
-OF_TRIED = "of the teacher tried, found"
+FROM_TRIED = "from the teacher tried, found"
 
 
 @pytest.mark.parametrize(
     ("predictor", "message"),
     [
-        (Fixed(np.full((8, 8), 0.3, np.float32)), rf"that differ .* {OF_TRIED} 0\.300 to 0\.300 on all of them"),
-        (Fixed(np.full((8, 8), np.nan, np.float32)), f"from 0 to 1 {OF_TRIED} values from nan"),
-        (Fixed(np.zeros((4, 8), np.float32)), rf"of shape \(8, 8\) {OF_TRIED} \(4, 8\)"),
-        (Channel(0, scale=2.0), f"from 0 to 1 {OF_TRIED} values from .* to [12]"),
+        (Fixed(np.full((8, 8), 0.3, np.float32)), rf"that differ .* {FROM_TRIED} 0\.300 to 0\.300 on all of them"),
+        (Fixed(np.full((8, 8), np.nan, np.float32)), f"from 0 to 1 {FROM_TRIED} values from nan"),
+        (Fixed(np.zeros((4, 8), np.float32)), rf"of shape \(8, 8\) {FROM_TRIED} \(4, 8\)"),
+        (Channel(0, scale=2.0), f"from 0 to 1 {FROM_TRIED} values from .* to [12]"),
     ],
     ids=["constant", "NaN", "another shape", "out of range"],
 )
@@ -114,7 +114,7 @@ def test_a_teacher_that_fails_later_stops_the_epoch_at_its_batch():
     levels = [Batch(torch.full((1, 3, 8, 8), level), torch.zeros(1, 8, 8)) for level in (20.0, 250.0, 20.0)]
     labelled = teachers(Channel(0, scale=1.2)).labelled(iter(levels), label_stride=1)
     next(labelled)
-    with pytest.raises(UserError, match=f"expected probabilities from 0 to 1 {OF_TRIED}"):
+    with pytest.raises(UserError, match=f"expected probabilities from 0 to 1 {FROM_TRIED}"):
         next(labelled)
 
 
