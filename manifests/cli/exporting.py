@@ -6,7 +6,7 @@ from pathlib import Path
 from manifests.cli.arguments import add_version, version_of
 from manifests.cli.converters import positive
 from manifests.exports import EXPORTERS, export_version
-from manifests.exports.options import SHARD_SIZE, ExportOptions
+from manifests.exports.options import PERSON_VALUES, SHARD_SIZE, ExportOptions
 from manifests.exports.rows import STATUSES
 from manifests.store.training_rows import SPLITS
 
@@ -19,6 +19,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", choices=SPLITS, default="all", help="only rows of this split (default: all)")
     parser.add_argument("--status", choices=STATUSES, default="accepted", help="only these rows (default: accepted)")
     parser.add_argument("--soft", action="store_true", help="masks keep their probabilities, instead of 0 and 255")
+    parser.add_argument(
+        "--person-value", type=int, choices=PERSON_VALUES, default=PERSON_VALUES[0],
+        help=f"the person's value in binary masks (default: {PERSON_VALUES[0]})",
+    )  # fmt: skip
     parser.add_argument(
         "--shard-size", type=positive, default=SHARD_SIZE, help=f"samples per tar of webdataset (default: {SHARD_SIZE})"
     )
@@ -33,7 +37,7 @@ def run(options: argparse.Namespace) -> None:
         options.output,
         split=options.split,
         status=options.status,
-        options=ExportOptions(soft=options.soft, shard_size=options.shard_size),
+        options=ExportOptions(options.soft, options.person_value, options.shard_size),
     )
     by_split = ", ".join(f"{samples.count(split)} {split}" for split in samples.splits)
     print(f"{options.format}: {len(samples)} samples of v{manifest.version} ({by_split})")

@@ -24,9 +24,12 @@ from manifests.exports.formats.fiftyone import export_fiftyone
 from manifests.exports.formats.folders import export_folders
 from manifests.exports.formats.imagefolder import export_imagefolder
 from manifests.exports.formats.label_studio import export_label_studio
+from manifests.exports.formats.mmsegmentation import export_mmsegmentation
 from manifests.exports.formats.webdataset import export_webdataset
-from manifests.exports.options import ExportOptions
+from manifests.exports.formats.yolo import export_yolo
+from manifests.exports.options import BINARY, ExportOptions
 from manifests.exports.rows import ExportRows, StatusOrAll, choose_rows
+from manifests.pixels.masks import PERSON
 from manifests.store.manifest import Manifest
 from manifests.store.training_rows import SplitOrAll
 
@@ -41,10 +44,11 @@ EXPORTERS: dict[str, Exporter] = {
     "authors": export_authors,
     "label-studio": export_label_studio,
     "fiftyone": export_fiftyone,
+    "yolo": export_yolo,
+    "mmsegmentation": export_mmsegmentation,
 }
 KEEP_PROBABILITIES = ("folders", "imagefolder", "webdataset")  # the others' masks are binary
-
-_DEFAULTS = ExportOptions()
+CHOOSE_PERSON_VALUE = KEEP_PROBABILITIES  # the others' values are those of their tools
 
 
 def export_version(
@@ -54,17 +58,22 @@ def export_version(
     *,
     split: SplitOrAll = "all",
     status: StatusOrAll = "accepted",
-    options: ExportOptions = _DEFAULTS,
+    options: ExportOptions = BINARY,
 ) -> ExportRows:
     """Write rows of `manifest` to `output` in the format `target`, and return them.
 
-    UserError for an unknown target, for `soft` with a target of binary masks, without rows, and when `output` exists.
+    UserError for an unknown target, for options that don't go with the target, without rows, and when `output` exists.
     """
     if target not in EXPORTERS:
         raise UserError(f"expected a format of {', '.join(EXPORTERS)}, found {target!r}")
     if options.soft and target not in KEEP_PROBABILITIES:
         raise UserError(
             f"expected --soft with a format that keeps probabilities ({', '.join(KEEP_PROBABILITIES)}), found {target}"
+        )
+    if options.person_value != PERSON and (options.soft or target not in CHOOSE_PERSON_VALUE):
+        raise UserError(
+            f"expected --person-value with a format of binary masks ({', '.join(CHOOSE_PERSON_VALUE)} without --soft), "
+            f"found {target}{' with --soft' if options.soft else ''}"
         )
     rows = choose_rows(manifest, split=split, status=status)
     EXPORTERS[target](rows, output, options)

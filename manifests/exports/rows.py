@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from manifests.errors import UserError
+from manifests.exports.options import BINARY, ExportOptions
 from manifests.files.blobs import BlobStore
 from manifests.files.tombstones import Tombstones
-from manifests.pixels.masks import PERSON, PERSON_LEVEL, Mask, decode_mask, encode_mask
+from manifests.pixels.masks import PERSON_LEVEL, Mask, decode_mask, encode_mask
 from manifests.progress import progress
 from manifests.samples.sample import Row
 from manifests.store.manifest import Manifest
@@ -62,9 +63,9 @@ class ExportRow:
             )
         return mask >= PERSON_LEVEL
 
-    def mask_png(self, *, soft: bool) -> bytes:
-        """The mask as PNG: the stored probabilities, or only 0 and 255."""
-        return self.mask if soft else encode_mask(self.person().astype(np.uint8) * np.uint8(PERSON))
+    def mask_png(self, options: ExportOptions = BINARY) -> bytes:
+        """The mask as PNG: the stored probabilities, or only 0 and the person's value."""
+        return self.mask if options.soft else encode_mask(self.person().astype(np.uint8) * options.person_value)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import csv
 import gc
 import io
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -18,18 +19,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from export_rows import HEIGHT, WIDTH, accepted, binary_mask, commit_rows, files
+from imported_masks import masks_by_stem, take
 from PIL import Image
 from repository import ROOT
+from skimage.draw import polygon2mask
 from small_lineages import Lineage
 
 from manifests.__main__ import parse as parse_arguments
 from manifests.cli.arguments import run_command
 from manifests.errors import UserError
 from manifests.exports import EXPORTERS, KEEP_PROBABILITIES, export_version
+from manifests.exports.formats.yolo import label_lines
 from manifests.exports.options import ExportOptions
 from manifests.files.blobs import sha256_hex
+from manifests.imports.formats.yolo import read_yolo
 from manifests.pixels.masks import decode_mask
-from manifests.store.manifest import Manifest
+from manifests.store.manifest import Manifest, ManifestStore
 
 
 @pytest.fixture(scope="module")
@@ -154,8 +159,8 @@ def test_split_and_status_choose_the_rows(manifest: Manifest, tmp_path: Path) ->
 def test_no_row_is_refused_and_says_what_there_is(manifest: Manifest, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"status conflict and split all .* \(7 rows, 5 accepted, 1 pending"):
         export_version(manifest, "coco", tmp_path / "out", status="conflict")
-    with pytest.raises(UserError, match=r"expected a format of folders, coco, .*, found 'yolo'"):
-        export_version(manifest, "yolo", tmp_path / "out")
+    with pytest.raises(UserError, match=r"expected a format of folders, coco, .*, found 'tfrecord'"):
+        export_version(manifest, "tfrecord", tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -343,7 +348,10 @@ def test_shards_hold_n_samples_each_with_its_three_files_together(manifest: Mani
         sample_id, _, kind = name.partition(".")
         if kind == "json":
             content = json.loads(data)
-            assert (content["license"], content["manifest_sha256"]) == (rows[sample_id]["license"], manifest.digest)
+            assert (content["license"], content["manifest_sha256"]) == (
+                rows[sample_id]["license"] or "",
+                manifest.digest,
+            )
         elif kind == "mask.png":
             assert np.array_equal(decode_mask(data), binary_mask(manifest, rows[sample_id]))
 
@@ -361,8 +369,110 @@ def test_webdataset_reads_the_shards(manifest: Manifest, tmp_path: Path) -> None
         row = rows.pop(sample["__key__"])
         assert sample["jpg"].shape == (HEIGHT, WIDTH, 3)
         assert np.array_equal(sample["mask.png"][..., 0], binary_mask(manifest, row))
-        assert sample["json"]["attribution"] == row["attribution"]
+        assert sample["json"]["attribution"] == (row["attribution"] or "")
     assert rows == {}
+
+
+def test_datasets_loads_shards_whose_first_samples_lack_what_later_ones_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+    datasets = pytest.importorskip("datasets")
+    dataset = commit_rows(tmp_path / "dataset")
+    first = sorted(accepted(dataset))[0]
+
+    def scored(table: pa.Table, _version: int) -> pa.Table:
+        rows = table.to_pylist()
+        for row in rows:
+            row["license"], row["doubt"] = (None, None) if row["sample_id"] == first else ("CC0", 0.25)
+        return pa.Table.from_pylist(rows, schema=table.schema)
+
+    store = ManifestStore(dataset.path.parent)
+    manifest = store.update(scored, operation="relabel", parameters={}, data_root=dataset.data_root)
+    export_version(manifest, "webdataset", tmp_path / "out")
+    shards = {"train": sorted(map(str, (tmp_path / "out").glob("*.tar")))}
+    loaded = datasets.load_dataset("webdataset", data_files=shards, cache_dir=str(tmp_path / "cache"))["train"]
+    found = {line["json"]["sample_id"]: line["json"] for line in loaded}
+    assert found.keys() == accepted(manifest).keys()
+    for sample_id, content in found.items():
+        if sample_id == first:
+            assert content["license"] == ""
+            assert math.isnan(content["doubt"])
+        else:
+            assert (content["license"], content["doubt"]) == ("CC0", 0.25)
+
+
+# YOLO, MMSegmentation, the person's value
+
+
+def shapes() -> dict[str, np.ndarray]:
+    """Masks that polygons find hard, bool (H, W)."""
+    ring, pieces, corner, thin = (np.zeros((64, 48), bool) for _ in range(4))
+    ring[5:60, 4:44] = True
+    ring[20:30, 10:20] = ring[35:50, 25:40] = ring[22:24, 12:14] = False
+    ring[24:26, 14:16] = True  # an island in a hole
+    pieces[0:20, 0:20] = pieces[40:64, 30:48] = True
+    corner[10:20, 10:20] = corner[20:30, 20:30] = True  # touch at a corner
+    thin[5, 3:40] = thin[5:60, 20] = True
+    random = np.random.default_rng(0).random((64, 48)) < 0.6
+    return {
+        "ring": ring,
+        "pieces": pieces,
+        "corner": corner,
+        "thin": thin,
+        "noise": random,
+        "all": np.ones((64, 48), bool),
+    }
+
+
+@pytest.mark.parametrize("name", shapes())
+def test_a_masks_outlines_draw_the_mask_again(name: str) -> None:
+    person = shapes()[name]
+    height, width = person.shape
+    drawn = np.zeros_like(person)
+    for line in label_lines(person).splitlines():
+        number, *shares = map(float, line.split())
+        assert number == 0
+        points = (np.array(shares).reshape(-1, 2) * (width, height))[:, ::-1]
+        drawn |= polygon2mask((height, width), points - 0.5)
+    assert np.array_equal(drawn, person)
+
+
+def test_yolo_is_read_back_with_its_masks(manifest: Manifest, tmp_path: Path) -> None:
+    export_version(manifest, "yolo", tmp_path / "out")
+    assert "names:\n  0: person\n" in (tmp_path / "out/data.yaml").read_text()
+    back = take(tmp_path / "back", read_yolo(tmp_path / "out", None, "person"))
+    stored, rows = masks_by_stem(back.manifest), accepted(manifest)
+    for sample_id, row in rows.items():
+        expected = binary_mask(manifest, row)
+        assert np.array_equal(stored.pop(sample_id), expected) if expected.any() else sample_id not in stored
+    assert stored == {}
+
+
+def test_an_image_without_a_person_has_an_empty_file() -> None:
+    assert label_lines(np.zeros((4, 4), bool)) == ""
+
+
+def test_mmsegmentation_has_masks_of_0_and_1(manifest: Manifest, tmp_path: Path) -> None:
+    export_version(manifest, "mmsegmentation", tmp_path / "out")
+    for sample_id, row in accepted(manifest).items():
+        mask = np.asarray(Image.open(tmp_path / f"out/ann_dir/{row['split']}/{sample_id}.png"))
+        assert np.array_equal(mask, binary_mask(manifest, row) // 255)
+        assert (tmp_path / f"out/img_dir/{row['split']}/{sample_id}.jpg").is_file()
+
+
+def test_the_persons_value_is_1_on_demand(manifest: Manifest, tmp_path: Path) -> None:
+    export_version(manifest, "folders", tmp_path / "out", options=ExportOptions(person_value=1))
+    for sample_id, row in accepted(manifest).items():
+        mask = np.asarray(Image.open(tmp_path / f"out/masks/{sample_id}.png"))
+        assert np.array_equal(mask, binary_mask(manifest, row) // 255)
+    for name, options in (
+        ("coco", ExportOptions(person_value=1)),
+        ("folders", ExportOptions(soft=True, person_value=1)),
+    ):
+        with pytest.raises(UserError, match="expected --person-value with a format of binary masks"):
+            export_version(manifest, name, tmp_path / "other", options=options)
 
 
 # Authors
@@ -422,7 +532,7 @@ def test_a_version_that_isnt_there_is_one_clear_line(
 
 def test_an_unknown_format_is_a_wrong_argument(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        parse_arguments(["export", "yolo", "out"])
+        parse_arguments(["export", "tfrecord", "out"])
     assert caught.value.code == 2
     assert "folders" in capsys.readouterr().err
 

@@ -7,5 +7,7 @@ fiftyone.py      a FiftyOne dataset on disk
 folders.py       plain folders of images and masks
 imagefolder.py   Hugging Face imagefolder with masks
 label_studio.py  Label Studio tasks, with the masks as predictions
+mmsegmentation.py  MMSegmentation's folders, masks of 0 and 1
 webdataset.py    WebDataset: tar files of samples
+yolo.py          YOLO segmentation: the mask's outlines as polygons
 """

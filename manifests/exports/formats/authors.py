@@ -43,7 +43,7 @@ def _put_sample(root: Path, number: int, sample: ExportRow) -> None:
         raise UserError(f"expected JPEG images for the authors' lists, found {sample.row['image']}")
     names = _names(number)
     put(root, str(names["file_name"]), sample.image)
-    put(root, str(names["mask_file_name"]), sample.mask_png(soft=False))
+    put(root, str(names["mask_file_name"]), sample.mask_png())
 
 
 def _names(number: int) -> dict[str, object]:

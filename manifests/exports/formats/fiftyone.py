@@ -48,7 +48,7 @@ def _samples(chosen: ExportRows, directory: Path) -> Iterator[Document]:
         for sample in chosen.samples(split):
             image, mask = f"data/{sample.id}{sample.image_suffix}", f"fields/{MASK_FIELD}/{sample.id}.png"
             put(directory, image, sample.image)
-            put(directory, mask, sample.mask_png(soft=False))
+            put(directory, mask, sample.mask_png())
             yield {
                 "_id": _object_id(sample.id),
                 "_media_type": "image",

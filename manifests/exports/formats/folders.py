@@ -18,6 +18,6 @@ def export_folders(chosen: ExportRows, output: Path, options: ExportOptions) -> 
             for sample in chosen.samples(split):
                 names = file_names(sample.row)
                 put(directory, names["file_name"], sample.image)
-                put(directory, names["mask_file_name"], sample.mask_png(soft=options.soft))
+                put(directory, names["mask_file_name"], sample.mask_png(options))
         put_parts(directory, "metadata.csv", metadata_csv((file_names(row), row) for row in chosen.all_rows()))
         put(directory, "manifest.json", json_bytes(chosen.provenance()))

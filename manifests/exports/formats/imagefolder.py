@@ -40,7 +40,7 @@ def export_imagefolder(chosen: ExportRows, output: Path, options: ExportOptions)
                 for sample in chosen.samples(split):
                     names = file_names(sample.row)
                     files.put(f"{SPLIT_FOLDERS[split]}/{names['file_name']}", sample.image)
-                    files.put(f"{SPLIT_FOLDERS[split]}/{names['mask_file_name']}", sample.mask_png(soft=options.soft))
+                    files.put(f"{SPLIT_FOLDERS[split]}/{names['mask_file_name']}", sample.mask_png(options))
                 _write_metadata(chosen, split, directory / table)
                 files.add(table)
             files.put("README.md", dataset_card(chosen, SPLIT_FOLDERS, soft=options.soft).encode())

@@ -1,0 +1,85 @@
+"""YOLO segmentation: images/<split>/<id>.jpg, labels/<split>/<id>.txt and data.yaml, for Ultralytics.
+
+One line a connected piece of the person: `0 x1 y1 x2 y2 ...` in shares of the sides, along the pixels' edges. A hole is
+joined to the outline by a line there and back, since the format has none. An image without a person has an empty file.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from skimage.measure import approximate_polygon, find_contours, label
+
+from manifests.exports.metadata_table import metadata_csv
+from manifests.exports.options import ExportOptions
+from manifests.exports.rows import ExportRows, image_suffix
+from manifests.exports.staging import fresh_directory, json_bytes, put, put_parts
+from manifests.pixels.masks import Mask
+from manifests.samples.sample import Row
+from manifests.store.schema import Split
+
+Outline = npt.NDArray[np.float64]  # (N, 2), x and y, open
+
+_DIGITS = 6  # of a share: a hundredth of a pixel at 10,000 pixels
+
+
+def export_yolo(chosen: ExportRows, output: Path, _options: ExportOptions) -> None:
+    """Write the chosen rows into the new directory `output`."""
+    with fresh_directory(output) as directory:
+        for split in chosen.splits:
+            for sample in chosen.samples(split):
+                person = sample.person()
+                put(directory, _image_name(sample.row), sample.image)
+                put(directory, f"labels/{split}/{sample.id}.txt", label_lines(person).encode())
+        put(directory, "data.yaml", _data_yaml(chosen.splits).encode())
+        names = (({"file_name": _image_name(row)}, row) for row in chosen.all_rows())
+        put_parts(directory, "metadata.csv", metadata_csv(names))
+        put(directory, "manifest.json", json_bytes(chosen.provenance()))
+
+
+def label_lines(person: Mask) -> str:
+    """bool (H, W) -> a line for each connected piece; empty without a person."""
+    height, width = person.shape
+    pieces, count = label(person, connectivity=1, return_num=True)
+    lines = []
+    for number in range(1, count + 1):
+        shares = _outline(pieces == number) / (width, height)
+        lines.append(" ".join(["0", *(f"{share:.{_DIGITS}g}" for share in shares.ravel())]) + "\n")
+    return "".join(lines)
+
+
+def _outline(piece: Mask) -> Outline:
+    """The outline of a connected piece, bool (H, W), in pixels from the corner; its holes are joined to it."""
+    contours = find_contours(np.pad(piece, 1).astype(np.float64), 0.5, fully_connected="low")
+    rings = [approximate_polygon(contour, 0)[:-1, ::-1] - 0.5 for contour in contours]  # pixel 0 has its centre at 0.5
+    outer, *holes = sorted(rings, key=_area, reverse=True)
+    for hole in holes:
+        outer = _joined(outer, hole)
+    return outer
+
+
+def _joined(outer: Outline, hole: Outline) -> Outline:
+    """The outline that leaves `outer` at its corner nearest to the hole, goes around the hole, and comes back."""
+    distances = ((outer[:, None] - hole[None]) ** 2).sum(axis=-1)
+    leave, enter = np.unravel_index(distances.argmin(), distances.shape)
+    around = np.roll(hole, -int(enter), axis=0)
+    return np.concatenate([outer[: leave + 1], around, around[:1], outer[leave:]])
+
+
+def _area(ring: Outline) -> float:
+    x, y = ring.T
+    return abs(float(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1)))) / 2
+
+
+def _data_yaml(splits: Sequence[Split]) -> str:
+    """The folders of the splits, from the file's own; a comment marks one that stands for a missing `train` or `val`."""
+    lines = [f"{split}: images/{split}" for split in splits]
+    for needed in ("train", "val"):
+        if needed not in splits:
+            lines.append(f"{needed}: images/{splits[0]}  # this version has no split {needed}")
+    return "".join(f"{line}\n" for line in [*lines, "names:", "  0: person"])
+
+
+def _image_name(row: Row) -> str:
+    return f"images/{row['split']}/{row['sample_id']}{image_suffix(row)}"
