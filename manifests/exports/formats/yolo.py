@@ -73,12 +73,14 @@ def _area(ring: Outline) -> float:
 
 
 def _data_yaml(splits: Sequence[Split]) -> str:
-    """The folders of the splits, from the file's own; a comment marks one that stands for a missing `train` or `val`."""
-    lines = [f"{split}: images/{split}" for split in splits]
-    for needed in ("train", "val"):
-        if needed not in splits:
-            lines.append(f"{needed}: images/{splits[0]}  # this version has no split {needed}")
-    return "".join(f"{line}\n" for line in [*lines, "names:", "  0: person"])
+    """The splits' folders, from the file's own; a comment marks one that stands for a missing `train` or `val`."""
+    stand_ins = [
+        f"{needed}: images/{splits[0]}  # this version has no split {needed}"
+        for needed in ("train", "val")
+        if needed not in splits
+    ]
+    lines = [*(f"{split}: images/{split}" for split in splits), *stand_ins, "names:", "  0: person"]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _image_name(row: Row) -> str:
