@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from manifests.errors import UserError, listed
-from manifests.files.atomic import write_exclusive
+from manifests.files.atomic import sync, write_exclusive
 
 logger = logging.getLogger(__name__)
 
@@ -102,8 +102,11 @@ def uri_digest(uri: str) -> str:
 _NAMES = tuple(field.name for field in fields(Tombstones))
 
 
-def write_tombstones(data_root: Path, tombstones: Tombstones) -> Path:
-    """Write the next file."""
+def write_tombstones(data_root: Path, tombstones: Tombstones) -> None:
+    """Write the next file, unless the others hold all of it; then make those durable."""
+    if not tombstones - Tombstones.read(data_root):
+        sync(data_root / DIRECTORY)  # their writer may have been killed before that
+        return
     text = json.dumps({name: sorted(values) for name, values in asdict(tombstones).items()}, indent=1)
     directory = data_root / DIRECTORY
     present = directory.iterdir() if directory.is_dir() else ()
@@ -114,8 +117,7 @@ def write_tombstones(data_root: Path, tombstones: Tombstones) -> Path:
             write_exclusive(path, lambda temporary: temporary.write_bytes(text.encode()))
         except FileExistsError:  # another `forget` was faster
             continue
-        return path
-    raise AssertionError("unreachable")
+        return
 
 
 def _read(path: Path) -> Tombstones:

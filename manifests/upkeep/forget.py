@@ -166,8 +166,7 @@ def forget(store: ManifestStore, data_root: Path, plan: ForgetPlan) -> tuple[Man
 
     Every step may be repeated.
     """
-    if plan.tombstones - Tombstones.read(data_root):
-        write_tombstones(data_root, plan.tombstones)
+    write_tombstones(data_root, plan.tombstones)
     manifest = store.amend(
         lambda base, _version: _without(base, plan.tombstones),
         operation=OPERATION,

@@ -144,6 +144,10 @@ def relabel(root: Path) -> None:
     commit_relabelled(shards, here.store, here.blobs.root, version=1, status="pending", parameters={})
 
 
+def forget(root: Path) -> None:
+    command(root, "forget", "--source-uri", "/1.jpg", "--yes")
+
+
 OPERATIONS: dict[str, Callable[[Path], None]] = {
     "import": import_,
     "generate": generate,
@@ -153,20 +157,27 @@ OPERATIONS: dict[str, Callable[[Path], None]] = {
     "gc": gc,
     "select": select,
     "relabel": relabel,
+    "forget": forget,
 }
 
 
-def wrongs(root: Path) -> list[str]:
-    """What must never be: a gap in the history, a version with a problem, a damaged log."""
+def wrongs(root: Path, *, disturbed: bool = False, all_versions: bool = True) -> list[str]:
+    """What must never be: a gap in the history, a version with a problem, a damaged log.
+
+    `disturbed` allows that `verify` asks to run a `forget` again. Without `all_versions` only the latest is verified.
+    """
     here = Lineage(root / "here")
     history = here.store.history()
     found = [] if [each.version for each in history] == list(range(1, len(history) + 1)) else ["a gap in the history"]
     found += [
         f"v{each.version} has the parent {each.parent}" for each in history if each.parent != (each.version - 1 or None)
     ]
-    found += [f"v{each.version}: {problem}" for each in history for problem in verify(each)]
+    found += [
+        f"v{each.version}: {problem}" for each in history[0 if all_versions else -1 :] for problem in verify(each)
+    ]
     with closing(here.log()) as log:
-        return found + integrity_problems(log.engine)
+        found += integrity_problems(log.engine)
+    return [wrong for wrong in found if not disturbed or "run python -m manifests forget" not in wrong]
 
 
 def state(root: Path) -> State:
