@@ -95,14 +95,14 @@ def test_tables_1_and_5_are_printed(capsys: pytest.CaptureFixture[str]):
 
 @pytest.mark.slow
 def test_table_4_fits_the_gates_and_turns_the_images(
-    portraits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    portraits: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ):
     manifest = import_portraits(tmp_path / "dataset", portraits, 48)
     bench.main([
         *("table4", "--fit", "1", "--manifest", str(manifest.path), "--output", str(tmp_path / "out")),
         *("--recipe", QUICK),
     ])  # fmt: skip
-    out = capsys.readouterr().out
+    out = capfd.readouterr().out
     rows = re.findall(r"^\| `(\w+)` +\|(?: +\d+\.\d\d \(\d\d\.\d\d\) \|){5}$", out, re.MULTILINE)
     assert rows == ["ib", "reverse", "none", "gau"]
     assert len(list((tmp_path / "out/table4-fits").glob("*/seed0/best.safetensors"))) == 4

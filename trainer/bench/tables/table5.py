@@ -13,7 +13,7 @@ from manifests.pixels.metrics import MetricsAccumulator
 from trainer.bench.tables.accuracy import Accuracy
 from trainer.bench.tables.costs import conv_macs, count_parameters
 from trainer.bench.tables.markdown import table
-from trainer.bench.timing import interleaved_medians
+from trainer.bench.timing import Candidate, interleaved_medians
 from trainer.fit.options import SIZE_PX
 from trainer.models import create_model
 
@@ -45,7 +45,9 @@ def measure(*, seconds: float) -> list[Row]:
     torch.set_num_threads(1)
     networks = {branches: create_model("sinet", branches=branches).eval() for branches in PAPER}
     image = torch.rand(1, 3, SIZE_PX, SIZE_PX, generator=torch.Generator().manual_seed(0))
-    runs = {branches: torch.inference_mode()(partial(network, image)) for branches, network in networks.items()}
+    runs: dict[str, Candidate] = {
+        branches: torch.inference_mode()(partial(network, image)) for branches, network in networks.items()
+    }
     medians = interleaved_medians(runs, seconds=seconds)
     return [
         Row(branches, count_parameters(network), conv_macs(network, (SIZE_PX, SIZE_PX)), 1000 * medians[branches])
