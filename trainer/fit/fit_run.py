@@ -103,7 +103,7 @@ def build_run(
         blobs = BlobStore(manifest.data_root)
         train = first_then_others(fabric, lambda: distilled(train, blobs, preprocessing, teachers, cache, share=share))
     if live_teachers:
-        live_teachers.check(train.images)
+        live_teachers.check(train)
     model = build_model(configuration, fabric)
     check_edge_head(model, recipe.edge_weight, processes=fabric.world_size)
     if initial:

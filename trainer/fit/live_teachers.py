@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +20,15 @@ from torch import Tensor
 
 from manifests.errors import UserError
 from manifests.pixels.geometry import Pixels
+from manifests.pixels.masks import PERSON_LEVEL
 from manifests.pixels.onnx_segmenter import Prob
+from trainer.data.samples import Samples
 from trainer.fit.batch import Batch
 from trainer.inference.predictors import RUNTIMES, TORCH, Predictor, open_predictor
 from trainer.weights.checkpoint_files import name_of
 
 AHEAD = 2  # batches with the teachers while one is trained on: some slack for uneven steps, little memory
-TRIED_IMAGES = 4  # training images that every teacher is tried on before the first step
+TRIED_IMAGES = 4  # with a person, that every teacher is tried on before the first step
 MIN_SPREAD = 0.05  # of a teacher's probabilities on those images; a person's edge alone spans nearly 1
 
 Label = tuple[Prob, float]  # one image's mean probability over the teachers, and the seconds it took
@@ -87,10 +90,12 @@ class LiveTeachers:
     def digests(self) -> list[str]:
         return [teacher.predictor.digest for teacher in self.teachers]
 
-    def check(self, images: Tensor) -> None:
-        """Try every teacher on some of the training images, RGB uint8 (N, 3, S, S); UserError names an unusable one."""
-        for teacher in self.teachers:
-            teacher.check(images[:TRIED_IMAGES])
+    def check(self, train: Samples) -> None:
+        """Try every teacher on the first training images that show a person; UserError names an unusable one."""
+        show_person = (i for i in range(len(train)) if train.labels[i].max() >= PERSON_LEVEL)
+        if tried := list(islice(show_person, TRIED_IMAGES)):
+            for teacher in self.teachers:
+                teacher.check(train.images[tried])
 
     def labelled(self, batches: Iterator[Batch], *, label_stride: int) -> Generator[Batch, None, None]:
         """`batches` with the teachers' mean probabilities, in the same order, AHEAD of them in work.

@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,8 +16,10 @@ from manifests.errors import UserError
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.onnx_segmenter import Prob
 from manifests.store.manifest import Manifest
+from manifests.store.training_rows import AcceptedRow
+from trainer.data.samples import Samples
 from trainer.fit import __main__ as fit
-from trainer.fit import loop, steps
+from trainer.fit import live_teachers, loop, stage_objective, steps
 from trainer.fit.batch import Batch
 from trainer.fit.live_teachers import AHEAD, LiveTeacher, LiveTeachers, open_live_teachers
 from trainer.fit.metrics_log import read_log
@@ -55,6 +59,14 @@ def random_batches(n: int) -> list[Batch]:
     return [Batch(255 * torch.rand(3, 3, 8, 8, generator=generator), torch.zeros(3, 4, 4)) for _ in range(n)]
 
 
+def samples(*, person_level: int) -> Samples:
+    """Five random images of 8 px; the last two have a person's pixel of that level."""
+    images = torch.cat([batch.images for batch in random_batches(2)])[:5].byte()
+    labels = torch.zeros(5, 8, 8, dtype=torch.uint8)
+    labels[3:, 4, 4] = person_level
+    return Samples(images, labels, [], [AcceptedRow("", "", "", "")] * 5)
+
+
 def test_every_batch_gets_the_mean_of_the_teachers_on_its_own_images():
     batches = random_batches(6)
     labelled = list(teachers(Channel(0), Channel(1)).labelled(iter(batches), label_stride=2))
@@ -81,14 +93,16 @@ def test_the_queue_of_batches_ahead_is_bounded():
     labelled.close()
 
 
-def test_seconds_are_counted_per_step_of_the_epoch():
+def test_seconds_are_counted_per_step_of_the_epoch(monkeypatch: pytest.MonkeyPatch):
+    ticks = count()
+    monkeypatch.setattr(live_teachers, "time", SimpleNamespace(perf_counter=lambda: next(ticks)))
     live = teachers(Channel(0))
-    for count in (3, 2):
-        list(live.labelled(iter(random_batches(count)), label_stride=1))
-        assert live.time.steps == count
+    for epoch_steps in (3, 2):
+        list(live.labelled(iter(random_batches(epoch_steps)), label_stride=1))
+        assert live.time.steps == epoch_steps
     teaching, waiting = live.time.per_step()
-    assert teaching > 0
-    assert waiting > 0
+    assert teaching >= 3  # a tick or more for each image of a batch
+    assert waiting >= 1
 
 
 FROM_TRIED = "from the teacher tried, found"
@@ -105,9 +119,15 @@ FROM_TRIED = "from the teacher tried, found"
     ids=["constant", "NaN", "another shape", "out of range"],
 )
 def test_a_useless_teacher_is_refused_by_name(predictor: Channel | Fixed, message: str):
-    [batch] = random_batches(1)
     with pytest.raises(UserError, match=f"expected probabilities {message}"):
-        teachers(predictor).check(batch.images.byte())
+        teachers(predictor).check(samples(person_level=255))
+
+
+def test_a_teacher_is_tried_on_images_with_a_person_only():
+    live = teachers(Fixed(np.zeros((8, 8), np.float32)))
+    live.check(samples(person_level=0))
+    with pytest.raises(UserError, match="that differ between the pixels of 2 training images"):
+        live.check(samples(person_level=255))
 
 
 def test_a_teacher_that_fails_later_stops_the_epoch_at_its_batch():
@@ -158,6 +178,21 @@ def test_the_teacher_sees_the_augmented_crop_of_the_student(
     for images, taught in seen:
         expected = [teacher.person_prob(rgb) for rgb in images.round().byte().permute(0, 2, 3, 1).numpy()]
         assert np.array_equal(taught.numpy(), np.stack(expected))
+
+
+def test_the_loss_is_compiled_for_both_views_and_their_teachers(
+    manifest: Manifest, red: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    asked = []
+
+    def compiled(loss_of, network, *batch):
+        asked.append([tuple(tensor.shape) for tensor in batch])
+        return loss_of
+
+    monkeypatch.setattr(stage_objective, "compiled", compiled)
+    options = ["--distill-live", str(red), "--consistency", "2", "--epochs", "1", "--compile"]
+    fit.main(words(manifest, tmp_path / "run", *options))
+    assert asked == [[(8, 3, 32, 32), (8, 32, 32), (8, 32, 32)]]
 
 
 def test_an_interrupted_run_resumes_to_the_same_weights(
