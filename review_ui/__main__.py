@@ -1,6 +1,7 @@
 """`python -m review_ui` opens the review page on a manifest version; `python -m review_ui users` edits the users."""
 
 import argparse
+import json
 import logging
 import os
 import re
@@ -41,12 +42,17 @@ _TEAM = """who may sign in:
   python -m review_ui users add NAME [--role reviewer|lead] [--password-stdin] [--users PATH]
   python -m review_ui users password NAME
   python -m review_ui users remove NAME
+  python -m review_ui users token NAME LABEL [--scope read|review|all] [--days N]
+  python -m review_ui users revoke NAME LABEL
   python -m review_ui users list"""
 
 
 def main(arguments: Sequence[str]) -> None:
     if arguments[:1] == ["users"]:
         command.main(arguments[1:])
+        return
+    if arguments[:1] == ["openapi"]:
+        _print_openapi()
         return
     options = _parser().parse_args(arguments)
     users = UsersFile(options.users) if options.users else None
@@ -89,6 +95,13 @@ def _rates(options: argparse.Namespace) -> Rates:
         gold=usual.gold if options.gold_rate is None else options.gold_rate,
         repeat=usual.repeat if options.repeat_rate is None else options.repeat_rate,
     )
+
+
+def _print_openapi() -> None:
+    from review_ui.web.api import router  # here, as below: it loads FastAPI
+    from review_ui.web.openapi import openapi
+
+    print(json.dumps(openapi(router.routes), indent=2))
 
 
 def _segmenter(folder: Path) -> PointSegmenter:

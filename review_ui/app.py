@@ -18,6 +18,7 @@ from review_ui.repair.segmenter import PointSegmenter
 from review_ui.reviewer import LOCAL_LEAD, Reviewer
 from review_ui.routes import APP_PATH, LEAD_PATH
 from review_ui.web.api import create_api
+from review_ui.web.api_version import ApiVersion
 from review_ui.web.lazy_mount import LazyMount
 from review_ui.web.origin_check import OriginCheck
 from review_ui.web.review_page import mount_page
@@ -76,7 +77,8 @@ def create_app(
         host_names={host_name.lower()},
         public_names={name.lower() for name in public_names},
     )
-    return RootPath(checked, root_path) if root_path else checked
+    versioned = ApiVersion(checked)
+    return RootPath(versioned, root_path) if root_path else versioned
 
 
 def _is_lead(scope: Scope) -> bool:

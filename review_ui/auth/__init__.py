@@ -1,5 +1,6 @@
 """Sign-in: the users, their sessions, and the ASGI layer that requires them.
 
+api_token.py      tokens of scripts: scope, end, digest
 authenticator.py  name and password -> token, token -> `Reviewer`
 command.py        `python -m review_ui users`
 cookie.py         the cookie that holds the token

@@ -1,16 +1,18 @@
-"""Authentication without the web: name and password -> token, token -> Reviewer.
+"""Authentication without the web: name and password -> token, token -> Reviewer; a script's API token -> Reviewer.
 
 The users file is followed: a removed user, or one with another password, is signed out at the next request, and a new
 role holds from the next request on. A token's row is cached for CACHE_SECONDS, so that a page under load costs no
 query per request; a sign-out on another server takes effect after that.
 """
 
+import secrets
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from manifests.decisions.log import DecisionLog
 from manifests.errors import UserError
+from review_ui.auth.api_token import ApiToken
 from review_ui.auth.password import matches
 from review_ui.auth.rate_limit import RateLimit
 from review_ui.auth.sessions import SignInRecord, SignInSessions, digest_of
@@ -86,6 +88,18 @@ class Authenticator:
             return None
         self._remember(digest_of(token), record)
         return self._reviewer(record)
+
+    def bearer(self, token: str) -> tuple[Reviewer, ApiToken] | None:
+        """The user of an API token and the token; None for one that is unknown or has expired.
+
+        A user's token acts as a reviewer, unless its scope is `all` or it only reads.
+        """
+        digest, now = digest_of(token), self._now()
+        for user in self._users.users().values():
+            for known in user.tokens.values():
+                if secrets.compare_digest(known.sha256, digest) and known.expires_at > now:
+                    return Reviewer(user.name, "reviewer" if known.scope == "review" else user.role), known
+        return None
 
     def _authenticated(self, name: str, password: str) -> User | None:
         """The user, if the password is right. An unknown name takes the same time: another user's hash is tried."""

@@ -1,7 +1,9 @@
 """Requires a sign-in: an ASGI layer around the whole app, inside the guard.
 
-Without a valid cookie every route answers 401, Gradio's too; only POST /sign-in is open. The signed-in reviewer is
-put into the request as `state.reviewer`; /lead and all below it is for leads.
+Without a valid cookie every route answers 401, Gradio's too; open are only POST /sign-in, and GET /healthz, which then
+tells nothing but that the server runs. The signed-in reviewer is put into the request as `state.reviewer`; /lead and
+all below it is for leads. A script sends `Authorization: Bearer TOKEN` instead of the cookie: it reaches the API and
+the media.
 
 A page names its reviewer in X-Reviewer. Once another person has signed in with the same browser, its requests get 401
 too: no decision made on one person's page counts for another.
@@ -24,6 +26,11 @@ _ANOTHER_REVIEWER = "expected the reviewer who opened the page to be signed in, 
 _NOT_A_LEAD = "expected a lead, found a reviewer; ask a lead to do it"
 _SHARED = ("public", "s-maxage")  # directives that let a shared cache keep an answer
 _PRIVATE = ("private", "no-store")
+_FOR_SCRIPTS = ("/api", "/media", "/healthz")
+
+
+class _OutOfScope(Exception):
+    """The token isn't for this request."""
 
 
 class SignIn:
@@ -49,9 +56,12 @@ class SignIn:
         request = Request(scope)
         answer: Response | None = None
         try:
-            reviewer = await self._reviewer(request)
-            if reviewer is None:
-                answer = self._form.not_signed_in(request)
+            bearer = _bearer_token(request)
+            reviewer = self._scripts(bearer, scope) if bearer is not None else await self._reviewer(request)
+            if reviewer is None and _route(scope) == ("GET", "/healthz"):
+                answer = JSONResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})
+            elif reviewer is None:
+                answer = _bad_token() if bearer is not None else self._form.not_signed_in(request)
             elif request.headers.get("x-reviewer", reviewer.name) != reviewer.name:
                 answer = JSONResponse({"error": _ANOTHER_REVIEWER}, 401, {"Cache-Control": "no-store"})
             elif not _may_enter(reviewer, route_of(scope)):
@@ -60,6 +70,8 @@ class SignIn:
                 answer = await self._form.sign_out(request)
             elif _route(scope) == ("GET", "/sign-in"):  # a bookmark of the form
                 answer = RedirectResponse(f"{root_of(scope)}/", 303)
+        except _OutOfScope as error:
+            answer = JSONResponse({"error": str(error)}, 403)
         except DatabaseAway as error:
             answer = JSONResponse({"error": str(error)}, 503)
         if answer:
@@ -83,6 +95,19 @@ class SignIn:
             return None
         return self._authenticator.recall(token) or await run_in_threadpool(self._authenticator.find, token)
 
+    def _scripts(self, token: str, scope: Scope) -> Reviewer | None:
+        """The reviewer of an API token; None when it is not valid. Raises _OutOfScope."""
+        found = self._authenticator.bearer(token)
+        if found is None:
+            return None
+        reviewer, known = found
+        method, path = _route(scope)
+        if not any(is_below(path, root) for root in _FOR_SCRIPTS):
+            raise _OutOfScope("expected a route of the API with a token, found a page; sign in to see it")
+        if not known.may(method, path):
+            raise _OutOfScope(f"expected a token with the scope review or all, found {known.label} with {known.scope}")
+        return reviewer
+
     async def _pass_on(self, reviewer: Reviewer, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_private(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -91,6 +116,16 @@ class SignIn:
 
         state = {**scope.get("state", {}), "reviewer": reviewer}
         await self._app({**scope, "state": state}, receive, send_private)
+
+
+def _bearer_token(request: Request) -> str | None:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+def _bad_token() -> Response:
+    error = "expected a valid API token, found an unknown or expired one; make one with python -m review_ui users token"
+    return JSONResponse({"error": error}, 401, {"WWW-Authenticate": "Bearer", "Cache-Control": "no-store"})
 
 
 def _route(scope: Scope) -> tuple[str, str]:

@@ -1,10 +1,12 @@
 """The HTTP side of the review page.
 
 api.py             the session over HTTP (FastAPI)
+api_version.py     /api/v1/...
 decisions_file.py  the decisions as a file
 gallery/           masks that have a verdict, filtered (leads)
 gradio_mount.py    Gradio Blocks as an app of its own
 lazy_mount.py      a part of the site that is built on its first request
+openapi.py         the OpenAPI document of the API
 origin_check.py    Host, Origin and content security policy
 refinement.py      an action on a mask under repair
 repaired_masks.py  base64 of a repaired mask -> a blob

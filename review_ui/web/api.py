@@ -271,6 +271,13 @@ def media(request: Request, sha256: str) -> FileResponse:
     return FileResponse(path, headers=MEDIA_HEADERS)
 
 
+@router.get("/api/openapi.json", include_in_schema=False)
+def openapi_document() -> dict[str, Any]:
+    from review_ui.web.openapi import openapi  # here: most servers are never asked for it
+
+    return openapi(router.routes)
+
+
 @router.get("/healthz")
 def healthz(session: Session) -> dict[str, Any]:
     return {"status": "ok", "version": session.manifest.version}

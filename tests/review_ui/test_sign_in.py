@@ -157,7 +157,7 @@ def whole_app(
 
     app = create_app(session, blobs, host_name="127.0.0.1", dataset="x", authenticator=authenticator)
     lead, team = asyncio.run(create_gradio())  # without a loop that runs, Gradio makes some and never closes them
-    yield app, [*app._app._app._app._app._app.routes, *lead.routes, *team.routes]
+    yield app, [*app._app._app._app._app._app._app.routes, *lead.routes, *team.routes]
     log.close()
 
 
@@ -184,6 +184,8 @@ def test_every_route_without_sign_in_is_401(whole_app: tuple[ASGIApp, list]) -> 
         "/lead/login", "/lead/monitoring", "/app/config", "/app/gradio_api/queue/join",
     }  # fmt: skip
     answers = {(method, path): client.request(method, path) for path in sorted(paths) for method in METHODS}
+    opened = answers.pop(("GET", "/healthz"))
+    assert (opened.status_code, opened.json()) == (200, {"status": "ok"})
     assert {key: answer.status_code for key, answer in answers.items() if answer.status_code != 401} == {}
     problems = {answer.text for (method, _), answer in answers.items() if method != "HEAD"}
     assert problems == {'{"error":"expected a signed-in reviewer, found none; sign in on the page"}'}
