@@ -7,6 +7,7 @@ ORACLES := .venv-oracles
 
 IMAGES ?=
 PORT   ?= 7860
+KILLS  ?= 10000
 PROCESSES ?= 3  # of the tests: much of their time is waiting for servers and for other processes
 
 # Nothing here phones home.
@@ -14,9 +15,10 @@ export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export GRADIO_ANALYTICS_ENABLED := False
 export HF_HUB_DISABLE_TELEMETRY := 1
+export ORT_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test slow oracles lint format bench clean
+.PHONY: help setup run test slow soak oracles lint format bench clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -40,6 +42,9 @@ test: $(STAMP) ## Run the tests but the slow ones
 
 slow: $(STAMP) ## Run the slow tests: several processes, servers, large networks
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow -n 2 --dist loadfile
+
+soak: $(STAMP) ## Kill a process KILLS times in the middle of its work on a dataset, and check after each kill
+	OMP_NUM_THREADS=1 PYTHONPATH=.:tests/support $(BIN)/python tests/soak/kills.py --kills $(KILLS)
 
 oracles: $(STAMP) $(ORACLES)/.installed ## Compare masks with FiftyOne's and Datumaro's own, installed in .venv-oracles
 	$(BIN)/python -m pytest tests/manifests/test_oracles.py

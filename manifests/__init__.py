@@ -20,7 +20,10 @@
 `pipeline`, `review_ui` and `trainer` import this package; it imports none of them, and no torch.
 """
 
+import os
 from importlib.metadata import PackageNotFoundError, version
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read when onnxruntime is imported; its own function comes too late
 
 try:
     __version__ = version("maskfoundry")

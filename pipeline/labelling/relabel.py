@@ -205,12 +205,12 @@ def commit_relabelled(
     quarantined = read_quarantine(results)
     table_path = str(write_quarantine_table(quarantined, results, data_root)) if quarantined else None
     masks = pa.concat_tables(read_tables(results)).combine_chunks()
-    masks = Tombstones.read(data_root).leave_out(masks, "finished shards")
     if masks.num_rows == 0:
         raise UserError(
             f"expected to relabel at least one of {len(quarantined)} {status} sample(s), found none that can be; "
             f"see {table_path} for each reason"
         )
+    masks = Tombstones.read(data_root).leave_out(masks, "finished shards")
     before = store.open(version).read(["sample_id", "mask", "mask_sha256", "teacher"]).combine_chunks()
     samples = masks.num_rows
     masks = (rivals if keep_both else without_noise)(masks, before, BlobStore(data_root))

@@ -10,20 +10,27 @@ import numpy as np
 import pytest
 from faults import failing
 from made_rows import rows as made_rows
-from operations import ended
+from operations import ended, generate, prepare, relabel
 from PIL import Image
 from small_lineages import Lineage, mask, picture, sample_id
 
 from manifests.__main__ import main
 from manifests.errors import UserError
 from manifests.exports.rows import choose_rows
-from manifests.files.tombstones import Tombstones
+from manifests.files.blobs import BlobStore, sha256_hex
+from manifests.files.tombstones import FORGOTTEN, Tombstones, uri_digest, write_tombstones
 from manifests.store.manifest import Manifest
 from manifests.store.row_patch import RowPatch, changed
 from manifests.store.training_rows import accepted_rows
 from manifests.upkeep.verify import verify
 from manifests.versions.merge import merge
 from manifests.versions.restore import restore
+from pipeline.faces.mtcnn import default_detector
+from pipeline.labelling.label import LabelWork
+from pipeline.labelling.labeller import Labeller
+from pipeline.labelling.shards import label_all
+from pipeline.sources import Origins, find_pictures
+from pipeline.teachers import load_teacher
 from review_ui.queue.open_samples import ReviewQueue
 
 ANN, BEA = "/0.jpg", "/1.jpg"  # source URIs of samples 0 and 1
@@ -175,6 +182,36 @@ def test_an_import_skips_it_by_name(tmp_path: Path, by: str, capsys: pytest.Capt
     assert "1.png: forgotten before" in said.err
     assert first["sample_id"] not in lineage.rows()
     assert second["sample_id"] in lineage.rows()
+
+
+def test_generate_leaves_it_out_of_finished_shards_and_reads_it_no_more(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    prepare(tmp_path)
+    here = Lineage(tmp_path / "here")
+    generate(tmp_path)
+    command(here, "--source-uri", "/200.jpg", "/3.jpg", "--yes")
+    with caplog.at_level(logging.WARNING, "manifests"):
+        generate(tmp_path)
+        relabel(tmp_path)
+    assert "1 forgotten sample(s) left out (/200.jpg)" in caplog.text
+    assert f"finished shards: 1 forgotten sample(s) left out ({sample_id(3)})" in caplog.text
+    assert not {sample_id(3), sample_id(200)} & here.rows().keys()
+
+
+@pytest.mark.parametrize("by", ["uri", "bytes"])
+def test_generate_quarantines_it_by_name(tmp_path: Path, astronaut: Image.Image, by: str) -> None:
+    blobs = BlobStore(tmp_path / "data")
+    astronaut.save(tmp_path / "ann.jpg")
+    (item,) = find_pictures(str(tmp_path / "ann.jpg"), None)
+    digest = sha256_hex(item.read()) if by == "bytes" else uri_digest(item.uri)
+    named = {"sources": frozenset({digest})} if by == "bytes" else {"uris": frozenset({digest})}
+    write_tombstones(blobs.root, Tombstones(**named))
+    labeller = Labeller(LabelWork(Origins("web")), default_detector(), load_teacher("grabcut"), blobs)
+    (outcome,) = label_all(labeller, [item], threads=1)
+    assert isinstance(outcome, dict)
+    assert (outcome["source_uri"], outcome["reason"]) == (item.uri, FORGOTTEN)
+    assert not list(blobs.root.glob("blobs/??/*"))
 
 
 def test_a_merge_a_restore_a_fit_an_export_and_the_queue_leave_it_out_by_name(

@@ -4,8 +4,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from faults import Fault, failing
 from operations import OPERATIONS, State, ended, prepare, publish, state, wrongs
+
+from trainer.weights.tensor_file import read_tensors, write_tensors
 
 FAULTS: tuple[Fault, ...] = ("EIO", "ENOSPC", "short")
 POINTS_TRIED = 1  # of each operation and fault, in the fast suite
@@ -67,6 +70,33 @@ def test_a_failing_call_loses_nothing(operation: str, prepared: Path, tmp_path: 
         step = max(1, len(possible) // POINTS_TRIED)
         for at in possible[(seed + offset) % step :: step][:POINTS_TRIED]:
             check(operation, prepared, tmp_path / "try", at, fault, wanted)
+
+
+def write_epoch(path: Path, epoch: int) -> None:
+    write_tensors(path, {"weights": torch.full((1000,), float(epoch))}, {"epoch": epoch}, kind="checkpoint")
+
+
+def epoch_in(path: Path) -> int:
+    tensors, header = read_tensors(path, kind="checkpoint")
+    assert tensors["weights"].unique().tolist() == [header["epoch"]]
+    return int(header["epoch"])
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fits_checkpoint_is_the_last_one_or_the_one_before(fault: Fault, tmp_path: Path) -> None:
+    path = tmp_path / "best.safetensors"
+    with failing(tmp_path) as whole:
+        write_epoch(path, 1)
+    assert (whole.wrongs, whole.unsynced) == ([], {})
+    for at in points(whole.calls, fault):
+        write_epoch(path, 1)
+        with failing(tmp_path, at=at, fault=fault) as disk:
+            first = ended(lambda: write_epoch(path, 2))
+        assert first.is_clear
+        assert disk.wrongs == []
+        assert epoch_in(path) in ((1, 2) if first.status else (2,))
+        write_epoch(path, 2)
+        assert epoch_in(path) == 2
 
 
 @pytest.mark.slow

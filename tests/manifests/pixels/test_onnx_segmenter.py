@@ -1,6 +1,9 @@
 """An ONNX file whose description the network contradicts is refused when it is opened, never read as something else."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,7 @@ import numpy.typing as npt
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from repository import ROOT
 
 from manifests.errors import UserError
 from manifests.pixels.onnx_segmenter import OnnxSegmenter
@@ -240,3 +244,11 @@ def test_a_description_that_is_no_text_is_refused(tmp_path: Path):
     path.with_suffix(".json").write_bytes(b"\xff\xfe{}\x80")
     with pytest.raises(UserError, match=r"expected JSON in .*a.json"):
         OnnxSegmenter(path)
+
+
+def test_onnx_runtimes_telemetry_is_off_before_it_is_imported() -> None:
+    script = "import sys, os, manifests; print(os.environ.get('ORT_DISABLE_TELEMETRY'), 'onnxruntime' in sys.modules)"
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "1 False\n"
