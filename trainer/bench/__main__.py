@@ -1,24 +1,28 @@
 """`python -m trainer.bench [PART]`: speed on this machine's CPU, and tables of SINet's paper rerun."""
 
 import argparse
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from manifests.cli.arguments import run_command
 from manifests.cli.converters import not_negative, positive
 from manifests.store.training_rows import SPLITS
+from trainer.fit.options import SIZE_PX
 from trainer.models import MODELS, PREFIX
 from trainer.weights.checkpoint_files import STARTER, STARTER_PATH, checkpoint_path
 
 TABLES = ("table1", "table3", "table4", "table5", "table6")
 PARTS = ("training", "latency", "profile", *TABLES)
+FITS = ("fit", "manifest", "on", "split", "seeds", "recipe")
 FITTED = ("table3", "table4", "table5")
 OPTIONS = {  # of some parts only
     "checkpoint": ("latency",),
     "rival": ("latency",),
     "models": ("table3",),
     "output": TABLES,
-    **dict.fromkeys(("fit", "manifest", "on", "split", "seeds", "recipe"), FITTED),
+    "size": FITTED,
+    **dict.fromkeys(FITS, FITTED),
 }
 
 
@@ -53,6 +57,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     group = parser.add_argument_group("tables").add_argument
     group("--models", type=_models, metavar="A,B", help="of table3 (default: all but teachers and sinet_cityscapes)")
     group("--output", type=Path, metavar="DIR", help="directory of the table's files, and of the fits")
+    group("--size", type=_side, help=f"image side of tables 3 to 5 in px, fitted and timed (default: {SIZE_PX})")
     group("--fit", type=positive, metavar="N", help="of tables 3 to 5: fit every network for N epochs; resumes")
     group("--manifest", type=Path, help="manifests/v<N>.parquet, to fit on")
     group("--on", type=Path, metavar="MANIFEST", help="to measure on (default: the test split of --manifest)")
@@ -73,7 +78,7 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
     for name in given:
         if options.part not in OPTIONS[name]:
             parser.error(f"argument --{name}: expected only with {', '.join(OPTIONS[name])}, found with {options.part}")
-        if OPTIONS[name] is FITTED and options.fit is None:
+        if name in FITS and options.fit is None:
             parser.error(f"argument --{name}: expected --fit N beside it")
     if options.fit is None:
         if options.part == "table4":
@@ -81,8 +86,18 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
         return
     if not (options.manifest and options.output):
         parser.error("argument --fit: expected --manifest and --output beside it")
+    if any(word.startswith("--si") for word in shlex.split(options.recipe or "")):
+        parser.error("argument --recipe: expected no --size in it; give --size itself, which the times follow too")
     if options.models and len(options.models) < 2:
         parser.error("argument --fit: expected at least two --models to compare")
+
+
+def _side(text: str) -> int:
+    """An argparse type: an image side that every network can take."""
+    value = positive(text)
+    if value % 32:
+        raise argparse.ArgumentTypeError(f"expected a multiple of 32, found {text!r}")
+    return value
 
 
 def _models(text: str) -> list[str]:

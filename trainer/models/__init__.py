@@ -13,7 +13,7 @@
     mobilenet_dilate_unet.py  MobileNetV2 with a dilated U-Net
     mobilenetv2.py            MobileNetV2 as an encoder
     padding.py                padding of sides that a network can't halve
-    portraitnet.py            PortraitNet
+    portraitnet.py            PortraitNet, with and without its edge head
     residualdense_bisenet.py  BiSeNet on residual dense blocks
     score_ladder.py           decoder that adds class scores of several strides
     shuffle_seg.py            ShuffleSeg with skips
@@ -56,6 +56,7 @@ MODELS = {
     "espnetv2": ("trainer.models.espnetv2", "espnetv2"),
     "espnetv2_150": ("trainer.models.espnetv2", "espnetv2_150"),
     "portraitnet": ("trainer.models.portraitnet", "portraitnet"),
+    "portraitnet_edge": ("trainer.models.portraitnet", "portraitnet_edge"),
     "bisenet_resnet18": ("trainer.models.bisenet", "bisenet_resnet18"),
     "segformer_b0": ("trainer.models.smp_network", "segformer_b0"),
     "mobilenet_dilate_unet": ("trainer.models.mobilenet_dilate_unet", "mobilenet_dilate_unet"),

@@ -11,7 +11,7 @@ from trainer.bench import __main__ as bench
 from trainer.bench.tables import table1, table4, table5, table6
 from trainer.bench.tables.accuracy import Accuracy, Difference, Finding
 
-QUICK = "--size 32 --batch-size 16 --device cpu --no-compile"
+QUICK = "--batch-size 16 --device cpu --no-compile"
 
 
 def record(arm: str, degrees: int, metric: str, points: str = "") -> dict[str, str]:
@@ -53,10 +53,10 @@ def test_table_4_reads_the_papers_metric_by_gate_and_rotation():
 
 def test_table_5_has_the_accuracies_only_when_fitted():
     rows = [table5.Row("k3p1", 81_918, 70_400_000, 9.0)]
-    unfitted = table5.markdown(rows, {}, None)
+    unfitted = table5.markdown(rows, {}, size_px=224, fitted=None)
     assert re.search(r"\| `k3p1` +\| +81,918 \| +0\.0704 \| +9\.0 \| +93\.40 \| +0\.874 \|\n", unfitted)
-    measured = Accuracy(dict.fromkeys(table5.NAMES, 0.5), dict.fromkeys(table5.NAMES, (0.25, 0.75)))
-    page = table5.markdown(rows, {"k3p1": measured}, "fitted somehow")
+    measured = Accuracy(6, dict.fromkeys(table5.NAMES, 0.5), dict.fromkeys(table5.NAMES, (0.25, 0.75)))
+    page = table5.markdown(rows, {"k3p1": measured}, size_px=224, fitted="fitted somehow")
     assert page.count("0.5000 [0.2500, 0.7500]") == 3
     assert "- Accuracy: fitted somehow." in page
 
@@ -100,7 +100,7 @@ def test_table_4_fits_the_gates_and_turns_the_images(
     manifest = import_portraits(tmp_path / "dataset", portraits, 48)
     bench.main([
         *("table4", "--fit", "1", "--manifest", str(manifest.path), "--output", str(tmp_path / "out")),
-        *("--recipe", QUICK),
+        *("--recipe", QUICK, "--size", "32"),
     ])  # fmt: skip
     out = capfd.readouterr().out
     rows = re.findall(r"^\| `(\w+)` +\|(?: +\d+\.\d\d \(\d\d\.\d\d\) \|){5}$", out, re.MULTILINE)

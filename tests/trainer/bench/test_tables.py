@@ -27,7 +27,7 @@ from trainer.bench.tables.table3 import Row, csv_text, files, markdown
 from trainer.models import MODELS, create_model
 
 NAMES = MetricsAccumulator.NAMES
-QUICK = "--size 32 --batch-size 16 --device cpu --no-compile"
+QUICK = "--batch-size 16 --device cpu --no-compile"
 
 # G multiply-accumulates at 224 px without transposed convolutions: the paper's where met, else those of its authors'
 # or other public code, measured.
@@ -48,7 +48,7 @@ CONV_GMACS = {
 
 def row(model: str, *, macs: int = 1, ms: float = 1.0, score: float | None = None) -> Row:
     """A row whose other figures don't matter."""
-    measured = Accuracy(dict.fromkeys(NAMES, score), dict.fromkeys(NAMES, (0.0, 1.0))) if score is not None else None
+    measured = Accuracy(6, dict.fromkeys(NAMES, score), dict.fromkeys(NAMES, (0.0, 1.0))) if score is not None else None
     return Row(model, Costs(10, macs, 2, 30, 4), Speed({1: ms, 2: ms}, 1.0, 1.0), TABLE3.get(model), measured)
 
 
@@ -106,7 +106,7 @@ def assert_no_overlaps(figure: Figure):
 
 def test_the_page_numbers_its_footnotes_and_names_the_front():
     rows = [row("sinet", macs=1), row("espnetv2", macs=9), row("espnetv2_150", macs=5), row("extremec3", macs=7)]
-    page = markdown(rows, threads=2, fitted=None)
+    page = markdown(rows, size_px=224, threads=2, fitted=None)
     assert page.count("| `espnetv2` [1] ") == page.count("| `espnetv2_150` [1] ") == 3
     assert page.count("480 at width 2.0") == 1
     assert re.search(r"^1\. The published count includes PReLU slopes", page, re.MULTILINE)
@@ -116,7 +116,7 @@ def test_the_page_numbers_its_footnotes_and_names_the_front():
 
 def test_fitted_networks_are_ranked_by_their_own_metrics():
     rows = [row("sinet", macs=2, score=0.8), row("enet", macs=1, score=0.9)]
-    page = markdown(rows, threads=2, fitted="fitted somehow")
+    page = markdown(rows, size_px=224, threads=2, fitted="fitted somehow")
     assert "0.9000 [0.0000, 1.0000]" in page
     assert "- Accuracy: fitted somehow." in page
     assert "person_iou_per_image against conv GMACs at 224 px: enet. sinet is not on it." in page
@@ -129,10 +129,10 @@ def test_the_csv_has_a_line_for_each_network_and_leaves_unknown_values_empty():
 
 
 def test_the_files_are_a_table_and_a_plot_where_there_is_a_score():
-    written = files([row("sinet"), row("enet", macs=2)])
+    written = files([row("sinet"), row("enet", macs=2)], size_px=224)
     assert written["table3.csv"].startswith(b"model,")
     assert written["table3.png"].startswith(b"\x89PNG")
-    assert files([row("extremec3")]).keys() == {"table3.csv"}
+    assert files([row("extremec3")], size_px=224).keys() == {"table3.csv"}
 
 
 def test_accuracy_is_the_mean_over_the_seeds():
@@ -157,6 +157,12 @@ def test_accuracy_is_the_mean_over_the_seeds():
         (["table3", "--models", ""], r"expected sinet, .*, found ''"),
         (["latency", "--models", "sinet"], "--models: expected only with table3, found with latency"),
         (["table6", "--fit", "1"], "--fit: expected only with table3, table4, table5, found with table6"),
+        (["table3", "--size", "100"], "--size: expected a multiple of 32, found '100'"),
+        (["table1", "--size", "64"], "--size: expected only with table3, table4, table5, found with table1"),
+        (
+            ["table5", "--fit", "1", "--output", "out", "--manifest", "v1.parquet", "--recipe", "--size 64"],
+            "--recipe: expected no --size in it",
+        ),
         (["table4"], "table4: expected --fit N, --manifest and --output"),
         (["--rival", "selfie.onnx"], "--rival: expected only with latency, found with training"),
         (["table3", "--part", "latency"], "expected one part, found table3 and --part latency"),
@@ -185,7 +191,7 @@ def test_fitted_networks_are_measured_and_not_fitted_again(
     manifest: Manifest, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ):
     words = ["table3", "--models", "sinet,extremec3", "--fit", "1", "--manifest", str(manifest.path), "--seconds", "1"]
-    words += ["--output", str(tmp_path / "out"), "--recipe", QUICK, "--threads", "1"]
+    words += ["--output", str(tmp_path / "out"), "--recipe", QUICK, "--threads", "1", "--size", "32"]
     bench.main(words)
     out = capfd.readouterr().out
     assert out.splitlines()[-1] == str(tmp_path / "out/table3.md")

@@ -11,6 +11,7 @@ from repository import ROOT
 
 from manifests.errors import UserError
 from trainer.data.preprocessing import imagenet
+from trainer.fit.edge_head import HasEdgeHead
 from trainer.fit.losses import segmentation_loss
 from trainer.models import MODELS, create_model
 from trainer.models.smp_network import save_pretrained
@@ -37,6 +38,7 @@ PARAMETERS = {
     "espnetv2": 777_830 - 480,  # slopes of a PReLU that strided units never call
     "espnetv2_150": 458_102 - 352,
     "portraitnet": 2_080_760,
+    "portraitnet_edge": 2_080_904,
     "bisenet_resnet18": 12_409_664 - 513_000,  # ResNet's classifier of 1,000 classes
     "segformer_b0": 3_714_658,
     "mobilenet_dilate_unet": 2_378_217 + 33,  # the last 1x1 has a second class
@@ -83,7 +85,8 @@ def test_gradient_reaches_every_parameter(name: str):
     images = torch.randn(4, 3, 96, 96, generator=generator)
     labels = torch.zeros(4, 96, 96, dtype=torch.long)
     labels[:, 30:, 20:70] = 1
-    segmentation_loss(model(images), labels).backward()
+    outputs = model.training_outputs(images) if isinstance(model, HasEdgeHead) else [model(images)]
+    sum(segmentation_loss(logits, labels) for logits in outputs).backward()
     dead = [path for path, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
     assert dead == []
 
@@ -104,6 +107,14 @@ def test_save_and_load_give_the_same_logits(name: str, tmp_path: Path):
     save_checkpoint(tmp_path / "model.safetensors", model, info)
     images = torch.rand(1, 3, 64, 64)
     assert torch.equal(load_checkpoint(tmp_path / "model.safetensors").model(images), model(images))
+
+
+def test_an_edge_head_gives_edges_of_the_inputs_size_and_leaves_the_logits_as_they_are():
+    model = create_model("portraitnet_edge").eval()
+    images = torch.rand(1, 3, 100, 75)
+    logits, edges = model.training_outputs(images)
+    assert torch.equal(logits, model(images))
+    assert edges.shape == (1, 2, 100, 75)
 
 
 @every_model

@@ -45,6 +45,7 @@ class Budget:
 class Accuracy:
     """Metrics in [0, 1], means over the seeds, with 95 % bootstrap intervals over the images."""
 
+    images: int
     values: dict[str, float]
     intervals: dict[str, Interval]
 
@@ -91,6 +92,7 @@ def accuracy(runs: Sequence[MetricsAccumulator]) -> Accuracy:
     """Accuracy over runs that differ in their seed, measured on the same images."""
     names, results, draws = MetricsAccumulator.NAMES, [run.result() for run in runs], [run.draws() for run in runs]
     return Accuracy(
+        results[0].n,
         {name: float(np.mean([getattr(result, name) for result in results])) for name in names},
         {name: percentile_interval(np.mean([draw[name] for draw in draws], axis=0)) for name in names},
     )

@@ -2,7 +2,7 @@
 
 import argparse
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -11,6 +11,7 @@ from manifests.files.atomic import write_replace
 from trainer.bench.tables import table1, table3, table4, table5, table6
 from trainer.bench.tables.accuracy import Accuracy, Arms, Budget, compare, fit_and_measure
 from trainer.bench.tables.published import DEFAULT_MODELS
+from trainer.fit.options import SIZE_PX
 
 
 def print_table(options: argparse.Namespace) -> None:
@@ -27,10 +28,10 @@ def _table3(options: argparse.Namespace) -> None:
     fits = _fitted({_arm(model): f"--model {model}" for model in models}, options)
     accuracies = {model: fits[_arm(model)] for model in models if fits}
     threads = options.threads or torch.get_num_threads()
-    rows = table3.measure(models, accuracies, seconds=options.seconds, threads=threads)
-    fitted = str(_budget(options)) if options.fit else None
-    files = table3.files(rows) if options.output else {}
-    _publish(table3.markdown(rows, threads=threads, fitted=fitted), options, files)
+    size_px = _size_px(options)
+    rows = table3.measure(models, accuracies, size_px=size_px, seconds=options.seconds, threads=threads)
+    page = table3.markdown(rows, size_px=size_px, threads=threads, fitted=_how_fitted(options, fits))
+    _publish(page, options, table3.files(rows, size_px=size_px) if options.output else {})
 
 
 def _table4(options: argparse.Namespace) -> None:
@@ -41,8 +42,9 @@ def _table4(options: argparse.Namespace) -> None:
 
 def _table5(options: argparse.Namespace) -> None:
     accuracies = _fitted(table5.ARMS, options)
-    fitted = str(_budget(options)) if options.fit else None
-    _publish(table5.markdown(table5.measure(seconds=options.seconds), accuracies, fitted), options)
+    size_px = _size_px(options)
+    rows = table5.measure(size_px=size_px, seconds=options.seconds)
+    _publish(table5.markdown(rows, accuracies, size_px=size_px, fitted=_how_fitted(options, accuracies)), options)
 
 
 def _table6(options: argparse.Namespace) -> None:
@@ -68,12 +70,23 @@ def _fitted(arms: Arms, options: argparse.Namespace) -> dict[str, Accuracy]:
     return fit_and_measure(arms, _budget(options), _fits(options)) if options.fit else {}
 
 
+def _how_fitted(options: argparse.Namespace, accuracies: Mapping[str, Accuracy]) -> str | None:
+    """The budget and the number of images in words; None without fits."""
+    images = next((accuracy.images for accuracy in accuracies.values()), None)
+    return f"{_budget(options)}, {images:,} images" if images else None
+
+
+def _size_px(options: argparse.Namespace) -> int:
+    """The side of the images that are fitted, timed and counted."""
+    return int(options.size or SIZE_PX)
+
+
 def _budget(options: argparse.Namespace) -> Budget:
     return Budget(
         options.manifest,
         options.on or options.manifest,
         options.split or ("all" if options.on else "test"),
-        f"--epochs {options.fit} {options.recipe or ''}".strip(),
+        f"--epochs {options.fit} --size {_size_px(options)} {options.recipe or ''}".strip(),
         options.seeds or [0],
     )
 

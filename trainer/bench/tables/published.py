@@ -60,5 +60,5 @@ DEVIATIONS = {
     "residualdense_bisenet": [_FAST_PORTRAIT],
 }
 
-NOT_COMPARED = ("sinet_cityscapes", "deeplabv3plus_se_resnext50", "deeplabv3plus_mobilenetv2_050")
-DEFAULT_MODELS = tuple(name for name in MODELS if name not in NOT_COMPARED)  # no street scenes, no teachers
+NOT_COMPARED = ("sinet_cityscapes", "deeplabv3plus_se_resnext50", "deeplabv3plus_mobilenetv2_050", "portraitnet_edge")
+DEFAULT_MODELS = tuple(name for name in MODELS if name not in NOT_COMPARED)  # no street scenes, teachers, twins

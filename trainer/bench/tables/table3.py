@@ -20,7 +20,6 @@ from trainer.bench.tables.markdown import table
 from trainer.bench.tables.plot import MARK, Panel, Point, accuracy_plot, pareto_front
 from trainer.bench.tables.published import DEVIATIONS, TABLE3, Published
 from trainer.bench.tables.speed import THREADS, TRAINING_BATCH, Speed, speeds
-from trainer.fit.options import SIZE_PX
 
 CSV, PLOT = "table3.csv", "table3.png"
 NAMES = MetricsAccumulator.NAMES
@@ -38,37 +37,40 @@ class Row:
     accuracy: Accuracy | None
 
 
-def measure(models: Sequence[str], accuracies: Mapping[str, Accuracy], *, seconds: float, threads: int) -> list[Row]:
-    """Count, export and time every network at SIZE_PX with fresh weights, which take as long as any."""
+def measure(
+    models: Sequence[str], accuracies: Mapping[str, Accuracy], *, size_px: int, seconds: float, threads: int
+) -> list[Row]:
+    """Count, export and time every network on images of size_px x size_px, with fresh weights: any take as long."""
     with tempfile.TemporaryDirectory() as directory:
-        checkpoints = {model: fresh_checkpoint(model, SIZE_PX) for model in models}
+        checkpoints = {model: fresh_checkpoint(model, size_px) for model in models}
         found = {}
         for number, (model, checkpoint) in enumerate(checkpoints.items()):
             home = Path(directory) / str(number)
             home.mkdir()
-            found[model] = costs(checkpoint, home, side_px=SIZE_PX)
+            found[model] = costs(checkpoint, home, side_px=size_px)
         networks = {model: checkpoint.model for model, checkpoint in checkpoints.items()}
         exports = {model: path for model, (_, path) in found.items()}
-        timed = speeds(networks, exports, side_px=SIZE_PX, seconds=seconds, threads=threads)
+        timed = speeds(networks, exports, side_px=size_px, seconds=seconds, threads=threads)
     return [Row(model, found[model][0], timed[model], TABLE3.get(model), accuracies.get(model)) for model in models]
 
 
-def files(rows: Sequence[Row]) -> dict[str, bytes]:
+def files(rows: Sequence[Row], *, size_px: int) -> dict[str, bytes]:
     """The CSV and, when any row has a score, the plot, by name."""
     written = {CSV: csv_text(rows).encode()}
-    if any(panel.points for panel in panels(rows)):
-        written[PLOT] = accuracy_plot(panels(rows), _score_label(rows))
+    drawn = panels(rows, size_px=size_px)
+    if any(panel.points for panel in drawn):
+        written[PLOT] = accuracy_plot(drawn, _score_label(rows))
     return written
 
 
-def markdown(rows: Sequence[Row], *, threads: int, fitted: str | None) -> str:
+def markdown(rows: Sequence[Row], *, size_px: int, threads: int, fitted: str | None) -> str:
     """The page: what was measured and how, two tables, footnotes, the Pareto fronts. `fitted` describes the budget."""
     notes = footnotes(rows)
     numbers = {note: str(number) for number, note in enumerate(notes, start=1)}
     marks = [" ".join(f"[{numbers[note]}]" for note in DEVIATIONS.get(row.model, [])) for row in rows]
     named = [f"`{row.model}` {mark}".strip() for row, mark in zip(rows, marks, strict=True)]
     sections = [
-        f"# Table 3 of SINet, rerun at {SIZE_PX} x {SIZE_PX}",
+        f"# Table 3 of SINet, rerun at {size_px} x {size_px}",
         "\n".join(_how(threads, fitted)),
         "## Costs",
         table(
@@ -86,8 +88,8 @@ def markdown(rows: Sequence[Row], *, threads: int, fitted: str | None) -> str:
             [[name, *_accuracy_cells(row, fitted=bool(fitted))] for name, row in zip(named, rows, strict=True)],
         ),
         "\n".join(f"{number}. {note}" for note, number in numbers.items()),
-        "## Pareto fronts",
-        "\n".join(_front_line(panel, _score_label(rows)) for panel in panels(rows)),
+        "## Pareto fronts\n\nBy the figures alone, without their intervals.",
+        "\n".join(_front_line(panel, _score_label(rows)) for panel in panels(rows, size_px=size_px)),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
@@ -107,15 +109,15 @@ def csv_text(rows: Sequence[Row]) -> str:
     return text.getvalue()
 
 
-def panels(rows: Sequence[Row]) -> list[Panel]:
+def panels(rows: Sequence[Row], *, size_px: int) -> list[Panel]:
     """Score against multiply-accumulates and against latency, of rows that have a score."""
     scored = [(row, score) for row in rows if (score := _score(row, fitted=_is_fitted(rows))) is not None]
     intervals = {row.model: row.accuracy.intervals[SCORE] for row in rows if row.accuracy}
     return [
         Panel(label, [Point(row.model, cost(row), score, intervals.get(row.model)) for row, score in scored])
         for label, cost in (
-            (f"conv GMACs at {SIZE_PX} px", lambda row: row.costs.conv_macs / 1e9),
-            (f"ms at {SIZE_PX} px, PyTorch, {_threads(THREADS[0])}", lambda row: row.speed.eager_ms[THREADS[0]]),
+            (f"conv GMACs at {size_px} px", lambda row: row.costs.conv_macs / 1e9),
+            (f"ms at {size_px} px, PyTorch, {_threads(THREADS[0])}", lambda row: row.speed.eager_ms[THREADS[0]]),
         )
     ]
 

@@ -1,6 +1,6 @@
 """Table 5 of SINet rerun: S2 modules whose branches are all alike, beside those of the paper.
 
-Costs and latency are of fresh weights at SIZE_PX; accuracy, when fitted, as in table 3.
+Costs and latency are of fresh weights; accuracy, when fitted, as in table 3.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,6 @@ from trainer.bench.tables.accuracy import Accuracy
 from trainer.bench.tables.costs import conv_macs, count_parameters
 from trainer.bench.tables.markdown import table
 from trainer.bench.timing import Candidate, interleaved_medians
-from trainer.fit.options import SIZE_PX
 from trainer.models import create_model
 
 NAMES = MetricsAccumulator.NAMES
@@ -40,22 +39,22 @@ class Row:
     ms: float
 
 
-def measure(*, seconds: float) -> list[Row]:
+def measure(*, size_px: int, seconds: float) -> list[Row]:
     """Count every branch table and time them in turn."""
     torch.set_num_threads(1)
     networks = {branches: create_model("sinet", branches=branches).eval() for branches in PAPER}
-    image = torch.rand(1, 3, SIZE_PX, SIZE_PX, generator=torch.Generator().manual_seed(0))
+    image = torch.rand(1, 3, size_px, size_px, generator=torch.Generator().manual_seed(0))
     runs: dict[str, Candidate] = {
         branches: torch.inference_mode()(partial(network, image)) for branches, network in networks.items()
     }
     medians = interleaved_medians(runs, seconds=seconds)
     return [
-        Row(branches, count_parameters(network), conv_macs(network, (SIZE_PX, SIZE_PX)), 1000 * medians[branches])
+        Row(branches, count_parameters(network), conv_macs(network, (size_px, size_px)), 1000 * medians[branches])
         for branches, network in networks.items()
     ]
 
 
-def markdown(rows: list[Row], accuracies: Mapping[str, Accuracy], fitted: str | None) -> str:
+def markdown(rows: list[Row], accuracies: Mapping[str, Accuracy], *, size_px: int, fitted: str | None) -> str:
     """The page; without accuracies their columns are left out."""
     names = NAMES if accuracies else ()
     header = ["branches", "parameters", "conv GMACs", "ms, 1 thread", "paper: mIOU, %", "paper: boundary F1", *names]
@@ -73,7 +72,7 @@ def markdown(rows: list[Row], accuracies: Mapping[str, Accuracy], fitted: str | 
     ]
     return (
         "# Table 5 of SINet, rerun: branches of the S2 modules\n\n"
-        f"- k is the kernel of every branch, p its pooling; at {SIZE_PX} px, eager PyTorch, medians of runs in turn.\n"
+        f"- k is the kernel of every branch, p its pooling; at {size_px} px, eager PyTorch, medians of runs in turn.\n"
         f"- Accuracy: {fitted or 'no network was fitted; --fit N fits all of them for N epochs'}.\n\n"
         f"{table(header, cells)}\n"
     )
