@@ -10,7 +10,8 @@ from manifests.cli.lineage_log import lineage_log
 from manifests.errors import UserError
 from manifests.files.storage import require_local
 from manifests.store.manifest import ManifestStore
-from manifests.upkeep.forget import ForgetPlan, find_forgotten, forget
+from manifests.upkeep.forget import forget
+from manifests.upkeep.forget_plan import ForgetPlan, find_forgotten
 from manifests.upkeep.garbage import count_and_size
 
 SAMPLES_PRINTED = 20

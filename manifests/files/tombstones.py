@@ -130,8 +130,7 @@ def _read(path: Path) -> Tombstones:
         ) from error
 
 
-def _texts(values: Iterable[object]) -> Iterable[str]:
-    for value in values:
-        if not isinstance(value, str):
-            raise TypeError(value)
-        yield value
+def _texts(values: object) -> list[str]:
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise TypeError(values)
+    return values

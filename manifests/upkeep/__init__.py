@@ -1,7 +1,8 @@
 """Upkeep of a dataset: check and count versions, delete unused blobs, forget samples.
 
-forget.py   deletes the pixels of samples for good
-garbage.py  finds and deletes blobs that nothing names
-stats.py    statistics of a version, as numbers and text tables
-verify.py   checks a version's schema, blobs and splits
+forget.py       deletes the pixels of samples for good
+forget_plan.py  finds these, what is made of them, and what held them
+garbage.py      finds and deletes blobs that nothing names
+stats.py        statistics of a version, as numbers and text tables
+verify.py       checks a version's schema, blobs and splits
 """

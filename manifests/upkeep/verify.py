@@ -4,7 +4,6 @@ Blobs are checked in threads. A blob with the right digest has the committed byt
 at the speed of the hash; `decode` decodes its pixels as well.
 """
 
-import os
 import struct
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -152,7 +151,8 @@ def _problems_of(row: dict[str, Any], blobs: BlobStore, decode: bool) -> Iterato
 
 def _forgotten_problems(row: dict[str, Any], blobs: BlobStore, tombstones: Tombstones) -> Iterator[str]:
     """A line on the image of a forgotten sample that is still there, or there again."""
-    if row["image_sha256"] in tombstones.blobs and os.path.lexists(blobs.path(row["image"])):
+    path = blobs.path(row["image"])
+    if row["image_sha256"] in tombstones.blobs and (is_linked(path) or path.is_file()):
         yield (
             f"sample {row['sample_id']}: expected no image, as it was forgotten, found {row['image']}; run python -m "
             f"manifests forget --sample-id {row['sample_id']} again"

@@ -1,5 +1,6 @@
 """One item -> its rows, or the reason for none; in four steps, which shards run in parallel."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Generic
@@ -8,10 +9,15 @@ from manifests.files.blobs import BlobStore, sha256_hex
 from manifests.files.tombstones import FORGOTTEN, Tombstones
 from manifests.pixels.images import UnusableImage, decode_image
 from manifests.pixels.masks import mask_from_prob
+from manifests.samples.sample import sample_id
 from pipeline.faces.face import FaceDetector
 from pipeline.labelling.work import Candidate, Item, RowsOrQuarantine, Work
 from pipeline.quarantine import QuarantineRow, Unusable
 from pipeline.teachers import Teacher
+
+logger = logging.getLogger(__name__)
+
+_BY_FORGET = "python -m manifests forget deleted it from this dataset"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +93,18 @@ class Labeller(Generic[Item]):
         ]
 
     def store(self, item: Prepared[Item] | QuarantineRow) -> RowsOrQuarantine:
-        """Write the blobs of every portrait; return the rows."""
+        """Write the blobs of every portrait but forgotten ones; return the rows."""
         if not isinstance(item, Prepared):
             return item
-        return [
-            self._work.row(item.item, item.sha256, candidate, self._teacher, self._blobs)
-            for candidate in item.candidates
-        ]
+        forgotten = self._tombstones.samples
+        kept = [each for each in item.candidates if sample_id(item.sha256, each.roi) not in forgotten]
+        if item.candidates and not kept:
+            return self._work.quarantined(item.item, Unusable(FORGOTTEN, _BY_FORGET), item.sha256)
+        if len(kept) < len(item.candidates):
+            logger.warning("%s: %d forgotten portrait(s) left out", item.item.uri, len(item.candidates) - len(kept))
+        return [self._work.row(item.item, item.sha256, candidate, self._teacher, self._blobs) for candidate in kept]
 
     def _require_not_forgotten(self, item: Item, sha256: str | None = None) -> None:
         """Unusable for a source image that was forgotten."""
         if self._tombstones.covers_source(item.uri, sha256):
-            raise Unusable(FORGOTTEN, "python -m manifests forget deleted it from this dataset")
+            raise Unusable(FORGOTTEN, _BY_FORGET)

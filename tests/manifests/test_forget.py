@@ -19,6 +19,7 @@ from manifests.errors import UserError
 from manifests.exports.rows import choose_rows
 from manifests.files.blobs import BlobStore, sha256_hex
 from manifests.files.tombstones import FORGOTTEN, Tombstones, uri_digest, write_tombstones
+from manifests.samples import sample
 from manifests.store.manifest import Manifest
 from manifests.store.row_patch import RowPatch, changed
 from manifests.store.training_rows import accepted_rows
@@ -199,16 +200,21 @@ def test_generate_leaves_it_out_of_finished_shards_and_reads_it_no_more(
     assert not {sample_id(3), sample_id(200)} & here.rows().keys()
 
 
-@pytest.mark.parametrize("by", ["uri", "bytes"])
+@pytest.mark.parametrize("by", ["uri", "bytes", "sample"])
 def test_generate_quarantines_it_by_name(tmp_path: Path, astronaut: Image.Image, by: str) -> None:
     blobs = BlobStore(tmp_path / "data")
     astronaut.save(tmp_path / "ann.jpg")
     (item,) = find_pictures(str(tmp_path / "ann.jpg"), None)
-    digest = sha256_hex(item.read()) if by == "bytes" else uri_digest(item.uri)
-    named = {"sources": frozenset({digest})} if by == "bytes" else {"uris": frozenset({digest})}
-    write_tombstones(blobs.root, Tombstones(**named))
-    labeller = Labeller(LabelWork(Origins("web")), default_detector(), load_teacher("grabcut"), blobs)
-    (outcome,) = label_all(labeller, [item], threads=1)
+    work, detector = LabelWork(Origins("web")), default_detector()
+    (candidate,) = work.candidates(item, np.asarray(astronaut), detector)
+    sha256 = sha256_hex(item.read())
+    tombstones = {
+        "uri": Tombstones(uris=frozenset({uri_digest(item.uri)})),
+        "bytes": Tombstones(sources=frozenset({sha256})),
+        "sample": Tombstones(samples=frozenset({sample.sample_id(sha256, candidate.roi)})),
+    }
+    write_tombstones(blobs.root, tombstones[by])
+    (outcome,) = label_all(Labeller(work, detector, load_teacher("grabcut"), blobs), [item], threads=1)
     assert isinstance(outcome, dict)
     assert (outcome["source_uri"], outcome["reason"]) == (item.uri, FORGOTTEN)
     assert not list(blobs.root.glob("blobs/??/*"))
@@ -264,12 +270,13 @@ def test_a_failed_forget_is_completed_by_the_next(lineage: Lineage) -> None:
     assert [problem for version in lineage.store.history() for problem in verify(version)] == []
 
 
-def test_damaged_tombstones_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("samples", ["3", '"ab"', "[1]", "["])
+def test_damaged_tombstones_are_refused(tmp_path: Path, samples: str) -> None:
     (tmp_path / "forgotten").mkdir()
-    for text in ("{", '{"samples": 3}', '{"samples": [1], "blobs": [], "sources": [], "uris": []}'):
-        (tmp_path / "forgotten/1.json").write_text(text)
-        with pytest.raises(UserError, match="damaged"):
-            Tombstones.read(tmp_path)
+    text = f'{{"samples": {samples}, "blobs": [], "sources": [], "uris": []}}'
+    (tmp_path / "forgotten/1.json").write_text(text)
+    with pytest.raises(UserError, match="damaged"):
+        Tombstones.read(tmp_path)
 
 
 def test_a_patch_drops_rows_across_parts() -> None:
