@@ -64,6 +64,11 @@ def test_the_macs_are_the_published_ones(name: str):
     assert conv_macs(create_model(name), (224, 224)) / 1e9 == pytest.approx(CONV_GMACS[name], rel=0.005)
 
 
+def test_flops_hold_what_transformers_compute():
+    assert flops(create_model("segformer_b0"), (224, 224)) / 2e9 == pytest.approx(1.288 + 0.038, rel=0.005)
+    assert flops(create_model("segformer_b0_upsampling"), (224, 224)) / 2e9 == pytest.approx(4.99 + 0.038, rel=0.005)
+
+
 def test_counting_leaves_no_hook_and_no_other_mode():
     network = create_model("sinet").train()
     conv_macs(network, (64, 64))

@@ -41,6 +41,7 @@ PARAMETERS = {
     "portraitnet_edge": 2_080_904,
     "bisenet_resnet18": 12_409_664 - 513_000,  # ResNet's classifier of 1,000 classes
     "segformer_b0": 3_714_658,
+    "segformer_b0_upsampling": 3_898_978,  # FastSeg's, on another SegFormer, has 3.8988 M
     "mobilenet_dilate_unet": 2_378_217 + 33,  # the last 1x1 has a second class
     "shuffle_seg_skipnet": 908_100,  # these three are ours: the public counts hold parameters that nothing uses
     "esp_dense_seg": 259_388,

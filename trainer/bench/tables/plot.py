@@ -79,7 +79,7 @@ def _draw(axes: Axes, panel: Panel) -> None:
         face = "black" if point.name == MARK else "white"
         axes.plot(point.cost, point.score, "o", color="black", markerfacecolor=face, markersize=6)
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7)))
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(panel.cost_label)

@@ -36,6 +36,7 @@ TABLE3 = {
 # Footnotes of a row, in this order; several rows may share one.
 _DS_ESPNET = "No code of DS-ESPNet is public; this reading replaces only the dilated convolutions of ESPNet-C."
 _FAST_PORTRAIT = "A reading by widths and kinds of blocks: the public code states no licence and was not used."
+_TRANSFORMER = "Linear layers and attention are no convolutions: they count in GFLOPs only."
 _ESPNETV2 = "The published count includes PReLU slopes that no output uses: 480 at width 2.0, 352 at width 1.5."
 DEVIATIONS = {
     "bisenet_resnet18": [
@@ -54,7 +55,8 @@ DEVIATIONS = {
     "lraspp_mobilenetv3_small": [
         "The paper's 0.458 M repeat ESPNetV2's cell; its text says 0.47 M, torchvision's parts have 0.513 M."
     ],
-    "segformer_b0": ["Linear layers and attention are no convolutions: they count in GFLOPs only."],
+    "segformer_b0": [_TRANSFORMER],
+    "segformer_b0_upsampling": [_TRANSFORMER],
     "shuffle_seg_skipnet": [_FAST_PORTRAIT],
     "esp_dense_seg": [_FAST_PORTRAIT],
     "residualdense_bisenet": [_FAST_PORTRAIT],

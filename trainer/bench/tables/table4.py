@@ -21,7 +21,7 @@ ARMS = {gate: f"--gate {gate}" for gate in PAPER_PERCENT}  # the base of all dif
 
 
 def markdown(findings: Mapping[tuple[str, int], Finding], fitted: str) -> str:
-    """The page, from what was found by gate and rotation in degrees."""
+    """The page, from findings by gate and rotation in degrees."""
     rotations = (0, *ROTATIONS_DEGREES)
     rows = [
         [f"`{gate}`", *(_cell(findings[gate, d], percent) for d, percent in zip(rotations, papers, strict=True))]
@@ -56,7 +56,7 @@ def _difference(difference: Difference | None) -> str:
 
 
 def findings_of(records: Sequence[Mapping[str, str]]) -> dict[tuple[str, int], Finding]:
-    """Lines of trainer.compare's table.csv -> what was found, by gate and rotation in degrees."""
+    """Lines of trainer.compare's table.csv -> findings by gate and rotation in degrees."""
     return {
         (record["arm"], int(record["rotation_degrees"])): Finding.of(record)
         for record in records
