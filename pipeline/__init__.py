@@ -4,6 +4,7 @@ generate/        `python -m pipeline.generate`: generate or relabel, in this pro
 evaluate/        `python -m pipeline.evaluate`: teachers and doubt, measured against trusted masks
 fit_doubt/       `python -m pipeline.fit_doubt`: the model of doubt, fitted on trusted masks
 second_opinion/  `python -m pipeline.second_opinion`: a student's masks against the queue's
+try_teacher.py   `python -m pipeline.try_teacher`: a few masks as one image
 sample.py        `python -m pipeline.sample`: a portrait for a machine without photographs
 bench/           `python -m pipeline.bench`: the pipeline's rate and memory
 flows.py         the flows and their tasks; bodies that read like a sentence

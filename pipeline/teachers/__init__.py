@@ -5,6 +5,7 @@ grabcut.py              GrabCut, without weights
 network.py              torch networks: batches, precision, memory
 onnx_file.py            a third-party ONNX file
 options.py              command-line options
+plugins.py              teachers of other packages, by entry points
 refine.py               edges refined by the image's colours
 smp_weights.py          segmentation-models-pytorch's networks, with the paper's DeepLabv3+
 teacher.py              the protocol: portraits -> person probabilities
@@ -23,6 +24,7 @@ from manifests.files.blobs import sha256_hex
 from pipeline.teachers.ensemble import Ensemble, Mirrored
 from pipeline.teachers.grabcut import GrabCut
 from pipeline.teachers.options import DEFAULT_INPUT_PX, TeacherOptions
+from pipeline.teachers.plugins import load_plugin, plugin_names
 from pipeline.teachers.refine import Refined
 from pipeline.teachers.teacher import Portrait, Prediction, Teacher
 from pipeline.teachers.tiles import Tiled
@@ -85,8 +87,8 @@ TEACHERS: dict[str, Load] = {
 def load_teacher(spec: str, options: TeacherOptions = TeacherOptions()) -> Teacher:  # noqa: B008 - it is frozen
     """Load the teacher that `spec` names, once per process. UserError without one, or for options it doesn't have.
 
-    A name of TEACHERS, a `save_pretrained` directory or `.safetensors` file, `onnx:FILE`, `hub:OWNER/NAME`; or
-    several of them joined by +, whose mean it is.
+    A name of TEACHERS or of an installed package's, a `save_pretrained` directory or `.safetensors` file, `onnx:FILE`,
+    `hub:OWNER/NAME`; or several of them joined by +, whose mean it is.
     """
     members = [teacher for part in _parts(spec) for teacher in _load_one(part, options)]
     if options.flip:
@@ -118,12 +120,15 @@ def _load_one(spec: str, options: TeacherOptions) -> list[Teacher]:
         from pipeline.teachers.smp_weights import fetch_from_hub
 
         return _smp(fetch_from_hub(spec.removeprefix(HUB_PREFIX)), options)
+    if spec in plugin_names():
+        return [load_plugin(spec, options)]
     path = Path(spec).expanduser()
     if path.is_dir() or path.suffix == ".safetensors":
         return _smp(path, options)
+    names = ", ".join([*TEACHERS, *plugin_names()])
     raise UserError(
-        f"expected a teacher out of {', '.join(TEACHERS)}, {ONNX_PREFIX}FILE, a directory or .safetensors file with "
-        f"weights, or {HUB_PREFIX}OWNER/NAME, found {spec!r}"
+        f"expected a teacher out of {names}, {ONNX_PREFIX}FILE, a directory or .safetensors file with weights, or "
+        f"{HUB_PREFIX}OWNER/NAME, found {spec!r}"
     )
 
 

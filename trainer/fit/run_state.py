@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,10 @@ from trainer.weights.tensor_file import read_tensors, write_tensors
 
 KIND = "resume state"
 NAME = "resume.safetensors"
+NAMES_SINCE: dict[str, Any] = {  # of the configuration, newer than runs that may be resumed: what those did
+    "mixup": 0.0, "cutmix": 0.0, "distill_loss": "ce", "temperature": 1.0, "connectivity": 0.0, "consistency": 0.0,
+    "edge_weight": 0.0, "live_teachers": [],
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,7 @@ def load_progress(directory: Path, configuration: Configuration) -> RunProgress:
     if not (directory / NAME).exists():
         return RunProgress()
     _, header = read_tensors(directory / NAME, kind=KIND)
-    theirs, ours = header["configuration"], configuration.flat()
+    theirs, ours = {**NAMES_SINCE, **header["configuration"]}, configuration.flat()
     differing = [f"{name} {theirs.get(name)} and not {ours[name]}" for name in ours if theirs.get(name) != ours[name]]
     if differing:
         raise UserError(
