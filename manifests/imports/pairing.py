@@ -4,7 +4,7 @@
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,8 @@ MASK_SUFFIX = re.compile(
     r"[-_.](masks?|matte|alpha|seg(mentation)?|labels?|gt|annotation|gtFine_label(Train)?Ids)$", re.IGNORECASE
 )
 IMAGE_SUFFIX = re.compile(r"[-_.](leftImg8bit|image|img|rgb)$", re.IGNORECASE)
+
+_JPEG_AND_PNG = ((".jpg", ".jpeg"), (".png",))
 
 Key = Callable[[str], str]  # a path below its directory, without the file's suffix -> what a pair has in common
 
@@ -75,13 +77,23 @@ def _files(path: Path) -> _Files:
 
 
 def _split(images: _Files, masks: _Files) -> tuple[_Files, _Files]:
-    """The images and the masks; of one directory given as both, its masks are the files with a mask's suffix."""
+    """The images and the masks.
+
+    Of one directory given as both, its masks are the files with a mask's suffix, or the PNG of each JPEG and PNG.
+    """
     if set(images.paths) == set(masks.paths):
-        named = {path for path in images.paths if MASK_SUFFIX.search(path.stem)}
+        named = {path for path in images.paths if MASK_SUFFIX.search(path.stem)} or _beside_jpegs(images.paths)
         others = [path for path in images.paths if path not in named]
         if named and others:
             return _Files(others, images.root), _Files(sorted(named), masks.root)
     return images, masks
+
+
+def _beside_jpegs(paths: Sequence[Path]) -> set[Path]:
+    """The PNG files when the others are JPEG, one of each for every stem; none otherwise."""
+    stems = [{path.with_suffix("") for path in paths if path.suffix.lower() in each} for each in _JPEG_AND_PNG]
+    is_half = stems[0] == stems[1] and len(paths) == 2 * len(stems[0])
+    return {path for path in paths if path.suffix.lower() in _JPEG_AND_PNG[1]} if is_half else set()
 
 
 def _pair(images: _Files, masks: _Files, image_key: Key, mask_key: Key) -> tuple[list[Pair], dict[str, list[str]]]:

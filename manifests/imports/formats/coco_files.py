@@ -19,6 +19,7 @@ NOT_STATED = "not stated"  # `export coco` writes this for no licence
 ANNOTATIONS, IMAGES = "annotations", "images"  # COCO's own directories
 
 _LISTS = ("images", "annotations", "categories")
+_ROBOFLOW = "*/_annotations.coco.json"  # one in each split's directory
 _INSTANCES, _SAME_IMAGES = "instances_", ("person_keypoints_", "stuff_")  # COCO's files on the same images
 
 
@@ -86,14 +87,15 @@ class CocoFile:
 
 
 def coco_files(annotations: Path) -> Iterator[CocoFile]:
-    """The file, or those of a directory or of `annotations/` in it that hold masks; a warning names the others.
+    """The file, or those of a directory, of `annotations/` in it or of its splits; a warning names those without masks.
 
     UserError without one, and for a file that isn't COCO's.
     """
     if not annotations.is_dir():
         yield CocoFile(annotations, _load(annotations))
         return
-    paths = sorted(annotations.glob("*.json")) or sorted((annotations / ANNOTATIONS).glob("*.json"))
+    places = (annotations.glob("*.json"), (annotations / ANNOTATIONS).glob("*.json"), annotations.glob(_ROBOFLOW))
+    paths = next(filter(None, map(sorted, places)), [])
     if not paths:
         raise UserError(f"expected COCO annotations (*.json) in {annotations}, found none; pass the file")
     names = {path.name for path in paths}

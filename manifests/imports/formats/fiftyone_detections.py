@@ -1,12 +1,13 @@
 """FiftyOne's Detections with instance masks -> trusted pairs; and the arrays of its samples.json.
 
-A detection's mask covers its bounding box [x, y, width, height], in shares of the image's sides, at any resolution.
+A detection's mask, an array or a file, covers its bounding box [x, y, width, height], in shares of the image's sides,
+at any resolution.
 """
 
 import base64
 import io
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,12 @@ from manifests.imports.json_file import dicts, text
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.image_files import read_file, source_uri
 from manifests.pixels.images import MAX_MEGAPIXELS, decode_image
+from manifests.pixels.mask_values import read_mask_values
 from manifests.pixels.masks import PERSON
 
 Document = dict[str, Any]
+Bounds = tuple[float, float, float, float]  # x, y, width, height in shares of the sides
+Part = tuple[Callable[[], Pixels], Bounds]
 
 _MAX_ARRAY_BYTES = 8 * MAX_MEGAPIXELS * 1_000_000 + 1024  # of NumPy's largest integers, and the array's header
 
@@ -57,16 +61,15 @@ def read_detections(
             without.append(name)
         elif name in pairs:
             problems.add("images listed twice", name)
-        elif any(encoded_array(thing) is None or _box(thing) is None for thing in things):
+        elif any(not _has_mask(thing) or _box(thing) is None for thing in things):
             problems.add_broken("samples with a box that has no mask", name)
-        elif image:
-            mask_name = f"{field} of {name}"
+        elif image and (parts := _parts(things, root, problems, mask_name := f"{field} of {name}")):
             pairs[name] = TrustedPair(
                 name=name,
                 mask_name=mask_name,
                 uri=source_uri(image),
                 read_image=partial(read_file, image),
-                read_mask=person_reader(partial(_draw, things, image, mask_name), mask_name),
+                read_mask=person_reader(partial(_draw, parts, image), mask_name),
                 license=text(sample.get("license")),
                 attribution=text(sample.get("attribution")),
             )
@@ -97,13 +100,25 @@ def decode_array(encoded: str, name: str) -> Pixels:
     return values.astype(np.uint8)
 
 
-def _draw(things: Sequence[Document], image: Path, mask_name: str) -> Pixels:
+def _parts(things: Sequence[Document], root: Path, problems: Problems, mask_name: str) -> list[Part]:
+    """What reads each detection's mask, and its box; [], with a problem added, when a file of a mask is missing."""
+    parts: list[Part] = []
+    for thing in things:
+        encoded, box = encoded_array(thing), _box(thing)
+        file = None if encoded else problems.find(root, str(thing.get("mask_path")), what="masks")
+        if box is None or (encoded is None and file is None):
+            return []
+        read = partial(read_mask_values, file) if file else partial(decode_array, str(encoded), mask_name)
+        parts.append((read, box))
+    return parts
+
+
+def _draw(parts: Sequence[Part], image: Path) -> Pixels:
     """The union of the detections' masks, uint8 (H, W) of the upright image; UserError for a damaged one."""
     height, width = decode_image(read_file(image)).shape[:2]
     person = np.zeros((height, width), np.uint8)
-    for thing in things:
-        part = decode_array(str(encoded_array(thing)), mask_name)
-        x, y, box_width, box_height = _box(thing) or (0.0, 0.0, 0.0, 0.0)
+    for read, (x, y, box_width, box_height) in parts:
+        part = read()
         left, top = round(x * width), round(y * height)
         right, bottom = min(width, round((x + box_width) * width)), min(height, round((y + box_height) * height))
         if right <= left or bottom <= top:
@@ -114,12 +129,16 @@ def _draw(things: Sequence[Document], image: Path, mask_name: str) -> Pixels:
     return person
 
 
+def _has_mask(thing: Document) -> bool:
+    return encoded_array(thing) is not None or text(thing.get("mask_path")) is not None
+
+
 def _detections(sample: Document, field: str) -> list[Document]:
     value = sample.get(field)
     return dicts(value.get("detections")) if isinstance(value, dict) else []
 
 
-def _box(thing: Document) -> tuple[float, float, float, float] | None:
+def _box(thing: Document) -> Bounds | None:
     """The bounding box in shares of the sides; None for one that isn't inside 0..1."""
     box = thing.get("bounding_box")
     if not isinstance(box, list) or len(box) != 4 or not all(type(number) in (int, float) for number in box):

@@ -284,6 +284,14 @@ def test_cocos_own_folders_are_found_and_captions_are_left_out(
     assert "person_keypoints_val2017.json" in caplog.text
 
 
+def test_roboflows_splits_are_found(tmp_path: Path) -> None:
+    for seed, split in enumerate(("train", "valid")):
+        image(tmp_path / "in" / split / f"{split}.jpg", seed)
+        images = [{"id": 1, "file_name": f"{split}.jpg", "width": WIDTH, "height": HEIGHT}]
+        as_json(tmp_path / "in" / split / "_annotations.coco.json", coco([polygon()], images=images))
+    assert take(tmp_path, read_coco(tmp_path / "in", None, "person")).rows_added == 2
+
+
 def panoptic(root: Path, mask: Pixels) -> Path:
     """A person of segment 70,000 before a wall of segment 3."""
     image(root / "images/p0.jpg")
@@ -448,6 +456,14 @@ def test_fiftyones_instance_masks_fill_their_boxes(tmp_path: Path, scale: int) -
     assert np.array_equal(only_mask(tmp_path, read_fiftyone(root, None, "person")), expected)
 
 
+def test_fiftyones_instance_masks_may_be_files(tmp_path: Path) -> None:
+    part = np.full((BOTTOM - TOP, RIGHT - LEFT), 255, np.uint8)
+    root = fiftyone(tmp_path / "in", [detection(None) | {"mask_path": "masks/a.png"}])
+    assert "masks that" in refusal(read_fiftyone, root, None, "person")
+    mask_file(root / "masks/a.png", part)
+    assert np.array_equal(only_mask(tmp_path, read_fiftyone(root, None, "person")), square())
+
+
 def test_a_detection_without_a_mask_is_named(tmp_path: Path) -> None:
     part = np.full((BOTTOM - TOP, RIGHT - LEFT), 255, np.uint8)
     root = fiftyone(tmp_path / "in", [detection(part), detection(None)])
@@ -532,6 +548,16 @@ def test_masks_with_a_suffix_pair_with_their_images(tmp_path: Path, suffix: str)
     mask_file(tmp_path / f"masks/p0{suffix}.png", asymmetric())
     (tmp_path / f"one/p0{suffix}.png").unlink()
     assert [pair.name for pair in read_paired(tmp_path / "one", tmp_path / "masks")] == ["p0.jpg"]
+
+
+def test_a_jpeg_and_a_png_of_each_stem_in_one_directory_are_image_and_mask(tmp_path: Path) -> None:
+    for seed in range(2):
+        image(tmp_path / f"one/p{seed}.JPG", seed)
+        mask_file(tmp_path / f"one/p{seed}.png", asymmetric(seed))
+    pairs = read_paired(tmp_path / "one", tmp_path / "one")
+    assert [(pair.name, pair.mask_name) for pair in pairs] == [("p0.JPG", "p0.png"), ("p1.JPG", "p1.png")]
+    image(tmp_path / "one/p2.jpg", 2)
+    assert "names that occur twice" in refusal(read_paired, tmp_path / "one", tmp_path / "one")
 
 
 def test_an_image_is_never_its_own_mask(tmp_path: Path) -> None:

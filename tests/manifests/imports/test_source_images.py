@@ -298,7 +298,7 @@ def test_gc_takes_a_link_that_nothing_names_and_never_its_source(folder: Folder,
     later = time.time() + 2 * MIN_AGE_SECONDS
     garbage = find_garbage(folder.store.root, folder.data_root, log=None, now=later)
     assert unnamed in [orphan.path for orphan in garbage.deletable]
-    assert unnamed in [orphan.path for orphan in delete_garbage(garbage)]
+    assert unnamed in [orphan.path for orphan in delete_garbage(garbage, folder.data_root)]
     assert not os.path.lexists(unnamed)
     assert kept.is_file()
     assert state(folder.images) == before
