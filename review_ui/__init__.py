@@ -9,6 +9,7 @@
     lead/         the lead's page (Gradio)
     web/          the API (FastAPI) and the review page; static/ is the viewer itself
     gradio_app.py  the viewer as a Gradio component, and the Blocks at /app
+    client.py     a client of the API, for scripts
     app.py        the ASGI application: API, review page, lead's page, Gradio app, sign-in
     bench/        `python -m review_ui.bench`
     __main__.py   `python -m review_ui`
