@@ -43,7 +43,7 @@ from trainer.inference.runtimes.openvino_file import OpenvinoFile
 from trainer.inference.runtimes.packages import optional
 from trainer.models import create_model
 from trainer.weights.checkpoint import Checkpoint, load_checkpoint
-from trainer.weights.checkpoint_files import STARTER, STARTER_PATH, name_of
+from trainer.weights.checkpoint_files import STARTER, STARTER_PATH
 
 THREADS = (1, 2)
 PROFILED_RUNS = 50
@@ -94,7 +94,8 @@ def measure(checkpoints: Sequence[Path], *, seconds: float, rivals: Sequence[Pat
     by_side: dict[int, dict[str, Checkpoint]] = defaultdict(dict)
     for path in checkpoints:
         checkpoint = load_checkpoint(path)
-        by_side[checkpoint.info.preprocessing.size_px][name_of(path)] = checkpoint
+        name = STARTER if path == STARTER_PATH else str(path)  # whole paths: two runs may share their last part
+        by_side[checkpoint.info.preprocessing.size_px][name] = checkpoint
     with tempfile.TemporaryDirectory() as directory:
         for side_px, networks in sorted(by_side.items()):
             home = Path(directory) / str(side_px)
@@ -164,12 +165,12 @@ ALTERNATIVES: dict[str, Callable[[], nn.Module]] = {
 
 
 def _entrant(name: str, checkpoint: Checkpoint, home: Path) -> Entrant:
-    """A checkpoint at its own size."""
+    """Export a checkpoint at its own size."""
     return _exported(name, checkpoint.model, checkpoint.info.preprocessing, deployable(checkpoint), home)
 
 
 def _random_entrant(name: str, side_px: int, home: Path) -> Entrant:
-    """An alternative with random weights."""
+    """Export an alternative with random weights."""
     torch.manual_seed(0)
     network, preprocessing = ALTERNATIVES[name]().eval(), imagenet(side_px)
     mean, std = torch.tensor(preprocessing.mean), torch.tensor(preprocessing.std)
@@ -200,14 +201,14 @@ def _exported(
 
 
 def _rival(path: Path, threads: int) -> dict[str, Candidate]:
-    """One run on noise at the file's input size, free sides as 1, by its name and that size."""
+    """One run on noise at the file's input size, free sides as 1, by its path and that size."""
     session = open_session(path, threads=threads)
     tensor = session.get_inputs()[0]
     shape = [side if isinstance(side, int) else 1 for side in tensor.shape]
     noise = np.random.default_rng(0).random(shape, np.float32)
     image = (noise * 255).astype(np.uint8) if tensor.type == UINT8 else noise
     size = "x".join(str(side) for side in shape)
-    return {f"{path.stem} ({size}), ONNX Runtime": lambda: session.run(None, {tensor.name: image})}
+    return {f"{path} ({size}), ONNX Runtime": lambda: session.run(None, {tensor.name: image})}
 
 
 def _weight(entrant: Entrant) -> str:

@@ -13,13 +13,17 @@ from trainer.weights.checkpoint import CheckpointInfo, save_checkpoint
 
 @pytest.mark.slow
 def test_each_checkpoint_is_timed_at_the_size_that_it_was_fitted_at(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    for side_px in (32, 64):
+    runs = {tmp_path / "first": 32, tmp_path / "second": 32, tmp_path / "large": 64}
+    for run, side_px in runs.items():
+        run.mkdir()
         info = CheckpointInfo("sinet", imagenet(side_px), 1, 0.5, None, manifest_version=1, manifest_digest="0" * 64)
-        save_checkpoint(tmp_path / f"of{side_px}.safetensors", create_model("sinet"), info)
-    paths = [str(tmp_path / f"of{side_px}.safetensors") for side_px in (64, 32)]
-    bench.main(["latency", "--checkpoint", *paths, "--seconds", "0"])
-    out = capsys.readouterr().out
-    for side_px in (32, 64):
-        for threads in ("1 thread", "2 threads"):
-            assert re.search(rf"^{side_px} px, batch 1, {threads}\n  of{side_px}, PyTorch", out, re.MULTILINE)
-    assert re.search(r"^32 px: of32 1\.3 M MACs", out, re.MULTILINE)  # 63.9 M of 224 px, by the area
+        save_checkpoint(run / "best.safetensors", create_model("sinet"), info)
+    bench.main(["latency", "--checkpoint", *(str(run / "best.safetensors") for run in runs), "--seconds", "0"])
+    tables = re.split(r"^(?=\d+ px, batch 1)", capsys.readouterr().out, flags=re.MULTILINE)[1:]
+    assert [table.partition("\n")[0] for table in tables] == [
+        *("32 px, batch 1, 1 thread", "32 px, batch 1, 2 threads"),
+        *("64 px, batch 1, 1 thread", "64 px, batch 1, 2 threads"),
+    ]
+    for table in tables:
+        timed = {run for run in runs if f"{run}/best.safetensors, ONNX Runtime" in table}
+        assert timed == {run for run, side_px in runs.items() if table.startswith(f"{side_px} px")}

@@ -55,14 +55,14 @@ def costs(checkpoint: Checkpoint, directory: Path, *, side_px: int) -> tuple[Cos
         Metadata.of(checkpoint, name=name, input_px=side_px, licence=LICENCE_NOT_STATED),
     )
     rewrite_prelus(graph, exported)
-    found = Costs(
+    counted = Costs(
         parameters=count_parameters(checkpoint.model),
         conv_macs=conv_macs(checkpoint.model, (side_px, side_px)),
         flops=flops(checkpoint.model, (side_px, side_px)),
         checkpoint_bytes=saved.stat().st_size,
         onnx_nodes=len(onnx.load(graph).graph.node),
     )
-    return found, exported
+    return counted, exported
 
 
 def count_parameters(network: nn.Module) -> int:

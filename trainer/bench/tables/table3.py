@@ -40,18 +40,18 @@ class Row:
 def measure(
     models: Sequence[str], accuracies: Mapping[str, Accuracy], *, size_px: int, seconds: float, threads: int
 ) -> list[Row]:
-    """Count, export and time every network on images of size_px x size_px, with fresh weights: any take as long."""
+    """Count, export and time every network on images of size_px x size_px, with fresh weights."""
     with tempfile.TemporaryDirectory() as directory:
         checkpoints = {model: fresh_checkpoint(model, size_px) for model in models}
-        found = {}
+        counted = {}
         for number, (model, checkpoint) in enumerate(checkpoints.items()):
             home = Path(directory) / str(number)
             home.mkdir()
-            found[model] = costs(checkpoint, home, side_px=size_px)
+            counted[model] = costs(checkpoint, home, side_px=size_px)
         networks = {model: checkpoint.model for model, checkpoint in checkpoints.items()}
-        exports = {model: path for model, (_, path) in found.items()}
+        exports = {model: path for model, (_, path) in counted.items()}
         timed = speeds(networks, exports, side_px=size_px, seconds=seconds, threads=threads)
-    return [Row(model, found[model][0], timed[model], TABLE3.get(model), accuracies.get(model)) for model in models]
+    return [Row(model, counted[model][0], timed[model], TABLE3.get(model), accuracies.get(model)) for model in models]
 
 
 def files(rows: Sequence[Row], *, size_px: int) -> dict[str, bytes]:
@@ -64,7 +64,7 @@ def files(rows: Sequence[Row], *, size_px: int) -> dict[str, bytes]:
 
 
 def markdown(rows: Sequence[Row], *, size_px: int, threads: int, fitted: str | None) -> str:
-    """The page: what was measured and how, two tables, footnotes, the Pareto fronts. `fitted` describes the budget."""
+    """The page: what was measured and how, three tables, footnotes, Pareto fronts. `fitted` describes the budget."""
     notes = footnotes(rows)
     numbers = {note: str(number) for number, note in enumerate(notes, start=1)}
     marks = [" ".join(f"[{numbers[note]}]" for note in DEVIATIONS.get(row.model, [])) for row in rows]
