@@ -79,7 +79,7 @@ class ReviewClient:
 
     def next(self, count: int = 16, *, queue: QueueName = "work", **filters: str) -> list[Sample]:
         """Get at most `count` samples that the tab then holds; empty when none waits. `filters` as in the address."""
-        query = {"n": count, "tab": self._tab, "queue": queue} | filters
+        query: dict[str, str | int] = {"n": count, "tab": self._tab, "queue": queue, **filters}
         entries = self._ask("GET", "next", params=query).json()["samples"]
         return [Sample(entry["sample_id"], entry["mask_sha256"], entry) for entry in entries]
 
