@@ -104,8 +104,8 @@ class ReviewClient:
                 "sample_id": sample.sample_id,
                 "mask_sha256": sample.mask_sha256,
                 "verdict": verdict,
+                **fields,
             }
-            | fields
             for sample, verdict, fields in verdicts
         ]
         answer = self._ask("POST", "decisions", json={"decisions": decisions}, accepted=(200, 409)).json()
