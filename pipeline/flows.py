@@ -6,7 +6,7 @@ Tasks exchange paths, counts and digests, never pixels or networks. One task is 
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from typing import Annotated, Any
 
 from prefect import flow, get_run_logger, task, unmapped
@@ -21,22 +21,19 @@ from manifests.errors import UserError
 from manifests.store.manifest import ManifestStore
 from pipeline.labelling.commit import Generated, commit_shards
 from pipeline.labelling.destination import Destination
-from pipeline.labelling.label import LabelWork
-from pipeline.labelling.relabel import Relabelled, RelabelStatus, RelabelWork, commit_relabelled, find_samples
+from pipeline.labelling.relabel import Relabelled, RelabelStatus, commit_relabelled
 from pipeline.labelling.report import Labelled
-from pipeline.labelling.shards import split_into_shards
 from pipeline.labelling.work import Item
 from pipeline.run import artifacts, worker
+from pipeline.run.plan import GenerateRequest, Plan, RelabelRequest, plan_labels, plan_new_masks
 from pipeline.run.runners import (
     DEFAULT_SHARD_SIZE,
     DEFAULT_WORKERS,
     SHARD_SIZE_LIMIT,
     Execution,
     make_runner,
-    threads_per_shard,
 )
-from pipeline.run.worker import Job, run_shard
-from pipeline.sources import Origins, default_source, find_mask_encoding, find_pictures, without_blobs
+from pipeline.run.worker import run_shard
 from pipeline.teachers import DEFAULT_TEACHER, TeacherOptions
 
 label_shard = task(name="label_shard", cache_policy=NO_CACHE)(run_shard)
@@ -71,18 +68,24 @@ def generate_pseudo_labels(
     """
     execution = Execution(runner, address, workers, shard_size)
     task_runner = make_runner(execution)
-    store, data_root = Destination(manifests, data).open()
-    pictures = without_blobs(find_pictures(images, masks, allow_private_addresses=allow_private_addresses), data_root)
-    encoding = find_mask_encoding(pictures, person_label, grey_levels=grey_levels)
-    origins = Origins(source or default_source(images), license, attribution, encoding)
-    job = Job(LabelWork(origins), None if masks else teacher, options, data_root, threads_per_shard(execution))
-    labelled = _map_shards(task_runner, label_shard, split_into_shards(pictures, execution.shard_size), job)
-    case = {"masks": masks, "encoding": str(origins.encoding)} if masks else {"teacher": teacher, **_changed(options)}
-    parameters = {"images": images, "source": origins.source, **case}
-    generated = commit_samples(labelled.results, store, data_root, parameters=parameters)
-    artifacts.show_report(labelled, generated, data_root)
+    request = GenerateRequest(
+        images=images,
+        masks=masks,
+        teacher=teacher,
+        options=options,
+        source=source,
+        license=license,
+        attribution=attribution,
+        person_label=person_label,
+        grey_levels=grey_levels,
+        allow_private_addresses=allow_private_addresses,
+    )
+    plan = plan_labels(request, execution, Destination(manifests, data))
+    labelled = _map_shards(task_runner, label_shard, plan)
+    data_root = plan.job.data_root
+    generated = commit_samples(labelled.results, plan.store, data_root, parameters=plan.parameters)
     get_run_logger().info(str(generated))
-    return generated
+    return replace(generated, sheet=artifacts.show_report(labelled, generated, data_root))
 
 
 @flow(name="relabel-samples")
@@ -104,14 +107,16 @@ def relabel_samples(
     """
     execution = Execution(runner, address, workers, shard_size)
     task_runner = make_runner(execution)
-    store, data_root = Destination(manifests, data).open()
-    latest = store.open()
-    shards = split_into_shards(find_samples(latest, status, data_root, keep_both=keep_both), execution.shard_size)
-    job = Job(RelabelWork(), teacher, options, data_root, threads_per_shard(execution))
-    results = _map_shards(task_runner, relabel_shard, shards, job).results
-    parameters = {"teacher": teacher, **_changed(options)}
+    request = RelabelRequest(status=status, teacher=teacher, options=options, keep_both=keep_both)
+    plan = plan_new_masks(request, execution, Destination(manifests, data))
     relabelled = commit_masks(
-        results, store, data_root, version=latest.version, status=status, parameters=parameters, keep_both=keep_both
+        _map_shards(task_runner, relabel_shard, plan).results,
+        plan.store,
+        plan.job.data_root,
+        version=plan.version,
+        status=status,
+        parameters=plan.parameters,
+        keep_both=keep_both,
     )
     get_run_logger().info(str(relabelled))
     if relabelled.complaint:
@@ -154,25 +159,18 @@ def fit_student(
     return _last_line([sys.executable, "-m", "trainer.fit", "--manifest", path, *arguments])
 
 
-def _map_shards(
-    task_runner: TaskRunner[Any], task_of_shard: Any, shards: Sequence[Sequence[Item]], job: Job[Item]
-) -> Labelled:
+def _map_shards(task_runner: TaskRunner[Any], task_of_shard: Any, plan: Plan[Item]) -> Labelled:
     """Label the shards; results in order. `task_of_shard` is Any: Prefect's types allow only asynchronous tasks."""
+    shards = plan.shards
     titles = [f"shard {number}/{len(shards)}" for number in range(1, len(shards) + 1)]
     worker.interrupted.clear()
     with task_runner:
         try:
-            futures = task_runner.map(task_of_shard, {"shard": shards, "title": titles, "job": unmapped(job)})
+            futures = task_runner.map(task_of_shard, {"shard": shards, "title": titles, "job": unmapped(plan.job)})
             return artifacts.watch(futures, [len(shard) for shard in shards])
         except BaseException:  # Ctrl-C, or a cancelled run: stop the shard that the runner would wait for
             worker.interrupted.set()
             raise
-
-
-def _changed(options: TeacherOptions) -> dict[str, object]:
-    """The options that differ from the defaults."""
-    defaults = asdict(TeacherOptions())
-    return {name: value for name, value in asdict(options).items() if value != defaults[name]}
 
 
 def _last_line(command: Sequence[str]) -> str:

@@ -43,8 +43,8 @@ def run_command(main: Main) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         _fail(_refusal(error))
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+    except KeyboardInterrupt as interruption:  # its text, if any, is on what is kept
+        print(str(interruption) or "interrupted", file=sys.stderr)
         sys.exit(130)
     sys.exit(0)
 

@@ -1,5 +1,5 @@
 """`python -m pipeline.generate`: label source images and write the next manifest version, in this process.
 
 __main__.py  the arguments
-run.py       check the request, run the flow, print the version
+run.py       check the request, label, print the version
 """

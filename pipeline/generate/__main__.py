@@ -1,5 +1,6 @@
-"""`python -m pipeline.generate`: label images and write the next manifest version; the Prefect flow, in this process.
+"""`python -m pipeline.generate`: label images and write the next manifest version, in this process.
 
+With Prefect's setting PREFECT_API_URL the run is a flow run on that server's pages.
 With --relabel it makes new masks for samples of the latest version.
 """
 

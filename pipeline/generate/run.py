@@ -1,25 +1,38 @@
-"""One run of a flow in this process; a wrong request is reported before Prefect starts."""
+"""One run in this process; a wrong request is reported before labelling starts.
 
+The run is a Prefect flow where Prefect's settings name a server (PREFECT_API_URL), and where a Dask or Ray cluster
+labels. Otherwise Prefect would start a server for it alone, which takes longer than labelling a folder of photographs.
+"""
+
+import logging
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import fields, replace
 from typing import Any, Literal
 
 import httpx
 
 from manifests.errors import UserError
-from pipeline.labelling.commit import Generated
+from manifests.files.blobs import BlobStore
+from pipeline.labelling.commit import Generated, commit_shards
 from pipeline.labelling.destination import Destination
-from pipeline.labelling.relabel import Relabelled, find_samples
+from pipeline.labelling.relabel import Relabelled, commit_relabelled, find_samples
+from pipeline.labelling.report import Labelled, masks_sheet, sheet_path, write_sheet
+from pipeline.run.here import label_here
+from pipeline.run.plan import GenerateRequest, Plan, RelabelRequest, plan_labels, plan_new_masks
+from pipeline.run.runners import Execution, check_execution
 from pipeline.sources import find_pictures
 from pipeline.teachers import load_teacher
+
+logger = logging.getLogger(__name__)
 
 # Messages of Prefect's client when there is no server to talk to; it raises RuntimeError for these, too.
 NO_SERVER = ("Failed to reach API", "Timed out while attempting to connect to ephemeral Prefect API server")
 
 
 def generate(parameters: Mapping[str, Any]) -> None:
-    """Run generate-pseudo-labels with these parameters, and print the result."""
+    """Make portraits with masks by the parameters of the flow generate-pseudo-labels, and print the result."""
     find_pictures(parameters["images"], parameters["masks"])
     Destination(parameters["manifests"], parameters["data"]).open()
     if parameters["masks"]:
@@ -27,18 +40,22 @@ def generate(parameters: Mapping[str, Any]) -> None:
     else:
         teacher = load_teacher(parameters["teacher"], parameters["options"])
         print(f"labelling with {teacher.name}", file=sys.stderr)
-    generated: Generated = _run_flow("generate_pseudo_labels", parameters)
+    in_flow = _wants_prefect(parameters["runner"])
+    generated = _run_flow("generate_pseudo_labels", parameters) if in_flow else _generate_here(parameters)
     print(generated)
+    if generated.sheet:
+        print(f"contact sheet of the masks: {generated.sheet}")
     print(generated.manifest)
 
 
 def relabel(parameters: Mapping[str, Any]) -> None:
-    """Run relabel-samples with these parameters, and print the result; UserError without any new mask."""
+    """Make new masks by the parameters of the flow relabel-samples, and print the result; UserError without any."""
     store, data_root = Destination(parameters["manifests"], parameters["data"]).open()
     samples = find_samples(store.open(), parameters["status"], data_root, keep_both=parameters["keep_both"])
     teacher = load_teacher(parameters["teacher"], parameters["options"])
     print(f"relabelling {len(samples)} {parameters['status']} sample(s) with {teacher.name}", file=sys.stderr)
-    relabelled: Relabelled = _run_flow("relabel_samples", parameters)
+    in_flow = _wants_prefect(parameters["runner"])
+    relabelled: Relabelled = _run_flow("relabel_samples", parameters) if in_flow else _relabel_here(parameters)
     if relabelled.complaint:
         print(relabelled.complaint, file=sys.stderr)
     if relabelled.manifest is None:
@@ -52,13 +69,75 @@ def means_no_server(error: Exception) -> bool:
     return isinstance(error, httpx.TransportError) or str(error).startswith(NO_SERVER)
 
 
+def _wants_prefect(runner: str) -> bool:
+    """Whether the run is a Prefect flow: a cluster labels, or Prefect's settings name a server."""
+    if runner != "thread":
+        return True
+    _silence_prefect()
+    from prefect.settings import PREFECT_API_URL  # environment, profile, prefect.toml, .env
+
+    return PREFECT_API_URL.value() is not None
+
+
+def _generate_here(parameters: Mapping[str, Any]) -> Generated:
+    """The flow generate-pseudo-labels without Prefect."""
+    request = GenerateRequest(**_of(GenerateRequest, parameters))
+    plan = plan_labels(request, _execution(parameters), Destination(parameters["manifests"], parameters["data"]))
+    labelled = label_here(plan)
+    generated = commit_shards(labelled.results, plan.store, plan.job.data_root, parameters=plan.parameters)
+    return replace(generated, sheet=_sheet(labelled, plan))
+
+
+def _relabel_here(parameters: Mapping[str, Any]) -> Relabelled:
+    """The flow relabel-samples without Prefect."""
+    request = RelabelRequest(**_of(RelabelRequest, parameters))
+    plan = plan_new_masks(request, _execution(parameters), Destination(parameters["manifests"], parameters["data"]))
+    return commit_relabelled(
+        label_here(plan).results,
+        plan.store,
+        plan.job.data_root,
+        version=plan.version,
+        status=request.status,
+        parameters=plan.parameters,
+        keep_both=request.keep_both,
+    )
+
+
+def _of(request: type, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters that are fields of the request."""
+    return {field.name: parameters[field.name] for field in fields(request)}
+
+
+def _execution(parameters: Mapping[str, Any]) -> Execution:
+    """The parameters' execution; UserError where its options don't fit together."""
+    execution = Execution(**_of(Execution, parameters))
+    check_execution(execution)
+    return execution
+
+
+def _sheet(labelled: Labelled, plan: Plan[Any]) -> str | None:
+    """Path of the run's contact sheet, made unless it exists; None, with a warning, where it can't be made."""
+    results, data_root = labelled.results, plan.job.data_root
+    path = sheet_path(results, data_root)
+    try:
+        if not path.is_file():
+            write_sheet(masks_sheet(results, BlobStore(data_root)), results, data_root)
+    except (UserError, OSError) as error:
+        logger.warning("expected to write a contact sheet of the masks, found: %s", error)
+        return None
+    return str(path)
+
+
 def _run_flow(name: Literal["generate_pseudo_labels", "relabel_samples"], parameters: Mapping[str, Any]) -> Any:
     """Run the flow in this process; UserError when Prefect's server can't be reached."""
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")  # run_command reports failures, in one line
-    from pipeline import flows  # loads prefect, which reads the level on import
+    _silence_prefect()
+    from pipeline import flows  # loads prefect
 
     try:
         return getattr(flows, name)(**parameters)
+    except KeyboardInterrupt as interruption:
+        text = "stopped: labelled images are kept; run the same command again to go on"
+        raise KeyboardInterrupt(text) from interruption
     except (RuntimeError, httpx.TransportError) as error:
         if not means_no_server(error):
             raise
@@ -66,3 +145,8 @@ def _run_flow(name: Literal["generate_pseudo_labels", "relabel_samples"], parame
             f"expected a Prefect server, found: {error}; start the one that PREFECT_API_URL names, or unset it and "
             "see that PREFECT_HOME (~/.prefect) is writable"
         ) from error
+
+
+def _silence_prefect() -> None:
+    """Leave reports of failures to run_command, in one line; Prefect reads the level when it is imported."""
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")

@@ -7,5 +7,6 @@ labeller.py     the four steps of labelling one item
 relabel.py      new masks for samples of the dataset
 report.py       report of a run: counts, a page, a contact sheet
 shards.py       a few hundred images labelled together; finished ones are remembered
+unfinished.py   the labelled part of an unfinished shard: a stopped run keeps it
 work.py         protocol of labelling and relabelling: items, rows, a digest
 """

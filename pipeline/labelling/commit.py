@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow.compute as pc
+
 from manifests.errors import UserError
 from manifests.files.tombstones import Tombstones
 from manifests.samples.sample import JOINED_COLUMNS, AddedRows, add_rows
@@ -18,7 +20,9 @@ from pipeline.quarantine import QuarantineRow, write_quarantine
 class Generated:
     """Result of a run: the version with its samples, and the table of unusable images, if any.
 
-    `left_out` counts samples that look like others in two splits; `notes` are lines on them and on small faces.
+    `samples` counts each sample once, however many copies of its image there are. `left_out` counts samples that look
+    like others in two splits; `notes` are lines on them, on copies and on small faces. `sheet` is the path of the
+    contact sheet, None where none is written.
     """
 
     manifest: str
@@ -28,6 +32,7 @@ class Generated:
     notes: list[str]
     quarantined: int
     quarantine_table: str | None
+    sheet: str | None = None
 
     def __str__(self) -> str:
         existing = self.samples - self.samples_added - self.left_out
@@ -47,7 +52,7 @@ def commit_shards(
 
     When the dataset holds them all already, the result is the latest version.
     """
-    samples = sum(result.samples for result in results)
+    copies, samples = _copies_and_samples(results)
     quarantined = read_quarantine(results)
     table = write_quarantine_table(quarantined, results, data_root) if quarantined else None
     if samples == 0:
@@ -68,8 +73,16 @@ def commit_shards(
     manifest = store.amend(change, operation="generate", parameters={**parameters, **counts}, data_root=data_root)
     path = (manifest or store.open()).path
     listed_in = str(table) if table else None
-    notes = [*added.notes(), *_small_faces(results)]
+    copied = [f"{copies} cop{'y' if copies == 1 else 'ies'} of other images left out"] if copies else []
+    notes = [*added.notes(), *copied, *_small_faces(results)]
     return Generated(str(path), samples, added.count, len(added.left_out), notes, len(quarantined), listed_in)
+
+
+def _copies_and_samples(results: Sequence[ShardResult]) -> tuple[int, int]:
+    """Count the rows that repeat a sample, since their images have the same bytes, and the distinct samples."""
+    rows = read_columns(results, ["sample_id"])
+    samples = pc.count_distinct(rows["sample_id"]).as_py()
+    return rows.num_rows - samples, samples
 
 
 def _small_faces(results: Sequence[ShardResult]) -> list[str]:

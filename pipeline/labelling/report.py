@@ -125,10 +125,15 @@ def masks_sheet(results: Sequence[ShardResult], blobs: BlobStore) -> Pixels:
 
 
 def write_sheet(sheet: Pixels, results: Sequence[ShardResult], data_root: Path) -> Path:
-    """Write the sheet under the data root, named by the shards: a rerun writes the same file."""
-    path = data_root / "reports" / f"{run_digest(results)}.jpg"
+    """Write the sheet to its path."""
+    path = sheet_path(results, data_root)
     write_replace(path, encode_jpeg(sheet))
-    return path.resolve()
+    return path
+
+
+def sheet_path(results: Sequence[ShardResult], data_root: Path) -> Path:
+    """Path of a run's sheet under the data root, named by the shards: a rerun has the same."""
+    return data_root / "reports" / f"{run_digest(results)}.jpg"
 
 
 def data_url(sheet: Pixels, limit_bytes: int = EMBEDDED_LIMIT_BYTES) -> str | None:
@@ -184,9 +189,10 @@ The {SHEET_SAMPLES // 2} masks most likely to be rejected, then a spread of the 
 """
 
 
-def _statuses(sample_ids: pa.ChunkedArray, manifest: Manifest) -> dict[str, int]:
-    """Number of the samples by their status in the version, which holds them all."""
+def _statuses(rows: pa.ChunkedArray, manifest: Manifest) -> dict[str, int]:
+    """Number of the samples by their status in the version, which holds them all; `rows` are ids, a copy's twice."""
     version = manifest.read(["sample_id", "status"])
+    sample_ids = pc.unique(rows)
     status = version["status"].take(pc.index_in(sample_ids, value_set=version["sample_id"]))
     return {entry["values"]: entry["counts"] for entry in pc.value_counts(status).to_pylist()}
 

@@ -2,7 +2,8 @@
 
 A shard's name is a digest of its images' bytes, the teacher and all settings. Its result is one Parquet file of rows
 and one of quarantined images under `data/shards/<digest>/`; the rows are written last, so a shard with rows is
-finished and is never labelled again: the same input and settings give the same file names.
+finished and is never labelled again: the same input and settings give the same file names. A stopped run keeps the
+labelled part of its shard (pipeline.labelling.unfinished), and the next one goes on there.
 """
 
 import json
@@ -27,6 +28,7 @@ from manifests.store.schema import SCHEMA
 from pipeline import doubt, quarantine
 from pipeline.faces import face, roi
 from pipeline.labelling.labeller import Labeller
+from pipeline.labelling.unfinished import SAVED_EVERY, delete_part, read_part, readable_again
 from pipeline.labelling.work import Item, RowsOrQuarantine, WorkItem
 from pipeline.ordered_map import in_batches, ordered_map
 from pipeline.quarantine import QuarantineRow
@@ -133,29 +135,31 @@ def process_shard(
     title: str = "labelling",
     threads: int | None = None,
     stopped: Callable[[], bool] = lambda: False,
-    advance: Callable[[], None] = lambda: None,
+    advance: Callable[[int], None] = lambda images: None,
 ) -> ShardResult:
     """Label the items into `directory` unless it is finished; rows of `schema` come in the items' order.
 
-    `advance()` is called after each image. CancelledError soon after `stopped()` turns true: Ctrl-C reaches only the
-    main thread, not this one.
+    `advance(n)` is called after each image, first of all with the number that an earlier run had labelled.
+    CancelledError soon after `stopped()` turns true (Ctrl-C reaches only the main thread, not this one), when the
+    labelled part is saved.
     """
     if _finished(directory, items):
+        advance(len(items))
         return _result(directory, resumed=True)
-    rows: list[Row] = []
-    quarantined: list[QuarantineRow] = []
-    outcomes = label_all(make_labeller(), items, threads=threads or os.cpu_count() or 1)
+    part = read_part(directory, items, schema)
+    advance(part.images)
+    outcomes = label_all(make_labeller(), items[part.images :], threads=threads or os.cpu_count() or 1)
     with closing(outcomes):
         for outcome in outcomes:
+            part.add(outcome)
+            advance(1)
+            if stopped() or part.images % SAVED_EVERY == 0:
+                part.save(directory, schema)
             if stopped():
                 raise CancelledError(title)
-            if isinstance(outcome, list):
-                rows.extend(outcome)
-            else:
-                quarantined.append(outcome)
-            advance()
-    _write(pa.Table.from_pylist(quarantined, schema=quarantine.SCHEMA), directory / _QUARANTINE)
-    _write(pa.Table.from_pylist(rows, schema=schema), directory / _ROWS)
+    _write(pa.Table.from_pylist(part.quarantined, schema=quarantine.SCHEMA), directory / _QUARANTINE)
+    _write(pa.Table.from_pylist(part.rows, schema=schema), directory / _ROWS)
+    delete_part(directory)
     return _result(directory, resumed=False)
 
 
@@ -217,9 +221,7 @@ def _finished(directory: Path, items: Sequence[WorkItem]) -> bool:
     """Whether the shard is labelled, and no file that was unreadable then is readable now."""
     if not (directory / _ROWS).is_file():
         return False
-    table = pq.read_table(directory / _QUARANTINE).to_pylist()
-    unreadable = {row["source_uri"] for row in table if row["reason"] == quarantine.UNREADABLE}
-    return all(item.fingerprint() is None for item in items if item.uri in unreadable)
+    return not readable_again(items, pq.read_table(directory / _QUARANTINE).to_pylist())
 
 
 def _result(directory: Path, *, resumed: bool) -> ShardResult:

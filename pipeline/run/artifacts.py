@@ -64,15 +64,20 @@ def watch(futures: Sequence[PrefectFuture[ShardResult]], pictures: Sequence[int]
     return Labelled([results[future] for future in futures], pictures, time.monotonic() - started)
 
 
-def show_report(labelled: Labelled, generated: Generated, data_root: Path) -> None:
-    """Show the counts as a table, and the report with its contact sheet, a file under the data root."""
+def show_report(labelled: Labelled, generated: Generated, data_root: Path) -> str | None:
+    """Show the counts as a table, and the report with its contact sheet, a file under the data root.
+
+    Returns the sheet's path, None where it couldn't be written.
+    """
+    path = None
     with _warning_on_failure():
         summary = summarise(labelled, generated)
         sheet = masks_sheet(labelled.results, BlobStore(data_root))
-        path = write_sheet(sheet, labelled.results, data_root)
+        path = write_sheet(sheet, labelled.results, data_root).resolve()
         embedded = data_url(sheet) if stays_here(PREFECT_API_URL.value()) else None
         create_table_artifact(counts_table(summary), key=COUNTS, description=f"Counts of {summary.manifest}")
         create_markdown_artifact(page(summary, path, embedded), key=REPORT, description="Report of the finished run")
+    return str(path) if path else None
 
 
 def _start_progress(text: str) -> UUID | None:

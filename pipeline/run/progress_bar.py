@@ -6,35 +6,42 @@ there: their images count when the flow sees the shard finished and calls `reach
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Lock
+from threading import RLock
 
 from manifests.progress import Bar, progress_bar
 
-_lock = Lock()
+_lock = RLock()  # `reach` advances
 _bar: Bar | None = None
+_count = 0
 
 
 @contextmanager
 def shown(pictures: int) -> Iterator[None]:
-    """Show a bar up to `pictures` images in this context; nothing where stderr is no terminal."""
-    global _bar
+    """Show a bar up to `pictures` images in this context, from 0 on; nothing where stderr is no terminal."""
+    global _bar, _count
     with progress_bar("labelling", total=pictures) as bar:
-        _bar = bar
+        _bar, _count = bar, 0
         try:
             yield
         finally:
             _bar = None
 
 
-def advance() -> None:
-    """Count one more labelled image."""
+def advance(images: int) -> None:
+    """Count further labelled images."""
+    global _count
     with _lock:
         if _bar is not None:
-            _bar.update(1)
+            _count += images
+            _bar.update(images)
 
 
-def reach(pictures: int) -> None:
+def reach(images: int) -> None:
     """Show at least as many images as finished shards hold."""
     with _lock:
-        if _bar is not None and pictures > _bar.n:
-            _bar.update(pictures - _bar.n)
+        advance(max(0, images - _count))
+
+
+def count() -> int:
+    """Images labelled so far, by the run that shows or showed the bar last."""
+    return _count

@@ -31,10 +31,8 @@ class Execution:
     shard_size: int
 
 
-def thread_runner(address: str | None, workers: int) -> "TaskRunner[Any]":
+def thread_runner(_address: str | None, _workers: int) -> "TaskRunner[Any]":
     """One shard at a time, in this process: its images are labelled in parallel already."""
-    if address:
-        raise UserError(f"expected --address only with --runner dask or ray, found {address!r} with thread")
     from prefect.task_runners import ThreadPoolTaskRunner  # its log level is set before the first import
 
     return ThreadPoolTaskRunner[Any](max_workers=1)
@@ -72,12 +70,19 @@ RUNNERS: dict[str, Callable[[str | None, int], "TaskRunner[Any]"]] = {
 
 
 def make_runner(execution: Execution) -> "TaskRunner[Any]":
-    """Make one of RUNNERS; UserError for another name, and where its packages are missing."""
+    """Make one of RUNNERS; UserError as of `check_execution`, and where its packages are missing."""
+    check_execution(execution)
+    return RUNNERS[execution.runner](execution.address, execution.workers)
+
+
+def check_execution(execution: Execution) -> None:
+    """UserError for a runner that isn't one of RUNNERS, an address without a cluster, or no worker."""
     if execution.runner not in RUNNERS:
         raise UserError(f"expected --runner out of {', '.join(RUNNERS)}, found {execution.runner!r}")
+    if execution.runner == "thread" and execution.address:
+        raise UserError(f"expected --address only with --runner dask or ray, found {execution.address!r} with thread")
     if execution.workers < 1:
         raise UserError(f"expected at least one of --workers, found {execution.workers}")
-    return RUNNERS[execution.runner](execution.address, execution.workers)
 
 
 def threads_per_shard(execution: Execution) -> int | None:

@@ -1,7 +1,7 @@
 """Labelling of one shard in a worker: this process, or one of a Dask or Ray cluster."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Generic
 
 import torch
-from prefect.concurrency.sync import concurrency
 
 from manifests.files.blobs import BlobStore
 from pipeline.faces.mtcnn import default_detector
@@ -37,7 +36,21 @@ class Job(Generic[Item]):
 
 
 def run_shard(shard: Sequence[Item], title: str, *, job: Job[Item]) -> ShardResult:
-    """Label one shard, unless it is finished already."""
+    """Label one shard as a Prefect task, on a GPU in a slot of the limit GPU_SLOT."""
+    return label_shard(shard, title, job=job, gpu_slot=gpu_slot)
+
+
+def label_shard(
+    shard: Sequence[Item],
+    title: str,
+    *,
+    job: Job[Item],
+    gpu_slot: Callable[[], AbstractContextManager[object]] = nullcontext,
+) -> ShardResult:
+    """Label one shard, unless it is finished already; CancelledError soon after `interrupted` is set.
+
+    A shard whose teacher is on a GPU is labelled within the context `gpu_slot()`.
+    """
     one_thread_an_item()
     detector, teacher = default_detector(), load_teacher(job.teacher, job.options) if job.teacher else None
     digest = job.work.digest(shard, teacher=teacher, detector=detector.name)
@@ -56,4 +69,6 @@ def run_shard(shard: Sequence[Item], title: str, *, job: Job[Item]) -> ShardResu
 
 def gpu_slot() -> AbstractContextManager[None]:
     """One slot of the Prefect concurrency limit GPU_SLOT; no wait without such a limit."""
+    from prefect.concurrency.sync import concurrency  # here: runs without Prefect don't load it
+
     return concurrency(GPU_SLOT, occupy=1)

@@ -1,8 +1,11 @@
 """`python -m pipeline.generate` as a person runs it: real processes, a real Prefect server."""
 
 import os
+import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pyarrow.csv
@@ -14,6 +17,9 @@ from repository import ROOT
 from manifests.cli.arguments import run_command
 from manifests.store.manifest import ManifestStore
 from pipeline.generate.__main__ import main
+from pipeline.run import progress_bar
+
+START_SECONDS = 120
 
 Environment = dict[str, str]
 
@@ -113,6 +119,69 @@ def test_a_prefect_server_that_is_not_there_is_one_line(tmp_path: Path, astronau
     assert failed.returncode == 1
     assert failed.stderr.splitlines()[-1].startswith("error: expected a Prefect server, found: Failed to reach API")
     assert "Traceback" not in failed.stderr
+
+
+def run_here(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> object:
+    """Run the command in this process; its exit status."""
+    monkeypatch.setattr(sys, "argv", ["pipeline.generate", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        run_command(main)
+    return ended.value.code
+
+
+def test_ctrl_c_keeps_what_is_labelled_and_the_same_command_goes_on(
+    tmp_path: Path, astronaut: Image.Image, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "pictures").mkdir()
+    for size in range(200, 210):
+        astronaut.resize((size, size)).save(tmp_path / f"pictures/{size}.png")
+    monkeypatch.chdir(tmp_path)
+    advance, labelled = progress_bar.advance, []
+
+    def ctrl_c_at_the_third(images: int) -> None:
+        advance(images)
+        labelled.append(images)
+        if sum(labelled) == 3:
+            os.kill(os.getpid(), signal.SIGINT)  # to the main thread, as a terminal's
+
+    monkeypatch.setattr(progress_bar, "advance", ctrl_c_at_the_third)
+    assert run_here(["--images", "pictures", "--teacher", "grabcut"], monkeypatch) == 130
+    last = capsys.readouterr().err.splitlines()[-1]
+    kept = int(re.fullmatch(r"stopped: (\d+) of 10 images are labelled and kept; run the same .* to go on", last)[1])
+    assert 3 <= kept < 10
+    labelled.clear()
+    monkeypatch.setattr(progress_bar, "advance", lambda images: labelled.append(images) or advance(images))
+    assert run_here(["--images", "pictures", "--teacher", "grabcut"], monkeypatch) == 0
+    assert (labelled[0], sum(labelled)) == (kept, 10)
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[-1] == "manifests/v1.parquet"
+    sheet = printed[-2].removeprefix("contact sheet of the masks: ")
+    assert (tmp_path / sheet).is_file()
+
+
+@pytest.mark.slow
+def test_a_terminals_ctrl_c_ends_without_a_word_of_prefect(tmp_path: Path, astronaut: Image.Image) -> None:
+    """A terminal interrupts every process of the command; without PREFECT_API_URL no server is started at all."""
+    (tmp_path / "pictures").mkdir()
+    for size in range(400, 500):  # minutes of work, in one shard
+        astronaut.resize((size, size)).save(tmp_path / f"pictures/{size}.png")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    environment |= {"PREFECT_HOME": str(tmp_path / "home"), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "pipeline.generate", "--images", "pictures"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        deadline = time.monotonic() + START_SECONDS
+        while not (tmp_path / "data/blobs").exists():
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=START_SECONDS)
+    assert process.returncode == 130
+    assert errors.splitlines()[-1].startswith("stopped: ")
+    assert "prefect" not in errors.lower()
+    assert not (tmp_path / "home/prefect.db").exists()
 
 
 def test_prefects_server_phones_nobody(tmp_path: Path) -> None:

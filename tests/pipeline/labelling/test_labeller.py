@@ -242,6 +242,18 @@ def test_committing_the_same_shard_twice_adds_nothing(bad_pictures: Path, blobs:
     )
 
 
+def test_copies_of_an_image_are_one_sample_and_are_counted_apart(
+    bad_pictures: Path, blobs: BlobStore, tmp_path: Path
+) -> None:
+    (tmp_path / "copy.jpg").write_bytes((bad_pictures / "good.jpg").read_bytes())
+    pictures = [Picture(bad_pictures / "good.jpg"), Picture(tmp_path / "copy.jpg")]
+    result = process_shard(pictures, tmp_path / "shard", lambda: labeller(blobs))
+    store = ManifestStore(tmp_path / "manifests")
+    generated = commit_shards([result], store, blobs.root, parameters={"images": "pictures"})
+    assert str(generated) == "1 portrait(s); 1 copy of other images left out"
+    assert store.open().counts["rows"] == generated.samples == 1
+
+
 def test_no_usable_picture_is_one_line_with_the_reasons(bad_pictures: Path, blobs: BlobStore, tmp_path: Path) -> None:
     result = process_shard(
         [Picture(bad_pictures / "text.jpg"), Picture(bad_pictures / "no_face.jpg")],
@@ -287,7 +299,83 @@ def test_a_shard_stops_soon_when_told_to(bad_pictures: Path, blobs: BlobStore, t
     with pytest.raises(CancelledError):
         process_shard(pictures, tmp_path / "shard", lambda: labelled, threads=1, stopped=lambda: True)
     assert 0 < len(calls) < 10
-    assert not (tmp_path / "shard").exists()
+    assert [path.name for path in (tmp_path / "shard").iterdir()] == ["part.parquet"]
+
+
+def five_pictures(bad_pictures: Path, directory: Path) -> list[Picture]:
+    """Three portraits of different bytes, text and a missing file between them."""
+    directory.mkdir()
+    for number in range(3):
+        with Image.open(bad_pictures / "good.jpg") as image:
+            image.resize((200 + number, 200)).save(directory / f"{number}.png")
+    (directory / "text.jpg").write_text("text")
+    return [Picture(directory / name) for name in ("0.png", "text.jpg", "missing.jpg", "1.png", "2.png")]
+
+
+def names_read(labelled: Labeller[Picture]) -> list[str]:
+    """The names of the images that this labeller reads from now on."""
+    names: list[str] = []
+    labelled.read = lambda item: names.append(Path(item.uri).name) or Labeller.read(labelled, item)  # type: ignore
+    return names
+
+
+def test_a_stopped_shard_keeps_what_is_labelled_and_goes_on_there(
+    bad_pictures: Path, blobs: BlobStore, tmp_path: Path
+) -> None:
+    pictures = five_pictures(bad_pictures, tmp_path / "pictures")
+    counts: list[int] = []
+    with pytest.raises(CancelledError):
+        process_shard(
+            pictures,
+            tmp_path / "shard",
+            lambda: labeller(blobs),
+            stopped=lambda: sum(counts) == 4,
+            advance=counts.append,
+        )
+    second = labeller(blobs)
+    read, counts_again = names_read(second), list[int]()
+    resumed = process_shard(pictures, tmp_path / "shard", lambda: second, advance=counts_again.append)
+    assert (read, counts_again) == (["2.png"], [4, 1])
+    whole = process_shard(pictures, tmp_path / "whole", lambda: labeller(blobs))
+    assert list(read_rows([resumed])) == list(read_rows([whole]))
+    assert read_quarantine([resumed]) == read_quarantine([whole])
+    assert not (tmp_path / "shard/part.parquet").exists()
+
+
+def test_a_killed_shard_goes_on_where_its_part_was_saved_last(
+    bad_pictures: Path, blobs: BlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shards, "SAVED_EVERY", 2)
+    pictures = five_pictures(bad_pictures, tmp_path / "pictures")
+    counts: list[int] = []
+
+    def die_after_three(images: int) -> None:
+        counts.append(images)
+        if sum(counts) == 3:
+            raise MemoryError
+
+    with pytest.raises(MemoryError):
+        process_shard(pictures, tmp_path / "shard", lambda: labeller(blobs), advance=die_after_three)
+    second = labeller(blobs)
+    read = names_read(second)
+    process_shard(pictures, tmp_path / "shard", lambda: second)
+    assert sorted(read) == ["1.png", "2.png", "missing.jpg"]
+
+
+def test_a_part_is_dropped_when_its_missing_file_came(bad_pictures: Path, blobs: BlobStore, tmp_path: Path) -> None:
+    pictures = five_pictures(bad_pictures, tmp_path / "pictures")
+    counts: list[int] = []
+    with pytest.raises(CancelledError):
+        process_shard(
+            pictures,
+            tmp_path / "shard",
+            lambda: labeller(blobs),
+            stopped=lambda: sum(counts) == 4,
+            advance=counts.append,
+        )
+    (tmp_path / "pictures/missing.jpg").write_bytes((bad_pictures / "good.jpg").read_bytes())
+    result = process_shard(pictures, tmp_path / "shard", lambda: labeller(blobs))
+    assert (result.samples, result.quarantined) == (4, 1)
 
 
 def test_a_file_that_can_be_read_again_is_labelled_after_all(

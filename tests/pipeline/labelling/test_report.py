@@ -208,19 +208,20 @@ class Bar:
 def test_the_bar_counts_each_picture_once_whoever_labelled_it(monkeypatch: pytest.MonkeyPatch) -> None:
     bar = Bar()
     monkeypatch.setattr(progress_bar, "_bar", bar)
+    monkeypatch.setattr(progress_bar, "_count", 0)
     for _ in range(3):  # a shard of three, in this process
-        progress_bar.advance()
+        progress_bar.advance(1)
     progress_bar.reach(3)
     progress_bar.reach(8)  # a shard of five, in another
     assert bar.n == 8
-    progress_bar.advance()
+    progress_bar.advance(1)
     progress_bar.reach(8)
     assert bar.n == 9
 
 
 def test_without_a_run_the_bar_is_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    progress_bar.advance()
+    progress_bar.advance(1)
     progress_bar.reach(5)
     with progress_bar.shown(5):
-        progress_bar.advance()
+        progress_bar.advance(1)
     assert capsys.readouterr().err == ""  # standard error is no terminal here
