@@ -167,13 +167,14 @@ def _authors_way(recipe: Recipe, data: Data) -> Candidate:
 def _step(network: nn.Module, stage: Stage, recipe: Recipe, side_px: int, *, compile_network: bool) -> Step:
     """A training step as trainer.fit's, on images of that side."""
     kernel_px = odd_px(stage.kernel_px * side_px / SIZE_PX)
-    loss_of = objective(network, recipe, weights=EVEN, kernel_px=kernel_px)
+    preprocessing = imagenet(SIZE_PX)
+    loss_of = objective(network, recipe, weights=EVEN, kernel_px=kernel_px, preprocessing=preprocessing)
     if compile_network:
         images = _channels_last(torch.zeros(recipe.batch_size, 3, side_px, side_px))
         loss_of = compiled(loss_of, network, images, torch.zeros(recipe.batch_size, side_px, side_px))
     optimizer = Adam(parameter_groups(network, recipe), lr=1e-3, fused=True)
     average = MovingAverage(network, recipe.ema_decay) if recipe.ema_decay else None
-    return Step(loss_of, optimizer, average, imagenet(SIZE_PX), torch.device("cpu"), side_px=side_px)
+    return Step(loss_of, optimizer, average, preprocessing, torch.device("cpu"), side_px=side_px)
 
 
 def _named(way: str, side_px: int) -> str:

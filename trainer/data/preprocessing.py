@@ -42,9 +42,20 @@ class Preprocessing:
     def normalise(self, images: Tensor) -> Tensor:
         """RGB 0..255 (N, 3, H, W), any dtype -> float (N, 3, H, W) as the network expects it."""
         ordered = images.flip(1) if self.colour_order == "bgr" else images
-        mean = torch.tensor(self.mean, device=images.device).view(3, 1, 1)
-        std = torch.tensor(self.std, device=images.device).view(3, 1, 1)
-        return (ordered.float() - mean) / (std * self.divisor)
+        mean, scale = self._mean_and_scale(images)
+        return (ordered.float() - mean) / scale
+
+    def colours(self, inputs: Tensor) -> Tensor:
+        """Float (N, 3, H, W) as the network expects it -> RGB in [0, 1], the inverse of `normalise`."""
+        mean, scale = self._mean_and_scale(inputs)
+        ordered = (inputs * scale + mean) / 255
+        return ordered.flip(1) if self.colour_order == "bgr" else ordered
+
+    def _mean_and_scale(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Each (3, 1, 1), on the device of `like`."""
+        mean = torch.tensor(self.mean, device=like.device).view(3, 1, 1)
+        std = torch.tensor(self.std, device=like.device).view(3, 1, 1)
+        return mean, std * self.divisor
 
 
 def imagenet(size_px: int) -> Preprocessing:

@@ -14,10 +14,12 @@ edge_head.py            networks with an edge head, and its loss
 ema.py                  moving average of the weights
 fit_run.py              the parts of a run, built from its configuration
 gathered_loss.py        the loss of the whole batch in each of several processes
+heads.py                second heads of networks, trained by a recipe
 live_teachers.py        teachers that see the student's crops
 loop.py                 the stages and epochs of a run
 losses.py               cross-entropy, Lovasz, Dice, focal, and the boundary term
 malloc.py               the C library's allocator, set for training
+matting_head.py         networks with a matting head, and its loss
 metrics_log.py          CSV and TensorBoard
 objective.py            network and loss as one function, compiled
 one_voice.py            output and errors of several processes, printed once

@@ -2,9 +2,8 @@
 
 from typing import Protocol, runtime_checkable
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from manifests.errors import UserError
 from trainer.fit.losses import boundary_band, focal
 
 EDGE_PX = 5  # PortraitNet draws its edges 4 px wide; a band has an odd width
@@ -25,19 +24,3 @@ def edge_loss(edge_logits: Tensor, labels: Tensor, *, edge_px: int = EDGE_PX) ->
     Edge pixels are those whose window of `edge_px` holds person and background.
     """
     return focal(edge_logits, boundary_band(labels, edge_px).to(edge_logits.dtype))
-
-
-def check_edge_head(network: nn.Module, edge_weight: float, *, processes: int) -> None:
-    """UserError for an edge weight where no edge head is trained."""
-    if not edge_weight:
-        return
-    if not isinstance(network, HasEdgeHead):
-        raise UserError(
-            f"expected a network with an edge head for --edge-weight {edge_weight:g}, found {type(network).__name__}; "
-            "set --edge-weight 0"
-        )
-    if processes > 1:
-        raise UserError(
-            f"expected one process for --edge-weight {edge_weight:g}, found {processes}: several exchange one output; "
-            "give --devices 1"
-        )

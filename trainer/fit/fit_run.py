@@ -21,7 +21,7 @@ from trainer.fit.batch_norms import check_batch_norms
 from trainer.fit.configuration import Configuration
 from trainer.fit.distillation import distilled
 from trainer.fit.distributed import first_then_others
-from trainer.fit.edge_head import check_edge_head
+from trainer.fit.heads import check_heads
 from trainer.fit.live_teachers import LiveTeachers
 from trainer.fit.metrics_log import RunLog
 from trainer.fit.run_state import RunProgress, load_model
@@ -105,7 +105,7 @@ def build_run(
     if live_teachers:
         live_teachers.check(train)
     model = build_model(configuration, fabric)
-    check_edge_head(model, recipe.edge_weight, processes=fabric.world_size)
+    check_heads(model, recipe, processes=fabric.world_size)
     if initial:
         initial.load_into(model)
     if progress.epoch:

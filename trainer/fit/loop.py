@@ -78,7 +78,7 @@ def fit_stage(run: FitRun, stage: Stage, progress: RunProgress, *, started: floa
         side_px = side_px_of(recipe, stage, epoch, size_px)
         if step is None or step.side_px != side_px:
             loss_of = stage_objective(
-                stage, network, run.train, recipe, run.fabric,
+                stage, network, run.train, recipe, run.fabric, run.preprocessing,
                 side_px=side_px, size_px=size_px, compile_network=run.compile_network,
                 live_teachers=run.live_teachers is not None,
             )  # fmt: skip

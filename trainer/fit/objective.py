@@ -9,14 +9,16 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from trainer.data.preprocessing import Preprocessing
 from trainer.fit.connectivity import connectivity
 from trainer.fit.consistency import consistency
 from trainer.fit.distillation_losses import DISTILL_LOSSES
-from trainer.fit.edge_head import HasEdgeHead, edge_loss
+from trainer.fit.edge_head import edge_loss
+from trainer.fit.heads import outputs_of
 from trainer.fit.losses import LOSSES, Weights, boundary_band, segmentation_loss
+from trainer.fit.matting_head import matting_loss
 from trainer.fit.recipe import Recipe
 from trainer.models.compile_friendly_norm import sum_by_rows
-from trainer.models.sinet import SINet
 
 logger = logging.getLogger(__name__)
 
@@ -35,13 +37,15 @@ def objective(
     *,
     weights: Weights,
     kernel_px: int,
+    preprocessing: Preprocessing,
     autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> Objective:
     """The loss of a batch; `weights` are those of the classes, `kernel_px` is the boundary band's.
 
-    The network runs in the precision of `autocast`, the loss in fp32.
+    `preprocessing` is that of the images: losses of colours invert it. The network runs in the precision of `autocast`,
+    the loss in fp32.
     """
-    outputs_of = _outputs_of(network, recipe)
+    run_network = outputs_of(network, recipe)
     mask_loss = partial(
         segmentation_loss, criterion=LOSSES[recipe.loss], weights=weights, boundary_weight=recipe.boundary_weight,
         kernel_px=kernel_px,
@@ -49,7 +53,7 @@ def objective(
 
     def loss_of(images: Tensor, labels: Tensor, taught: Tensor | None = None, /) -> Tensor:
         with autocast():
-            logits, edge_logits = outputs_of(images)
+            logits, edge_logits, matte_logits = run_network(images)
         logits = logits.float()
         if taught is None:
             loss = mask_loss(logits, labels)
@@ -63,6 +67,9 @@ def objective(
             loss = loss + recipe.consistency * consistency(logits)
         if edge_logits is not None:
             loss = loss + recipe.edge_weight * edge_loss(edge_logits.float(), labels)
+        if matte_logits is not None:
+            colours = preprocessing.colours(images)
+            loss = loss + recipe.alpha_weight * matting_loss(matte_logits.float(), labels, colours)
         return loss
 
     return loss_of
@@ -91,14 +98,6 @@ def distilled_loss(
     if recipe.distill_share == 1:
         return loss
     return torch.lerp(mask_loss(logits, labels, band=band), loss, recipe.distill_share)
-
-
-def _outputs_of(network: nn.Module, recipe: Recipe) -> Callable[[Tensor], tuple[Tensor, Tensor | None]]:
-    """Images -> logits, or their difference where the network gives it, and edge logits if the recipe uses them."""
-    if recipe.edge_weight and isinstance(network, HasEdgeHead):
-        return network.training_outputs
-    logits_of = network.person_logit if isinstance(network, SINet) else network
-    return lambda images: (logits_of(images), None)
 
 
 def compiled(loss_of: Objective, network: nn.Module, images: Tensor, *targets: Tensor) -> Objective:

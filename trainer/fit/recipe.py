@@ -45,6 +45,7 @@ class Recipe:
     connectivity: float  # weight of the loss of islands and breaks
     consistency: float  # weight of the loss between two views of an image
     edge_weight: float  # of the edge head's loss, in networks that have one
+    alpha_weight: float  # of the matting head's loss, likewise
     ema_decay: float  # 0: no moving average
     clip_norm: float  # of the gradient; 0: no clipping
     select_after: float  # share of a stage's epochs before which none is taken as the best
@@ -81,6 +82,7 @@ def paper() -> Recipe:
         connectivity=0.0,
         consistency=0.0,
         edge_weight=0.0,
+        alpha_weight=0.0,
         ema_decay=0.0,
         clip_norm=0.0,
         select_after=0.0,

@@ -6,6 +6,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
+from trainer.data.preprocessing import Preprocessing
 from trainer.data.samples import Samples, images_per_epoch, steps_per_epoch
 from trainer.fit.gathered_loss import of_whole_batch
 from trainer.fit.objective import Objective, compiled, objective
@@ -23,6 +24,7 @@ def stage_objective(
     train: Samples,
     recipe: Recipe,
     fabric: Fabric,
+    preprocessing: Preprocessing,
     *,
     side_px: int,
     size_px: int,
@@ -36,6 +38,7 @@ def stage_objective(
         recipe,
         weights=class_weights(train, recipe),
         kernel_px=odd_px(stage.kernel_px * side_px / size_px),
+        preprocessing=preprocessing,
         autocast=fabric.autocast,
     )
     compiles = _compiles(stage, train, compile_network)

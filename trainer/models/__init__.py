@@ -5,10 +5,12 @@
     compile_friendly_norm.py  batch norm and PReLU whose sums compile well
     contextnet.py             ContextNet, cn12
     enet.py                   ENet
+    erd_seg.py                segmentation and matting on residual dense blocks
     esp_dense.py              ESP-Dense
     espnet.py                 ESPNet-C, ESPNet; DS-ESPNet with all of its channels and with half
     espnetv2.py               ESPNetV2, widths 2.0 and 1.5
     extremec3.py              ExtremeC3Net
+    feather.py                a segmentation, refined to an alpha matte
     lraspp.py                 MobileNetV3-small with LR-ASPP, torchvision's
     mobilenet_dilate_unet.py  MobileNetV2 with a dilated U-Net
     mobilenetv2.py            MobileNetV2 as an encoder
@@ -65,6 +67,8 @@ MODELS = {
     "shuffle_seg_skipnet": ("trainer.models.shuffle_seg", "shuffle_seg_skipnet"),
     "esp_dense_seg": ("trainer.models.esp_dense", "esp_dense_seg"),
     "residualdense_bisenet": ("trainer.models.residualdense_bisenet", "residualdense_bisenet"),
+    "erd_seg": ("trainer.models.erd_seg", "erd_seg"),
+    "erd_matting": ("trainer.models.erd_seg", "erd_matting"),
 }
 
 

@@ -98,6 +98,12 @@ def test_the_authors_preprocessing_gives_their_input(shared: Path):
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("preprocessing", [imagenet(224), sinet_authors()])
+def test_colours_are_the_images_that_were_normalised(preprocessing: Preprocessing):
+    images = torch.randint(0, 256, (2, 3, 4, 5), generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(preprocessing.colours(preprocessing.normalise(images)), images / 255)
+
+
 def test_resizing_keeps_uint8_and_gives_a_square():
     assert imagenet(64).resize(np.zeros((300, 200, 3), np.uint8)).shape == (64, 64, 3)
     enlarged = imagenet(64).resize(np.full((20, 30), 255, np.uint8))

@@ -43,11 +43,12 @@ def test_a_contradiction_exits_with_2_and_one_line(options: str, message: str, c
 
 def test_options_reach_the_recipe():
     words = (
-        "--distill-live a b --distill-loss bpkd --temperature 2 --connectivity 0.1 --consistency 2 --edge-weight 0.1"
+        "--distill-live a b --distill-loss bpkd --temperature 2 --connectivity 0.1 --consistency 2 --edge-weight 0.1 "
+        "--alpha-weight 0.3"
     )
     recipe = recipe_from(parse(["--manifest", "v1.parquet", *words.split()]))
     found = recipe.distill_loss, recipe.temperature, recipe.connectivity, recipe.consistency, recipe.edge_weight
-    assert found == ("bpkd", 2.0, 0.1, 2.0, 0.1)
+    assert (*found, recipe.alpha_weight) == ("bpkd", 2.0, 0.1, 2.0, 0.1, 0.3)
 
 
 def test_rows_are_mixed_in_one_process_only():

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from trainer.data.preprocessing import imagenet
 from trainer.fit.distillation_losses import DISTILL_LOSSES, channel_wise, soft_cross_entropy, softened
 from trainer.fit.losses import EVEN, segmentation_loss
 from trainer.fit.objective import objective
@@ -92,7 +93,7 @@ def test_ce_at_temperature_1_is_the_loss_of_the_mixed_target():
     taught = torch.rand(2, 20, 20, generator=generator)
     network = nn.Conv2d(3, 2, 1)
     recipe = dataclasses.replace(default(), distill_share=0.3)
-    found = objective(network, recipe, weights=EVEN, kernel_px=5)(images, labels, taught)
+    found = objective(network, recipe, weights=EVEN, kernel_px=5, preprocessing=imagenet(8))(images, labels, taught)
     expected = segmentation_loss(network(images), torch.lerp(labels, taught, 0.3), kernel_px=5)
     torch.testing.assert_close(found, expected)
 
@@ -100,7 +101,7 @@ def test_ce_at_temperature_1_is_the_loss_of_the_mixed_target():
 def test_a_share_of_1_leaves_the_masks_out():
     taught, network = torch.full((1, 4, 4), 0.9), nn.Conv2d(3, 2, 1)
     recipe = dataclasses.replace(default(), distill_share=1.0)
-    loss_of = objective(network, recipe, weights=EVEN, kernel_px=3)
+    loss_of = objective(network, recipe, weights=EVEN, kernel_px=3, preprocessing=imagenet(8))
     images = torch.ones(1, 3, 4, 4)
     losses = [loss_of(images, labels, taught).item() for labels in (torch.zeros(1, 4, 4), torch.ones(1, 4, 4))]
     assert losses[0] == losses[1]

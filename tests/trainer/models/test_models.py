@@ -46,6 +46,8 @@ PARAMETERS = {
     "shuffle_seg_skipnet": 908_100,  # these three are ours: the public counts hold parameters that nothing uses
     "esp_dense_seg": 259_388,
     "residualdense_bisenet": 127_950,
+    "erd_seg": 813_584,  # ours, of 828,190
+    "erd_matting": 813_584 + 1_035,  # the feather head's is the published count
 }
 
 # With other numbers of classes, as published.
@@ -118,6 +120,19 @@ def test_an_edge_head_gives_edges_of_the_inputs_size_and_leaves_the_logits_as_th
     assert edges.shape == (1, 2, 100, 75)
 
 
+def test_a_matting_head_gives_the_logit_of_alpha_and_the_segmentation():
+    model = create_model("erd_matting").eval()
+    images = torch.rand(1, 3, 100, 75)
+    logits, matte_logits = model.matting_outputs(images)
+    assert torch.equal(logits, model.body(images))
+    assert torch.equal(matte_logits, model(images))
+    *_, last = model.coefficients
+    torch.nn.init.zeros_(last.weight)
+    torch.nn.init.zeros_(last.bias)
+    last.bias.data[0] = 5.0  # of the person's probability
+    torch.testing.assert_close(model(images).softmax(dim=1)[:, 1], (5 * logits.softmax(dim=1)[:, 1]).sigmoid())
+
+
 @every_model
 def test_any_size_is_padded(name: str):
     assert create_model(name).eval()(torch.zeros(1, 3, 100, 75)).shape == (1, 2, 100, 75)
@@ -136,6 +151,12 @@ def test_an_unknown_model_lists_the_known_ones():
 def test_an_option_of_another_model_is_refused():
     with pytest.raises(UserError, match=r"expected options of sinet_cityscapes out of classes, found gate"):
         create_model("sinet_cityscapes", gate="ib")
+
+
+@pytest.mark.parametrize("encoder", ["tu-hf_hub:somebody/net", "tu-hf-hub:somebody/net", "../resnet18", ""])
+def test_no_encoder_is_fetched_by_its_name(encoder: str) -> None:
+    with pytest.raises(UserError, match="expected "):
+        create_model(f"smp:unet:{encoder}")
 
 
 @pytest.mark.parametrize("name", ["smp:unet", "smp:unet:resnet19", "smp:onet:resnet18"])

@@ -96,9 +96,10 @@ def _training(name: str, side_px: int) -> Candidate:
     network, recipe = create_model(name).to(memory_format=torch.channels_last).train(), default()
     images = torch.rand(TRAINING_BATCH, 3, side_px, side_px, generator=generator) * 255
     labels = (images[:, 0] > 128).float()
-    loss_of = objective(network, recipe, weights=EVEN, kernel_px=recipe.boundary_px)
+    preprocessing = imagenet(side_px)
+    loss_of = objective(network, recipe, weights=EVEN, kernel_px=recipe.boundary_px, preprocessing=preprocessing)
     optimizer = Adam(parameter_groups(network, recipe), lr=recipe.learning_rate)
-    step = Step(loss_of, optimizer, None, imagenet(side_px), torch.device("cpu"))
+    step = Step(loss_of, optimizer, None, preprocessing, torch.device("cpu"))
     stage = stages(network, recipe)[1]
 
     def train() -> None:
