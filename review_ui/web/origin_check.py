@@ -1,8 +1,9 @@
 """Protects the review page from other sites' pages: an ASGI layer around the whole app.
 
 A server on this machine can be reached by every page that the reviewer's browser shows. Three doors are shut:
-a foreign name in Host (DNS rebinding), a foreign Origin on anything that changes state, and, by the content
-security policy, any request of our own page to another host.
+a foreign name in Host (DNS rebinding), requests of foreign pages (by Origin where something is written; by
+Sec-Fetch-Site everywhere but for links, as reading the API leases samples), and, by the content security policy, any
+request of our own page to another host.
 """
 
 import ipaddress
@@ -26,6 +27,7 @@ GRADIO_SCRIPTS = _POLICY.format(scripts="'self' 'unsafe-inline' 'unsafe-eval'") 
 RESPONSE_HEADERS = {
     "Referrer-Policy": "same-origin",  # with no-referrer, browsers send the sign-in form with Origin: null
     "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
 }
 
 
@@ -69,9 +71,10 @@ class OriginCheck:
                 f"expected this server's own name as Host, found {ascii(host)[:60]}; "
                 "start with --public-name to allow it"
             )
-        if method in READING_METHODS:
+        is_reading = method in READING_METHODS
+        if is_reading and headers.get("sec-fetch-mode") == "navigate":  # a link to this page
             return None
-        if origin is not None and not self._is_own_origin(origin, host):
+        if not is_reading and origin is not None and not self._is_own_origin(origin, host):
             return f"expected a request from this server's own page, found one from {ascii(origin)[:60]}"
         if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             return "expected a request from this server's own page, found one from another site"

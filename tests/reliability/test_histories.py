@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import tempfile
+import threading
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from operations import OPERATIONS, Ended, ended, prepare, wrongs
 from small_lineages import Lineage
+from tqdm import tqdm
 
 from manifests.decisions.decision import Verdict
 from manifests.versions.restore import restore
@@ -97,6 +99,7 @@ def killed(command: Callable[[], object], root: Path, at: int) -> bool:
     """Run `command` in a process that is killed at its call number `at`; whether it came so far."""
     child = os.fork()
     if child == 0:
+        tqdm.set_lock(threading.RLock())  # its own is shared with the parent, and the dead don't release it
         with suppress(BaseException), failing(root, at=at, fault="kill"):
             ended(command)
         os._exit(0)

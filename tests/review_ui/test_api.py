@@ -206,6 +206,17 @@ def test_a_request_that_another_site_made_is_forbidden(client, headers):
     assert client.get("/api/next").json()["remaining"] == 6
 
 
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_another_sites_page_reads_nothing_and_leases_nothing(client, site):
+    picture = client.get("/api/next?n=1&tab=mine").json()["samples"][0]["image_url"]
+    foreign = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "no-cors"}
+    for path in ("/api/next?n=200&tab=other", picture):
+        assert client.get(path, headers=foreign).status_code == 403
+    assert len(client.get("/api/next?n=200&tab=mine").json()["samples"]) == 6
+    assert client.get("/healthz", headers={"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "navigate"}).status_code == 200
+    assert client.get(picture).headers["Cross-Origin-Resource-Policy"] == "same-origin"
+
+
 def test_pictures_are_not_shown_to_a_rebound_name(client):
     assert client.get("/api/next", headers={"Host": "evil.example"}).status_code == 403
 

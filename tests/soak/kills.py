@@ -16,6 +16,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from contextlib import closing, redirect_stdout
@@ -25,9 +26,11 @@ from pathlib import Path
 
 from operations import OPERATIONS, ended, prepare, wrongs
 from small_lineages import Lineage
+from tqdm import tqdm
 
 MOST_SECONDS = 0.12  # of a process: a few operations
 VERSIONS = 12  # of one history; then a fresh copy
+REPORT_EVERY = 500  # kills
 REVIEW = "review"
 SEEDS = (0, 2, 3)  # of samples that no operation forgets
 
@@ -88,6 +91,7 @@ class Victim:
 
     def _work(self, chosen: random.Random, pipe: int) -> None:
         """Work until killed."""
+        tqdm.set_lock(threading.RLock())  # its own is shared with the parent, and the dead don't release it
         try:
             with redirect_stdout(None):
                 while True:
@@ -127,6 +131,8 @@ def survive(kills: int, seed: int) -> Figures:
             figures.operations_done += done
             figures.verdicts_acknowledged += sum(line.startswith("verdict ") for line in said)
             figures.versions += len(victim.digests) - versions
+            if figures.kills.total() % REPORT_EVERY == 0:
+                print(f"{figures.kills.total():,} of {kills:,}", file=sys.stderr)
     return figures
 
 
