@@ -1,5 +1,9 @@
 """The deployments, as a person uses them: server, worker, deploy, run; all real."""
 
+import contextlib
+import os
+import pty
+import select
 import signal
 import subprocess
 import sys
@@ -19,6 +23,7 @@ from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.store.manifest import ManifestStore
 
 WORKER_START_SECONDS = 60
+DEPLOY_SECONDS = 120
 
 Environment = dict[str, str]
 
@@ -53,6 +58,33 @@ def worker(environment: Environment, log: Path) -> Iterator[None]:
                 process.kill()
 
 
+def deploy_in_a_terminal(environment: Environment, log: Path) -> None:
+    """`prefect deploy --all` with a terminal as its standard input and output, on which nobody answers."""
+    terminal, far_end = pty.openpty()
+    try:
+        command = [sys.executable, "-m", "prefect", "deploy", "--all"]
+        with (
+            log.open("wb") as output,
+            subprocess.Popen(
+                command, cwd=ROOT, env=environment, stdin=far_end, stdout=far_end, stderr=far_end
+            ) as process,
+        ):
+            os.close(far_end)
+            deadline = time.monotonic() + DEPLOY_SECONDS
+            try:
+                while process.poll() is None:
+                    assert time.monotonic() < deadline, f"asks: {log.read_text()[-500:]}"
+                    if select.select([terminal], [], [], 0.2)[0]:
+                        with contextlib.suppress(OSError):  # the other end is closed
+                            output.write(os.read(terminal, 65536))
+                            output.flush()
+            finally:
+                process.kill()
+        assert process.returncode == 0, log.read_text()
+    finally:
+        os.close(terminal)
+
+
 def run(deployment: str, environment: Environment, **parameters: object) -> str:
     """Run a deployment to its end with `prefect deployment run --watch`; the state its flow run ended in."""
     given = [word for name, value in parameters.items() for word in ("-p", f"{name}={value}")]
@@ -72,8 +104,11 @@ def test_deployments_generate_publish_and_fit(
     astronaut.save(tmp_path / "pictures/astronaut.png")
     store = ManifestStore(tmp_path / "manifests")
     with worker(prefect_server, tmp_path / "worker.log"):
-        deployed = prefect(["deploy", "--all"], prefect_server)
-        assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+        deploy_in_a_terminal(prefect_server, tmp_path / "deploy.log")
+
+        deployments = httpx.post(f"{prefect_server['PREFECT_API_URL']}/deployments/filter", json={}).json()
+        step = {"prefect.deployments.steps.set_working_directory": {"directory": str(ROOT)}}
+        assert [deployment["pull_steps"] for deployment in deployments] == 4 * [[step]]
 
         state = run(
             "generate-pseudo-labels/default",
