@@ -27,14 +27,18 @@ setup: $(STAMP) ## Make .venv with the exact versions of constraints.txt
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "expected Python 3.11 or newer, found %d.%d; set PYTHON=python3.11" % sys.version_info[:2])'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --config-settings editable_mode=compat --editable '.[dev]'
+	@echo "installing into $(VENV): several GB, once; minutes"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt --config-settings editable_mode=compat --editable '.[dev]'
 	@touch $(STAMP)
 
 run: $(STAMP) ## Label IMAGES=some/folder (or a sample portrait) and open the review page on PORT
-	@images="$(IMAGES)"; \
+	@$(BIN)/python -m manifests doctor --quiet --port $(PORT) || { echo "another port: make run PORT=7861" >&2; exit 1; }; \
+	images="$(IMAGES)"; \
 	if [ -z "$$images" ]; then images=$$($(BIN)/python -m pipeline.sample --output data/sample) || exit 1; fi; \
-	$(BIN)/python -m pipeline.generate --images "$$images" && \
+	$(BIN)/python -m pipeline.generate --images "$$images" || exit $$?; \
+	echo "next: judge the masks on the page, press Publish, and fit a student in another terminal:"; \
+	echo "  $(BIN)/python -m trainer.fit --init starter --manifest manifests/vN.parquet   (N: the version Publish names)"; \
 	exec $(BIN)/python -m review_ui --port $(PORT)
 
 test: $(STAMP) ## Run the tests but the slow ones

@@ -25,6 +25,10 @@ COMMANDS = {  # name -> its module in manifests.cli, loaded when the command is 
     "import": ("importing", "Add trusted image and mask pairs (same stem; COCO, CVAT, ...) as accepted rows."),
     "export": ("exporting", "Write a version's accepted rows for another tool: COCO, CVAT, Hugging Face, ..."),
     "restore": ("restore", "Write a new version whose rows are those of an older one."),
+    "doctor": (
+        "doctor",
+        "Check this machine: Python, packages, disk, write access, SQLite, cores, browser, the page's port.",
+    ),
     "merge": ("merge", "Merge the rows of another lineage, blobs included, into the next version."),
 }
 

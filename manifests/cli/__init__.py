@@ -6,6 +6,7 @@ accept.py       `accept`
 arguments.py    how a command ends, where warnings go, shared options
 converters.py   types of arguments
 diff.py         `diff A B`
+doctor.py       `doctor`
 exporting.py    `export FORMAT OUTPUT V`
 forget.py       `forget`
 gc.py           `gc`
@@ -13,6 +14,7 @@ importing.py    `import`
 lineage_log.py  the decision log of a lineage
 log.py          `log`
 merge.py        `merge OTHER`
+program.py      `maskfoundry COMMAND`: the commands of every room under one name
 publish.py      `publish`
 restore.py      `restore V`
 select.py       `select POLICY.toml V`

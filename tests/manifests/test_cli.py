@@ -372,13 +372,19 @@ def test_what_the_operating_system_refuses_is_one_line(
     assert (caught.value.code, capsys.readouterr().err) == (1, line)
 
 
-def test_an_interrupt_is_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("interruption", "line"),
+    [(KeyboardInterrupt(), "interrupted\n"), (KeyboardInterrupt("stopped: 3 kept"), "stopped: 3 kept\n")],
+)
+def test_an_interrupt_is_no_traceback(
+    interruption: KeyboardInterrupt, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     def interrupt(_arguments: object) -> None:
-        raise KeyboardInterrupt
+        raise interruption
 
     with pytest.raises(SystemExit) as caught:
         run_command(interrupt)
-    assert (caught.value.code, capsys.readouterr().err) == (130, "interrupted\n")
+    assert (caught.value.code, capsys.readouterr().err) == (130, line)
 
 
 def test_a_librarys_warning_is_one_line_whatever_hears_the_root_logger(capsys: pytest.CaptureFixture[str]) -> None:
