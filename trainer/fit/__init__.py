@@ -7,6 +7,7 @@ configuration.py        everything that decides a run's weights
 connectivity.py         the loss of islands and breaks
 consistency.py          the loss between two views of an image
 contradictions.py       choices of a recipe that exclude each other
+crf.py                  the loss between pixels nearby and alike in colour
 distillation.py         targets mixed with teachers' probabilities
 distillation_losses.py  losses against teachers: per pixel, channel-wise, boundary and body apart
 distributed.py          Lightning Fabric: one process or several

@@ -42,6 +42,10 @@ def _rules(recipe: Recipe, stored_teachers: bool, live_teachers: bool) -> list[t
             "expected another --loss with --mixup, found lovasz: it takes no shares, as mixed labels are",
         ),
         (
+            recipe.mixup > 0 and recipe.crf > 0,
+            f"expected --crf 0 with --mixup, found {recipe.crf:g}: mixed labels are shares, it asks for 0 and 1",
+        ),
+        (
             mixes and recipe.connectivity > 0,
             f"expected --connectivity 0 with {mixing}, found {recipe.connectivity:g}: mixed images have parts of two",
         ),

@@ -54,14 +54,19 @@ def open_fabric(device_name: str, devices: int | None, precision: str) -> Fabric
         raise UserError(str(error)) from error
 
 
-def check_mixing(recipe: Recipe, processes: int) -> None:
-    """UserError for mixup or CutMix in several processes, each of which has only its own rows of a batch."""
-    if processes > 1 and (recipe.mixup or recipe.cutmix):
-        option = "--mixup" if recipe.mixup else "--cutmix"
-        raise UserError(
-            f"expected one process with {option}, which mixes rows of the whole batch, found {processes}; "
-            "give --devices 1"
-        )
+def check_processes(recipe: Recipe, processes: int) -> None:
+    """UserError for mixup, CutMix or the CRF loss in several processes, each with only its own rows of a batch."""
+    uses = {
+        "--mixup": (recipe.mixup, "mixes rows"),
+        "--cutmix": (recipe.cutmix, "mixes rows"),
+        "--crf": (recipe.crf, "reads the images"),
+    }
+    for option, (value, use) in uses.items():
+        if processes > 1 and value:
+            raise UserError(
+                f"expected one process with {option}, which {use} of the whole batch, found {processes}; "
+                "give --devices 1"
+            )
 
 
 def launch(fabric: Fabric) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from trainer.data.preprocessing import Preprocessing
 from trainer.fit.connectivity import connectivity
 from trainer.fit.consistency import consistency
+from trainer.fit.crf import crf
 from trainer.fit.distillation_losses import DISTILL_LOSSES
 from trainer.fit.edge_head import edge_loss
 from trainer.fit.heads import outputs_of
@@ -65,6 +66,8 @@ def objective(
             loss = loss + recipe.connectivity * connectivity(logits, labels)
         if recipe.consistency:
             loss = loss + recipe.consistency * consistency(logits)
+        if recipe.crf:
+            loss = loss + recipe.crf * crf(logits, preprocessing.colours(images))
         if edge_logits is not None:
             loss = loss + recipe.edge_weight * edge_loss(edge_logits.float(), labels)
         if matte_logits is not None:

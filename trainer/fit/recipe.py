@@ -44,6 +44,7 @@ class Recipe:
     temperature: float  # of logits in that loss
     connectivity: float  # weight of the loss of islands and breaks
     consistency: float  # weight of the loss between two views of an image
+    crf: float  # weight of the loss between pixels nearby and alike in colour
     edge_weight: float  # of the edge head's loss, in networks that have one
     alpha_weight: float  # of the matting head's loss, likewise
     ema_decay: float  # 0: no moving average
@@ -81,6 +82,7 @@ def paper() -> Recipe:
         temperature=1.0,
         connectivity=0.0,
         consistency=0.0,
+        crf=0.0,
         edge_weight=0.0,
         alpha_weight=0.0,
         ema_decay=0.0,

@@ -8,7 +8,7 @@ from manifests.store.manifest import Manifest
 from trainer.data.backgrounds import background_files
 from trainer.data.rank_slice import check_shares
 from trainer.fit.configuration import Configuration, DataOptions
-from trainer.fit.distributed import check_mixing, launch, on_first, open_fabric
+from trainer.fit.distributed import check_processes, launch, on_first, open_fabric
 from trainer.fit.fit_run import build_run
 from trainer.fit.live_teachers import open_live_teachers
 from trainer.fit.loop import fit
@@ -55,7 +55,7 @@ def fit_or_resume(options: argparse.Namespace) -> None:
     )
     for batch_size in (recipe.batch_size, *([recipe.encoder_batch_size] if recipe.encoder_epochs else [])):
         check_shares(batch_size, fabric.world_size)
-    check_mixing(recipe, fabric.world_size)
+    check_processes(recipe, fabric.world_size)
     launch(fabric)
     keep_freed_memory()
     progress = on_first(fabric, lambda: load_progress(output, configuration))

@@ -24,7 +24,7 @@ KIND = "resume state"
 NAME = "resume.safetensors"
 NAMES_SINCE: dict[str, Any] = {  # of the configuration, newer than runs that may be resumed: what those did
     "mixup": 0.0, "cutmix": 0.0, "distill_loss": "ce", "temperature": 1.0, "connectivity": 0.0, "consistency": 0.0,
-    "edge_weight": 0.0, "alpha_weight": 0.0, "live_teachers": [],
+    "crf": 0.0, "edge_weight": 0.0, "alpha_weight": 0.0, "live_teachers": [],
 }  # fmt: skip
 
 
