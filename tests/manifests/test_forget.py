@@ -259,7 +259,7 @@ def test_a_blob_that_was_forgotten_is_refused_by_that_name(lineage: Lineage) -> 
 def test_a_failed_forget_is_completed_by_the_next(lineage: Lineage) -> None:
     with failing(lineage.root) as whole:
         command(lineage, "--source-uri", BEA, "--yes")
-    for at in range(1, len(whole.calls) + 1, 4):
+    for at in range(1, len(whole.calls) + 1, 6):
         seed = 20 + at
         lineage.generate(seed, level=220)
         with failing(lineage.root, at=at):

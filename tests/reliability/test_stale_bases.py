@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from operations import OPERATIONS, ended, prepare, publish, state, wrongs
+from operations import OPERATIONS, ended, prepare, problems, publish, state
 
 import manifests.upkeep.garbage
 import manifests.versions.merge
@@ -64,11 +64,11 @@ def check(operation: str, other: str, prepared: Path, root: Path) -> None:
         first = ended(lambda: OPERATIONS[operation](root))
     assert called, f"{operation} never came to its commit"
     assert first.is_clear, first
-    assert wrongs(root) == []
+    assert problems(root) == []
     if first.status:
         assert ended(lambda: OPERATIONS[operation](root)).is_clear
     ended(lambda: publish(root))
-    assert wrongs(root) == []
+    assert problems(root) == []
     assert state(root) == wanted
 
 

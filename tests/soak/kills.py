@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from operations import OPERATIONS, ended, prepare, wrongs
+from operations import OPERATIONS, ended, prepare, problems
 from small_lineages import Lineage
 from tqdm import tqdm
 
@@ -79,7 +79,7 @@ class Victim:
     def losses(self, said: list[str], *, all_versions: bool) -> list[str]:
         """What the kill broke."""
         self.acknowledged |= {line.split()[1] for line in said if line.startswith("verdict ")}
-        found, before = wrongs(self.root, disturbed=True, all_versions=all_versions), self.digests
+        found, before = problems(self.root, disturbed=True, all_versions=all_versions), self.digests
         self.digests = self._digests()
         found += [f"v{version} changed" for version, digest in before.items() if self.digests.get(version) != digest]
         with closing(self.here.log()) as log, log.reading() as connection:

@@ -34,7 +34,7 @@ class Disk:
 
     EIO fails once. ENOSPC stores half of what is written, and from then on the disk is full. "short" stores half of a
     write and returns that number, as a system call may: a caller that goes on loses nothing. "kill" ends the process.
-    `wrongs` lists what no fault excuses: an fsync tried again on a descriptor where it failed, a file put in place
+    `violations` lists what no fault excuses: an fsync tried again on a descriptor where it failed, a file put in place
     after its fsync failed, and, at the end, names whose directory was not synced.
     """
 
@@ -42,7 +42,7 @@ class Disk:
     at: int = 0
     fault: Fault = "EIO"
     calls: list[str] = field(default_factory=list)
-    wrongs: list[str] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
     unsynced: dict[Inode, str] = field(default_factory=dict)  # directories with new names, and one of these
     _failed_descriptors: set[int] = field(default_factory=set)
     _unsound_files: set[Inode] = field(default_factory=set)
@@ -67,7 +67,7 @@ class Disk:
 
     def fsync(self, descriptor: int, real: Callable[[int], None]) -> None:
         if descriptor in self._failed_descriptors:
-            self.wrongs.append("fsync was tried again on a descriptor where it failed")
+            self.violations.append("fsync was tried again on a descriptor where it failed")
         try:
             self.meet("fsync")
         except OSError:
@@ -83,7 +83,7 @@ class Disk:
     def named(self, source: Path, target: Path) -> None:
         """Record that `source` gets the name `target`."""
         if _inode(source.lstat()) in self._unsound_files:
-            self.wrongs.append(f"{target.name} is in place after the fsync of its file failed")
+            self.violations.append(f"{target.name} is in place after the fsync of its file failed")
         self.unsynced[_inode(target.parent.stat())] = target.name
 
     def holds(self, path: object) -> bool:

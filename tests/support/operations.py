@@ -161,7 +161,7 @@ OPERATIONS: dict[str, Callable[[Path], None]] = {
 }
 
 
-def wrongs(root: Path, *, disturbed: bool = False, all_versions: bool = True) -> list[str]:
+def problems(root: Path, *, disturbed: bool = False, all_versions: bool = True) -> list[str]:
     """What must never be: a gap in the history, a version with a problem, a damaged log.
 
     `disturbed` allows that `verify` asks to run a `forget` again. Without `all_versions` only the latest is verified.
@@ -177,7 +177,7 @@ def wrongs(root: Path, *, disturbed: bool = False, all_versions: bool = True) ->
     ]
     with closing(here.log()) as log:
         found += integrity_problems(log.engine)
-    return [wrong for wrong in found if not disturbed or "run python -m manifests forget" not in wrong]
+    return [line for line in found if not disturbed or "run python -m manifests forget" not in line]
 
 
 def state(root: Path) -> State:
