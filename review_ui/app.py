@@ -19,6 +19,7 @@ from review_ui.reviewer import LOCAL_LEAD, Reviewer
 from review_ui.routes import APP_PATH, LEAD_PATH
 from review_ui.web.api import create_api
 from review_ui.web.api_version import ApiVersion
+from review_ui.web.body_limit import BodyLimit
 from review_ui.web.lazy_mount import LazyMount
 from review_ui.web.origin_check import OriginCheck
 from review_ui.web.review_page import mount_page
@@ -72,8 +73,9 @@ def create_app(
     site: ASGIApp = LazyMount(app, LEAD_PATH, lambda: _lead_app(session), meanwhile=lambda: _first_figures(session))
     site = LazyMount(site, APP_PATH, _reviewers_app)
     site = LazyMount(site, APP_PATH, lambda: _team_app(session), is_for=_is_lead)
+    limited = BodyLimit(site)
     checked = OriginCheck(
-        SignIn(site, authenticator) if authenticator else site,
+        SignIn(limited, authenticator) if authenticator else limited,
         host_names={host_name.lower()},
         public_names={name.lower() for name in public_names},
     )

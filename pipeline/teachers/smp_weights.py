@@ -6,7 +6,9 @@ encoder, as a bare `.safetensors` file of the paper's network, or as a hub id, w
 """
 
 import json
+import re
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ INPUT_PX = "_input_px"  # in config.json: trainer.fit adds it to smp's own keys;
 PAPER_CONFIG = {"_model_class": "DeepLabV3Plus", "encoder_name": "se_resnext50_32x4d"}
 FILES = ("config.json", "model.safetensors")  # of a save_pretrained directory
 
+_ENCODER = re.compile(r"[\w.-]+", re.ASCII)  # timm takes `hf_hub:OWNER/NAME` for weights to fetch
 _TENSORS_NAMED = 3  # of those that differ
 _REASON_LETTERS = 200  # smp's message can list 500 encoders
 
@@ -98,6 +101,11 @@ def _build(
     if config.get("in_channels", 3) != 3:
         raise UserError(f"expected a teacher that takes 3 channels (RGB) in {path}, found {config['in_channels']}")
     settings = {name: value for name, value in config.items() if not name.startswith("_")}
+    known = signature(architectures[architecture.lower()].__init__).parameters
+    strange = sorted(settings.keys() - known.keys())  # they would reach timm, which reads files and fetches weights
+    if strange or not _ENCODER.fullmatch(str(settings.get("encoder_name", "resnet34"))):  # smp's default
+        found = ", ".join(strange) or f"the encoder {settings.get('encoder_name')!r}"
+        raise UserError(f"expected the settings of a {architecture} beside {path}, found {found[:_REASON_LETTERS]}")
     # logits only: the teacher turns them into probabilities
     settings |= {"encoder_weights": None, "classes": classes, "activation": None, "aux_params": None}
     try:

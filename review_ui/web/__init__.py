@@ -2,6 +2,7 @@
 
 api.py             the session over HTTP (FastAPI)
 api_version.py     /api/v1/...
+body_limit.py      the bytes of a request's body
 decisions_file.py  the decisions as a file
 gallery/           masks that have a verdict, filtered (leads)
 gradio_mount.py    Gradio Blocks as an app of its own

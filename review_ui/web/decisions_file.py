@@ -4,6 +4,7 @@ import io
 from collections.abc import Sequence
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
@@ -43,7 +44,18 @@ def as_parquet(table: pa.Table) -> bytes:
 
 
 def as_csv(table: pa.Table) -> bytes:
-    """UTF-8 with a header line; times as ISO 8601 in UTC, absent values as empty fields."""
+    """UTF-8 with a header line; times as ISO 8601 in UTC, absent values as empty fields.
+
+    A text that a spreadsheet would take for a formula gets an apostrophe before it.
+    """
     buffer = io.BytesIO()
-    pa_csv.write_csv(table, buffer)
+    pa_csv.write_csv(_without_formulas(table), buffer)
     return buffer.getvalue()
+
+
+def _without_formulas(table: pa.Table) -> pa.Table:
+    for index, field in enumerate(table.schema):
+        if pa.types.is_string(field.type):
+            texts = pc.replace_substring_regex(table[index], r"^([=+\-@\t\r])", r"'\1")
+            table = table.set_column(index, field, texts)
+    return table

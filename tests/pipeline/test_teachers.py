@@ -399,6 +399,8 @@ def test_an_activation_in_the_config_is_not_applied_twice(saved_deeplab: Path, t
     [
         ([1], "expected a JSON object"),
         ({"encoder_name": "resnet5000"}, "expected the settings of a DeepLabV3Plus"),
+        ({"encoder_name": "tu-hf_hub:somebody/net"}, "found the encoder 'tu-hf_hub:somebody/net'"),
+        ({"encoder_name": "resnet18", "checkpoint_path": "/etc/passwd"}, "found checkpoint_path"),
         ({"_model_class": "Unicorn"}, "expected a network out of unet, .*found Unicorn"),
         ({"in_channels": 4}, r"3 channels \(RGB\)"),
     ],

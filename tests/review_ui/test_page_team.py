@@ -51,7 +51,7 @@ def open_as(page: Page, server: Server, name: str, host: str = "/") -> str:
     if host != "/":
         expect(page.locator("#who")).to_have_text(name)
         page.goto(f"{server.url}{host}")
-    expect(page.locator("#who")).to_have_text(name)
+    expect(page.locator("#who")).to_have_text(name, timeout=90_000)  # Gradio's import takes seconds of a core
     return on_screen(page)
 
 

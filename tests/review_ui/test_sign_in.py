@@ -139,6 +139,13 @@ def rows(log: DecisionLog) -> list[dict[str, object]]:
         return [dict(row) for row in connection.execute(sa.text("SELECT * FROM sign_ins")).mappings()]
 
 
+def innermost(app: ASGIApp) -> FastAPI:
+    """The API, inside of all layers."""
+    while not isinstance(app, FastAPI):
+        app = app._app
+    return app
+
+
 @pytest.fixture(scope="module")
 def whole_app(
     tmp_path_factory: pytest.TempPathFactory, portraits: Path, hashes: dict[str, str]
@@ -157,7 +164,7 @@ def whole_app(
 
     app = create_app(session, blobs, host_name="127.0.0.1", dataset="x", authenticator=authenticator)
     lead, team = asyncio.run(create_gradio())  # without a loop that runs, Gradio makes some and never closes them
-    yield app, [*app._app._app._app._app._app._app.routes, *lead.routes, *team.routes]
+    yield app, [*innermost(app).routes, *lead.routes, *team.routes]
     log.close()
 
 

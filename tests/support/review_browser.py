@@ -27,7 +27,7 @@ BROWSER_ARGUMENTS = [
 START_SECONDS = 60
 LANDSCAPE = {"width": 1280, "height": 720}
 HOSTS = ("/", pytest.param("/app/", marks=pytest.mark.slow))  # the pages that hold the viewer: plain, and Gradio
-expect.set_options(timeout=15_000)  # a shared machine may be slow
+expect.set_options(timeout=30_000)  # a shared machine may be slow
 
 
 class Server:
@@ -110,7 +110,7 @@ def handed_out(page: Page, server: Server, host: str = "/") -> list[dict[str, An
 
 def on_screen(page: Page) -> str:
     """The sample that has been painted."""
-    expect(page.locator("#sample")).to_have_attribute("data-painted", "true", timeout=30_000)
+    expect(page.locator("#sample")).to_have_attribute("data-painted", "true", timeout=90_000)
     return page.locator("#sample").get_attribute("data-sample-id")
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.util
 import json
+import os
 import re
 import subprocess
 import sys
@@ -355,3 +356,16 @@ def test_the_command_prints_what_it_made_last(tmp_path: Path):
     assert done.stdout.splitlines()[-1] == str(tmp_path / "out")
     assert done.stderr == ""
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"starter.onnx", "report.json", "report.md"}
+
+
+@pytest.mark.slow
+def test_openvinos_telemetry_is_not_loaded(tmp_path: Path) -> None:
+    """Where it is, it writes a client's id into ~/intel and sends events from a process of its own."""
+    command = [sys.executable, "-m", "trainer.export", "--checkpoint", STARTER, "--to", "openvino"]
+    environment = {name: value for name, value in os.environ.items() if name != "CI"} | {"HOME": str(tmp_path)}
+    done = subprocess.run(
+        [*command, "--output", str(tmp_path / "out")], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out").is_dir()
+    assert not (tmp_path / "intel").exists()

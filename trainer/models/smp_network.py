@@ -5,6 +5,7 @@ are fetched from the internet, so by default there are none.
 """
 
 import json
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from trainer.models import PREFIX
 from trainer.models.padding import pad_to_multiple
 
 SIDE_MULTIPLE_PX = 32
+ENCODER = re.compile(r"[\w.-]+", re.ASCII)
 
 
 def smp_network(architecture: str, encoder: str, *, encoder_weights: str | None = None) -> "SmpNetwork":
@@ -41,6 +43,10 @@ def segformer_b0(encoder_weights: str | None = None) -> "SmpNetwork":
 
 
 def _build(architecture: str, encoder: str, encoder_weights: str | None, **settings: Any) -> "SmpNetwork":
+    if not ENCODER.fullmatch(encoder):  # timm takes `hf_hub:OWNER/NAME` for weights to fetch, whatever is asked for
+        raise UserError(
+            f"expected {PREFIX}ARCHITECTURE:ENCODER with letters, digits, '_', '-' and '.', found {encoder!r}"
+        )
     try:
         network = smp.create_model(
             architecture, encoder_name=encoder, encoder_weights=encoder_weights, classes=2, **settings

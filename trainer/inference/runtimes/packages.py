@@ -1,6 +1,7 @@
 """Optional packages: imported where they are used, and named with the extra that brings them when they are missing."""
 
 import importlib
+import sys
 from importlib.util import find_spec
 from types import ModuleType
 
@@ -14,6 +15,8 @@ EXTRAS = {
     "coremltools": "coreml",
 }
 
+TELEMETRY = {"openvino": "openvino_telemetry"}  # packages that would send events; without them stubs send none
+
 
 def require(name: str) -> None:
     """UserError, which names the extra, when the package called `name` isn't installed; it is not imported."""
@@ -24,6 +27,8 @@ def require(name: str) -> None:
 
 
 def optional(name: str) -> ModuleType:
-    """The package called `name`, imported; UserError as `require`."""
+    """The package called `name`, imported, without its telemetry; UserError as `require`."""
     require(name)
+    if name in TELEMETRY:
+        sys.modules.setdefault(TELEMETRY[name], None)  # type: ignore[arg-type]  # its import fails from now on
     return importlib.import_module(name)
