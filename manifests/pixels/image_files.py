@@ -5,6 +5,7 @@ import logging
 import os
 import re
 import stat
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,15 @@ PICTURE_SUFFIXES = frozenset(
     }
 )
 
+# Files of cameras that are no image to read; a folder of photographs is expected to hold them.
+RAW_SUFFIXES = frozenset(
+    {
+        *(".nef", ".nrw", ".cr2", ".cr3", ".crw", ".arw", ".sr2", ".dng", ".raf", ".orf"),
+        *(".rw2", ".pef", ".raw", ".srw", ".x3f", ".3fr", ".iiq"),
+    }
+)
+VIDEO_SUFFIXES = frozenset({".mov", ".mp4", ".m4v", ".avi", ".mkv", ".mts", ".m2ts", ".3gp", ".webm"})
+
 _SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,7}")  # of a file type; `.1` and `. Smith` are parts of a name
 _START_BYTES = 4096  # 16 identify an image; 4096 are the longest path
 _LEADS_NOWHERE = "a link that leads nowhere"
@@ -38,11 +48,19 @@ _LEADS_NOWHERE = "a link that leads nowhere"
 class Listing:
     """The image files that a path stands for, sorted; `closed` are entries that can't be opened, with the reason.
 
-    A broken link with an image's name is among the files: its reader reports it.
+    A broken link with an image's name is among the files: its reader reports it. `unread` counts raw photographs and
+    videos by their suffix.
     """
 
     files: list[Path] = field(default_factory=list)
     closed: dict[Path, str] = field(default_factory=dict)
+    unread: Counter[str] = field(default_factory=Counter)
+
+    def unread_line(self) -> str:
+        """The counts of `unread` and what to do, empty without any."""
+        counts = ", ".join(f"{count} {suffix}" for suffix, count in sorted(self.unread.items()))
+        remedy = "; export raw photographs as JPEG" if self.unread.keys() & RAW_SUFFIXES else ""
+        return f"{counts} file(s), which are not read{remedy}" if self.unread else ""
 
 
 def list_files(path: Path, suffixes: Collection[str] = PICTURE_SUFFIXES) -> Listing:
@@ -108,10 +126,13 @@ def _listing(entries: Iterable[Path], closed: dict[Path, str], path: Path, suffi
         suffix = entry.suffix.lower()
         if suffix in suffixes:
             _add(entry, listing)
+        elif suffix in RAW_SUFFIXES or suffix in VIDEO_SUFFIXES:
+            listing.unread[suffix] += 1
         elif not _SUFFIX.fullmatch(suffix):
             _add_by_its_bytes(entry, listing)
     if not listing.files:
         unopened = f" and {_closed_line(listing.closed)}" if listing.closed else ""
+        unopened += f" but {listing.unread_line()}" if listing.unread else ""
         raise UserError(
             f"expected images ({', '.join(sorted(suffixes))}) in {path}, found none{unopened}; "
             "pass the directory that holds them"

@@ -22,7 +22,7 @@ from pipeline.labelling.report import Labelled, masks_sheet, sheet_path, write_s
 from pipeline.run.here import label_here
 from pipeline.run.plan import GenerateRequest, Plan, RelabelRequest, plan_labels, plan_new_masks
 from pipeline.run.runners import Execution, check_execution
-from pipeline.sources import find_pictures
+from pipeline.sources import find_pictures, unread_files
 from pipeline.teachers import load_teacher
 
 logger = logging.getLogger(__name__)
@@ -40,6 +40,8 @@ def generate(parameters: Mapping[str, Any]) -> None:
     else:
         teacher = load_teacher(parameters["teacher"], parameters["options"])
         print(f"labelling with {teacher.name}", file=sys.stderr)
+    if unread := unread_files(parameters["images"]):
+        print(f"left out: {unread}", file=sys.stderr)
     in_flow = _wants_prefect(parameters["runner"])
     generated = _run_flow("generate_pseudo_labels", parameters) if in_flow else _generate_here(parameters)
     print(generated)

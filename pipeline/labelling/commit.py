@@ -1,7 +1,8 @@
 """The last step of generating: finished shards -> one manifest version, and a table of unusable images."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow.compute as pc
@@ -21,8 +22,8 @@ class Generated:
     """Result of a run: the version with its samples, and the table of unusable images, if any.
 
     `samples` counts each sample once, however many copies of its image there are. `left_out` counts samples that look
-    like others in two splits; `notes` are lines on them, on copies and on small faces. `sheet` is the path of the
-    contact sheet, None where none is written.
+    like others in two splits; `notes` are lines on them, on copies and on small faces. `reasons` counts the unusable
+    images by reason, the most frequent first. `sheet` is the path of the contact sheet, None where none is written.
     """
 
     manifest: str
@@ -32,6 +33,7 @@ class Generated:
     notes: list[str]
     quarantined: int
     quarantine_table: str | None
+    reasons: Mapping[str, int] = field(default_factory=dict)
     sheet: str | None = None
 
     def __str__(self) -> str:
@@ -41,7 +43,8 @@ class Generated:
             text += f", {existing} of them in the dataset already, where they keep their masks"
         text += "".join(f"; {note}" for note in self.notes)
         if self.quarantine_table:
-            text += f"; {self.quarantined} image(s) can't be used, see {self.quarantine_table}"
+            reasons = ", ".join(f"{count} {reason}" for reason, count in self.reasons.items())
+            text += f"; {self.quarantined} image(s) can't be used ({reasons}), see {self.quarantine_table}"
         return text
 
 
@@ -75,7 +78,17 @@ def commit_shards(
     listed_in = str(table) if table else None
     copied = [f"{copies} cop{'y' if copies == 1 else 'ies'} of other images left out"] if copies else []
     notes = [*added.notes(), *copied, *_small_faces(results)]
-    return Generated(str(path), samples, added.count, len(added.left_out), notes, len(quarantined), listed_in)
+    counts_by_reason = dict(Counter(str(row["reason"]) for row in quarantined).most_common())
+    return Generated(
+        manifest=str(path),
+        samples=samples,
+        samples_added=added.count,
+        left_out=len(added.left_out),
+        notes=notes,
+        quarantined=len(quarantined),
+        quarantine_table=listed_in,
+        reasons=counts_by_reason,
+    )
 
 
 def _copies_and_samples(results: Sequence[ShardResult]) -> tuple[int, int]:

@@ -125,7 +125,7 @@ def masks_sheet(results: Sequence[ShardResult], blobs: BlobStore) -> Pixels:
 
 
 def write_sheet(sheet: Pixels, results: Sequence[ShardResult], data_root: Path) -> Path:
-    """Write the sheet to its path."""
+    """Write the sheet as a JPEG to `sheet_path`, and return that."""
     path = sheet_path(results, data_root)
     write_replace(path, encode_jpeg(sheet))
     return path

@@ -5,6 +5,7 @@ quarantine table. One file, replaced whole, so that the three always belong toge
 """
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,9 @@ from manifests.samples.sample import Row
 from pipeline.labelling.work import RowsOrQuarantine, WorkItem
 from pipeline.quarantine import UNREADABLE, QuarantineRow
 
-SAVED_EVERY = 64  # images: the most that a killed run labels again; at 100 images per second 1 % of the time
+logger = logging.getLogger(__name__)
+
+SAVED_EVERY = 64  # images: what a killed run labels again, with the few that are labelled ahead
 
 _NAME = "part.parquet"
 _COUNT, _QUARANTINE = b"labelled_images", b"quarantine"  # keys of the file's metadata
@@ -51,12 +54,19 @@ class Part:
 def read_part(directory: Path, items: Sequence[WorkItem], schema: pa.Schema) -> Part:
     """Read the part of the shard in `directory`.
 
-    It is empty where nothing was saved, and where a file that was unreadable then is readable now.
+    It is empty where nothing was saved, where a file that was unreadable then is readable now, and, with a warning,
+    where the part is damaged.
     """
     path = directory / _NAME
     if not path.is_file():
         return Part()
-    table = pq.read_table(path)
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        logger.warning(
+            "expected the labelled part of a shard at %s, found damage (%s); labelling again", path, error
+        )
+        return Part()
     facts = table.schema.metadata
     part = Part(int(facts[_COUNT]), table.to_pylist(), json.loads(facts[_QUARANTINE]))
     usable = table.schema.equals(schema) and not readable_again(items, part.quarantined)

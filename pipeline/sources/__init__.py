@@ -11,8 +11,16 @@ urls.py             URLs without the credentials in them
 web/                lists of URLs
 """
 
-from pipeline.sources.resolve import default_source, find_pictures, without_blobs
+from pipeline.sources.resolve import default_source, find_pictures, unread_files, without_blobs
 from pipeline.sources.source_image import Picture
 from pipeline.sources.source_metadata import Origins, find_mask_encoding
 
-__all__ = ["Origins", "Picture", "default_source", "find_mask_encoding", "find_pictures", "without_blobs"]
+__all__ = [
+    "Origins",
+    "Picture",
+    "default_source",
+    "find_mask_encoding",
+    "find_pictures",
+    "unread_files",
+    "without_blobs",
+]

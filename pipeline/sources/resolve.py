@@ -50,6 +50,12 @@ def find_pictures(images: str, masks: str | None = None, *, allow_private_addres
     return [Picture(path) for path in [*listing.files, *listing.closed]]  # closed ones go to quarantine
 
 
+def unread_files(images: str) -> str:
+    """A line on raw photographs and videos in a directory, which `find_pictures` leaves out; empty without any."""
+    images = _without_file_protocol(images)
+    return list_files(Path(images).expanduser()).unread_line() if _kind(images) == "files" else ""
+
+
 def without_blobs(pictures: list[Picture], data_root: Path) -> list[Picture]:
     """Drop the images that are blobs of this dataset, which may lie among the photographs it was made from.
 

@@ -32,7 +32,7 @@ from pipeline.labelling.label import LabelWork
 from pipeline.labelling.labeller import Labeller
 from pipeline.labelling.shards import process_shard, read_quarantine, read_rows
 from pipeline.quarantine import UNREADABLE, Unusable
-from pipeline.sources import Origins, Picture, default_source, find_pictures, limits, remote, tars
+from pipeline.sources import Origins, Picture, default_source, find_pictures, limits, remote, tars, unread_files
 from pipeline.sources.limits import MAX_PICTURE_BYTES, FetchRules
 from pipeline.sources.remote import PACKAGES, RemoteFile
 from pipeline.sources.tars import TarMember, expand_ranges
@@ -689,3 +689,16 @@ def test_the_command_labels_a_list_of_an_intranet(
     assert table.to_pylist() == [{"source": "people", "source_uri": server.url("/good.jpg"), "license": "CC0"}]
     [written] = (tmp_path / "data/quarantine").glob("*.csv")
     assert "HTTP error" in written.read_text()
+
+
+def test_raw_photographs_and_videos_are_counted_instead_of_passed_over(tmp_path: Path, astronaut: Image.Image) -> None:
+    for name in ("DSC1.NEF", "DSC2.nef", "clip.MOV", "notes.txt"):
+        (tmp_path / name).write_bytes(b"not read")
+    line = "1 .mov, 2 .nef file(s), which are not read; export raw photographs as JPEG"
+    with pytest.raises(UserError, match=f"found none but {re.escape(line)}"):
+        find_pictures(str(tmp_path))
+    astronaut.save(tmp_path / "a.png")
+    assert unread_files(str(tmp_path)) == line
+    (tmp_path / "clip.MOV").unlink()
+    assert [picture.image for picture in find_pictures(str(tmp_path))] == [tmp_path / "a.png"]
+    assert unread_files(str(tmp_path / "a.png")) == unread_files("https://example.org/a.png") == ""

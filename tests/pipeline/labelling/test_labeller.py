@@ -389,6 +389,16 @@ def test_a_file_that_can_be_read_again_is_labelled_after_all(
     assert (after.samples, after.quarantined, after.resumed) == (1, 0, False)
 
 
+def test_a_damaged_part_is_labelled_again_with_a_warning(
+    bad_pictures: Path, blobs: BlobStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "shard").mkdir()
+    (tmp_path / "shard/part.parquet").write_bytes(b"PAR1 torn")
+    result = process_shard([Picture(bad_pictures / "text.jpg")], tmp_path / "shard", lambda: labeller(blobs))
+    assert (result.samples, result.quarantined) == (0, 1)
+    assert "part.parquet, found damage" in caplog.text
+
+
 def test_the_datasets_own_blobs_are_no_source_images(
     bad_pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -76,6 +76,14 @@ def test_the_counts_are_those_of_the_run(summary: Summary) -> None:
     assert summary.manifest.endswith("manifests/v1.parquet")
 
 
+def test_the_line_of_a_run_counts_unusable_images_by_reason(finished: tuple[Labelled, Generated, Path]) -> None:
+    _labelled, generated, data_root = finished
+    [table] = (data_root / "quarantine").iterdir()
+    counts = ", ".join(f"{REASONS.count(reason)} {reason}" for reason in generated.reasons)
+    assert str(generated) == f"4 portrait(s); 6 image(s) can't be used ({counts}), see {table}"
+    assert sorted(generated.reasons) == sorted(set(REASONS))
+
+
 def test_speed_is_of_the_shards_labelled_now(summary: Summary) -> None:
     assert summary.pictures_per_second == 5 / 2.0
     assert replace(summary, pictures_now=0).pictures_per_second is None
