@@ -18,7 +18,8 @@
     portraitnet.py            PortraitNet, with and without its edge head
     residualdense_bisenet.py  BiSeNet on residual dense blocks
     score_ladder.py           decoder that adds class scores of several strides
-    segformer.py              SegFormer-B0 with convolutional up-sampling
+    segformer.py              SegFormer-B0 with convolutional up-sampling, gates and dilated sums
+    sernet.py                 SERNet-Former and its blocks
     shuffle_seg.py            ShuffleSeg with skips
     sinet.py                  SINet, 86,910 parameters; its gates and branch tables
     sinet_cityscapes.py       the authors' network for street scenes
@@ -63,6 +64,8 @@ MODELS = {
     "bisenet_resnet18": ("trainer.models.bisenet", "bisenet_resnet18"),
     "segformer_b0": ("trainer.models.smp_network", "segformer_b0"),
     "segformer_b0_upsampling": ("trainer.models.segformer", "segformer_b0_upsampling"),
+    "sersegformer_b0": ("trainer.models.segformer", "sersegformer_b0"),
+    "sernet_former": ("trainer.models.sernet", "sernet_former"),
     "mobilenet_dilate_unet": ("trainer.models.mobilenet_dilate_unet", "mobilenet_dilate_unet"),
     "shuffle_seg_skipnet": ("trainer.models.shuffle_seg", "shuffle_seg_skipnet"),
     "esp_dense_seg": ("trainer.models.esp_dense", "esp_dense_seg"),

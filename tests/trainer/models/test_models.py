@@ -1,6 +1,7 @@
 """What every network of MODELS promises."""
 
 import json
+import math
 import re
 from pathlib import Path
 
@@ -14,10 +15,11 @@ from trainer.data.preprocessing import imagenet
 from trainer.fit.edge_head import HasEdgeHead
 from trainer.fit.losses import segmentation_loss
 from trainer.models import MODELS, create_model
+from trainer.models.sernet import AttentionBoostingGate, DilatedSum
 from trainer.models.smp_network import save_pretrained
 from trainer.weights.checkpoint import CheckpointInfo, load_checkpoint, save_checkpoint
 
-LARGE = {"deeplabv3plus_se_resnext50"}
+LARGE = {"deeplabv3plus_se_resnext50", "sersegformer_b0", "sernet_former"}
 every_model = pytest.mark.parametrize(
     "name",
     [pytest.param(name, marks=[pytest.mark.slow] * (name in LARGE)) for name in (*MODELS, "smp:linknet:resnet18")],
@@ -42,6 +44,8 @@ PARAMETERS = {
     "bisenet_resnet18": 12_409_664 - 513_000,  # ResNet's classifier of 1,000 classes
     "segformer_b0": 3_714_658,
     "segformer_b0_upsampling": 3_898_978,  # FastSeg's, on another SegFormer, has 3.8988 M
+    "sersegformer_b0": 3_898_978 + 139_104,  # ours: FastSeg's has other modules as well
+    "sernet_former": 9_410_818,  # ours: FastSeg's has 9.23 M
     "mobilenet_dilate_unet": 2_378_217 + 33,  # the last 1x1 has a second class
     "shuffle_seg_skipnet": 908_100,  # these three are ours: the public counts hold parameters that nothing uses
     "esp_dense_seg": 259_388,
@@ -71,6 +75,13 @@ def test_the_table_of_the_docs_lists_every_network_with_its_parameters():
     assert {name: count for name, count in rows if name in PARAMETERS} == {
         name: f"{count:,}" for name, count in PARAMETERS.items()
     }
+
+
+def test_the_docs_have_a_line_of_use_for_every_network():
+    used = re.findall(
+        r"^`python -m trainer\.fit .*--model (\w+)[ `]", (ROOT / "docs/models.md").read_text(), re.MULTILINE
+    )
+    assert sorted(used) == sorted(MODELS)
 
 
 @every_model
@@ -131,6 +142,24 @@ def test_a_matting_head_gives_the_logit_of_alpha_and_the_segmentation():
     torch.nn.init.zeros_(last.bias)
     last.bias.data[0] = 5.0  # of the person's probability
     torch.testing.assert_close(model(images).softmax(dim=1)[:, 1], (5 * logits.softmax(dim=1)[:, 1]).sigmoid())
+
+
+def test_a_gate_adds_the_input_times_its_sigmoid_and_a_dilated_sum_the_three_branches():
+    x = torch.tensor([0.0, math.log(3)])
+    torch.testing.assert_close(AttentionBoostingGate()(x), torch.tensor([0.0, math.log(3) * 1.75]))
+    block, maps = DilatedSum(4).eval(), torch.rand(1, 4, 40, 40)
+    assert [branch[0].dilation for branch in block.branches] == [(12, 12), (16, 16), (18, 18)]
+    torch.testing.assert_close(block(maps), torch.stack([branch(maps) for branch in block.branches]).sum(dim=0))
+
+
+def test_sersegformer_has_a_gate_in_every_place_that_fastseg_names():
+    encoder = create_model("sersegformer_b0").body.encoder
+    gated = [path for path, module in encoder.named_modules() if isinstance(module, AttentionBoostingGate)]
+    embeddings, reduced = ([path for path in gated if part in path] for part in ("patch_embed", "attn.norm"))
+    assert len(embeddings) == 4
+    assert len(reduced) == 6  # two blocks in each of three stages; the last one reduces nothing
+    assert len([path for path in gated if "mlp.act" in path]) == 8
+    assert len(gated) == 18
 
 
 @every_model
