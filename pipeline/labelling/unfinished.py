@@ -63,9 +63,7 @@ def read_part(directory: Path, items: Sequence[WorkItem], schema: pa.Schema) -> 
     try:
         table = pq.read_table(path)
     except (pa.ArrowInvalid, OSError) as error:
-        logger.warning(
-            "expected the labelled part of a shard at %s, found damage (%s); labelling again", path, error
-        )
+        logger.warning("expected the labelled part of a shard at %s, found damage (%s); labelling again", path, error)
         return Part()
     facts = table.schema.metadata
     part = Part(int(facts[_COUNT]), table.to_pylist(), json.loads(facts[_QUARANTINE]))
