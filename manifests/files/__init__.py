@@ -4,6 +4,6 @@ atomic.py      writes a file whole or not at all
 blobs.py       files named by the SHA-256 of their bytes
 reading.py     reads a file whole, up to a limit
 storage.py     directories and URLs (s3://, ...) of versions and blobs
-tombstones.py  what was forgotten, so that nothing stores it again
+tombstones.py  forgotten samples and source images, which are not stored again
 walk.py        the files below a directory, including linked folders
 """

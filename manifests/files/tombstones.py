@@ -1,4 +1,4 @@
-"""Tombstones: what was forgotten, so that nothing stores it again and a missing blob is no damage.
+"""Tombstones: forgotten samples and source images. They are not stored again, and their missing blobs are no damage.
 
 Each `forget` writes one immutable file `forgotten/<N>.json` under the data root. It holds digests and sample ids, no
 names and no pixels: `samples`, `blobs` that were deleted, and, for source images, `sources` (SHA-256 of their bytes)

@@ -1,6 +1,6 @@
-"""The plan of a `forget`: what it deletes and what it leaves.
+"""The plan of a `forget`: the samples, their files, and the versions and checkpoints that hold them.
 
-It is found in every version and selection, in finished shards under the data root, and in the decision log.
+They are found in every version and selection, in finished shards under the data root, and in the decision log.
 """
 
 import json
@@ -38,7 +38,7 @@ class Holder:
 
 @dataclass(frozen=True)
 class ForgetPlan:
-    """What `forget` deletes and what it leaves.
+    """Files that `forget` deletes, and versions, checkpoints and samples that it leaves.
 
     `samples` and `look_alikes`, which are other samples of the same near-duplicate groups and stay, map ids to source
     URIs. `shared` counts blobs that stay since other samples have them; `fitted` are checkpoints.
@@ -232,7 +232,7 @@ def _look_alikes(versions: Sequence[Path], request: _Request) -> dict[str, str]:
 
 
 def _derived(data_root: Path, images: Collection[str]) -> Iterator[Path]:
-    """What is made of the pixels and holds them: caches, contact sheets, embeddings of the images."""
+    """Caches, contact sheets and embeddings made of the images' pixels."""
     for name in _DERIVED:
         if (data_root / name).is_dir():
             yield from sorted((data_root / name).iterdir())

@@ -77,7 +77,7 @@ class Victim:
             return [line.strip() for line in lines if line.endswith("\n")]
 
     def losses(self, said: list[str], *, all_versions: bool) -> list[str]:
-        """What the kill broke."""
+        """Problems after a kill."""
         self.acknowledged |= {line.split()[1] for line in said if line.startswith("verdict ")}
         found, before = problems(self.root, disturbed=True, all_versions=all_versions), self.digests
         self.digests = self._digests()

@@ -162,7 +162,7 @@ OPERATIONS: dict[str, Callable[[Path], None]] = {
 
 
 def problems(root: Path, *, disturbed: bool = False, all_versions: bool = True) -> list[str]:
-    """What must never be: a gap in the history, a version with a problem, a damaged log.
+    """Problems that must never occur: a gap in the history, a version with a problem, a damaged log.
 
     `disturbed` allows that `verify` asks to run a `forget` again. Without `all_versions` only the latest is verified.
     """
