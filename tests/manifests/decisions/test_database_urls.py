@@ -1,0 +1,27 @@
+"""Passwords in a database's URL."""
+
+import pytest
+
+from manifests.decisions.database import has_password
+from manifests.errors import UserError
+from pipeline.flows import publish_reviews
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("postgresql://ann:secret@db/review", True),
+        ("postgresql://db/review?user=ann&password=secret", True),
+        ("postgresql://ann@db/review", False),
+        ("sqlite:///reviews.sqlite", False),
+        ("no url", False),
+    ],
+)
+def test_a_password_is_found_in_either_place(url: str, expected: bool) -> None:
+    assert has_password(url) is expected
+
+
+def test_the_flow_takes_none_since_prefect_keeps_parameters() -> None:
+    with pytest.raises(UserError, match="expected a database_url without a password") as refusal:
+        publish_reviews.fn(database_url="postgresql://ann:secret@db/review")
+    assert "secret" not in str(refusal.value)
