@@ -134,12 +134,12 @@ def publish_reviews(
 ) -> str | None:
     """Fold the decision log into the next manifest version; return its path, None without anything new.
 
-    UserError for a `database_url` with a password: Prefect's database keeps parameters in clear, and its page shows them.
+    UserError for a `database_url` with a password: Prefect keeps parameters in clear, and its page shows them.
     """
     if database_url and has_password(database_url):
         raise UserError(
-            "expected a database_url without a password, found one: Prefect keeps a run's parameters in clear; give the "
-            "password to the worker as PGPASSWORD or in ~/.pgpass"
+            "expected a database_url without a password, found one: Prefect keeps a run's parameters in clear; "
+            "give the password to the worker as PGPASSWORD or in ~/.pgpass"
         )
     store = ManifestStore(manifests)
     log = DecisionLog(database_url or sqlite_url(store.open().data_root))
