@@ -136,5 +136,6 @@ def _errors_name(path: Path, temporary: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno is not None and error.filename in (None, temporary, str(temporary)):
-            error.filename = str(path)
+            with suppress(AttributeError):  # PyAV's errors can't be changed, and name the video themselves
+                error.filename = str(path)
         raise
