@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserType, Page, expect, sync_playwright
 
 BROWSER_ARGUMENTS = [
     "--no-sandbox",
@@ -69,15 +69,20 @@ def served_copy(dataset: Path, root: Path, *options: str) -> Iterator[Server]:
     server.stop()
 
 
-def chromium(*arguments: str) -> Iterator[Browser]:
-    """The body of a fixture; `arguments` are more of Chromium's."""
+def chromium() -> Iterator[Browser]:
+    """The body of a fixture."""
+    with sync_playwright() as playwright:
+        yield from launched(playwright.chromium)
+
+
+def launched(kind: BrowserType, *arguments: str) -> Iterator[Browser]:
+    """A Chromium with more `arguments`; one Playwright, and so one `kind`, serves all browsers of a process."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if not path:
         pytest.skip("needs a Chromium, which is not on PATH; on Debian: apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=[*BROWSER_ARGUMENTS, *arguments])
-        yield browser
-        browser.close()
+    browser = kind.launch(executable_path=path, args=[*BROWSER_ARGUMENTS, *arguments])
+    yield browser
+    browser.close()
 
 
 def new_page(browser: Browser, **options: Any) -> Iterator[Page]:

@@ -15,7 +15,7 @@ import requests
 from PIL import ExifTags, Image
 from playwright.sync_api import Browser, Page, expect
 from red_network import red_is_person
-from review_browser import chromium
+from review_browser import launched
 from skimage import data
 from watched_page import WatchedPage, watched_page
 
@@ -215,14 +215,16 @@ def test_the_example_comes_with_the_page(browser: Browser, url: str):
 
 
 @pytest.mark.slow
-def test_the_camera_is_segmented_until_it_is_stopped(url: str, tmp_path: Path, astronaut: Image.Image):
+def test_the_camera_is_segmented_until_it_is_stopped(
+    browser: Browser, url: str, tmp_path: Path, astronaut: Image.Image
+):
     film = tmp_path / "astronaut.mjpeg"
     frame = io.BytesIO()
     astronaut.save(frame, "JPEG", quality=90)
     film.write_bytes(frame.getvalue() * 3)
     arguments = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
-    browsers = chromium(*arguments, f"--use-file-for-fake-video-capture={film}")
-    with watched_page(next(browsers), url) as watched:
+    with_camera = launched(browser.browser_type, *arguments, f"--use-file-for-fake-video-capture={film}")
+    with watched_page(next(with_camera), url) as watched:
         page = watched.page
         open_page(page, url)
         page.get_by_role("button", name="Use the camera").click()
@@ -232,7 +234,7 @@ def test_the_camera_is_segmented_until_it_is_stopped(url: str, tmp_path: Path, a
         expect(page.get_by_role("button", name="Use the camera")).to_be_visible()
         assert page.evaluate("document.getElementById('video').srcObject") is None
         assert (watched.foreign, watched.errors) == ([], [])
-    next(browsers, None)
+    next(with_camera, None)
 
 
 def test_the_directory_says_its_size_and_its_own_name_last(site: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
