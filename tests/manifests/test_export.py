@@ -164,6 +164,7 @@ def test_no_row_is_refused_and_says_what_there_is(manifest: Manifest, tmp_path: 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_killed_export_leaves_nothing_that_looks_finished(tmp_path: Path) -> None:
     manifest = commit_rows(tmp_path / "set")
     slow = (

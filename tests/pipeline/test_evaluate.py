@@ -32,6 +32,7 @@ def test_a_split_without_rows_is_one_line(tmp_path: Path, portraits: Path) -> No
         evaluate(["--manifest", str(manifest.path), "--teacher", "grabcut", "--split", other])
 
 
+@pytest.mark.slow
 def test_the_bench_compares_the_pipeline_with_the_bare_loop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     red = red_is_person(tmp_path / "red.onnx")
     bench(["--seconds", "0", "--threads", "1", "--limit", "8", "--teacher", f"onnx:{red}", "--pipeline-alone"])

@@ -61,6 +61,7 @@ def test_the_report_has_a_line_for_each_teacher_and_one_for_all() -> None:
     assert lines[1].split()[1:3] == ["3", "33.3%"]
 
 
+@pytest.mark.slow
 def test_the_command_prints_the_numbers_and_draws_both_curves(
     tmp_path: Path, portraits: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

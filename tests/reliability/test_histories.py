@@ -25,6 +25,9 @@ from tqdm import tqdm
 from manifests.decisions.decision import Verdict
 from manifests.versions.restore import restore
 
+# Hypothesis collects garbage, that of earlier tests of the process too, whose warnings say nothing of these.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 KILLS = 3  # of one history at most
 CALLS = 40  # more than most operations make: a kill beyond the last one lets it end
 

@@ -143,6 +143,7 @@ def test_a_review_by_keys_and_buttons_ends_in_a_published_version(page, start, h
     assert hosts <= {"127.0.0.1", None}  # None: data and blob addresses
 
 
+@pytest.mark.slow
 def test_a_killed_server_loses_no_acknowledged_decision_and_the_page_sends_the_rest(page, start):
     server = start()
     fourth = handed_out(page, server)[3]

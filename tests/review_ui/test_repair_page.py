@@ -225,6 +225,7 @@ def test_after_a_reload_the_strip_shows_the_repaired_mask_and_brings_it_back(pag
     expect(page.locator(".caption")).to_contain_text("You accepted")
 
 
+@pytest.mark.slow
 def test_a_repair_survives_a_server_killed_while_it_is_sent(page: Page, tmp_path: Path, server: Server):
     sample_id = open_page(page, server)
     open_editor(page)

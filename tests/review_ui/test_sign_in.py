@@ -181,6 +181,7 @@ def paths_of(routes: list, prefix: str = "") -> Iterator[str]:
             yield re.sub(r"\{[^}]*\}", "x", path) + "/review.js"
 
 
+@pytest.mark.slow
 def test_every_route_without_sign_in_is_401(whole_app: tuple[ASGIApp, list]) -> None:
     app, routes = whole_app
     client = TestClient(app, base_url=ADDRESS, follow_redirects=False)
@@ -198,6 +199,7 @@ def test_every_route_without_sign_in_is_401(whole_app: tuple[ASGIApp, list]) -> 
     assert problems == {'{"error":"expected a signed-in reviewer, found none; sign in on the page"}'}
 
 
+@pytest.mark.slow
 def test_every_route_lets_those_signed_in_pass(whole_app: tuple[ASGIApp, list]) -> None:
     client = TestClient(whole_app[0], base_url=ADDRESS, follow_redirects=False)
     sign_in(client, "bo")

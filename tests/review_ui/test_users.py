@@ -38,6 +38,7 @@ def run(*arguments: str, typed: str = "", cwd: Path) -> subprocess.CompletedProc
     return subprocess.run(command, input=typed, capture_output=True, text=True, cwd=cwd, env=environment)
 
 
+@pytest.mark.slow
 def test_a_user_is_added_listed_given_another_password_and_removed(tmp_path: Path, path: Path) -> None:
     added = run("add", "ann", "--role", "lead", "--password-stdin", typed=f"{PASSWORD}\n", cwd=tmp_path)
     assert (added.returncode, added.stderr, added.stdout.splitlines()[-1]) == (0, "", "users.toml")

@@ -138,6 +138,7 @@ def test_a_dynamic_file_takes_any_batch_and_side(tmp_path: Path):
         np.testing.assert_allclose(segmenter.run(images.numpy())[:, 0], expected, rtol=0, atol=TOLERANCE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_each_runtime_gives_the_checkpoints_probabilities(runtime: str, exported: Path, rgb: Pixels):
     expected = open_predictor(STARTER_PATH, CPU).person_prob(rgb)

@@ -40,6 +40,7 @@ def deepest_features(rgb: np.ndarray) -> np.ndarray:
     return kept[0].mean(dim=(2, 3))[0].numpy()
 
 
+@pytest.mark.slow
 def test_embeddings_are_the_standardised_features_of_the_network(written, portraits):
     paths = sorted((portraits / "images").glob("*.jpg"))
     step = -(-len(paths) // PHOTOGRAPHS)
