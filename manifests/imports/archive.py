@@ -38,9 +38,8 @@ def open_tree(path: Path) -> Tree:
     raise UserError(f"expected a directory or a zip at {path}, found {found}; check the path")
 
 
-def open_tree_with(path: Path, marker: str) -> Tree:
-    """As `open_tree`, from the folder inside that holds `marker`, a file's name or `folder/`, if only one does."""
-    tree = open_tree(path)
+def below(tree: Tree, marker: str) -> Tree:
+    """The tree from the folder inside that holds `marker`, a file's name or `folder/`, if only one does, or itself."""
     ends = {name[:place] for name in tree.names if (place := f"/{name}".find(f"/{marker}")) > 0}
     inside_itself = any(name.startswith(marker) for name in tree.names)
     return tree if inside_itself or len(ends) != 1 else Subtree(tree, ends.pop())

@@ -134,6 +134,14 @@ def exif_orientation(data: bytes) -> int:
     return orientation if orientation in UPRIGHT else 1
 
 
+def upright_size(data: bytes) -> tuple[int, int]:
+    """Read the height and width of an image file that `decode_image` takes, from its header, as EXIF turns it."""
+    with opened(data) as image:
+        width, height = image.size
+        is_turned = image.format != "TIFF" and _orientation(image) in QUARTER_TURNS  # of a TIFF Pillow turns the size
+    return (width, height) if is_turned else (height, width)
+
+
 def white_of(most: int) -> int | None:
     """The white of the smallest range that holds values up to `most`; None beyond 16 bits."""
     return next((white for white in FULL_SCALES if white >= most), None)

@@ -17,6 +17,7 @@ label_studio.py  Label Studio's JSON: one annotation per task
 label_studio_shapes.py  Label Studio's regions -> pixels
 labelme.py       labelme's JSON files: polygons, masks and circles
 parquet.py       Parquet with embedded images, as Hugging Face's hub holds them
+person_drawing.py  polygons and masks of one image's person, united
 supervisely.py   a Supervisely project: bitmaps, alpha masks and polygons of a class
 voc_labels.py    the labels and colours of class masks
 yolo.py          YOLO segmentation: polygons of a class

@@ -12,8 +12,9 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from manifests.errors import UserError, lines_on
-from manifests.imports.archive import Tree, open_tree, open_tree_with
-from manifests.imports.formats.cvat_images import images_xml, read_cvat_images
+from manifests.imports.archive import Tree, below, open_tree
+from manifests.imports.formats.cvat_images import FILE as XML_FILE
+from manifests.imports.formats.cvat_images import read_cvat_images
 from manifests.imports.formats.voc_labels import LabelMap, class_names, parse_label_map, voc_label_map
 from manifests.imports.ground_truth import LeftOut, TrustedPair
 from manifests.imports.safe_paths import composed, lines_of, relative_name, text_of
@@ -31,9 +32,13 @@ def read_cvat(annotations: Path, images: Path | None, category: str) -> list[Tru
 
     UserError naming all that is wrong: images and masks that are missing, names that leave the directory.
     """
-    if images_xml(annotations):
-        return read_cvat_images(annotations, images, category)
-    tree = open_tree_with(annotations, _LISTS)
+    if annotations.suffix == ".xml" and annotations.is_file():
+        return read_cvat_images(open_tree(annotations.parent), annotations.name, annotations, images, category)
+    whole = open_tree(annotations)
+    exported = below(whole, XML_FILE)
+    if XML_FILE in exported.names:
+        return read_cvat_images(exported, XML_FILE, annotations, images, category)
+    tree = below(whole, _LISTS)
     label_map = _label_map(tree, category, annotations)
     image_tree, prefix = (open_tree(images), "") if images else (tree, _IMAGES)
     names, outside = _listed_names(tree, annotations)

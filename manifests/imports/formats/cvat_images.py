@@ -12,65 +12,41 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from manifests.errors import UserError
-from manifests.imports.archive import Tree, open_tree, open_tree_with
+from manifests.imports.archive import Tree, open_tree
 from manifests.imports.categories import chosen_labels
-from manifests.imports.drawn_person import Fault, all_faulty, ellipse_outline, outline_fault, person_reader
+from manifests.imports.drawn_person import ellipse_outline, person_reader
 from manifests.imports.error_list import Problems
-from manifests.imports.formats.coco import draw
+from manifests.imports.formats.person_drawing import PersonDrawing
 from manifests.imports.ground_truth import LeftOut, TrustedPair, left_out
 from manifests.imports.safe_paths import composed, relative_name
-from manifests.pixels.geometry import Pixels
-from manifests.pixels.images import MAX_MEGAPIXELS
-from manifests.pixels.masks import PERSON, Mask
 from manifests.pixels.rle import decode_rle
 
-_FILE = "annotations.xml"
+FILE = "annotations.xml"
 _AREAS = ("mask", "polygon", "ellipse")
 _SHAPES = (*_AREAS, "box", "polyline", "points", "cuboid", "skeleton")
-
-Polygon = list[float]
 
 
 @dataclass(slots=True)
 class _Image:
-    """An image of the file: its size, and the shapes of the person's labels."""
+    """An image of the file, the shapes of the person's labels, and kinds of shapes that have no area."""
 
     name: str
-    width: int
-    height: int
-    polygons: list[Polygon] = field(default_factory=list)
-    masks: list[tuple[int, int, Mask]] = field(default_factory=list)  # left, top, bool (H, W)
-    faults: list[Fault | None] = field(default_factory=list)
+    drawing: PersonDrawing
     without_area: list[str] = field(default_factory=list)
-
-    def draw(self) -> Pixels:
-        """The union, uint8 (height, width) of 0 and 255."""
-        person = draw([[polygon] for polygon in self.polygons], self.height, self.width)
-        for left, top, part in self.masks:
-            height, width = part.shape
-            person[top : top + height, left : left + width][part] = PERSON
-        return person
 
     @property
     def has_shapes(self) -> bool:
-        return bool(self.polygons or self.masks or self.without_area)
+        return bool(self.drawing.faults or self.without_area)
 
 
-def images_xml(annotations: Path) -> bool:
-    """Whether a directory or zip holds annotations.xml, or is that file."""
-    if annotations.suffix == ".xml":
-        return annotations.is_file()
-    return annotations.exists() and _FILE in open_tree_with(annotations, _FILE).names
-
-
-def read_cvat_images(annotations: Path, images: Path | None, category: str) -> list[TrustedPair | LeftOut]:
+def read_cvat_images(
+    tree: Tree, file: str, annotations: Path, images: Path | None, category: str
+) -> list[TrustedPair | LeftOut]:
     """The images with a shape of the labels that `category` names, by name; then those without, and the broken ones.
 
-    UserError listing every problem: another XML file, images that are missing or listed twice.
+    `file` is the XML in `tree`, `annotations` the path for messages. UserError listing every problem: another XML file,
+    images that are missing or listed twice.
     """
-    is_file = annotations.suffix == ".xml"
-    tree = open_tree(annotations.parent) if is_file else open_tree_with(annotations, _FILE)
-    file = annotations.name if is_file else _FILE
     image_tree = open_tree(images) if images else tree
     root = _parsed(tree.read(file), annotations)
     chosen = chosen_labels(category, _labels(root), annotations, what="label")
@@ -100,7 +76,7 @@ def read_cvat_images(annotations: Path, images: Path | None, category: str) -> l
                 mask_name=mask_name,
                 uri=image_tree.uri(place),
                 read_image=partial(image_tree.read, place),
-                read_mask=person_reader(image.draw, mask_name, all_faulty(image.faults)),
+                read_mask=person_reader(image.drawing.mask, mask_name, image.drawing.fault),
             )
     problems.check(f"sound CVAT annotations in {annotations}", pairs=pairs)
     if not pairs:
@@ -153,9 +129,7 @@ def _image(element: ET.Element, chosen: frozenset[str], problems: Problems) -> _
     name = element.get("name") or ""
     try:
         relative_name(name)
-        image = _Image(name, int(element.get("width") or 0), int(element.get("height") or 0))
-        if min(image.width, image.height) < 1 or image.width * image.height > MAX_MEGAPIXELS * 1_000_000:
-            raise ValueError(f"a size of {image.width}x{image.height}")
+        image = _Image(name, PersonDrawing(int(element.get("height") or 0), int(element.get("width") or 0)))
         for shape in element:
             if shape.tag in _SHAPES and (shape.get("label") or "").lower() in chosen:
                 _add(image, shape)
@@ -174,16 +148,12 @@ def _add(image: _Image, shape: ET.Element) -> None:
         image.without_area.append(shape.tag)
     elif shape.tag == "mask":
         left, top, width, height = (int(shape.get(key) or -1) for key in ("left", "top", "width", "height"))
-        if min(left, top) < 0 or min(width, height) < 1 or left + width > image.width or top + height > image.height:
-            raise ValueError(f"a mask of {width}x{height} at {left},{top}, which leaves the image")
+        image.drawing.check_place(left, top, width, height)
         counts = [int(count) for count in (shape.get("rle") or "").split(",")]
         part = decode_rle(counts, width, height).T  # CVAT runs along the rows, COCO down the columns
-        image.masks.append((left, top, part))
-        image.faults.append(None)
+        image.drawing.add_mask(left, top, part)
     else:
-        corners = _corners(shape)
-        image.polygons.append([number for corner in corners for number in corner])
-        image.faults.append(outline_fault(corners, image.height, image.width))
+        image.drawing.add_outline(_corners(shape))
 
 
 def _corners(shape: ET.Element) -> list[tuple[float, float]]:
@@ -192,8 +162,6 @@ def _corners(shape: ET.Element) -> list[tuple[float, float]]:
         x, y, x_radius, y_radius = (_number(shape.get(key)) for key in ("cx", "cy", "rx", "ry"))
         return ellipse_outline(x, y, x_radius, y_radius, _number(shape.get("rotation") or "0"))
     points = (shape.get("points") or "").split(";")
-    if len(points) < 3:
-        raise ValueError("a polygon that isn't one of 3 or more corners")
     return [(_number(x), _number(y)) for x, _, y in (point.partition(",") for point in points)]
 
 

@@ -23,7 +23,7 @@ from manifests.imports.ground_truth import LeftOut, TrustedPair, left_out
 from manifests.imports.json_file import dicts, text
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.image_files import read_file, source_uri
-from manifests.pixels.images import MAX_MEGAPIXELS, decode_image
+from manifests.pixels.images import MAX_MEGAPIXELS, upright_size
 from manifests.pixels.mask_values import read_mask_values
 from manifests.pixels.masks import PERSON
 
@@ -115,7 +115,7 @@ def _parts(things: Sequence[Document], root: Path, problems: Problems, mask_name
 
 def _draw(parts: Sequence[Part], image: Path) -> Pixels:
     """The union of the detections' masks, uint8 (H, W) of the upright image; UserError for a damaged one."""
-    height, width = decode_image(read_file(image)).shape[:2]
+    height, width = upright_size(read_file(image))
     person = np.zeros((height, width), np.uint8)
     for read, (x, y, box_width, box_height) in parts:
         part = read()

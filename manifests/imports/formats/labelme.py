@@ -11,7 +11,6 @@ import binascii
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -21,39 +20,18 @@ import numpy as np
 from manifests.errors import UserError
 from manifests.imports.archive import Tree, open_tree
 from manifests.imports.categories import chosen_labels
-from manifests.imports.drawn_person import Fault, all_faulty, ellipse_outline, outline_fault, person_reader
+from manifests.imports.drawn_person import ellipse_outline, person_reader
 from manifests.imports.error_list import Problems
-from manifests.imports.formats.coco import draw
 from manifests.imports.formats.coco_files import whole_number
+from manifests.imports.formats.person_drawing import PersonDrawing
 from manifests.imports.ground_truth import LeftOut, TrustedPair, left_out
 from manifests.imports.json_file import dicts, text
 from manifests.imports.safe_paths import composed
-from manifests.pixels.geometry import Pixels
-from manifests.pixels.images import MAX_MEGAPIXELS
 from manifests.pixels.mask_values import mask_alpha
-from manifests.pixels.masks import PERSON, Mask
 
 Json = dict[str, Any]
 
 AREAS = ("polygon", "circle", "mask")
-
-
-@dataclass(slots=True)
-class _Drawing:
-    """The shapes of one image's person, `height` x `width`."""
-
-    height: int
-    width: int
-    polygons: list[list[float]] = field(default_factory=list)
-    masks: list[tuple[int, int, Mask]] = field(default_factory=list)  # left, top, bool (H, W)
-    faults: list[Fault | None] = field(default_factory=list)
-
-    def mask(self) -> Pixels:
-        """The union, uint8 (height, width) of 0 and 255."""
-        person = draw([[polygon] for polygon in self.polygons], self.height, self.width)
-        for left, top, part in self.masks:
-            person[top : top + part.shape[0], left : left + part.shape[1]][part] = PERSON
-        return person
 
 
 def read_labelme(annotations: Path, images: Path | None, category: str) -> list[TrustedPair | LeftOut]:
@@ -93,7 +71,7 @@ def read_labelme(annotations: Path, images: Path | None, category: str) -> list[
             mask_name=name,
             uri=image_tree.uri(image) if image else tree.uri(name),
             read_image=partial(image_tree.read, image) if image else partial(_embedded, tree, name),
-            read_mask=person_reader(drawing.mask, name, all_faulty(drawing.faults)),
+            read_mask=person_reader(drawing.mask, name, drawing.fault),
         )
     problems.check(f"sound JSON files of labelme in {annotations}", pairs=pairs)
     if not pairs:
@@ -148,7 +126,7 @@ def _joined(folder: PurePosixPath, path: str) -> str:
     return "/".join(parts)
 
 
-def _drawing(shapes: list[Json], content: Json, name: str, problems: Problems) -> _Drawing | None:
+def _drawing(shapes: list[Json], content: Json, name: str, problems: Problems) -> PersonDrawing | None:
     """The person's shapes; None, with a problem added, for shapes that can't be drawn."""
     height, width = whole_number(content.get("imageHeight")), whole_number(content.get("imageWidth"))
     odd = sorted({str(shape.get("shape_type")) for shape in shapes} - set(AREAS))
@@ -156,9 +134,7 @@ def _drawing(shapes: list[Json], content: Json, name: str, problems: Problems) -
         problems.add_broken("images with shapes that are no area", f"{name}: {', '.join(odd)}")
         return None
     try:
-        if not height or not width or height < 1 or width < 1 or height * width > MAX_MEGAPIXELS * 1_000_000:
-            raise ValueError(f"a size of {content.get('imageWidth')}x{content.get('imageHeight')}")
-        drawing = _Drawing(height, width)
+        drawing = PersonDrawing(height or 0, width or 0)
         for shape in shapes:
             _ADD[shape["shape_type"]](drawing, shape)
     except (ValueError, TypeError, OverflowError) as error:
@@ -167,26 +143,20 @@ def _drawing(shapes: list[Json], content: Json, name: str, problems: Problems) -
     return drawing
 
 
-def _add_polygon(drawing: _Drawing, shape: Json) -> None:
-    points = _points(shape)
-    if len(points) < 3:
-        raise ValueError("a polygon that isn't one of 3 or more corners")
-    drawing.polygons.append([number for point in points for number in point])
-    drawing.faults.append(outline_fault(points, drawing.height, drawing.width))
+def _add_polygon(drawing: PersonDrawing, shape: Json) -> None:
+    drawing.add_outline(_points(shape))
 
 
-def _add_circle(drawing: _Drawing, shape: Json) -> None:
+def _add_circle(drawing: PersonDrawing, shape: Json) -> None:
     points = _points(shape)
     if len(points) != 2:
         raise ValueError("a circle that isn't a centre and a point of its edge")
     (x, y), edge = points
     radius = math.dist(edge, (x, y))
-    outline = ellipse_outline(x, y, radius, radius)
-    drawing.polygons.append([number for point in outline for number in point])
-    drawing.faults.append(outline_fault(outline, drawing.height, drawing.width))
+    drawing.add_outline(ellipse_outline(x, y, radius, radius))
 
 
-def _add_mask(drawing: _Drawing, shape: Json) -> None:
+def _add_mask(drawing: PersonDrawing, shape: Json) -> None:
     points = _points(shape)
     if len(points) != 2 or not isinstance(shape.get("mask"), str):
         raise ValueError("a mask without two corners or without data")
@@ -195,13 +165,10 @@ def _add_mask(drawing: _Drawing, shape: Json) -> None:
     except (binascii.Error, UserError) as error:
         raise ValueError(f"a mask that can't be read ({error})") from error
     left, top = (round(number) for number in points[0])
-    if min(left, top) < 0 or top + part.shape[0] > drawing.height or left + part.shape[1] > drawing.width:
-        raise ValueError(f"a mask of {part.shape[1]}x{part.shape[0]} at {left},{top}, which leaves the image")
-    drawing.masks.append((left, top, np.asarray(part)))
-    drawing.faults.append(None)
+    drawing.add_mask(left, top, np.asarray(part))
 
 
-_ADD: dict[str, Callable[[_Drawing, Json], None]] = {
+_ADD: dict[str, Callable[[PersonDrawing, Json], None]] = {
     "polygon": _add_polygon,
     "circle": _add_circle,
     "mask": _add_mask,

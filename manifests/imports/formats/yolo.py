@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 from manifests.errors import UserError
-from manifests.imports.archive import Tree, open_tree, open_tree_with
+from manifests.imports.archive import Tree, below, open_tree
 from manifests.imports.categories import chosen_labels
 from manifests.imports.drawn_person import OUTSIDE, all_faulty, person_reader
 from manifests.imports.error_list import Problems
@@ -27,7 +27,7 @@ from manifests.imports.ground_truth import LeftOut, TrustedPair, left_out
 from manifests.imports.safe_paths import composed, lines_of, text_of
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.image_files import PICTURE_SUFFIXES
-from manifests.pixels.images import decode_image
+from manifests.pixels.images import upright_size
 
 Polygon = list[float]  # x, y, x, y, ... in shares of the sides
 
@@ -85,7 +85,7 @@ def read_yolo(annotations: Path, images: Path | None, category: str) -> list[Tru
 
 
 def _tree_with_names(path: Path) -> Tree:
-    tree = open_tree_with(path, "data.yaml")
+    tree = below(open_tree(path), "data.yaml")
     if not {"data.yaml", "data.yml"} & set(tree.names):
         raise UserError(f"expected data.yaml with the names of the classes in {path}, found none; pass the file")
     return tree
@@ -155,7 +155,7 @@ def _is_outside(polygon: Polygon) -> bool:
 
 def _draw(polygons: list[Polygon], tree: Tree, image: str) -> Pixels:
     """The union, uint8 (H, W) of the upright image."""
-    height, width = decode_image(tree.read(image)).shape[:2]
+    height, width = upright_size(tree.read(image))
     sides = width, height
     scaled = [[number * sides[place % 2] for place, number in enumerate(polygon)] for polygon in polygons]
     return draw([[polygon] for polygon in scaled], height, width)

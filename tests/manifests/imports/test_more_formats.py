@@ -21,7 +21,6 @@ from PIL import Image
 from manifests.imports import ENCODINGS, IMPORTERS
 from manifests.imports.formats.coco import read_coco
 from manifests.imports.formats.cvat import read_cvat
-from manifests.imports.formats.cvat_images import read_cvat_images
 from manifests.imports.formats.fiftyone import read_fiftyone
 from manifests.imports.formats.labelme import read_labelme
 from manifests.imports.formats.parquet import read_parquet
@@ -393,7 +392,7 @@ def test_a_cvat_image_that_would_lack_a_person_is_refused_by_name(tmp_path: Path
 )
 def test_xml_of_another_kind_is_one_clear_line(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "annotations.xml").write_text(text)
-    assert message in refusal(read_cvat_images, tmp_path, None, "person")
+    assert message in refusal(read_cvat, tmp_path, None, "person")
 
 
 def voc(root: Path, masks: str = "SegmentationClass") -> Path:

@@ -18,7 +18,7 @@ from PIL import ExifTags, Image, ImageCms
 from manifests.errors import UserError
 from manifests.files.blobs import Blob, BlobError, BlobStore, sha256_hex
 from manifests.pixels.geometry import Pixels
-from manifests.pixels.images import UnusableImage, decode_image, encode_jpeg
+from manifests.pixels.images import UnusableImage, decode_image, encode_jpeg, upright_size
 from manifests.pixels.mask_values import read_mask_values
 from manifests.pixels.masks import decode_mask, encode_mask, mask_from_prob
 
@@ -499,3 +499,13 @@ def test_a_jpeg_of_many_scans_is_refused_before_it_is_decoded() -> None:
     scan = data[last:-2]
     with pytest.raises(UnusableImage, match=r"too large: expected a JPEG of at most 200 scans, found 4\d\d"):
         decode_image(data[:-2] + 400 * scan + data[-2:])
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_upright_size_is_that_of_the_decoded_image(kind: str, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    buffer = io.BytesIO()
+    Image.new("RGB", (40, 64)).save(buffer, kind, exif=exif)
+    assert upright_size(buffer.getvalue()) == decode_image(buffer.getvalue()).shape[:2]
