@@ -1,28 +1,15 @@
 """Each operation on a disk that fails at one of its calls: nothing that was there is lost, a rerun completes."""
 
-import shutil
 from pathlib import Path
 
 import pytest
 import torch
 from faults import Fault, failing
-from operations import OPERATIONS, State, ended, prepare, problems, publish, state
+from operations import OPERATIONS, State, copy, ended, problems, publish, state
 
 from trainer.weights.tensor_file import read_tensors, write_tensors
 
 FAULTS: tuple[Fault, ...] = ("EIO", "ENOSPC", "short")
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("prepared")
-    prepare(root)
-    return root
-
-
-def copy(prepared: Path, root: Path) -> Path:
-    shutil.rmtree(root, ignore_errors=True)
-    return Path(shutil.copytree(prepared, root))
 
 
 def undisturbed(operation: str, prepared: Path, root: Path) -> tuple[list[str], State]:

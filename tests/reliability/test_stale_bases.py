@@ -1,12 +1,11 @@
 """Each operation beside each other one that ends in its middle, when it has read the version that it starts from."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from operations import OPERATIONS, ended, prepare, problems, publish, state
+from operations import OPERATIONS, copy, ended, problems, publish, state
 
 import manifests.upkeep.garbage
 import manifests.versions.merge
@@ -19,18 +18,6 @@ LAST_LOOKS = {  # the last step before the log is locked or blobs are deleted; f
     "merge": (manifests.versions.merge, "require_blobs"),
     "gc": (manifests.upkeep.garbage, "_by_age"),
 }
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("prepared")
-    prepare(root)
-    return root
-
-
-def copy(prepared: Path, root: Path) -> Path:
-    shutil.rmtree(root, ignore_errors=True)
-    return Path(shutil.copytree(prepared, root))
 
 
 @contextmanager

@@ -70,6 +70,12 @@ def ended(command: Callable[[], object]) -> Ended:
     raise AssertionError("run_command exits")
 
 
+def copy(prepared: Path, root: Path) -> Path:
+    """Replace `root` by a copy of a prepared directory."""
+    shutil.rmtree(root, ignore_errors=True)
+    return Path(shutil.copytree(prepared, root))
+
+
 def prepare(root: Path) -> None:
     """Sample 0 is accepted in v2 and rejected in v3, sample 1 is rejected; one verdict on 2 is not yet published.
 

@@ -319,19 +319,20 @@ def names_read(labelled: Labeller[Picture]) -> list[str]:
     return names
 
 
+def stop_after_four(pictures: list[Picture], directory: Path, blobs: BlobStore) -> None:
+    """Label a shard that is stopped after four images."""
+    counts: list[int] = []
+    with pytest.raises(CancelledError):
+        process_shard(
+            pictures, directory, lambda: labeller(blobs), stopped=lambda: sum(counts) == 4, advance=counts.append
+        )
+
+
 def test_a_stopped_shard_keeps_what_is_labelled_and_goes_on_there(
     bad_pictures: Path, blobs: BlobStore, tmp_path: Path
 ) -> None:
     pictures = five_pictures(bad_pictures, tmp_path / "pictures")
-    counts: list[int] = []
-    with pytest.raises(CancelledError):
-        process_shard(
-            pictures,
-            tmp_path / "shard",
-            lambda: labeller(blobs),
-            stopped=lambda: sum(counts) == 4,
-            advance=counts.append,
-        )
+    stop_after_four(pictures, tmp_path / "shard", blobs)
     second = labeller(blobs)
     read, counts_again = names_read(second), list[int]()
     resumed = process_shard(pictures, tmp_path / "shard", lambda: second, advance=counts_again.append)
@@ -364,15 +365,7 @@ def test_a_killed_shard_goes_on_where_its_part_was_saved_last(
 
 def test_a_part_is_dropped_when_its_missing_file_came(bad_pictures: Path, blobs: BlobStore, tmp_path: Path) -> None:
     pictures = five_pictures(bad_pictures, tmp_path / "pictures")
-    counts: list[int] = []
-    with pytest.raises(CancelledError):
-        process_shard(
-            pictures,
-            tmp_path / "shard",
-            lambda: labeller(blobs),
-            stopped=lambda: sum(counts) == 4,
-            advance=counts.append,
-        )
+    stop_after_four(pictures, tmp_path / "shard", blobs)
     (tmp_path / "pictures/missing.jpg").write_bytes((bad_pictures / "good.jpg").read_bytes())
     result = process_shard(pictures, tmp_path / "shard", lambda: labeller(blobs))
     assert (result.samples, result.quarantined) == (4, 1)
