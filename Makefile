@@ -3,7 +3,13 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+DEV    := $(VENV)/.installed-dev
 ORACLES := .venv-oracles
+UV     := $(BIN)/uv
+
+# TORCH=cpu takes PyTorch's CPU builds, 4 GB less than the default with CUDA. EXTRAS=openvino,s3 adds optional packages.
+TORCH  ?=
+EXTRAS ?=
 
 IMAGES ?=
 PORT   ?= 7860
@@ -18,19 +24,44 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 export ORT_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test slow soak oracles lint format bench clean
+LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+
+.PHONY: help setup lock audit run test slow soak oracles lint format bench clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
-setup: $(STAMP) ## Make .venv with the exact versions of constraints.txt
+setup: $(STAMP) ## Make .venv with what running needs, in exact versions; TORCH=cpu, EXTRAS=openvino,s3
+ifneq ($(EXTRAS),)
+	$(UV) pip install --python $(BIN)/python --constraint requirements/dev.txt --no-build-isolation --config-settings editable_mode=compat --editable '.[$(EXTRAS)]'
+endif
 
-$(STAMP): pyproject.toml constraints.txt
+# Every file that is downloaded has its hash in requirements/; PyTorch's CPU builds alone come without.
+$(STAMP): pyproject.toml requirements/build.txt requirements/run.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "expected Python 3.11 or newer, found %d.%d; set PYTHON=python3.11" % sys.version_info[:2])'
-	@echo "installing into $(VENV): several GB, once; minutes"
+	@echo "installing into $(VENV), once: $(if $(filter cpu,$(TORCH)),3 GB,7 GB with CUDA; 3 GB with TORCH=cpu)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt --config-settings editable_mode=compat --editable '.[dev]'
-	@touch $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/build.txt
+ifeq ($(TORCH),cpu)
+	$(UV) pip install --python $(BIN)/python --torch-backend cpu $(shell sed -n 's/^\(torch\(vision\)\{0,1\}==[^ ]*\).*/\1/p' requirements/run.txt)
+	$(UV) pip install --python $(BIN)/python --require-hashes --no-deps --excludes requirements/gpu.txt --requirement requirements/run.txt
+else
+	$(UV) pip install --python $(BIN)/python --require-hashes --requirement requirements/run.txt
+endif
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --config-settings editable_mode=compat --editable .
+	@touch $@
+
+$(DEV): $(STAMP) requirements/dev.txt
+	$(UV) pip install --python $(BIN)/python --require-hashes $(if $(filter cpu,$(TORCH)),--no-deps --excludes requirements/gpu.txt) --requirement requirements/dev.txt
+	@touch $@
+
+lock: $(STAMP) ## Write requirements/ from pyproject.toml, in the newest versions that work together
+	printf 'setuptools\nuv\n' | $(UV) pip compile - --quiet --upgrade $(LOCK) --output-file requirements/build.txt
+	$(UV) pip compile pyproject.toml --extra dev --quiet --upgrade $(LOCK) --output-file requirements/dev.txt
+	$(UV) pip compile pyproject.toml --quiet --constraint requirements/dev.txt $(LOCK) --output-file requirements/run.txt
+
+audit: $(STAMP) ## Look the pinned versions up among PyPI's known vulnerabilities
+	$(UV) tool run pip-audit==2.10.1 --strict --disable-pip --require-hashes --requirement requirements/dev.txt
 
 run: $(STAMP) ## Label IMAGES=some/folder (or a sample portrait) and open the review page on PORT
 	@$(BIN)/python -m manifests doctor --quiet --port $(PORT) || { echo "another port: make run PORT=7861" >&2; exit 1; }; \
@@ -41,16 +72,16 @@ run: $(STAMP) ## Label IMAGES=some/folder (or a sample portrait) and open the re
 	echo "  $(BIN)/python -m trainer.fit --init starter --manifest manifests/vN.parquet   (N: the version Publish names)"; \
 	exec $(BIN)/python -m review_ui --port $(PORT)
 
-test: $(STAMP) ## Run the tests but the slow ones
+test: $(DEV) ## Run the tests but the slow ones
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n $(PROCESSES) --dist loadfile
 
-slow: $(STAMP) ## Run the slow tests: several processes, servers, large networks
+slow: $(DEV) ## Run the slow tests: several processes, servers, large networks
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 
-soak: $(STAMP) ## Kill a process KILLS times in the middle of its work on a dataset, and check after each kill
+soak: $(DEV) ## Kill a process KILLS times in the middle of its work on a dataset, and check after each kill
 	OMP_NUM_THREADS=1 PYTHONPATH=.:tests/support $(BIN)/python tests/soak/kills.py --kills $(KILLS)
 
-oracles: $(STAMP) $(ORACLES)/.installed ## Compare masks with FiftyOne's and Datumaro's own, installed in .venv-oracles
+oracles: $(DEV) $(ORACLES)/.installed ## Compare masks with FiftyOne's and Datumaro's own, installed in .venv-oracles
 	$(BIN)/python -m pytest tests/manifests/test_oracles.py
 
 $(ORACLES)/.installed: Makefile
@@ -58,18 +89,18 @@ $(ORACLES)/.installed: Makefile
 	$(ORACLES)/bin/python -m pip install --quiet --disable-pip-version-check fiftyone==1.22.1 datumaro==1.13.12
 	@touch $@
 
-lint: $(STAMP) ## Check style, types and import rules
+lint: $(DEV) ## Check style, types and import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy docs/*.py docs/experiments/*.py
 	$(BIN)/lint-imports
 
-format: $(STAMP) ## Rewrite the code in the house format
+format: $(DEV) ## Rewrite the code in the house format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(STAMP) ## Measure speed and memory as ratios against named baselines
+bench: $(DEV) ## Measure speed and memory as ratios against named baselines
 	$(BIN)/python -m trainer.bench
 	$(BIN)/python -m pipeline.bench
 	$(BIN)/python -m review_ui.bench

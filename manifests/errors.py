@@ -9,6 +9,11 @@ class UserError(Exception):
     """A state of the world that the user can mend. Commands print its one line and exit with 1."""
 
 
+def install_extra(extra: str) -> str:
+    """The remedy for a missing optional package: how its extra is installed."""
+    return f"pip install 'maskfoundry[{extra}]', or in a checkout: make setup EXTRAS={extra}"
+
+
 def lines_on(names_of: Mapping[str, Collection[str]]) -> list[str]:
     """A line by `listed` for each kind that has names."""
     return [listed(what, names) for what, names in names_of.items() if names]

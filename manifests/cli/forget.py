@@ -7,6 +7,7 @@ from pathlib import Path
 
 from manifests.cli.arguments import add_database_url
 from manifests.cli.lineage_log import lineage_log
+from manifests.decisions.activity import ActivityLog, host_actor
 from manifests.errors import UserError
 from manifests.files.storage import require_local
 from manifests.store.manifest import ManifestStore
@@ -53,6 +54,10 @@ def run(options: argparse.Namespace) -> None:
     if not options.yes:
         _ask()
     manifest, deleted = forget(store, data_root, plan)
+    with lineage_log(store, options.database_url, data_root, need=None) as log:
+        if log:
+            detail = f"{len(plan.samples)} samples" + (f", v{manifest.version}" if manifest else "")
+            ActivityLog(log).record_done(host_actor(), "forget", detail)
     print(f"deleted {count_and_size(deleted)}")
     if len(deleted) < len(plan.blobs):
         raise UserError(

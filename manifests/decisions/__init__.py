@@ -2,6 +2,7 @@
 
 accept.py         a bounded part of the queue -> the next version, with a policy's name
 acceptance.py     parts of the queue, their bounds, and how long their audits take
+activity.py       who signed in, published, downloaded: the activity log
 audit.py          a random order of the queue, and people's verdicts in it
 database.py       SQLite or PostgreSQL: opening it, and writers that take turns
 decision.py       one verdict on one exact mask, and its undo

@@ -22,6 +22,7 @@ from manifests.decisions.acceptance import (
     next_part,
     require_fit,
 )
+from manifests.decisions.activity import ActivityLog, Actor, host_actor
 from manifests.decisions.audit import Flags, Places, verdicts_on
 from manifests.decisions.decision import Decision
 from manifests.decisions.error_bound import GoldCounts
@@ -112,8 +113,17 @@ def gold_line(gold: GoldCounts | None) -> str:
     )
 
 
-def accept(store: ManifestStore, audited_version: Manifest, log: DecisionLog, options: AcceptOptions) -> Accepted:
+def accept(
+    store: ManifestStore,
+    audited_version: Manifest,
+    log: DecisionLog,
+    options: AcceptOptions,
+    *,
+    by: Actor | None = None,
+) -> Accepted:
     """Commit the latest version with the largest part of the audited version's queue accepted whose bound holds.
+
+    The activity log names `by`, by default the account of this machine.
 
     Masks that were judged, changed or dropped since stay as they are. BoundNotReached when no part holds, UserError
     when the audit contradicts doubt.
@@ -140,7 +150,10 @@ def accept(store: ManifestStore, audited_version: Manifest, log: DecisionLog, op
 
     manifest = store.amend(change, operation=OPERATION, parameters=parameters, data_root=audited_version.data_root)
     assert manifest is not None, "the change is a patch or an error"
-    return Accepted(manifest, *outcome[-1])
+    bound, gold = outcome[-1]
+    detail = f"v{manifest.version}: {len(bound.rest)} masks, {POLICY} {options.max_error:.4g}"
+    ActivityLog(log).record_done(by or host_actor(), "accept", detail)
+    return Accepted(manifest, bound, gold)
 
 
 def _rows_in(base: Manifest, queue: Queue) -> Places:

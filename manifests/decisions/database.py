@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from manifests.errors import UserError
+from manifests.errors import UserError, install_extra
 
 _LOCK_TIMEOUT_SECONDS = 10
 _IMMEDIATE = "maskfoundry_writing"  # execution option of a writer's connection
@@ -63,7 +63,7 @@ def refused(url: str, error: Exception) -> UserError:
     masked_url = re.sub(r"(://[^:/@]*):.*@", r"\1:***@", url)
     remedy = "check --database-url"
     if isinstance(error, ModuleNotFoundError) and error.name == "psycopg":
-        remedy = "install its driver: pip install 'maskfoundry[postgres]'"
+        remedy = f"install its driver: {install_extra('postgres')}"
     return UserError(f"expected a database at {masked_url}, found: {reason}; {remedy}")
 
 

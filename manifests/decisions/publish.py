@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from manifests.decisions.activity import ActivityLog, Actor, host_actor
 from manifests.decisions.decision import MaskKey
 from manifests.decisions.edits import EDIT_COLUMNS, Row, mask_before, replaced_columns, row_before
 from manifests.decisions.log import DecisionLog
@@ -31,8 +32,12 @@ class NothingToPublish(UserError):
     """Every decision in the log is in the latest version already."""
 
 
-def publish(store: ManifestStore, log: DecisionLog, policy: Policy = ONE_VOTE) -> Manifest:
+def publish(
+    store: ManifestStore, log: DecisionLog, policy: Policy = ONE_VOTE, *, by: Actor | None = None
+) -> Manifest:
     """Commit the latest version with the log's votes, settled by `policy`; NothingToPublish when no row changes.
+
+    The activity log names `by`, by default the account of this machine.
 
     A verdict applies to one exact mask, whatever version it was shown from, so publishing while others generate or
     review is safe: later verdicts are in the next version.
@@ -51,6 +56,7 @@ def publish(store: ManifestStore, log: DecisionLog, policy: Policy = ONE_VOTE) -
         raise NothingToPublish(
             f"expected decisions that v{latest.version} doesn't hold, found none; review some masks first"
         )
+    ActivityLog(log).record_done(by or host_actor(), "publish", f"v{manifest.version}")
     return manifest
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, cast
 
 import pyarrow.parquet as pq
 
-from manifests.errors import UserError
+from manifests.errors import UserError, install_extra
 
 if TYPE_CHECKING:  # loaded for a URL only: it takes time
     from upath import UPath
@@ -27,7 +27,7 @@ EXCLUSIVE = ("memory", "s3", "s3a")  # protocols whose file system refuses to cr
 
 _LOCAL = ("file", "local")
 _BUCKETS = ("s3", "s3a", "gs", "gcs")  # protocols whose first path part is a bucket
-_EXTRAS = {"s3": "maskfoundry[s3]", "s3a": "maskfoundry[s3]"}
+_EXTRAS = {"s3": "s3", "s3a": "s3"}
 
 
 def place(text: str | Path) -> Path:
@@ -51,7 +51,7 @@ def place(text: str | Path) -> Path:
             remote.fs.info(rest.split("/")[0])
     except ImportError as error:
         extra = _EXTRAS.get(protocol)
-        remedy = f"pip install '{extra}'" if extra else str(error)
+        remedy = install_extra(extra) if extra else str(error)
         raise UserError(f"expected the package that reads {protocol}:// URLs, found none; {remedy}") from error
     except FileNotFoundError as error:
         raise UserError(f"expected the bucket of {text}, found none; make it or check the URL") from error

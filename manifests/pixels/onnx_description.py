@@ -6,6 +6,9 @@
 
 `mean` and `std` are on the 0..255 scale; `kind` is `probability` or `logits`: two channels of logits pass a
 softmax, one passes a sigmoid. `output.name` names the output of a network that has several.
+
+`input.resize` is `stretch` (the default: any aspect) or `letterbox`: the aspect is kept, and the image is centred on
+`input.padding_value` (0 to 255, default 0).
 """
 
 import json
@@ -17,6 +20,7 @@ from manifests.errors import UserError
 
 Layout = Literal["nchw", "nhwc"]
 Kind = Literal["probability", "logits"]
+Resize = Literal["stretch", "letterbox"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,8 @@ class OnnxInput:
     colour_order: Literal["rgb", "bgr"]
     mean: list[float]
     std: list[float]
+    resize: Resize = "stretch"
+    padding_value: int = 0
 
     def batch_shape(self) -> tuple[int, ...]:
         """The network's input shape for one image."""
@@ -86,10 +92,16 @@ def _problems_of_values(inputs: dict[str, Any], output: dict[str, Any]) -> list[
         ("output.layout", output["layout"], get_args(Layout)),
         ("output.kind", output["kind"], get_args(Kind)),
         ("input.colour_order", inputs["colour_order"], ("rgb", "bgr")),
+        ("input.resize", inputs.get("resize", "stretch"), get_args(Resize)),
     )
     problems = [f"{name} is none of {', '.join(known)}" for name, word, known in words if word not in known]
     if not isinstance(output.get("name"), str | None):
         problems.append("output.name is not a text")
+    padding = inputs.get("padding_value", 0)
+    if not (_whole(padding) and 0 <= padding <= 255):
+        problems.append("input.padding_value is not a whole number from 0 to 255")
+    elif padding and inputs.get("resize") != "letterbox":
+        problems.append('input.padding_value needs "resize": "letterbox"')
     channel = output["person_channel"]
     counts = inputs["height"], inputs["width"], channel + 1 if _whole(channel) else 0
     if not all(_whole(count) and count > 0 for count in counts):

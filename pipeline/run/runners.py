@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from manifests.errors import UserError
+from manifests.errors import UserError, install_extra
 
 if TYPE_CHECKING:
     from prefect.task_runners import TaskRunner
@@ -94,4 +94,4 @@ def _import(package: str, extra: str) -> Any:
     try:
         return importlib.import_module(package)
     except ImportError as error:
-        raise UserError(f"expected the package {package}, found none; pip install 'maskfoundry[{extra}]'") from error
+        raise UserError(f"expected the package {package}, found none; {install_extra(extra)}") from error

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from manifests.errors import UserError
+from manifests.errors import UserError, install_extra
 from manifests.pixels.masks import PERSON_PROB, Mask
 from manifests.pixels.metrics import mask_iou
 from manifests.pixels.onnx_segmenter import Prob
@@ -24,8 +24,7 @@ def softmin_score(prob: Prob, mask: Mask) -> float:
         from cleanlab.segmentation.rank import get_label_quality_scores
     except ModuleNotFoundError as error:
         raise UserError(
-            f"expected the package {error.name}, found none; pip install 'maskfoundry[label-quality]', or use "
-            "--score iou"
+            f"expected the package {error.name}, found none; use --score iou, or {install_extra('label-quality')}"
         ) from error
     probs = np.stack([1.0 - prob, prob])[None].astype(np.float64)  # (1, 2, H, W)
     scores, _ = get_label_quality_scores(mask.astype(np.int64)[None], probs, method="softmin", verbose=False)

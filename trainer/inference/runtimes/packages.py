@@ -5,7 +5,7 @@ import sys
 from importlib.util import find_spec
 from types import ModuleType
 
-from manifests.errors import UserError
+from manifests.errors import UserError, install_extra
 
 EXTRAS = {
     "onnxscript": "onnx",
@@ -21,9 +21,7 @@ TELEMETRY = {"openvino": "openvino_telemetry"}  # packages that would send event
 def require(name: str) -> None:
     """UserError, which names the extra, when the package called `name` isn't installed; it is not imported."""
     if find_spec(name) is None:
-        raise UserError(
-            f"expected the package {name}, found it not installed; pip install 'maskfoundry[{EXTRAS[name]}]'"
-        )
+        raise UserError(f"expected the package {name}, found it not installed; {install_extra(EXTRAS[name])}")
 
 
 def optional(name: str) -> ModuleType:
