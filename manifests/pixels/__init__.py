@@ -8,11 +8,13 @@ image_files.py       the image files that a path stands for
 image_formats.py     HEIC and JPEG XL, which Pillow reads with other packages
 images.py            bytes -> RGB pixels, or `UnusableImage` with a reason
 inverted_masks.py    detects masks that mark the background
+letterbox.py         images with their aspect kept on a canvas
 mask_encoding.py     the meaning of the stored values of a dataset's masks
 mask_values.py       a third-party mask file -> its stored values
 masks.py             the mask PNG
 metrics.py           `miou`, `person_iou_per_image`, `boundary_f1`, from masks bool (H, W)
 onnx_description.py  an ONNX file's input and output, described as JSON
+onnx_providers.py    ONNX Runtime's execution providers for a device
 onnx_segmenter.py    a person segmenter in an ONNX file, with its JSON description
 rle.py               COCO's run-length encoding of a mask
 """

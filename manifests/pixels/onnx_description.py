@@ -11,12 +11,12 @@ softmax, one passes a sigmoid. `output.name` names the output of a network that 
 `input.padding_value` (0 to 255, default 0).
 """
 
-import json
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from manifests.errors import UserError
+from manifests.files.json_text import parse_json
 
 Layout = Literal["nchw", "nhwc"]
 Kind = Literal["probability", "logits"]
@@ -63,7 +63,7 @@ def read_description(path: Path) -> tuple[OnnxInput, OnnxOutput]:
 def parse_description(text: str | bytes, path: Path) -> tuple[OnnxInput, OnnxOutput]:
     """Parse the JSON text read from `path`; UserError lists all its problems."""
     try:
-        description = json.loads(text)
+        description = parse_json(text)
     except ValueError as error:
         raise UserError(f"expected JSON in {path}, found: {error}") from error
     problems = _problems(description)

@@ -9,7 +9,6 @@ once on a synthetic image; for batches also on two at once.
 
 import logging
 from collections.abc import Sequence
-
 from pathlib import Path
 from typing import Any
 
@@ -49,12 +48,12 @@ SIDES_RATIO = 1.25  # between the scales of height and width, for sides that the
 class OnnxSegmenter:
     """A network that ONNX Runtime runs; UserError when the file or its description is unusable.
 
-    `threads` per image, 0 for one per core. `device` is auto, cpu, cuda or cuda:N. `batch_size` images run at once, one
-    where the network doesn't take several. `digest`, 64 hex digits, covers the file and its description, so all that
-    decides the probabilities. Safe to use from threads.
+    `threads` per image, 0 for one per core. `device` is auto, cpu, cuda or cuda:N. `batch_size` images run at once:
+    1 until `prepare_batches`. `digest`, 64 hex digits, covers the file and its description, so all that decides the
+    probabilities. Safe to use from threads.
     """
 
-    def __init__(self, path: Path, *, threads: int = 0, device: str = "cpu", batch_size: int = 1) -> None:
+    def __init__(self, path: Path, *, threads: int = 0, device: str = "cpu") -> None:
         self._session = open_session(path, threads=threads, device=device)
         beside = path.with_suffix(".json")
         own = self._session.get_modelmeta().custom_metadata_map.get(DESCRIPTION)
@@ -64,13 +63,17 @@ class OnnxSegmenter:
         self._input_name, self._input_type = self._find_input()
         self._output_name = self._find_output()
         self._try_out()
-        self.batch_size = batch_size if batch_size == 1 or self._takes_batches() else 1
+        self.batch_size = 1
         self.digest = sha256_hex(path.read_bytes() + (b"" if is_inside else beside.read_bytes()))
 
     @property
     def on_gpu(self) -> bool:
         """Whether another provider than the CPU's runs the network."""
         return bool(self._session.get_providers()[0] != CPU)
+
+    def prepare_batches(self, batch_size: int) -> None:
+        """Run up to `batch_size` images at once, if the network takes two; else one, with a warning."""
+        self.batch_size = batch_size if batch_size == 1 or self._takes_batches() else 1
 
     def person_prob(self, rgb: Pixels) -> Prob:
         """RGB uint8 (H, W, 3) -> person probability float32 (H, W) in [0, 1].
@@ -197,7 +200,7 @@ class OnnxSegmenter:
             logger.warning("%s takes one image at a time: its batch axis has a fixed length", self._path)
             return False
         rgb = _synthetic_image(self.input.height, self.input.width)
-        images = self._batch(rgb), self._batch(np.ascontiguousarray(rgb[::-1, ::-1]))
+        images = self._batch(rgb), self._batch(rgb // 2)
         alone = np.concatenate([self.run(image) for image in images])
         try:
             together = self.run(np.concatenate(images))

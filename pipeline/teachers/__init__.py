@@ -115,7 +115,8 @@ def _load_one(spec: str, options: TeacherOptions) -> list[Teacher]:
         from pipeline.teachers.onnx_file import OnnxTeacher
 
         _refuse_network_options(spec, options)
-        return [OnnxTeacher(Path(spec.removeprefix(ONNX_PREFIX)).expanduser())]
+        path = Path(spec.removeprefix(ONNX_PREFIX)).expanduser()
+        return [OnnxTeacher(path, device=options.device, batch_size=options.batch_size)]
     if spec.startswith(HUB_PREFIX):
         from pipeline.teachers.smp_weights import fetch_from_hub
 

@@ -16,13 +16,8 @@ class OnnxTeacher:
     """
 
     def __init__(self, path: Path, *, device: str = "auto", batch_size: int | None = None) -> None:
-        gpu = uses_gpu(device)
-        self._segmenter = OnnxSegmenter(
-            path,
-            threads=1,
-            device=device,
-            batch_size=batch_size or (GPU_BATCH_SIZE if gpu else CPU_BATCH_SIZE),
-        )
+        self._segmenter = OnnxSegmenter(path, threads=1, device=device)
+        self._segmenter.prepare_batches(batch_size or (GPU_BATCH_SIZE if self._segmenter.on_gpu else CPU_BATCH_SIZE))
         self.batch_size = self._segmenter.batch_size
         self.name = f"{path.stem}@{self._segmenter.digest[:12]}"
         self.settings = "on cuda" if self._segmenter.on_gpu else ""

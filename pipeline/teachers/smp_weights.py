@@ -5,7 +5,6 @@ The paper's teacher (section 3.4) is DeepLabv3+ (Chen et al. 2018) with an SE-Re
 encoder, as a bare `.safetensors` file of the paper's network, or as a hub id, which is fetched.
 """
 
-import json
 import re
 from dataclasses import dataclass
 from inspect import signature
@@ -19,12 +18,14 @@ from torch import Tensor, nn
 
 from manifests.errors import UserError
 from manifests.files.blobs import sha256_hex
+from manifests.files.json_text import parse_json
 from pipeline.teachers.options import DEFAULT_INPUT_PX, MAX_INPUT_PX, MIN_INPUT_PX
 
 INPUT_PX = "_input_px"  # in config.json: trainer.fit adds it to smp's own keys; smp ignores it
 PAPER_CONFIG = {"_model_class": "DeepLabV3Plus", "encoder_name": "se_resnext50_32x4d"}
 FILES = ("config.json", "model.safetensors")  # of a save_pretrained directory
 
+_AUXILIARY_HEAD = "classification_head."  # smp's `aux_params`: its labels of the whole image decide no mask
 _ENCODER = re.compile(r"[\w.-]+", re.ASCII)  # timm takes `hf_hub:OWNER/NAME` for weights to fetch
 _TENSORS_NAMED = 3  # of those that differ
 _REASON_LETTERS = 200  # smp's message can list 500 encoders
@@ -46,11 +47,12 @@ def load_smp(path: Path) -> SmpWeights:
     config = _read_config(weights_path.parent / "config.json")
     try:
         digest = sha256_hex(weights_path.read_bytes())
-        weights = load_file(weights_path)
+        tensors = load_file(weights_path)
     except FileNotFoundError as error:
         raise UserError(f"expected teacher weights at {weights_path}, found no file") from error
     except SafetensorError as error:
         raise UserError(f"expected a safetensors file at {weights_path}, found: {error}") from error
+    weights = {name: tensor for name, tensor in tensors.items() if not name.startswith(_AUXILIARY_HEAD)}
     architecture = str(config.pop("_model_class", PAPER_CONFIG["_model_class"]))
     head = weights.get("segmentation_head.0.weight")
     classes = head.shape[0] if head is not None else config.get("classes", 1)
@@ -84,7 +86,7 @@ def _read_config(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return dict(PAPER_CONFIG)
     try:
-        config = json.loads(path.read_text())
+        config = parse_json(path.read_bytes())
     except ValueError as error:
         raise UserError(f"expected JSON in {path}, found: {error}") from error
     if not isinstance(config, dict):

@@ -237,6 +237,20 @@ def test_torchvisions_network_is_taken_from_where_it_keeps_its_weights(
     assert prob.max() < 0.5  # one of 21 classes, untrained
 
 
+def test_an_onnx_teacher_takes_the_batch_size_that_its_network_takes(tmp_path: Path, astronaut: Image.Image) -> None:
+    path = red_is_person(tmp_path / "red.onnx", batch="batch")
+    teacher = load_teacher(f"onnx:{path}", TeacherOptions(batch_size=3))
+    assert teacher.batch_size == 3
+    rgb = np.asarray(astronaut)
+    for prediction in teacher.predict([Portrait(rgb, [])] * 4):
+        assert np.array_equal(prediction.prob, predict(load_teacher(f"onnx:{path}"), rgb))
+
+
+def test_an_onnx_teacher_refuses_a_gpu_that_is_not_there(red: Path) -> None:
+    with pytest.raises(UserError, match="expected CUDAExecutionProvider in ONNX Runtime for --device cuda"):
+        load_teacher(f"onnx:{red}", TeacherOptions(device="cuda"))
+
+
 def test_an_onnx_file_of_another_size_than_its_json_says_is_refused(tmp_path: Path) -> None:
     path = red_is_person(tmp_path / "red.onnx")
     stated = json.loads(path.with_suffix(".json").read_text())
@@ -384,6 +398,14 @@ def test_a_class_that_is_not_there_is_refused(three_classes: Path) -> None:
 
 def test_every_architecture_of_the_library_is_taken(three_classes: Path) -> None:
     assert load_teacher(str(three_classes), TeacherOptions(person_class=1)).name.startswith("unet@")
+
+
+def test_an_auxiliary_head_is_left_out(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = smp.Unet("mobilenet_v2", encoder_weights=None, classes=2, aux_params={"classes": 4})
+    network.save_pretrained(tmp_path)
+    network.classification_head = None
+    assert_same_network(load_smp(tmp_path).network, network)
 
 
 def test_an_activation_in_the_config_is_not_applied_twice(saved_deeplab: Path, tmp_path: Path) -> None:

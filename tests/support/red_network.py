@@ -19,9 +19,9 @@ DESCRIPTION = {
 }
 
 
-def red_is_person(path: Path, *, softmax: bool = False) -> Path:
+def red_is_person(path: Path, *, softmax: bool = False, batch: int | str = 1) -> Path:
     """An ONNX network whose person probability, or logits of background and person, come from the red channel."""
-    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 32, 48, 3])]
+    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [batch, 32, 48, 3])]
     outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)]
     starts, ends, axes = (
         helper.make_tensor(name, TensorProto.INT64, [1], [value])

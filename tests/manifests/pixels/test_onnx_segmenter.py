@@ -16,6 +16,8 @@ from onnx import TensorProto, helper, numpy_helper
 from repository import ROOT
 
 from manifests.errors import UserError
+from manifests.pixels.letterbox import content_box, letterbox
+from manifests.pixels.onnx_providers import CPU, CUDA, choose_providers, require_device
 from manifests.pixels.onnx_segmenter import OnnxSegmenter
 
 HEIGHT, WIDTH = 32, 48
@@ -252,3 +254,129 @@ def test_onnx_runtimes_telemetry_is_off_before_it_is_imported() -> None:
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == "1 False\n"
+
+
+DYNAMIC = ["batch", 3, HEIGHT, WIDTH]
+LETTERBOX = {"resize": "letterbox", "padding_value": 114}
+
+
+def described(path: Path, **changes: Any) -> Path:
+    """The file, with other keys under `input` in its JSON."""
+    description = json.loads(path.with_suffix(".json").read_text())
+    description["input"] |= changes
+    path.with_suffix(".json").write_text(json.dumps(description))
+    return path
+
+
+def test_letterboxing_centres_the_image_and_takes_the_padding_off_the_mask(tmp_path: Path):
+    tall = np.zeros((96, 48, 3), np.uint8)  # 16 columns of the network's 32x48, 16 on either side
+    tall[:, 24:, 0] = 255
+    path = described(made_network(tmp_path / "a.onnx", RED, ["red"], output=NCHW), **LETTERBOX)
+    prob = OnnxSegmenter(path).person_prob(tall)
+    assert prob.shape == (96, 48)
+    assert prob[:, :20].max() < 0.05  # not the padding's 114 / 255
+    assert prob[:, 28:].min() > 0.95
+    batch = letterbox(tall, HEIGHT, WIDTH, padding_value=114)
+    assert (batch[:, :16] == 114).all()
+    assert (batch[:, 32:] == 114).all()
+    assert (batch[:, 16:23] == 0).all()
+    assert (batch[:, 25:32, 0] == 255).all()
+
+
+def test_letterboxing_takes_the_padding_off_an_output_of_fewer_pixels(tmp_path: Path):
+    nodes = [*RED, node("AveragePool", ["red"], "y", kernel_shape=[4, 4], strides=[4, 4])]  # 32x48 -> 8x12
+    path = described(made_network(tmp_path / "a.onnx", nodes, ["y"], output=NCHW), **LETTERBOX)
+    wide = np.zeros((24, 96, 3), np.uint8)
+    wide[:, 48:, 0] = 255
+    prob = OnnxSegmenter(path).person_prob(wide)
+    assert prob.shape == (24, 96)
+    assert prob[8:16, :32].max() < 0.05
+    assert prob[8:16, 64:].min() > 0.95
+
+
+def test_an_extreme_aspect_keeps_a_pixel():
+    assert content_box(1000, 1, HEIGHT, WIDTH).w == 1
+    assert content_box(1, 1000, HEIGHT, WIDTH).h == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"resize": "crop"}, "input.resize is none of stretch, letterbox"),
+        ({"resize": "letterbox", "padding_value": 256}, "padding_value is not a whole number from 0 to 255"),
+        ({"resize": "letterbox", "padding_value": 0.5}, "padding_value is not a whole number from 0 to 255"),
+        ({"padding_value": 114}, 'padding_value needs "resize": "letterbox"'),
+    ],
+)
+def test_a_resize_that_is_unknown_is_refused(tmp_path: Path, changes: dict[str, Any], message: str):
+    path = described(made_network(tmp_path / "a.onnx", RED, ["red"], output=NCHW), **changes)
+    with pytest.raises(UserError, match=message):
+        OnnxSegmenter(path)
+
+
+def different_images() -> list[npt.NDArray[np.uint8]]:
+    shapes = ((64, 96, 3), (40, 30, 3), (32, 48, 3))
+    return [np.random.default_rng(seed).integers(0, 256, shape, np.uint8) for seed, shape in enumerate(shapes)]
+
+
+def test_a_batch_gives_what_each_image_gives_alone(tmp_path: Path):
+    path = made_network(tmp_path / "a.onnx", RED, ["red"], output=NCHW, shape=DYNAMIC)
+    alone, together = OnnxSegmenter(path), OnnxSegmenter(path)
+    together.prepare_batches(2)
+    assert together.batch_size == 2
+    images = different_images()
+    for image, prob in zip(images, together.person_probs(images), strict=True):
+        assert np.array_equal(prob, alone.person_prob(image))
+
+
+MIXED = [
+    *RED,
+    node("ReduceMean", ["red"], "mean", keepdims=0),
+    node("Sub", ["red", "mean"], "less"),
+    node("Abs", ["less"], "y"),
+]
+ONE_ALONE = [
+    node("Constant", [], "shape", value=numpy_helper.from_array(np.array([1, 1, HEIGHT, WIDTH]))),
+    *RED,
+    node("Reshape", ["red", "shape"], "y"),
+]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "shape", "why"),
+    [
+        (RED, [1, 3, HEIGHT, WIDTH], "its batch axis has a fixed length"),
+        ([*MIXED], DYNAMIC, "two at once give other values"),
+        ([*ONE_ALONE], DYNAMIC, "two fail with"),
+    ],
+)
+def test_a_network_that_takes_no_batch_gets_one_image_at_a_time(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, nodes: list[onnx.NodeProto], shape: list[int | str], why: str
+):
+    last = nodes[-1].output[0]
+    segmenter = OnnxSegmenter(made_network(tmp_path / "a.onnx", nodes, [last], output=NCHW, shape=shape))
+    segmenter.prepare_batches(8)
+    assert segmenter.batch_size == 1
+    [message] = caplog.messages
+    assert "a.onnx takes one image at a time: " in message
+    assert why in message
+    assert len(segmenter.person_probs(different_images())) == 3
+
+
+def test_the_gpu_comes_first_where_onnx_runtime_has_it():
+    both = [CUDA, CPU]
+    assert choose_providers("auto", both) == [(CUDA, {"device_id": 0}), CPU]
+    assert choose_providers("cuda:3", both) == [(CUDA, {"device_id": 3}), CPU]
+    assert choose_providers("cpu", both) == [CPU]
+    assert choose_providers("auto", ["AzureExecutionProvider", CPU]) == [CPU]
+
+
+def test_a_gpu_that_onnx_runtime_does_not_have_is_refused(tmp_path: Path):
+    path = made_network(tmp_path / "a.onnx", RED, ["red"], output=NCHW)
+    with pytest.raises(UserError, match=r"expected CUDAExecutionProvider in .* --device cuda, found .*; install"):
+        OnnxSegmenter(path, device="cuda")
+    with pytest.raises(UserError, match=r"expected --device auto, cpu, cuda or cuda:N, found 'tpu'"):
+        OnnxSegmenter(path, device="tpu")
+    with pytest.raises(UserError, match=r"expected ONNX Runtime to run on cuda:0, found that it fell back to the CPU"):
+        require_device("cuda:0", [CPU])
+    require_device("auto", [CPU])
