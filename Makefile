@@ -39,7 +39,7 @@ endif
 # Every file that is downloaded has its hash in requirements/; PyTorch's CPU builds alone come without.
 $(STAMP): pyproject.toml requirements/build.txt requirements/run.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "expected Python 3.11 or newer, found %d.%d; set PYTHON=python3.11" % sys.version_info[:2])'
-	@echo "installing into $(VENV), once: $(if $(filter cpu,$(TORCH)),3 GB,7 GB with CUDA; 3 GB with TORCH=cpu)"
+	@echo "installing into $(VENV), once: $(if $(filter cpu,$(TORCH)),about 2 GB,7 GB with CUDA; about 2 GB with TORCH=cpu)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/build.txt
 ifeq ($(TORCH),cpu)

@@ -10,7 +10,7 @@ from manifests.cli.converters import not_negative, not_negative_float, number, p
 from manifests.files.storage import place
 from trainer.data.augmentation_presets import AUGMENTATIONS
 from trainer.fit.contradictions import contradictions
-from trainer.fit.recipe import DECAY_RULES, PRESETS, Recipe
+from trainer.fit.recipe import DECAY_RULES, MEANINGS, PRESETS, Recipe
 from trainer.fit.schedule import SCHEDULES
 from trainer.models import MODELS, PREFIX
 from trainer.weights.checkpoint_files import STARTER, checkpoint_path
@@ -114,17 +114,22 @@ _RECIPE_NUMBERS: dict[str, Callable[[str], float]] = {
 
 
 def add_recipe_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("recipe", "each overrides the preset")
+    """Add an option for each choice of a recipe; its help states the default preset's value."""
+    group = parser.add_argument_group("recipe", "each overrides the preset; defaults are those of --preset default")
+    defaults = PRESETS["default"]()
     for entry in dataclasses.fields(Recipe):
-        option = "--" + entry.name.replace("_", "-")
-        if entry.name in _CHOICES:
-            group.add_argument(option, choices=_CHOICES[entry.name])
+        name, option = entry.name, "--" + entry.name.replace("_", "-")
+        default = getattr(defaults, name)
+        text = f"{MEANINGS[name]} (default: {('yes' if default else 'no') if entry.type is bool else default})"
+        if name in _CHOICES:
+            group.add_argument(option, choices=_CHOICES[name], help=text)
         elif entry.type is bool:
-            group.add_argument(option, action=argparse.BooleanOptionalAction)
-        elif entry.name.endswith("boundary_px"):
-            group.add_argument(option, type=_odd)
+            group.add_argument(option, action=argparse.BooleanOptionalAction, help=text)
+        elif name.endswith("boundary_px"):
+            group.add_argument(option, type=_odd, metavar="PX", help=text)
         else:
-            group.add_argument(option, type=_RECIPE_NUMBERS.get(entry.name, not_negative_float))
+            converter = _RECIPE_NUMBERS.get(name, not_negative_float)
+            group.add_argument(option, type=converter, metavar="X" if entry.type is float else "N", help=text)
 
 
 def _model(text: str) -> str:

@@ -15,41 +15,79 @@ if TYPE_CHECKING:  # trainer.fit parses its options before it loads torch
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Choices of one run. `encoder_` ones are of the first stage, which fits the encoder on the 1/8-size label."""
+    """Choices of one run; MEANINGS explains each."""
 
-    epochs: int  # of the whole network
-    encoder_epochs: int  # of the encoder alone before that; 0 skips the stage
+    epochs: int
+    encoder_epochs: int
     batch_size: int
     encoder_batch_size: int
-    learning_rate: float  # at its peak, in both stages
-    schedule: str  # one of SCHEDULES
-    warmup_fraction: float  # of a stage's steps
-    loss: str  # one of LOSSES
-    soft_masks: bool  # the target is the mask's probability, not its side of one half
-    class_weights: bool  # 1 / ln(1.10 + share of the pixels)
-    boundary_weight: float  # lambda
+    learning_rate: float
+    schedule: str
+    warmup_fraction: float
+    loss: str
+    soft_masks: bool
+    class_weights: bool
+    boundary_weight: float
     boundary_px: int
-    encoder_boundary_px: int  # at 1/8 size
+    encoder_boundary_px: int
     weight_decay: float
-    decay_rule: str  # one of DECAY_RULES
-    augmentation: str  # one of AUGMENTATIONS
-    low_res_epochs: float  # share of a stage's epochs, the first ones, with smaller images
-    low_res_scale: float  # of the side in those; to the nearest multiple of 32 px
-    composite_prob: float  # share of the images that get another background
-    negatives: float  # share of the images replaced by a background without people
-    mixup: float  # alpha of the Beta distribution of shares; 0: off
-    cutmix: float  # likewise
-    distill_share: float  # of the target that is the teachers', with --distill and --distill-live
-    distill_loss: str  # one of DISTILL_LOSSES, with --distill-live
-    temperature: float  # of logits in that loss
-    connectivity: float  # weight of the loss of islands and breaks
-    consistency: float  # weight of the loss between two views of an image
-    crf: float  # weight of the loss between pixels nearby and alike in colour
-    edge_weight: float  # of the edge head's loss, in networks that have one
-    alpha_weight: float  # of the matting head's loss, likewise
-    ema_decay: float  # 0: no moving average
-    clip_norm: float  # of the gradient; 0: no clipping
-    select_after: float  # share of a stage's epochs before which none is taken as the best
+    decay_rule: str
+    augmentation: str
+    low_res_epochs: float
+    low_res_scale: float
+    composite_prob: float
+    negatives: float
+    mixup: float
+    cutmix: float
+    distill_share: float
+    distill_loss: str
+    temperature: float
+    connectivity: float
+    consistency: float
+    crf: float
+    edge_weight: float
+    alpha_weight: float
+    ema_decay: float
+    clip_norm: float
+    select_after: float
+
+
+# What each choice means, with its unit: the help of trainer.fit, and the reference of the documentation.
+MEANINGS = {
+    "epochs": "epochs of the whole network",
+    "encoder_epochs": "epochs of the encoder alone before that, on the 1/8-size label; 0 skips the stage",
+    "batch_size": "images a step",
+    "encoder_batch_size": "images a step of the encoder's stage",
+    "learning_rate": "Adam's learning rate at its peak, in both stages",
+    "schedule": "learning rate over a stage's steps",
+    "warmup_fraction": "share of a stage's steps in which the learning rate rises",
+    "loss": "loss of each pixel or region",
+    "soft_masks": "the target is the mask's probability, not its side of one half",
+    "class_weights": "weigh person and background by 1 / ln(1.10 + share of the pixels)",
+    "boundary_weight": "lambda, weight of the loss in the boundary band",
+    "boundary_px": "side of the square that makes the boundary band, px",
+    "encoder_boundary_px": "the same for the encoder's stage, px of the 1/8-size label",
+    "weight_decay": "Adam's weight decay",
+    "decay_rule": "parameters that decay",
+    "augmentation": "random changes of the training images",
+    "low_res_epochs": "share of a stage's epochs, the first ones, with smaller images",
+    "low_res_scale": "scale of the side in those, to the nearest multiple of 32 px",
+    "composite_prob": "share of the images that get another background",
+    "negatives": "share of the images replaced by a background without people",
+    "mixup": "alpha of the Beta distribution that mixes two images; 0: off",
+    "cutmix": "alpha of the Beta distribution of the area pasted from another image; 0: off",
+    "distill_share": "share of the target that is the teachers', with --distill and --distill-live",
+    "distill_loss": "loss between student and teachers, with --distill-live",
+    "temperature": "temperature of the logits in that loss",
+    "connectivity": "weight of the loss of islands and breaks; 0: off",
+    "consistency": "weight of the loss between two views of an image; 0: off",
+    "crf": "weight of the loss between pixels nearby and alike in colour; 0: off",
+    "edge_weight": "weight of the edge head's loss, in networks that have one",
+    "alpha_weight": "weight of the matting head's loss, in networks that have one",
+    "ema_decay": "decay of the weights' moving average a step; 0: none",
+    "clip_norm": "largest norm of the gradient; 0: no clipping",
+    "select_after": "share of a stage's epochs before which none is taken as the best",
+}
 
 
 def paper() -> Recipe:
