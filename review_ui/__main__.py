@@ -1,4 +1,6 @@
-"""`python -m review_ui` opens the review page on a manifest version; `python -m review_ui users` edits the users."""
+"""`python -m review_ui` opens the review page on a manifest version; `python -m review_ui users` edits the users,
+`python -m review_ui activity` lists what they did.
+"""
 
 import argparse
 import json
@@ -25,6 +27,7 @@ from manifests.web.address import is_loopback, listen, port, url_of
 from review_ui.auth import command
 from review_ui.auth.authenticator import Authenticator
 from review_ui.auth.users import UsersFile
+from review_ui.lead.activity_command import activity_lines
 from review_ui.quality.gold import GoldSamples
 from review_ui.queue.gold_mix import Rates
 from review_ui.queue.session import ReviewSession
@@ -44,7 +47,9 @@ _TEAM = """who may sign in:
   python -m review_ui users remove NAME
   python -m review_ui users token NAME LABEL [--scope read|review|all] [--days N]
   python -m review_ui users revoke NAME LABEL
-  python -m review_ui users list"""
+  python -m review_ui users list
+who signed in, published, downloaded:
+  python -m review_ui activity [--count N] [--delete-before YYYY-MM-DD]"""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -53,6 +58,10 @@ def main(arguments: Sequence[str]) -> None:
         return
     if arguments[:1] == ["openapi"]:
         _print_openapi()
+        return
+    if arguments[:1] == ["activity"]:
+        for line in activity_lines(arguments[1:]):
+            print(line)
         return
     options = _parser().parse_args(arguments)
     users = UsersFile(options.users) if options.users else None

@@ -15,7 +15,7 @@ from review_ui.auth.users import UsersFile
 from review_ui.queue.session import ReviewSession
 from review_ui.queue.version import open_version
 from review_ui.repair.segmenter import PointSegmenter
-from review_ui.reviewer import LOCAL_LEAD, Reviewer
+from review_ui.reviewer import reviewer_in
 from review_ui.routes import APP_PATH, LEAD_PATH
 from review_ui.web.api import create_api
 from review_ui.web.api_version import ApiVersion
@@ -84,8 +84,7 @@ def create_app(
 
 
 def _is_lead(scope: Scope) -> bool:
-    reviewer: Reviewer = scope.get("state", {}).get("reviewer", LOCAL_LEAD)
-    return reviewer.role == "lead"
+    return reviewer_in(scope).role == "lead"
 
 
 def _first_figures(session: ReviewSession) -> str:

@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> None:
     manifest, deleted = forget(store, data_root, plan)
     with lineage_log(store, options.database_url, data_root, need=None) as log:
         if log:
-            detail = f"{len(plan.samples)} samples" + (f", v{manifest.version}" if manifest else "")
+            detail = f"{len(plan.samples)} sample(s)" + (f", v{manifest.version}" if manifest else "")
             ActivityLog(log).record_done(host_actor(), "forget", detail)
     print(f"deleted {count_and_size(deleted)}")
     if len(deleted) < len(plan.blobs):

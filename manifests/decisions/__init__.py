@@ -15,4 +15,5 @@ pairs.py          rows with two masks to choose from
 policy.py         standing votes -> the status of a mask
 publish.py        decision log + latest version -> next version
 second_look.py    accepted masks that a score doubts -> flags in the decision log
+tagged.py         verdicts given in another tool -> decisions in the log
 """

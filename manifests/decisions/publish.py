@@ -32,9 +32,7 @@ class NothingToPublish(UserError):
     """Every decision in the log is in the latest version already."""
 
 
-def publish(
-    store: ManifestStore, log: DecisionLog, policy: Policy = ONE_VOTE, *, by: Actor | None = None
-) -> Manifest:
+def publish(store: ManifestStore, log: DecisionLog, policy: Policy = ONE_VOTE, *, by: Actor | None = None) -> Manifest:
     """Commit the latest version with the log's votes, settled by `policy`; NothingToPublish when no row changes.
 
     The activity log names `by`, by default the account of this machine.

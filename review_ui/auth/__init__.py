@@ -9,5 +9,6 @@ middleware.py     the ASGI layer that keeps out requests without a sign-in
 password.py       scrypt hashes of passwords, as text
 rate_limit.py     slows down repeated failures to sign in
 sessions.py       the table of sign-ins, in the decision log's database
+user_changes.py   changes of the users file, for the activity log
 users.py          the users file (TOML)
 """

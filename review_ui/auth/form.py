@@ -15,9 +15,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
+from manifests.decisions.activity import Actor
 from manifests.errors import UserError
 from review_ui.auth.authenticator import Authenticator, TooManyTries, WrongPassword
 from review_ui.auth.cookie import remove_token, set_token, token_of
+from review_ui.reviewer import Reviewer, address_in
 from review_ui.routes import root_of
 
 MAX_FORM_BYTES = 4096
@@ -64,9 +66,10 @@ class SignInForm:
         set_token(answer, request, token)
         return answer
 
-    async def sign_out(self, request: Request) -> Response:
+    async def sign_out(self, request: Request, reviewer: Reviewer) -> Response:
         """303 to the form; the token ends on every server, and the images leave the browser's cache."""
-        await run_in_threadpool(self._authenticator.sign_out, token_of(request) or "")
+        address = address_in(request.scope)
+        await run_in_threadpool(self._authenticator.sign_out, token_of(request) or "", by=Actor(reviewer.name, address))
         answer = RedirectResponse(f"{root_of(request.scope)}/", 303, {**_NO_STORE, "Clear-Site-Data": '"cache"'})
         remove_token(answer, request)
         return answer
@@ -80,7 +83,7 @@ class SignInForm:
     async def _token(self, request: Request, name: str, password: str) -> str:
         if self._waiting >= MAX_WAITING:
             raise Busy(f"expected at most {MAX_WAITING} sign-ins at once, found more; try again in a moment")
-        address = request.client.host if request.client else ""
+        address = address_in(request.scope)
         work = partial(self._authenticator.sign_in, name, password, address=address, replaces=token_of(request))
         self._waiting += 1
         try:

@@ -67,7 +67,7 @@ class SignIn:
             elif not _may_enter(reviewer, route_of(scope)):
                 answer = JSONResponse({"error": _NOT_A_LEAD}, 403)
             elif _route(scope) == ("POST", "/sign-out"):
-                answer = await self._form.sign_out(request)
+                answer = await self._form.sign_out(request, reviewer)
             elif _route(scope) == ("GET", "/sign-in"):  # a bookmark of the form
                 answer = RedirectResponse(f"{root_of(scope)}/", 303)
         except _OutOfScope as error:

@@ -8,9 +8,11 @@ from markupsafe import Markup
 
 from manifests.decisions.accept import AcceptOptions, gold_line
 from manifests.decisions.acceptance import CONFIDENCE
+from manifests.decisions.activity import Actor
 from manifests.errors import UserError
 from review_ui.lead.html import STYLE, render, table
 from review_ui.lead.snapshot import LeadSession
+from review_ui.reviewer import actor_in
 
 _HEADERS = (
     "doubt at most", "masks", "looks so far", "wrong", "can be wrong", "expected wrong", "looks in all", "looks saved",
@@ -25,7 +27,11 @@ def accept_tab(session: LeadSession, opened: Callable[..., Any]) -> Any:
     )  # fmt: skip
     plan, outcome = gr.HTML(css_template=STYLE, apply_default_css=False), gr.HTML(apply_default_css=False)
     button = gr.Button("Accept without a look", variant="primary", elem_id="accept-policy", scale=0, min_width=200)
-    accepted = button.click(lambda share: accept_html(session, share), inputs=percent, outputs=outcome)
+
+    def make(share: float | None, request: gr.Request) -> Markup:
+        return accept_html(session, share, by=actor_of(request))
+
+    accepted = button.click(make, inputs=percent, outputs=outcome)
     for event in (opened, percent.change, accepted.then):
         event(lambda share: plan_html(session, share), inputs=percent, outputs=plan, show_progress="hidden")
     return accepted
@@ -55,13 +61,19 @@ def plan_html(session: LeadSession, percent: float | None) -> Markup:
     )
 
 
-def accept_html(session: LeadSession, percent: float | None) -> Markup:
+def accept_html(session: LeadSession, percent: float | None, *, by: Actor | None = None) -> Markup:
     """Accept the largest part whose bound holds, and report it; or the reason why none does."""
     try:
-        done = session.accept(_options(percent))
+        done = session.accept(_options(percent), by=by)
     except UserError as error:
         return render("error.html", error=error)
     return render("accepted.html", bound=done.bound, confidence=CONFIDENCE, path=done.manifest.path)
+
+
+def actor_of(request: gr.Request) -> Actor:
+    """Who pressed a button of the page."""
+    assert request.request is not None  # Gradio leaves it out for pickled requests only
+    return actor_in(request.request.scope)
 
 
 def _options(percent: float | None) -> AcceptOptions:

@@ -10,9 +10,10 @@ from typing import Any
 
 import gradio as gr
 
+from manifests.decisions.activity import Actor
 from manifests.decisions.policy import Policy
 from manifests.errors import UserError
-from review_ui.lead.accept_tab import accept_tab
+from review_ui.lead.accept_tab import accept_tab, actor_of
 from review_ui.lead.html import STYLE, render
 from review_ui.lead.snapshot import LeadSession, Snapshot, take_snapshot
 from review_ui.lead.tables import status_summary
@@ -94,9 +95,11 @@ def _publish_tab(session: LeadSession) -> tuple[tuple[gr.Number, gr.Radio], gr.H
         )  # fmt: skip
     outcome = _html()
     publish = gr.Button("Publish", variant="primary", elem_id="publish-version", scale=0, min_width=200)
-    published = publish.click(
-        lambda votes, conflicts: _publish(session, votes, conflicts), inputs=[votes, conflicts], outputs=outcome
-    )
+
+    def make(votes: int | None, conflicts: str, request: gr.Request) -> str:
+        return _publish(session, votes, conflicts, by=actor_of(request))
+
+    published = publish.click(make, inputs=[votes, conflicts], outputs=outcome)
     return (votes, conflicts), outcome, published
 
 
@@ -109,9 +112,10 @@ def _guideline_tab(session: LeadSession, opened: Callable[..., Any]) -> None:
     save = gr.Button("Save", variant="primary", scale=0, min_width=200, elem_id="save-guideline")
     outcome = _html()
 
-    def write(edited: str) -> tuple[str, str]:
+    def write(edited: str, request: gr.Request) -> tuple[str, str]:
         try:
             session.guideline.save(edited)
+            session.activity.record_done(actor_of(request), "guideline")
             return session.guideline.text(), render("guideline.html", path=session.guideline.path)
         except (UserError, OSError) as error:
             return edited, _error(UserError(str(error)))
@@ -127,10 +131,10 @@ def _preview(session: LeadSession, votes: int | None, conflicts: str) -> str:
         return _error(error)
 
 
-def _publish(session: LeadSession, votes: int | None, conflicts: str) -> str:
+def _publish(session: LeadSession, votes: int | None, conflicts: str, *, by: Actor) -> str:
     try:
         policy = _policy(votes, conflicts)
-        path = session.publish(policy).path
+        path = session.publish(policy, by=by).path
         return render("publish.html", published=path, counts=_counts(session, policy))
     except UserError as error:
         return _error(error)

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from manifests.decisions.accept import Accepted, AcceptOptions, AuditPlan
+from manifests.decisions.activity import Activity, ActivityLog, Actor
 from manifests.decisions.decision import Decision, MaskKey
 from manifests.decisions.policy import Policy
 from manifests.store.manifest import Manifest
@@ -15,6 +16,7 @@ from review_ui.quality.pace import Forecast, forecast
 from review_ui.quality.reviewer_quality import ReviewerFigures, reviewer_figures
 from review_ui.queue.guideline import Guideline
 
+ACTIVITIES = 100  # rows of the activity log on the page; the file has all
 SEED = 0  # of the intervals' Monte Carlo: figures change with the log only
 
 
@@ -33,6 +35,10 @@ class LeadSession(Protocol):
     def guideline(self) -> Guideline:
         """The labelling guideline."""
 
+    @property
+    def activity(self) -> ActivityLog:
+        """Who signed in, published, downloaded, and when."""
+
     def decisions(self) -> list[Decision]:
         """All standing decisions, oldest first."""
 
@@ -47,16 +53,16 @@ class LeadSession(Protocol):
     def audit(self, options: AcceptOptions) -> AuditPlan:
         """The audit of the version under review; UserError where doubt is unknown."""
 
-    def accept(self, options: AcceptOptions) -> Accepted:
+    def accept(self, options: AcceptOptions, *, by: Actor | None = None) -> Accepted:
         """Make the version in which a policy accepts what the audit bounds; UserError when it bounds nothing yet."""
 
-    def publish(self, policy: Policy) -> Manifest:
+    def publish(self, policy: Policy, *, by: Actor | None = None) -> Manifest:
         """Make the next version; UserError when there is nothing to publish or the log refuses."""
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The session at one moment; `decisions` are those of people."""
+    """The session at one moment; `decisions` are those of people, `activity` is newest first."""
 
     manifest: Manifest
     decisions: list[Decision]
@@ -66,6 +72,7 @@ class Snapshot:
     problems: list[str]
     tally: Tally
     forecast: Forecast
+    activity: list[Activity]
     taken_at: datetime
 
 
@@ -84,5 +91,6 @@ def take_snapshot(session: LeadSession, now: datetime) -> Snapshot:
         problems=session.problems(),
         tally=counted,
         forecast=forecast(by_people, counted.votes_left, now),
+        activity=session.activity.newest(ACTIVITIES),
         taken_at=now,
     )

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
+from manifests.decisions.activity import Activity
 from manifests.pixels.colors import STATUS_COLORS
 from review_ui.lead.html import Cell, cards, colors_of, key, keys, media_links, stacked_bar, table, with_note
 from review_ui.quality.agreement import Agreement
@@ -180,6 +181,15 @@ def disputed_table(disputed: Sequence[tuple[GoldSample, Rate]]) -> Markup:
         for gold, rate in disputed
     ]
     return table(["gold sample", "damage", "right verdict", "judged otherwise", "look at it"], rows)
+
+
+def activity_table(entries: Sequence[Activity]) -> Markup:
+    """A row for each entry of the activity log."""
+    rows: list[list[Cell]] = [
+        [f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.actor or ABSENT, entry.address or ABSENT, entry.event, entry.detail]
+        for entry in entries
+    ]
+    return table(["time (UTC)", "user", "address", "event", "about"], rows)
 
 
 def status_summary(counts: Counts) -> Markup:

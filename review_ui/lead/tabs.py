@@ -6,6 +6,7 @@ from functools import partial
 from review_ui.lead.html import pace_chart, render
 from review_ui.lead.snapshot import Snapshot
 from review_ui.lead.tables import (
+    activity_table,
     agreement_table,
     damage_table,
     disputed_table,
@@ -82,6 +83,10 @@ def _problems(snapshot: Snapshot) -> str:
     return render("problems.html", problems=snapshot.problems, disputed=disputed_table(disputed) if disputed else None)
 
 
+def _activity(snapshot: Snapshot) -> str:
+    return render("activity.html", rows=activity_table(snapshot.activity) if snapshot.activity else None)
+
+
 TABS: dict[str, Callable[[Snapshot], str]] = {
     "Progress": _progress,
     "Reasons": _reasons,
@@ -89,4 +94,5 @@ TABS: dict[str, Callable[[Snapshot], str]] = {
     "Teachers": _teachers,
     "Second look": _second_look,
     "Problems": _problems,
+    "Activity": _activity,
 }

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from itertools import islice
 
 from manifests.decisions.accept import Accepted, AcceptOptions, AuditPlan, accept, audit_plan
+from manifests.decisions.activity import ActivityLog, Actor
 from manifests.decisions.audit import AuditedPart
 from manifests.decisions.decision import Decision, MaskKey
 from manifests.decisions.log import DecisionLog
@@ -55,6 +56,7 @@ class ReviewSession:
         self._log = log
         self._mix = GoldMix(rates or Rates(), rng or random.Random())
         self.guideline = Guideline(manifest.data_root)
+        self.activity = ActivityLog(log, now=now)
         self._live = LiveState(manifest, store, log, self.policy, self._mix, now, audit)
         self._lock = threading.Lock()
         self.filters = Filters(self._live, self._lock)
@@ -134,9 +136,9 @@ class ReviewSession:
             newest = ((decision, state.shown(decision.key)) for decision in state.standing.newest(reviewer.name))
             return list(islice(((decision, sample) for decision, sample in newest if sample), count))
 
-    def publish(self, policy: Policy | None = None) -> Manifest:
+    def publish(self, policy: Policy | None = None, *, by: Actor | None = None) -> Manifest:
         """Commit the next version from the log and load it; NothingToPublish when it would be the same."""
-        manifest = publish(self._store, self._log, policy or self.policy)
+        manifest = publish(self._store, self._log, policy or self.policy, by=by)
         self._go_on_with(manifest)
         return manifest
 
@@ -144,9 +146,9 @@ class ReviewSession:
         """The audit of the version under review; UserError where doubt is unknown."""
         return audit_plan(self.manifest, self._log, options)
 
-    def accept(self, options: AcceptOptions) -> Accepted:
+    def accept(self, options: AcceptOptions, *, by: Actor | None = None) -> Accepted:
         """Commit the version in which a policy accepts what the audit bounds, and load it; as `decisions.accept`."""
-        done = accept(self._store, self.manifest, self._log, options)
+        done = accept(self._store, self.manifest, self._log, options, by=by)
         self._go_on_with(done.manifest)
         return done
 

@@ -3,10 +3,10 @@
 api.py             the session over HTTP (FastAPI)
 api_version.py     /api/v1/...
 body_limit.py      the bytes of a request's body
-decisions_file.py  the decisions as a file
 gallery/           masks that have a verdict, filtered (leads)
 gradio_mount.py    Gradio Blocks as an app of its own
 lazy_mount.py      a part of the site that is built on its first request
+log_files.py       the decisions and the activity log as files
 openapi.py         the OpenAPI document of the API
 origin_check.py    Host, Origin and content security policy
 refinement.py      an action on a mask under repair

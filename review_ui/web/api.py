@@ -28,9 +28,9 @@ from review_ui.queue.queue_filter import NO_FILTER, BadFilter, QueueFilter, Queu
 from review_ui.queue.session import ReviewSession
 from review_ui.queue.submission import UUID_PATTERN
 from review_ui.repair.segmenter import PointSegmenter
-from review_ui.reviewer import LOCAL_LEAD, Reviewer
+from review_ui.reviewer import Reviewer, actor_in, reviewer_in
 from review_ui.routes import root_of
-from review_ui.web.decisions_file import as_csv, as_parquet, decisions_table
+from review_ui.web.log_files import activity_table, as_csv, as_parquet, decisions_table
 from review_ui.web.refinement import RefineRequest, refined_mask
 from review_ui.web.repaired_masks import with_stored_masks
 from review_ui.web.source_image import source_view
@@ -40,6 +40,7 @@ MAX_SAMPLES = 200  # in one assignment
 MAX_TAB_CHARACTERS = 64
 NOT_FILTERS = ("n", "tab", "queue")  # names in the query of /api/next; all others are a filter's
 STATUSES: dict[type[UserError], int] = {UnknownDecision: 404, UnknownSample: 404, BadFilter: 422, DatabaseAway: 503}
+CSV = "text/csv; charset=utf-8"
 MEDIA_HEADERS = {"Cache-Control": "private, max-age=31536000, immutable"}  # a digest's bytes never change
 
 
@@ -72,8 +73,7 @@ class PublishRequest(BaseModel):
 
 async def reviewer_of(request: Request) -> Reviewer:
     """The signed-in reviewer; the local lead when there are no users."""
-    reviewer: Reviewer = getattr(request.state, "reviewer", LOCAL_LEAD)
-    return reviewer
+    return reviewer_in(request.scope)
 
 
 Me = Annotated[Reviewer, Depends(reviewer_of)]
@@ -245,22 +245,32 @@ async def release(body: ReleaseRequest, reviewer: Me, session: Session, group_co
 
 
 @router.post("/api/publish", dependencies=LEAD_ONLY)
-async def publish(session: Session, body: PublishRequest | None = None) -> dict[str, Any]:
+async def publish(request: Request, session: Session, body: PublishRequest | None = None) -> dict[str, Any]:
     policy = Policy(body.votes or session.policy.votes, body.conflicts) if body else None
-    manifest = await asyncio.to_thread(session.publish, policy)  # slow; other requests go on meanwhile
+    actor = actor_in(request.scope)
+    manifest = await asyncio.to_thread(session.publish, policy, by=actor)  # slow; other requests go on meanwhile
     return {"manifest": str(manifest.path), "version": manifest.version}
 
 
 @router.get("/api/decisions.parquet", dependencies=LEAD_ONLY)
-async def decisions_parquet(session: Session, group_commit: Commits) -> Response:
+async def decisions_parquet(request: Request, session: Session, group_commit: Commits) -> Response:
+    await _record_download(request, session, "decisions.parquet")
     table = decisions_table(await group_commit.call(session.decisions))
     return Response(await asyncio.to_thread(as_parquet, table), media_type="application/vnd.apache.parquet")
 
 
 @router.get("/api/decisions.csv", dependencies=LEAD_ONLY)
-async def decisions_csv(session: Session, group_commit: Commits) -> Response:
+async def decisions_csv(request: Request, session: Session, group_commit: Commits) -> Response:
+    await _record_download(request, session, "decisions.csv")
     table = decisions_table(await group_commit.call(session.decisions))
-    return Response(await asyncio.to_thread(as_csv, table), media_type="text/csv; charset=utf-8")
+    return Response(await asyncio.to_thread(as_csv, table), media_type=CSV)
+
+
+@router.get("/api/activity.csv", dependencies=LEAD_ONLY)
+async def activity_csv(request: Request, session: Session) -> Response:
+    await _record_download(request, session, "activity.csv")
+    entries = await asyncio.to_thread(session.activity.newest)
+    return Response(await asyncio.to_thread(as_csv, activity_table(entries)), media_type=CSV)
 
 
 @router.get("/media/{sha256:path}")
@@ -306,6 +316,11 @@ def _assignment_json(assignment: Assignment, root: str, *, named: bool) -> dict[
         for name, part in (("filtered", assignment.filtered), ("embedding", assignment.embedding))
         if part is not None
     }
+
+
+async def _record_download(request: Request, session: ReviewSession, name: str) -> None:
+    """Record who downloads a file, before it is sent. Raises DatabaseAway."""
+    await asyncio.to_thread(session.activity.record, actor_in(request.scope), "download", name)
 
 
 def _counts_json(counts: dict[str, int]) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from manifests.decisions.decision import Decision
 from review_ui.app import review_app
 from review_ui.web.body_limit import BodyLimit
-from review_ui.web.decisions_file import as_csv, decisions_table
+from review_ui.web.log_files import as_csv, decisions_table
 
 ADDRESS = "http://127.0.0.1:7860"
 

@@ -33,12 +33,12 @@ from review_ui.quality.gold import GoldSamples
 from review_ui.quality.gold_generation import prepare_gold
 from review_ui.quality.pace import PaceBin
 from review_ui.queue.session import ReviewSession
-from review_ui.web.decisions_file import DECISIONS_SCHEMA, as_csv, as_parquet, decisions_table
+from review_ui.web.log_files import DECISIONS_SCHEMA, as_csv, as_parquet, decisions_table
 from review_ui.web.origin_check import OriginCheck
 
 DOUBTS = (0.95, 0.9, 0.7, 0.5, 0.5, 0.3, 0.1, 0.05, None)
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-TABS = ("Progress", "Reasons", "Reviewers", "Teachers", "Second look", "Problems", "Publish", "Guideline", "Download")
+TABS = ("Progress", "Reasons", "Reviewers", "Teachers", "Second look", "Problems", "Activity", "Publish", "Guideline", "Download")
 CODE = "${1 + 1} {{name}} <img src=x onerror=document.title='run'>"
 
 
@@ -254,6 +254,24 @@ def test_every_tab_shows_its_figures_and_nothing_comes_from_elsewhere(page, url,
     expect(page.get_by_role("link", name="decisions.csv")).to_have_attribute("href", "../api/decisions.csv")
     assert complaints == []
     assert hosts == {"127.0.0.1"}
+
+
+def test_the_activity_names_who_published_and_from_where(page, url, session):
+    page.goto(url)
+    open_tab(page, "Activity")
+    shown(page, "Nothing was recorded yet.")
+    open_tab(page, "Publish")
+    page.get_by_role("button", name="Publish").click()
+    shown(page, "Published ")
+    open_tab(page, "Activity")
+    row = page.get_by_role("row").filter(has_text="publish").locator("visible=true")
+    expect(row.locator("td").nth(1)).to_have_text("local")
+    expect(row.locator("td").nth(2)).to_have_text("127.0.0.1")
+    expect(row.locator("td").nth(4)).to_have_text("v3")
+    open_tab(page, "Guideline")
+    page.get_by_role("button", name="Save").click()
+    shown(page, "Saved to ")
+    assert [entry.event for entry in session.activity.newest()] == ["guideline", "publish"]
 
 
 def test_publishing_follows_the_policy_chosen(page, url, store):

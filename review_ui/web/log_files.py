@@ -1,4 +1,4 @@
-"""The decision log as a table, and as a Parquet or CSV file."""
+"""The decision log and the activity log as tables, and as Parquet or CSV files."""
 
 import io
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from manifests.decisions.activity import Activity
 from manifests.decisions.decision import Decision
 
 DECISIONS_SCHEMA = pa.schema(
@@ -29,12 +30,25 @@ DECISIONS_SCHEMA = pa.schema(
         pa.field("note", pa.string()),
     ]
 )
+ACTIVITY_SCHEMA = pa.schema(
+    [
+        pa.field("at", pa.timestamp("us", tz="UTC"), nullable=False),
+        pa.field("actor", pa.string(), nullable=False),
+        pa.field("address", pa.string(), nullable=False),
+        pa.field("event", pa.string(), nullable=False),
+        pa.field("detail", pa.string(), nullable=False),
+    ]
+)
 
 
 def decisions_table(decisions: Sequence[Decision]) -> pa.Table:
     """One row per decision, in the order given; the columns are the fields of `Decision`."""
-    columns = {name: [getattr(decision, name) for decision in decisions] for name in DECISIONS_SCHEMA.names}
-    return pa.table(columns, schema=DECISIONS_SCHEMA)
+    return _table(decisions, DECISIONS_SCHEMA)
+
+
+def activity_table(entries: Sequence[Activity]) -> pa.Table:
+    """One row per entry of the activity log, in the order given; the columns are the fields of `Activity`."""
+    return _table(entries, ACTIVITY_SCHEMA)
 
 
 def as_parquet(table: pa.Table) -> bytes:
@@ -51,6 +65,10 @@ def as_csv(table: pa.Table) -> bytes:
     buffer = io.BytesIO()
     pa_csv.write_csv(_without_formulas(table), buffer)
     return buffer.getvalue()
+
+
+def _table(rows: Sequence[Decision] | Sequence[Activity], schema: pa.Schema) -> pa.Table:
+    return pa.table({name: [getattr(row, name) for row in rows] for name in schema.names}, schema=schema)
 
 
 def _without_formulas(table: pa.Table) -> pa.Table:
