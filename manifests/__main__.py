@@ -21,6 +21,7 @@ COMMANDS = {  # name -> its module in manifests.cli, loaded when the command is 
         "accept",
         "Accept, without a look, the part of the queue whose share of wrong masks an audit bounds.",
     ),
+    "decide": ("decide", "Read verdicts given in another tool, such as FiftyOne's tags, into the decision log."),
     "publish": ("publish", "Fold the decision log into the latest version and write the next one."),
     "import": ("importing", "Add trusted image and mask pairs (same stem; COCO, CVAT, ...) as accepted rows."),
     "export": ("exporting", "Write a version's accepted rows for another tool: COCO, CVAT, Hugging Face, ..."),

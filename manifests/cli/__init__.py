@@ -5,6 +5,7 @@ A subcommand's module has `add_options(parser)` and `run(options)`; manifests/__
 accept.py       `accept`
 arguments.py    how a command ends, where warnings go, shared options
 converters.py   types of arguments
+decide.py       `decide FORMAT PATH`
 diff.py         `diff A B`
 doctor.py       `doctor`
 exporting.py    `export FORMAT OUTPUT V`

@@ -5,6 +5,7 @@
     categories.py       the labels that are person: `--category`
     drawn_person.py     annotations of a person that draw no pixel
     error_list.py       the problems of an annotation file, raised as one error
+    fiftyone_tags.py    FiftyOne's tags as verdicts: `decide`
     file_finder.py      names in a list -> files, by whole names or by their ends
     ground_truth.py     `import`: trusted image and mask pairs
     json_file.py        a third-party JSON file
