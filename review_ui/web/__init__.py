@@ -1,5 +1,6 @@
 """The HTTP side of the review page.
 
+answers.py         schemas of the API's answers
 api.py             the session over HTTP (FastAPI)
 api_version.py     /api/v1/...
 body_limit.py      the bytes of a request's body

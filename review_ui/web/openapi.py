@@ -1,4 +1,4 @@
-"""The OpenAPI document of the API: its routes under /api/v1, and a decision's fields with the page's reasons."""
+"""The OpenAPI document of the API: its routes under /api/v1, their answers, and a decision with the page's reasons."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,10 +10,9 @@ from starlette.routing import BaseRoute
 from manifests import __version__
 from manifests.decisions.decision import MODES, REASON_SEPARATOR, VERDICTS
 from review_ui.queue.submission import MAX_DECISION_MS, MAX_NOTE_CHARACTERS, MAX_REASON_CHARACTERS, UUID_PATTERN
+from review_ui.web.answers import ANSWERS, DIGEST, ERROR, FILES, RECEIPT
 from review_ui.web.api_version import VERSION
 from review_ui.web.review_page import REASONS
-
-_DIGEST = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 
 _PLACES = ("/api/", "/media/", "/healthz")
 
@@ -23,7 +22,7 @@ DECISION = {
     "properties": {
         "decision_id": {"type": "string", "pattern": UUID_PATTERN, "description": "made by the client, once"},
         "sample_id": {"type": "string"},
-        "mask_sha256": _DIGEST | {"description": "of the mask that was shown"},
+        "mask_sha256": DIGEST | {"description": "of the mask that was shown"},
         "verdict": {"enum": list(VERDICTS)},
         "reason": {
             "type": ["string", "null"],
@@ -36,8 +35,8 @@ DECISION = {
         "decision_ms": {"type": ["integer", "null"], "minimum": 0, "maximum": MAX_DECISION_MS},
         "mode": {"enum": list(MODES), "default": MODES[0]},
         "mask": {"type": ["string", "null"], "description": "base64 of a repaired mask, an 8-bit grey PNG"},
-        "rival_mask_sha256": {"anyOf": [_DIGEST, {"type": "null"}]},
-        "chosen_mask_sha256": {"anyOf": [_DIGEST, {"type": "null"}]},
+        "rival_mask_sha256": {"anyOf": [DIGEST, {"type": "null"}]},
+        "chosen_mask_sha256": {"anyOf": [DIGEST, {"type": "null"}]},
     },
 }
 
@@ -57,13 +56,37 @@ def openapi(routes: Sequence[BaseRoute]) -> dict[str, Any]:
         "`python -m review_ui users token NAME LABEL` makes one.",
         routes=ours,
     )  # fmt: skip
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            operation["responses"] = _responses(path)
     document["paths"] = {
         path.replace("/api/", f"/api/{VERSION}/", 1): operations for path, operations in document["paths"].items()
     }
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
+    for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own; every error here is ERROR
+        schemas.pop(name, None)
     schemas["Decision"] = DECISION
+    schemas["Error"] = ERROR
     schemas["Batch"]["properties"]["decisions"]["items"] = {"$ref": "#/components/schemas/Decision"}
     components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     document["security"] = [{"token": []}, {}]
     return document
+
+
+def _responses(path: str) -> dict[str, Any]:
+    """The answers of a route: its own with 200, an error with any other status."""
+    if path in FILES:
+        good = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in FILES[path]}
+    else:
+        good = {"application/json": {"schema": ANSWERS[path]}}
+    clash = {"409": {"description": "A decision_id clashes", "content": _json(RECEIPT)}}
+    return {
+        "200": {"description": "Done", "content": good},
+        **(clash if path == "/api/decisions" else {}),
+        "default": {"description": "Error", "content": _json({"$ref": "#/components/schemas/Error"})},
+    }
+
+
+def _json(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"application/json": {"schema": schema}}

@@ -38,7 +38,10 @@ from review_ui.web.origin_check import OriginCheck
 
 DOUBTS = (0.95, 0.9, 0.7, 0.5, 0.5, 0.3, 0.1, 0.05, None)
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-TABS = ("Progress", "Reasons", "Reviewers", "Teachers", "Second look", "Problems", "Activity", "Publish", "Guideline", "Download")
+TABS = (
+    "Progress", "Reasons", "Reviewers", "Teachers", "Second look", "Problems", "Activity", "Publish", "Guideline",
+    "Download",
+)  # fmt: skip
 CODE = "${1 + 1} {{name}} <img src=x onerror=document.title='run'>"
 
 
