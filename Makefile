@@ -26,7 +26,7 @@ export ORT_DISABLE_TELEMETRY := 1
 .DEFAULT_GOAL := help
 LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
-.PHONY: help setup lock audit run test slow soak oracles lint format bench clean
+.PHONY: help setup lock audit run test slow soak oracles lint format docs bench clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -99,6 +99,10 @@ lint: $(DEV) ## Check style, types and import rules
 format: $(DEV) ## Rewrite the code in the house format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(DEV) ## Build the documentation as a site, in docs/_build
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going docs docs/_build
+	@echo docs/_build/index.html
 
 bench: $(DEV) ## Measure speed and memory as ratios against named baselines
 	$(BIN)/python -m trainer.bench

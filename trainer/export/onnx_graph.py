@@ -18,7 +18,6 @@ from torch.fx.experimental.symbolic_shapes import ConstraintViolationError
 from manifests.errors import UserError
 from trainer.export.deployable import Deployable
 from trainer.inference.runtimes.metadata import INPUT, OUTPUT, Metadata
-from trainer.inference.runtimes.packages import optional
 
 OPSET = 18  # align_corners, and the newest that TensorRT, OpenVINO and ONNX Runtime of 2023 all read
 
@@ -31,7 +30,6 @@ def write_onnx(
     With `dynamic_multiple_px` batch, height and width are free, the sides multiples of that. UserError when torch.onnx
     doesn't know an operation of the network.
     """
-    optional("onnxscript")
     side = metadata.input_px
     example_batch = batch if dynamic_multiple_px is None else max(batch, 2)  # 1 would be taken for a constant
     example = torch.zeros(example_batch, 3, side, side, dtype=torch.uint8)

@@ -8,7 +8,6 @@ from types import ModuleType
 from manifests.errors import UserError, install_extra
 
 EXTRAS = {
-    "onnxscript": "onnx",
     "openvino": "openvino",
     "ncnn": "ncnn",
     "pnnx": "ncnn",
