@@ -2,6 +2,7 @@
 
 atomic.py      writes a file whole or not at all
 blobs.py       files named by the SHA-256 of their bytes
+json_text.py   parses JSON of other programs
 reading.py     reads a file whole, up to a limit
 storage.py     directories and URLs (s3://, ...) of versions and blobs
 tombstones.py  forgotten samples and source images, which are not stored again

@@ -91,7 +91,7 @@ class BlobStore:
             leaves = relative.startswith("/") or ".." in relative.split("/") or "://" in relative
         else:
             leaves = not Path(os.path.abspath(path)).is_relative_to(os.path.abspath(self.root))  # noqa: PTH100 - links stay
-        if leaves:
+        if leaves or "\0" in relative:
             raise BlobError(f"expected a blob path under {self.root}, found {relative!r}")
         return path
 

@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 
 from manifests.errors import UserError, listed
 from manifests.files.atomic import sync, write_exclusive
+from manifests.files.json_text import parse_json
 
 logger = logging.getLogger(__name__)
 
@@ -122,7 +123,7 @@ def write_tombstones(data_root: Path, tombstones: Tombstones) -> None:
 
 def _read(path: Path) -> Tombstones:
     try:
-        content = json.loads(path.read_bytes())
+        content = parse_json(path.read_bytes())
         return Tombstones(**{name: frozenset(_texts(content[name])) for name in _NAMES})
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(

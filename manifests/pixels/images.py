@@ -6,12 +6,12 @@ colour profile are applied, transparency is composited over white. The JPEG has 
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from manifests.errors import UserError
@@ -23,6 +23,7 @@ MAX_MEGAPIXELS = 100  # a phone's largest photograph; 300 MB decoded. Checked be
 MAX_SCANS = 200  # of a JPEG, and of the previews in it; progressive ones have about ten each
 JPEG_QUALITY = 95  # with 4:4:4 chroma: edges of hair keep their colour
 
+_BAND_PIXELS = 1 << 22  # converted at a time
 _START_OF_SCAN = b"\xff\xda"  # in a JPEG's coded data a byte of 0 follows each 0xff
 
 # Formats that Pillow may try. Not EPS: Pillow starts Ghostscript for it.
@@ -62,11 +63,7 @@ def decode_image(data: bytes) -> Pixels:
     if not data:
         raise UnusableImage("empty file", "expected an image, found 0 bytes")
     try:
-        with opened(data) as image:
-            _check_usable(image)
-            check_scans(image, data)
-            image.load()
-            return np.asarray(_to_rgb(upright(image)))
+        stored, orientation = _decoded(data)
     except UnusableImage:
         raise
     except image_formats.MissingReader as error:
@@ -77,6 +74,7 @@ def decode_image(data: bytes) -> Pixels:
         raise UnusableImage("too large", str(error)) from error
     except Exception as error:  # on damaged bytes Pillow's decoders raise anything: OSError, IndexError, TypeError, ...
         raise UnusableImage("truncated", f"the image is cut off or damaged ({error})") from error
+    return np.ascontiguousarray(_turned(stored, orientation))
 
 
 @contextmanager
@@ -147,6 +145,27 @@ def white_of(most: int) -> int | None:
     return next((white for white in FULL_SCALES if white >= most), None)
 
 
+def _decoded(data: bytes) -> tuple[Pixels, int]:
+    """Decode to RGB uint8 (H, W, 3) as stored, and read the EXIF orientation; raises what Pillow raises."""
+    with opened(data) as image:
+        _check_usable(image)
+        check_scans(image, data)
+        image.load()
+        return _to_rgb(image), _orientation(image)
+
+
+def _turned(rgb: Pixels, orientation: int) -> Pixels:
+    """A view of the stored pixels that is upright."""
+    if orientation in QUARTER_TURNS:  # 5 is a transpose; the others turn or flip it
+        rgb = rgb.transpose(1, 0, 2)
+    return rgb[:: -1 if orientation in (3, 4, 7, 8) else 1, :: -1 if orientation in (2, 3, 6, 7) else 1]
+
+
+def levels_of(white: int) -> Pixels:
+    """uint8 (white + 1,): the level of 8 bits for each value from 0 to `white`."""
+    return np.rint(np.arange(white + 1) * (255 / white)).astype(np.uint8)
+
+
 def _orientation(image: Image.Image) -> int:
     try:
         return int(image.getexif().get(ExifTags.Base.Orientation, 1))
@@ -154,34 +173,57 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def _to_rgb(image: Image.Image) -> Pixels:
+    """Convert a decoded image to RGB uint8 (H, W, 3), a band of rows at a time: whole copies take gigabytes."""
     if image.mode == "F":
         raise UnusableImage("not an image", "expected 8- or 16-bit pixels, found floating point numbers")
+    rows = max(1, _BAND_PIXELS // image.width)
+    bands = [(0, top, image.width, min(top + rows, image.height)) for top in range(0, image.height, rows)]
     if image.mode.startswith("I;16") or image.mode == "I":  # Pillow's own conversion clips at 255
-        image = Image.fromarray(_from_wide(np.asarray(image)))
-    if image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        colours = _to_srgb(rgba.convert("RGB"), image.info.get("icc_profile")).convert("RGBA")
+        white = white_of(max(int(np.asarray(image.crop(band)).max()) for band in bands)) or FULL_SCALES[-1]
+        convert = partial(_from_wide, levels=levels_of(white))
+    else:
+        convert = partial(_band_to_rgb, convert=_to_srgb(image))
+    rgb = np.empty((image.height, image.width, 3), np.uint8)
+    for band in bands:
+        rgb[band[1] : band[3]] = convert(image.crop(band))
+    return rgb
+
+
+def _from_wide(band: Image.Image, levels: Pixels) -> Pixels:
+    """Grey levels of 10 to 16 bits (H, W) -> grey (H, W, 1) of 8 bits; `levels` are those of each stored value."""
+    return levels[np.clip(np.asarray(band), 0, len(levels) - 1), None]
+
+
+def _band_to_rgb(band: Image.Image, convert: Callable[[Image.Image], Image.Image]) -> Pixels:
+    """RGB of a band, its transparency over white."""
+    if band.has_transparency_data:
+        rgba = band.convert("RGBA")
+        colours = convert(rgba.convert("RGB")).convert("RGBA")
         colours.putalpha(rgba.getchannel("A"))
-        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), colours).convert("RGB")
-    if image.mode in ("P", "PA"):
-        return _to_srgb(image.convert("RGB"), image.info.get("icc_profile"))
-    return _to_srgb(image, image.info.get("icc_profile")).convert("RGB")
+        return np.asarray(Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), colours).convert("RGB"))
+    if band.mode in ("P", "PA"):
+        band = band.convert("RGB")
+    return np.asarray(convert(band).convert("RGB"))
 
 
-def _from_wide(wide: npt.NDArray[np.int32]) -> Pixels:
-    """Grey levels of 10 to 16 bits -> 8 bits, divided by the white of their range."""
-    white = white_of(int(wide.max())) or FULL_SCALES[-1]
-    return np.clip(np.rint(wide * (255 / white)), 0, 255).astype(np.uint8)
+def _to_srgb(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
+    """Return the conversion of bands from the image's colour profile, such as Display P3, to sRGB.
 
-
-def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """Convert an image with another colour profile, such as Display P3, to sRGB; else return it unchanged."""
-    if not profile or image.mode not in ("RGB", "CMYK", "L"):
-        return image
+    Bands stay unchanged without a profile, with a damaged one, and with one of another colour space.
+    """
+    profile = image.info.get("icc_profile")
+    mode = "RGB" if image.has_transparency_data or image.mode in ("P", "PA") else image.mode
+    if not profile or mode not in ("RGB", "CMYK", "L"):
+        return _unchanged
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    except (ImageCms.PyCMSError, OSError):  # a damaged profile, or one of another colour space; the pixels are sound
-        return image
-    return image if converted is None else converted
+        transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
+    except (ImageCms.PyCMSError, OSError):  # the pixels are sound
+        return _unchanged
+    apply: Callable[[Image.Image], Image.Image] = transform.apply
+    return apply
+
+
+def _unchanged(band: Image.Image) -> Image.Image:
+    return band

@@ -22,6 +22,7 @@ from manifests.pixels.images import (
     check_scans,
     exif_orientation,
     frames_of,
+    levels_of,
     opened,
     upright,
     white_of,
@@ -174,4 +175,4 @@ def _from_wide(values: npt.NDArray[np.int32]) -> Pixels:
     white = white_of(most)
     if least < 0 or white is None or (white < FULL_SCALES[-1] and most < FULL_FRACTION * white):
         raise ValueError(f"16 bits with values from {least} to {most}, no known range; save them as 8 bits")
-    return np.rint(values * (255 / white)).astype(np.uint8)
+    return levels_of(white)[values]

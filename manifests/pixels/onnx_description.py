@@ -11,12 +11,15 @@ softmax, one passes a sigmoid. `output.name` names the output of a network that 
 `input.padding_value` (0 to 255, default 0).
 """
 
+import sys
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from manifests.errors import UserError
 from manifests.files.json_text import parse_json
+
+MAX_SIDE_PX = 8192  # of an input; larger ones are a mistake, and take gigabytes
 
 Layout = Literal["nchw", "nhwc"]
 Kind = Literal["probability", "logits"]
@@ -104,8 +107,8 @@ def _problems_of_values(inputs: dict[str, Any], output: dict[str, Any]) -> list[
         problems.append('input.padding_value needs "resize": "letterbox"')
     channel = output["person_channel"]
     counts = inputs["height"], inputs["width"], channel + 1 if _whole(channel) else 0
-    if not all(_whole(count) and count > 0 for count in counts):
-        problems.append("height, width or person_channel is not a whole number")
+    if not all(_whole(count) and 0 < count <= MAX_SIDE_PX for count in counts):
+        problems.append(f"height, width or person_channel is not a whole number up to {MAX_SIDE_PX}")
     if not all(_three_numbers(inputs[name]) for name in ("mean", "std")) or 0 in inputs["std"]:
         problems.append("mean and std are not three numbers each, the std above 0")
     return problems
@@ -116,4 +119,8 @@ def _whole(value: object) -> bool:
 
 
 def _three_numbers(values: object) -> bool:
-    return isinstance(values, list) and len(values) == 3 and all(isinstance(v, int | float) for v in values)
+    return isinstance(values, list) and len(values) == 3 and all(map(_finite, values))
+
+
+def _finite(value: object) -> bool:
+    return isinstance(value, int | float) and abs(value) <= sys.float_info.max

@@ -1,5 +1,6 @@
 """Versions: the columns of a manifest, and an immutable Parquet file for each version.
 
+file_metadata.py  a version's metadata in its file, checked when it is read
 hexdigits.py      columns of hex digits, checked and compared as numbers
 manifest.py       immutable versions `v<N>.parquet`, committed exclusively; `CommitConflict`
 row_groups.py     a version's rows in its file, written and read a row group at a time

@@ -47,8 +47,10 @@ def _characters(chunk: pa.Array, digits: int) -> bytes | None:
     """The characters of one chunk; None when a value is null or of another length."""
     if not len(chunk):
         return b""
+    if chunk.null_count or chunk.type != pa.string():
+        return None
     _validity, offsets, characters = chunk.buffers()
-    if chunk.null_count or chunk.type != pa.string() or characters is None:
+    if characters is None:
         return None
     starts = np.frombuffer(offsets, np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
     if (np.diff(starts) != digits).any():

@@ -5,7 +5,6 @@ reader never sees a partial version; of two writers on the same parent one gets 
 """
 
 import hashlib
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,13 +23,15 @@ from manifests import __version__
 from manifests.errors import UserError
 from manifests.files.atomic import sync, write_exclusive
 from manifests.files.storage import beside, is_remote, open_parquet, place, relative
+from manifests.store.file_metadata import METADATA_KEY, parse_metadata
 from manifests.store.hexdigits import ID_DIGITS, digits_of
-from manifests.store.row_groups import METADATA_KEY, may_hold, together, write_rows
+from manifests.store.row_groups import may_hold, together, write_rows
 from manifests.store.row_patch import Places, RowPatch, changed
 from manifests.store.schema import SCHEMA, SCHEMA_VERSION, with_later_columns
 
 COMMIT_ATTEMPTS = 5  # of `update`; each failure means that another writer succeeded
 
+_DAMAGE = (pa.ArrowException, OSError, UnicodeDecodeError)  # of a damaged file; the last for a column's name
 _VERSION_NAME = re.compile(r"v([1-9][0-9]*)\.parquet")
 
 
@@ -65,16 +66,11 @@ class Manifest:
         try:
             with open_parquet(path) as file:
                 raw = (file.schema_arrow.metadata or {}).get(METADATA_KEY)
-        except (pa.ArrowException, OSError) as error:
+        except _DAMAGE as error:
             raise UserError(f"expected a Parquet file at {path}, found a damaged or other file") from error
         if raw is None:
             raise UserError(f"expected a manifest at {path}, found a Parquet file of another kind")
-        stored = json.loads(raw)
-        if stored["schema_version"] > SCHEMA_VERSION:
-            raise UserError(
-                f"expected schema version {SCHEMA_VERSION} or older in {path}, found {stored['schema_version']}; "
-                "update this program"
-            )
+        stored = parse_metadata(raw, path)
         return cls(
             path=path,
             version=stored["version"],
@@ -82,7 +78,7 @@ class Manifest:
             operation=stored["operation"],
             parameters=stored["parameters"],
             counts=stored["counts"],
-            created_at=datetime.fromisoformat(stored["created_at"]),
+            created_at=stored["created_at"],
             code_version=stored["code_version"],
             data_root=data_root or beside(path.parent, stored["data_root"]),
             schema_version=stored["schema_version"],
@@ -107,17 +103,20 @@ class Manifest:
                 return self._rows_of(file, None, names)
             return together(self._selected(file, names, only), names)
 
-    def parts(self, columns: Sequence[str] | None = None, *, places: Places | None = None) -> Iterator[pa.Table]:
+    def parts(
+        self, columns: Sequence[str] | None = None, *, places: Places | None = None, checked: bool = True
+    ) -> Iterator[pa.Table]:
         """Read a row group at a time: PART_ROWS rows, or the number that an older release wrote.
 
-        `places` (ascending, unique) selects rows by number; row groups without any are skipped.
+        `places` (ascending, unique) selects rows by number; row groups without any are skipped. Unless `checked`, the
+        columns may have any type.
         """
         first = 0
         with self._opened() as file:
             for group in range(file.num_row_groups):
                 last = first + file.metadata.row_group(group).num_rows
                 if places is None:
-                    yield self._rows_of(file, group, columns or SCHEMA.names)
+                    yield self._rows_of(file, group, columns or SCHEMA.names, checked=checked)
                 elif len(here := places[slice(*np.searchsorted(places, [first, last]))]):
                     yield self._rows_of(file, group, columns or SCHEMA.names).take(pa.array(here - first))
                 first = last
@@ -137,16 +136,24 @@ class Manifest:
         try:
             with open_parquet(self.path, encoded=encoded) as file:
                 yield file
-        except (pa.ArrowException, OSError, KeyError) as error:
+        except (*_DAMAGE, KeyError) as error:
             raise UserError(
                 f"expected sound rows in {self.path}, found damage ({error}); restore the file from a backup"
             ) from error
 
-    def _rows_of(self, file: pq.ParquetFile, group: int | None, columns: Sequence[str]) -> pa.Table:
-        """The rows of one row group, or of all."""
+    def _rows_of(
+        self, file: pq.ParquetFile, group: int | None, columns: Sequence[str], *, checked: bool = True
+    ) -> pa.Table:
+        """The rows of one row group, or of all; if `checked`, UserError for columns of other types and for nulls."""
         stored = set(file.schema_arrow.names) if self.schema_version < SCHEMA_VERSION else set(columns)
         present = [name for name in columns if name in stored]
         table = file.read(present) if group is None else file.read_row_group(group, present)
+        wrong = list(_wrong_columns(table)) if checked else []
+        if wrong:
+            raise UserError(
+                f"expected the columns of a manifest in {self.path}, found {', '.join(wrong)}; "
+                "python -m manifests verify lists all problems"
+            )
         if "sample_id" in present and digits_of(table["sample_id"], ID_DIGITS) is None:  # they become file names
             raise UserError(
                 f"expected {ID_DIGITS} hex digits as each sample_id in {self.path}, found another; "
@@ -308,6 +315,17 @@ class ManifestStore:
             f"expected parent {parent or 'none'} to be the latest version in {self.root}, "
             f"found {latest or 'none'}; reload and commit again"
         )
+
+
+def _wrong_columns(table: pa.Table) -> Iterator[str]:
+    """Columns of another type than the schema's, plain or as dictionaries, and nulls where it has none."""
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        field = SCHEMA.field(name)
+        stored = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+        if stored != field.type:
+            yield f"{name} of the type {stored}"
+        elif column.null_count and not field.nullable:
+            yield f"{name} with nulls"
 
 
 def _offer(directory: Path) -> str:

@@ -12,11 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from manifests.store.file_metadata import METADATA_KEY
 from manifests.store.row_patch import in_parts
 from manifests.store.schema import PART_ROWS, SCHEMA
 from manifests.store.validation import Validation
-
-METADATA_KEY = b"maskfoundry"
 
 BY_POLICY = "accepted by policy"  # key of the counts: how many of the accepted rows
 

@@ -3,7 +3,6 @@
 They are found in every version and selection, in finished shards under the data root, and in the decision log.
 """
 
-import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ import sqlalchemy as sa
 from manifests.decisions.log import DecisionLog
 from manifests.errors import UserError, listed
 from manifests.files.blobs import BLOB_SUFFIXES, blob_path
+from manifests.files.json_text import parse_json
 from manifests.files.tombstones import Tombstones, uri_digest
 from manifests.store.manifest import Manifest, ManifestStore
 from manifests.upkeep.garbage import Orphan, orphan_at, parquet_files
@@ -246,7 +246,7 @@ def _fitted(directory: Path, digests: Collection[str]) -> Iterator[Path]:
     """Checkpoints below a directory whose description names one of the versions' `digests`."""
     for path in sorted(directory.rglob("*.json")):
         try:
-            described = json.loads(path.read_bytes())
+            described = parse_json(path.read_bytes())
         except (ValueError, OSError):
             continue
         if isinstance(described, dict) and described.get("manifest_digest") in digests:

@@ -172,8 +172,8 @@ def _digests_in(path: Path) -> Iterator[pa.ChunkedArray]:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             columns = [name for name in _DIGESTS if name in file.schema_arrow.names]
             for group in range(file.num_row_groups):
-                yield from file.read_row_group(group, columns).columns
-    except (pa.ArrowException, OSError) as error:
+                yield from (column.cast(pa.string()) for column in file.read_row_group(group, columns).columns)
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise UserError(
             f"expected a sound Parquet file at {path}, found damage ({error}): the blobs that it names are unknown; "
             "restore it, or move it away if nothing needs it"
@@ -210,7 +210,6 @@ def _without(blobs: pa.Table, named: Iterable[pa.ChunkedArray]) -> pa.Table:
 
 def _keys(digests: pa.ChunkedArray) -> Numbers:
     """The first 64 bits of each digest; other values are left out."""
-    digests = digests.cast(pa.string())
     digits = digits_of(digests, _DIGEST_DIGITS)
     if digits is None:
         valid = digests.filter(pc.match_substring_regex(digests, rf"^[0-9a-f]{{{_DIGEST_DIGITS}}}$"))

@@ -73,7 +73,7 @@ class SelectionPolicy:
             content = tomllib.loads(path.read_text("utf-8"))
         except FileNotFoundError as error:
             raise UserError(f"expected a policy at {path}, found no file; write one, see docs/dataset.md") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
             raise UserError(f"expected TOML in {path}, found: {error}; mend that line") from error
         problems = [problem for key, value in content.items() if (problem := _problem(key, value))]
         if problems:

@@ -16,6 +16,7 @@ from typing import IO, Any, cast
 
 from manifests.errors import UserError
 from manifests.files.blobs import sha256_hex
+from manifests.files.json_text import parse_json
 from manifests.pixels.image_files import PICTURE_SUFFIXES, source_uri
 from manifests.progress import progress
 from pipeline.quarantine import TOO_LARGE, UNREADABLE, Unusable
@@ -173,8 +174,8 @@ def _statement(file: IO[bytes], tar: TarPath, member: tarfile.TarInfo) -> tuple[
         raise UserError(f"expected at most {MAX_STATEMENT_BYTES} bytes in {position}, found {member.size}")
     file.seek(member.offset_data)
     try:
-        metadata = json.loads(file.read(member.size))
-    except (ValueError, RecursionError) as error:
+        metadata = parse_json(file.read(member.size))
+    except ValueError as error:
         raise UserError(f"expected JSON in {position}, {describe_error(error)}; mend the tar") from error
     if not isinstance(metadata, dict):
         raise UserError(f"expected a JSON object in {position}, found {type(metadata).__name__}; mend the tar")

@@ -55,7 +55,7 @@ def load_smp(path: Path) -> SmpWeights:
     weights = {name: tensor for name, tensor in tensors.items() if not name.startswith(_AUXILIARY_HEAD)}
     architecture = str(config.pop("_model_class", PAPER_CONFIG["_model_class"]))
     head = weights.get("segmentation_head.0.weight")
-    classes = head.shape[0] if head is not None else config.get("classes", 1)
+    classes = head.shape[0] if head is not None and head.ndim else config.get("classes", 1)
     input_px = config.get(INPUT_PX, DEFAULT_INPUT_PX)
     if not isinstance(input_px, int) or not MIN_INPUT_PX <= input_px <= MAX_INPUT_PX:
         raise UserError(
@@ -112,7 +112,7 @@ def _build(
     settings |= {"encoder_weights": None, "classes": classes, "activation": None, "aux_params": None}
     try:
         network: nn.Module = architectures[architecture.lower()](**settings)
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
+    except (TypeError, ValueError, KeyError, AttributeError, RuntimeError) as error:  # RuntimeError: out of memory
         reason = str(error)[:_REASON_LETTERS]
         raise UserError(f"expected the settings of a {architecture} beside {path}, found: {reason}") from error
     expected = network.state_dict()

@@ -257,6 +257,15 @@ def test_a_damaged_version_stops_everything(dataset: Dataset) -> None:
         dataset.find()
 
 
+def test_a_version_whose_digests_are_of_another_type_stops_everything(dataset: Dataset) -> None:
+    path = dataset.manifests / "v1.parquet"
+    table = pq.read_table(path)
+    digests = pa.array([["a"]] * table.num_rows)
+    pq.write_table(table.set_column(table.column_names.index("mask_sha256"), "mask_sha256", digests), path)
+    with pytest.raises(UserError, match=r"expected a sound Parquet file at .*v1.parquet, found damage"):
+        dataset.find()
+
+
 def test_a_damaged_shard_stops_everything(dataset: Dataset) -> None:
     stored(dataset.blobs, 3)
     shard = dataset.data / "shards/0123456789abcdef/rows.parquet"

@@ -16,7 +16,8 @@ from manifests.files.blobs import Blob, BlobStore
 from manifests.pixels.geometry import Box, Pixels
 from manifests.samples.duplicates import MAX_HAMMING_DISTANCE
 from manifests.samples.sample import Row, Source, store_sample
-from manifests.store.manifest import METADATA_KEY, Manifest, ManifestStore
+from manifests.store.file_metadata import METADATA_KEY
+from manifests.store.manifest import Manifest, ManifestStore
 from manifests.store.schema import SCHEMA
 from manifests.upkeep.verify import verify
 

@@ -423,6 +423,7 @@ def test_an_activation_in_the_config_is_not_applied_twice(saved_deeplab: Path, t
         ({"encoder_name": "resnet5000"}, "expected the settings of a DeepLabV3Plus"),
         ({"encoder_name": "tu-hf_hub:somebody/net"}, "found the encoder 'tu-hf_hub:somebody/net'"),
         ({"encoder_name": "resnet18", "checkpoint_path": "/etc/passwd"}, "found checkpoint_path"),
+        ({"decoder_channels": 1 << 40}, "expected the settings of a DeepLabV3Plus"),
         ({"_model_class": "Unicorn"}, "expected a network out of unet, .*found Unicorn"),
         ({"in_channels": 4}, r"3 channels \(RGB\)"),
     ],

@@ -2,10 +2,13 @@
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import safetensors.torch
+import timm
 import torch
 
 from manifests.errors import UserError
@@ -105,3 +108,53 @@ def test_altered_weights_are_refused(saved: Path):
     saved.write_bytes(data)
     with pytest.raises(UserError, match="found altered ones"):
         load_checkpoint(saved)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"format_version": "1"},
+        {"model": 3},
+        {"arguments": []},
+        {"arguments": {"classes": "two"}},
+        {"arguments": {"branches": {}}},
+        {"preprocessing": {"size_px": 64}},
+        {"preprocessing": {**dataclasses.asdict(INFO.preprocessing), "size_px": 2**31}},
+        {"preprocessing": {**dataclasses.asdict(INFO.preprocessing), "mean": ["a", "b", "c"]}},
+        {"preprocessing": {**dataclasses.asdict(INFO.preprocessing), "std": [0, 1, 1]}},
+        {"preprocessing": {**dataclasses.asdict(INFO.preprocessing), "divisor": float("nan")}},
+        {"metrics": {"n": 2}},
+        {"metrics": {**dataclasses.asdict(INFO), "miou": "high"}},
+        {"weights_sha256": None},
+    ],
+)
+def test_a_header_that_no_release_writes_is_one_clear_line(tmp_path: Path, changes: dict[str, object]):
+    weights = create_model("sinet").state_dict()
+    header = {**dataclasses.asdict(INFO), "weights_sha256": digest_of(weights), **changes}
+    stamped = {"kind": "checkpoint", "format_version": 1, **header}
+    (tmp_path / BEST).write_bytes(safetensors.torch.save(weights, metadata={"maskfoundry": json.dumps(stamped)}))
+    with pytest.raises(UserError, match=r"^expected "):
+        load_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["[]", "{", "[" * 100_000])
+def test_a_header_that_is_no_object_is_one_clear_line(tmp_path: Path, text: str):
+    (tmp_path / BEST).write_bytes(safetensors.torch.save({}, metadata={"maskfoundry": text}))
+    with pytest.raises(UserError, match="expected a checkpoint of "):
+        load_checkpoint(tmp_path)
+
+
+def test_a_header_makes_nothing_fetch_pretrained_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    name = "deeplabv3plus_mobilenetv2_050"
+    info = dataclasses.replace(INFO, model=name, arguments={"encoder_weights": "imagenet"})
+    save_checkpoint(tmp_path / BEST, create_model(name), info)
+    monkeypatch.setattr("timm.create_model", _refuse_pretrained(timm.create_model))
+    assert load_checkpoint(tmp_path).info == info
+
+
+def _refuse_pretrained(create: Callable[..., torch.nn.Module]) -> Callable[..., torch.nn.Module]:
+    def checked(*names: str, pretrained: bool = False, **options: Any) -> torch.nn.Module:
+        assert not pretrained
+        return create(*names, pretrained=False, **options)
+
+    return checked

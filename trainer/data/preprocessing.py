@@ -4,9 +4,10 @@ An image is resized to a square of `size_px` (its aspect is not kept), put in th
  `((x - mean) / std) / divisor` on the 0..255 scale.
 """
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import cv2
 import numpy as np
@@ -16,6 +17,9 @@ from torch import Tensor
 from manifests.pixels.geometry import Pixels
 
 Triple = tuple[float, float, float]
+ColourOrder = Literal["rgb", "bgr"]
+
+MAX_SIZE_PX = 4096  # of a header that may be anything; the largest input of the pipeline's teachers
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +30,23 @@ class Preprocessing:
     mean: Triple
     std: Triple
     divisor: float = 1.0
-    colour_order: Literal["rgb", "bgr"] = "rgb"
+    colour_order: ColourOrder = "rgb"
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> "Preprocessing":
-        """The inverse of `dataclasses.asdict` after JSON, which has no tuples."""
-        return cls(**{**fields, "mean": tuple(fields["mean"]), "std": tuple(fields["std"])})
+        """The inverse of `dataclasses.asdict` after JSON, which has no tuples.
+
+        KeyError, TypeError or ValueError for other JSON.
+        """
+        made = cls(**{**fields, "mean": tuple(fields["mean"]), "std": tuple(fields["std"])})
+        numbers = [*made.mean, *made.std, made.divisor]
+        if type(made.size_px) is not int or not 0 < made.size_px <= MAX_SIZE_PX:
+            raise ValueError(f"expected a size_px up to {MAX_SIZE_PX}, found {made.size_px!r}")
+        if (len(made.mean), len(made.std)) != (3, 3) or not all(map(_finite, numbers)):
+            raise ValueError("expected mean and std of three numbers each, and a divisor, found others")
+        if 0 in (*made.std, made.divisor) or made.colour_order not in get_args(ColourOrder):
+            raise ValueError("expected a std and divisor other than 0, and a colour_order of rgb or bgr, found others")
+        return made
 
     def resize(self, pixels: Pixels) -> Pixels:
         """uint8 (H, W) or (H, W, 3) -> uint8 (size, size) or (size, size, 3)."""
@@ -56,6 +71,10 @@ class Preprocessing:
         mean = torch.tensor(self.mean, device=like.device).view(3, 1, 1)
         std = torch.tensor(self.std, device=like.device).view(3, 1, 1)
         return mean, std * self.divisor
+
+
+def _finite(number: float) -> bool:
+    return abs(number) <= sys.float_info.max  # also False for NaN, and for an int that no float holds
 
 
 def imagenet(size_px: int) -> Preprocessing:

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 from torch import Tensor, nn
@@ -25,6 +26,18 @@ from trainer.weights.tensor_file import digest_of, read_tensors, write_tensors
 
 KIND = "checkpoint"
 _NAMES_LISTED = 5
+_REASON_LETTERS = 200
+_TYPES: dict[str, type | UnionType] = {  # of the header's entries
+    "model": str,
+    "preprocessing": dict,
+    "epoch": int,
+    "loss": int | float,
+    "metrics": dict | None,
+    "manifest_version": int,
+    "manifest_digest": str,
+    "arguments": dict,
+    "code_version": str,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,20 +82,42 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
     path = Path(path)
     path = path / BEST if path.is_dir() else path
     weights, header = read_tensors(path, kind=KIND)
-    info = _info_from(header)
-    model = create_model(info.model, **info.arguments)
+    try:
+        info = _info_from(header)
+        model = create_model(info.model, **_without_fetching(info.arguments))
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"expected the header of a checkpoint in {path}, found a damaged one ({str(error)[:_REASON_LETTERS]}); "
+            "restore it or fit again"
+        ) from error
     _check_fit(weights, model.state_dict(), path)
-    if digest_of(weights) != header["weights_sha256"]:
+    if digest_of(weights) != header.get("weights_sha256"):
         raise UserError(f"expected the weights {path} was written with, found altered ones; restore it or fit again")
     model.load_state_dict(weights)
     return Checkpoint(model.eval(), info, header["weights_sha256"])
 
 
 def _info_from(header: Mapping[str, Any]) -> CheckpointInfo:
+    """KeyError, TypeError or ValueError for a header that `save_checkpoint` doesn't write."""
     fields = {entry.name: header[entry.name] for entry in dataclasses.fields(CheckpointInfo)}
+    wrong = [name for name, kinds in _TYPES.items() if not isinstance(fields[name], kinds)]
+    if wrong:
+        raise ValueError(f"unusable {', '.join(wrong)}")
     fields["preprocessing"] = Preprocessing.from_json(fields["preprocessing"])
-    fields["metrics"] = Metrics(**fields["metrics"]) if fields["metrics"] else None
+    fields["metrics"] = _metrics_from(fields["metrics"]) if fields["metrics"] else None
     return CheckpointInfo(**fields)
+
+
+def _metrics_from(fields: Mapping[str, Any]) -> Metrics:
+    metrics = Metrics(**fields)
+    if not all(isinstance(value, int | float) for value in fields.values()):
+        raise ValueError("metrics that are no numbers")
+    return metrics
+
+
+def _without_fetching(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The network's arguments without pretrained weights, which its own replace: a header makes nothing fetch."""
+    return {name: None if name == "encoder_weights" else value for name, value in arguments.items()}
 
 
 def _check_fit(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: Path) -> None:

@@ -16,10 +16,12 @@ from torch import Tensor
 
 from manifests.errors import UserError
 from manifests.files.atomic import write_replace
+from manifests.files.json_text import parse_json
 
 FORMAT_VERSION = 1
 
 _HEADER_KEY = "maskfoundry"
+_LETTERS_SHOWN = 80  # of a value in a third-party header
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any], *, kind: str) -> bytes:
@@ -41,13 +43,19 @@ def read_tensors(path: Path, *, kind: str) -> tuple[dict[str, Tensor], dict[str,
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
     except SafetensorError as error:
         raise UserError(f"expected a safetensors file at {path}, found another or a damaged one") from error
-    header = json.loads(metadata.get(_HEADER_KEY, "{}"))
-    if header.get("kind") != kind:
-        raise UserError(f"expected a {kind} of trainer.fit at {path}, found {header.get('kind', 'other tensors')}")
-    if header["format_version"] > FORMAT_VERSION:
+    try:
+        header = parse_json(metadata.get(_HEADER_KEY, "{}"))
+    except ValueError as error:
+        raise UserError(f"expected a {kind} of trainer.fit at {path}, found a damaged header ({error})") from error
+    found = header.get("kind", "other tensors") if isinstance(header, dict) else "another header"
+    if found != kind:
+        raise UserError(f"expected a {kind} of trainer.fit at {path}, found {str(found)[:_LETTERS_SHOWN]}")
+    format_version = header.get("format_version")
+    if not isinstance(format_version, int):
+        raise UserError(f"expected a {kind} of trainer.fit at {path}, found one without a format version")
+    if format_version > FORMAT_VERSION:
         raise UserError(
-            f"expected format version {FORMAT_VERSION} or older in {path}, found {header['format_version']}; "
-            "update this program"
+            f"expected format version {FORMAT_VERSION} or older in {path}, found {format_version}; update this program"
         )
     return tensors, header
 

@@ -6,7 +6,6 @@ columns `license` and `attribution` are optional. Parquet files with embedded im
 
 import csv
 import io
-import json
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -15,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from manifests.errors import UserError
+from manifests.files.json_text import parse_json
 from manifests.imports.archive import Directory
 from manifests.imports.error_list import Problems
 from manifests.imports.formats.parquet import read_parquet
@@ -106,7 +106,7 @@ def _csv_rows(data: bytes) -> Iterator[dict[str, Any]]:
 
 def _json_rows(data: bytes) -> Iterator[dict[str, Any]]:
     for line in filter(str.strip, lines_of(data.decode("utf-8-sig"))):
-        row = json.loads(line)
+        row = parse_json(line)
         if not isinstance(row, dict):
             raise ValueError(f"expected an object a line, found {line[:80]!r}")
         yield row

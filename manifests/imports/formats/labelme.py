@@ -8,7 +8,6 @@ labels are left out and counted. One with a rectangle, a line or points of the l
 
 import base64
 import binascii
-import json
 import math
 from collections.abc import Callable
 from functools import partial
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from manifests.errors import UserError
+from manifests.files.json_text import parse_json
 from manifests.imports.archive import Tree, open_tree
 from manifests.imports.categories import chosen_labels
 from manifests.imports.drawn_person import ellipse_outline, person_reader
@@ -85,8 +85,8 @@ def _load(tree: Tree, name: str, problems: Problems) -> Json | None:
     if PurePosixPath(name).suffix.lower() != ".json":
         return None
     try:
-        content = json.loads(tree.read(name).decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
+        content = parse_json(tree.read(name).decode("utf-8-sig"))
+    except ValueError as error:
         problems.add("files that are no JSON in UTF-8", f"{name}: {error}")
         return None
     if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
@@ -98,7 +98,7 @@ def _load(tree: Tree, name: str, problems: Problems) -> Json | None:
 def _embedded(tree: Tree, name: str) -> bytes:
     """The image inside a labelme file; UserError when it can't be decoded."""
     try:
-        return base64.b64decode(json.loads(tree.read(name))["imageData"], validate=True)
+        return base64.b64decode(parse_json(tree.read(name))["imageData"], validate=True)
     except (ValueError, KeyError, TypeError, binascii.Error) as error:
         raise UserError(f"expected an image in base64 as imageData of {name}, found {error}") from error
 

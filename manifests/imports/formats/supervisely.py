@@ -12,7 +12,6 @@ A directory or a zip. Source: github.com/supervisely/developer-portal, "Supervis
 
 import base64
 import binascii
-import json
 import zlib
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -22,6 +21,7 @@ import cv2
 import numpy as np
 
 from manifests.errors import UserError, lines_on
+from manifests.files.json_text import parse_json
 from manifests.imports.archive import MAX_FILE_BYTES, Tree, open_tree
 from manifests.imports.categories import chosen_labels
 from manifests.imports.drawn_person import outline_fault, person_reader
@@ -198,8 +198,8 @@ def _size(annotation: Json) -> tuple[int, int]:
 def _load(tree: Tree, name: str) -> Json:
     """The JSON object of a file; UserError for anything else."""
     try:
-        content = json.loads(tree.read(name))
-    except (ValueError, RecursionError) as error:
+        content = parse_json(tree.read(name))
+    except ValueError as error:
         raise UserError(f"expected JSON in UTF-8 in {name}, found other bytes ({error})") from error
     if not isinstance(content, dict):
         raise UserError(f"expected a JSON object in {name}, found another value")

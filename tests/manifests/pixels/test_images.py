@@ -4,6 +4,7 @@ import io
 import random
 import struct
 import threading
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ from PIL import ExifTags, Image, ImageCms
 
 from manifests.errors import UserError
 from manifests.files.blobs import Blob, BlobError, BlobStore, sha256_hex
+from manifests.pixels import images
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.images import UnusableImage, decode_image, encode_jpeg, upright_size
 from manifests.pixels.mask_values import read_mask_values
@@ -112,7 +114,9 @@ def test_a_missing_blob_is_named(blobs: BlobStore) -> None:
 
 
 @pytest.mark.parametrize("root", [".", "..", "data", "/srv/data"])
-@pytest.mark.parametrize("path", ["../secret", "blobs/../../secret", "/etc/passwd", "../data-of-others/x", "../../x"])
+@pytest.mark.parametrize(
+    "path", ["blobs/\0", "../secret", "blobs/../../secret", "/etc/passwd", "../data-of-others/x", "../../x"]
+)
 def test_a_path_out_of_the_data_root_is_refused(root: str, path: str) -> None:
     with pytest.raises(BlobError, match="expected a blob path under"):
         BlobStore(Path(root)).path(path)
@@ -379,6 +383,30 @@ def test_damaged_bytes_give_pixels_or_a_reason_and_nothing_else(name: str, tmp_p
             with suppress(UserError):
                 assert read().ndim == 2
     assert outcomes["reason"] > 0
+
+
+@pytest.mark.parametrize("mode", ["1", "I;16", "RGBA", "P"])
+def test_an_image_takes_little_memory_beside_its_pixels(mode: str) -> None:
+    data = encoded(Image.new(mode, (3000, 3000), 1), "PNG")
+    decode_image(data)  # loads Pillow's plug-ins
+    tracemalloc.start()
+    size_bytes = decode_image(data).nbytes
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3 * size_bytes  # float64 copies of the whole took ten times
+
+
+def test_bands_are_converted_as_the_whole_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    rgb = np.random.default_rng(0).integers(0, 256, (64, 48, 3), np.uint8)
+    wide = Image.fromarray(rgb[..., 0].astype(np.uint16) * 257)
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    alpha = Image.fromarray(np.dstack([rgb, rgb[..., :1]]))
+    whole = [encoded(wide, "PNG"), encoded(alpha, "PNG", icc_profile=profile, exif=exif)]
+    expected = [decode_image(data) for data in whole]
+    monkeypatch.setattr(images, "_BAND_PIXELS", 48 * 7)
+    assert all(np.array_equal(decode_image(data), other) for data, other in zip(whole, expected, strict=True))
 
 
 # Masks

@@ -380,3 +380,23 @@ def test_a_gpu_that_onnx_runtime_does_not_have_is_refused(tmp_path: Path):
     with pytest.raises(UserError, match=r"expected ONNX Runtime to run on cuda:0, found that it fell back to the CPU"):
         require_device("cuda:0", [CPU])
     require_device("auto", [CPU])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"height": 10**400}, {"width": 2**31}, {"mean": [10**400, 0, 0]}, {"std": [float("nan")] * 3}],
+)
+def test_numbers_that_no_network_has_are_refused(tmp_path: Path, changes: dict[str, Any]):
+    path = made_network(tmp_path / "a.onnx", RED, ["red"], output=NCHW)
+    described = json.loads(path.with_suffix(".json").read_text())
+    described["input"] |= changes
+    path.with_suffix(".json").write_text(json.dumps(described))
+    with pytest.raises(UserError, match=r"expected a description of input and output in .*a.json, found"):
+        OnnxSegmenter(path)
+
+
+def test_a_description_that_is_nested_deeply_is_refused(tmp_path: Path):
+    path = made_network(tmp_path / "a.onnx", RED, ["red"], output=NCHW)
+    path.with_suffix(".json").write_text("[" * 100_000)
+    with pytest.raises(UserError, match=r"expected JSON in .*a.json, found: it is nested too deeply"):
+        OnnxSegmenter(path)

@@ -27,8 +27,8 @@ from manifests.errors import UserError
 from manifests.files import atomic
 from manifests.files.atomic import write_exclusive, write_replace
 from manifests.store import manifest as store
+from manifests.store.file_metadata import METADATA_KEY
 from manifests.store.manifest import COMMIT_ATTEMPTS, CommitConflict, Manifest, ManifestStore
-from manifests.store.row_groups import METADATA_KEY
 from manifests.store.schema import SCHEMA, SCHEMA_VERSION
 from manifests.store.validation import ManifestInvalid
 
@@ -228,6 +228,57 @@ def test_a_newer_schema_is_refused_in_one_line(versions: ManifestStore) -> None:
     newer = versions.root / "v2.parquet"
     pq.write_table(table.replace_schema_metadata({METADATA_KEY: json.dumps(stored).encode()}), newer)
     assert_refused_in_one_line(newer, r"expected schema version 5 or older .* found 6; update this program")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"schema_version": "5"},
+        {"version": 1.5},
+        {"parent": []},
+        {"parameters": None},
+        {"counts": {}},
+        {"counts": {"rows": "3"}},
+        {"created_at": "yesterday"},
+        {"created_at": "2026-03-01T12:00:00"},  # without a time zone
+        {"data_root": None},
+        {"data_root": "http://example.org/data"},
+        {"data_root": "simplecache::http://example.org/data"},
+        {"data_root": "a\0b"},
+    ],
+)
+def test_metadata_that_no_release_writes_is_refused_by_name(
+    versions: ManifestStore, changes: dict[str, object]
+) -> None:
+    table = pq.read_table(versions.path(1))
+    stored = json.loads(table.schema.metadata[METADATA_KEY]) | changes
+    odd = versions.root / "v2.parquet"
+    pq.write_table(table.replace_schema_metadata({METADATA_KEY: json.dumps(stored).encode()}), odd)
+    assert_refused_in_one_line(odd, f"expected a version's metadata in .* found an unusable {next(iter(changes))}")
+
+
+@pytest.mark.parametrize("text", ["[]", "{", "[" * 100_000, '"\\ud800"'])
+def test_metadata_that_is_no_object_is_refused(versions: ManifestStore, text: str) -> None:
+    odd = versions.root / "v2.parquet"
+    pq.write_table(pq.read_table(versions.path(1)).replace_schema_metadata({METADATA_KEY: text.encode()}), odd)
+    assert_refused_in_one_line(odd, "expected a version's metadata in .*v2.parquet, found")
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "found"),
+    [
+        ("width", pa.array(["a", "b", "c"]), "width of the type string"),
+        ("mask", pa.nulls(3, pa.string()), "mask with nulls"),
+        ("sample_id", pa.array([["a"], [], []]), r"sample_id of the type list<\w+: string>"),
+    ],
+)
+def test_columns_of_another_type_are_refused_by_name(
+    versions: ManifestStore, column: str, values: pa.Array, found: str
+) -> None:
+    table = pq.read_table(versions.path(1))
+    pq.write_table(table.set_column(table.column_names.index(column), column, values), versions.root / "v2.parquet")
+    with pytest.raises(UserError, match=f"expected the columns of a manifest in .*v2.parquet, found {found}"):
+        versions.open(2).read()
 
 
 def test_a_version_of_an_older_schema_is_read_as_one_of_this_and_goes_on(tmp_path: Path) -> None:

@@ -203,7 +203,7 @@ def test_numbers_that_are_none_are_refused(tmp_path: Path, line: str) -> None:
         read(tmp_path, line)
 
 
-@pytest.mark.parametrize("content", [b"min_votes = ", b"sources = ['\xff']"])
+@pytest.mark.parametrize("content", [b"min_votes = ", b"sources = ['\xff']", b"a = " + b"[" * 9999])
 def test_a_file_that_is_no_toml_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "clean.toml").write_bytes(content)
     with pytest.raises(UserError, match=r"expected TOML in .*clean\.toml, found: "):

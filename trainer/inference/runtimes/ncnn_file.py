@@ -1,6 +1,5 @@
 """An exported network in ncnn, on the CPU, in float32."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +7,7 @@ import numpy.typing as npt
 
 from manifests.errors import UserError
 from manifests.files.blobs import sha256_hex
+from manifests.files.json_text import parse_json
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.onnx_segmenter import Prob
 from trainer.inference.runtimes.metadata import INPUT, OUTPUT, Metadata
@@ -29,7 +29,7 @@ class NcnnFile:
                 names = ", ".join(file.name for file in files)
                 raise UserError(f"expected an ncnn network that trainer.export wrote, {names}, found no {file}")
         try:
-            strings = json.loads(files[2].read_text())
+            strings = parse_json(files[2].read_bytes())
         except ValueError as error:
             raise UserError(f"expected JSON in {files[2]}, found: {error}") from error
         self.metadata = Metadata.from_strings(strings, files[2])

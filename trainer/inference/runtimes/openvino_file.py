@@ -1,6 +1,5 @@
 """An exported network in OpenVINO, on the CPU, in float32."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import numpy.typing as npt
 
 from manifests.errors import UserError
 from manifests.files.blobs import sha256_hex
+from manifests.files.json_text import parse_json
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.onnx_segmenter import Prob
 from trainer.inference.runtimes.metadata import Metadata
@@ -37,7 +37,7 @@ class OpenvinoFile:
         core = openvino.Core()
         try:
             model = core.read_model(path)
-            strings = json.loads(model.get_rt_info(METADATA).astype(str))
+            strings = parse_json(model.get_rt_info(METADATA).astype(str))
         except (RuntimeError, ValueError) as error:
             raise UserError(
                 f"expected an OpenVINO model that trainer.export wrote at {path}, found another or a damaged one"
