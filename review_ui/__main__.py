@@ -18,12 +18,15 @@ from pathlib import Path
 from manifests.cli.arguments import run_command
 from manifests.cli.converters import not_negative, positive, share
 from manifests.decisions.audit import AuditedPart
+from manifests.decisions.database import has_password
 from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.errors import UserError
 from manifests.files.blobs import BlobStore
+from manifests.files.storage import require_local
 from manifests.files.tombstones import Tombstones
 from manifests.store.manifest import Manifest
 from manifests.web.address import is_loopback, listen, port, url_of
+from manifests.web.webhooks import WebhookSender, read_webhooks
 from review_ui.auth import command
 from review_ui.auth.authenticator import Authenticator
 from review_ui.auth.users import UsersFile
@@ -31,7 +34,7 @@ from review_ui.lead.activity_command import activity_lines
 from review_ui.quality.gold import GoldSamples
 from review_ui.queue.gold_mix import Rates
 from review_ui.queue.session import ReviewSession
-from review_ui.queue.version import open_version
+from review_ui.queue.version import open_version, wait_for_version
 from review_ui.repair.segmenter import PointSegmenter
 
 logger = logging.getLogger("review_ui")
@@ -66,7 +69,10 @@ def main(arguments: Sequence[str]) -> None:
     options = _parser().parse_args(arguments)
     users = UsersFile(options.users) if options.users else None
     segmenter = _segmenter(options.segmenter) if options.segmenter else None
+    webhooks = WebhookSender(read_webhooks(options.webhooks)) if options.webhooks else None
     listener = listen(options.host, options.port)
+    if options.wait and not options.manifest:
+        _wait(options.manifests)
     manifest, store = open_version(options.manifests, path=options.manifest, data=options.data)
     url = url_of(listener) + (f"{options.root_path}/" if options.root_path else "")
     database_url = options.database_url or sqlite_url(manifest.data_root.resolve())
@@ -74,7 +80,9 @@ def main(arguments: Sequence[str]) -> None:
     rates = _rates(options)
     audit = None if options.audit is None else AuditedPart(options.audit, options.audit_seed)
     with ThreadPoolExecutor(1) as executor:
-        opening = executor.submit(ReviewSession, manifest, store, log, votes=options.votes, rates=rates, audit=audit)
+        opening = executor.submit(
+            ReviewSession, manifest, store, log, votes=options.votes, rates=rates, audit=audit, webhooks=webhooks
+        )
         from manifests.web.serving import serve
         from review_ui.app import create_app, dataset_name  # here: meanwhile FastAPI is imported
 
@@ -91,10 +99,17 @@ def main(arguments: Sequence[str]) -> None:
         root_path=options.root_path,
         segmenter=segmenter,
     )
-    _warn(options.host, users)
+    _warn(options.host, users, database_url)
     _load_repair_later()
     serve(app, listener, on_ready=lambda: _announce(url, manifest, browser=not options.no_browser))
     session.close()
+
+
+def _wait(manifests: Path) -> None:
+    """Wait for the first version, and report that."""
+    require_local(manifests, "review_ui")
+    logger.warning("no page before %s has a version; pipeline.generate makes one (Ctrl+C stops)", manifests)
+    wait_for_version(manifests)
 
 
 def _rates(options: argparse.Namespace) -> Rates:
@@ -170,12 +185,14 @@ def _has_screen() -> bool:
     return sys.stdout.isatty() and desktop
 
 
-def _warn(host: str, users: UsersFile | None) -> None:
+def _warn(host: str, users: UsersFile | None, database_url: str) -> None:
     """Warn about settings that the operator may not have meant."""
     if not is_loopback(host) and users:
         logger.warning("passwords travel to %s in clear; put TLS in front of it, see docs/team.md", host)
     elif not is_loopback(host):
         logger.warning("anyone who reaches %s can see and judge the images: there is no sign-in", host)
+    if has_password(database_url):
+        logger.warning("the list of processes shows the password in --database-url; put it into ~/.pgpass instead")
     if users and all(user.role != "lead" for user in users.users().values()):
         logger.warning("no user is a lead, and only leads publish; set a role by hand or add one")
     if not users and command.DEFAULT_PATH.exists():
@@ -235,6 +252,13 @@ def _parser() -> argparse.ArgumentParser:
         "--segmenter", type=Path, metavar="DIR",
         help="encoder.onnx and decoder.onnx of a point-prompt segmenter, for the editor's tool Point (default: none)",
     )  # fmt: skip
+    parser.add_argument(
+        "--webhooks", type=Path, metavar="PATH",
+        help="TOML file of addresses that get signed events: docs/team.md (default: nothing is sent)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--wait", action="store_true", help="wait for the first version, which pipeline.generate may still be making"
+    )
     parser.add_argument("--no-browser", action="store_true", help="don't open a browser window")
     return parser
 

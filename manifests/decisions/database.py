@@ -52,15 +52,26 @@ def has_password(url: str) -> bool:
     """Whether a database's URL holds a password, before the `@` or in its query; False for what is no URL."""
     try:
         parsed = sa.make_url(url)
-    except sa.exc.ArgumentError:
+    except (sa.exc.ArgumentError, ValueError):
         return False
     return parsed.password is not None or any(name.lower() == "password" for name in parsed.query)
 
 
+def without_passwords(text: str) -> str:
+    """The text with `***` for passwords of URLs in it, before an `@` or in a query."""
+    text = re.sub(r"(://[^:/@\s]*):\S*@", r"\1:***@", text)
+    return re.sub(r"(?i)(password=)[^&\s]*", r"\1***", text)
+
+
 def refused(url: str, error: Exception) -> UserError:
     """The error for a database that can't be opened; the URL's password is masked."""
-    reason = str(error.__cause__ or error).splitlines()[0]
-    masked_url = re.sub(r"(://[^:/@]*):.*@", r"\1:***@", url)
+    if url.count("@") > 1:
+        reason = "more than one @; one in a password is written %40"  # the driver's message would hold a part of it
+    elif isinstance(error, ValueError):
+        reason = "a port or name that can't be read"
+    else:
+        reason = without_passwords(str(error.__cause__ or error).splitlines()[0])
+    masked_url = without_passwords(url)
     remedy = "check --database-url"
     if isinstance(error, ModuleNotFoundError) and error.name == "psycopg":
         remedy = f"install its driver: {install_extra('postgres')}"

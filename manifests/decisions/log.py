@@ -65,7 +65,7 @@ class DecisionLog:
             with self.writing() as connection:
                 connection.execute(sa.schema.CreateTable(_EVENTS, if_not_exists=True))
                 add_missing_columns(connection, _EVENTS)
-        except (sa.exc.SQLAlchemyError, DatabaseAway, ImportError) as error:
+        except (sa.exc.SQLAlchemyError, DatabaseAway, ImportError, ValueError) as error:
             raise refused(url, error) from error
 
     def close(self) -> None:

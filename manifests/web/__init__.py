@@ -1,5 +1,6 @@
 """Shared by every server of this project.
 
-address.py  the address on which a server listens
-serving.py  runs an app until it is stopped
+address.py   the address on which a server listens
+serving.py   runs an app until it is stopped
+webhooks.py  signed events to addresses that the operator named
 """

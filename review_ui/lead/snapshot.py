@@ -10,6 +10,7 @@ from manifests.decisions.activity import Activity, ActivityLog, Actor
 from manifests.decisions.decision import Decision, MaskKey
 from manifests.decisions.policy import Policy
 from manifests.store.manifest import Manifest
+from manifests.web.webhooks import Delivery
 from review_ui.quality.counts import Tally, tally
 from review_ui.quality.gold import GoldSample
 from review_ui.quality.pace import Forecast, forecast
@@ -39,6 +40,9 @@ class LeadSession(Protocol):
     def activity(self) -> ActivityLog:
         """Who signed in, published, downloaded, and when."""
 
+    def deliveries(self) -> list[Delivery]:
+        """The last deliveries to webhooks, newest first."""
+
     def decisions(self) -> list[Decision]:
         """All standing decisions, oldest first."""
 
@@ -62,7 +66,7 @@ class LeadSession(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The session at one moment; `decisions` are those of people, `activity` is newest first."""
+    """The session at one moment; `decisions` are those of people, `activity` and `deliveries` are newest first."""
 
     manifest: Manifest
     decisions: list[Decision]
@@ -73,6 +77,7 @@ class Snapshot:
     tally: Tally
     forecast: Forecast
     activity: list[Activity]
+    deliveries: list[Delivery]
     taken_at: datetime
 
 
@@ -92,5 +97,6 @@ def take_snapshot(session: LeadSession, now: datetime) -> Snapshot:
         tally=counted,
         forecast=forecast(by_people, counted.votes_left, now),
         activity=session.activity.newest(ACTIVITIES),
+        deliveries=session.deliveries(),
         taken_at=now,
     )

@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from manifests.decisions.activity import Activity
 from manifests.pixels.colors import STATUS_COLORS
+from manifests.web.webhooks import Delivery
 from review_ui.lead.html import Cell, cards, colors_of, key, keys, media_links, stacked_bar, table, with_note
 from review_ui.quality.agreement import Agreement
 from review_ui.quality.counts import STATUSES, Counts, Tally
@@ -190,6 +191,15 @@ def activity_table(entries: Sequence[Activity]) -> Markup:
         for entry in entries
     ]
     return table(["time (UTC)", "user", "address", "event", "about"], rows)
+
+
+def deliveries_table(deliveries: Sequence[Delivery]) -> Markup:
+    """A row for each delivery to a webhook."""
+    rows: list[list[Cell]] = [
+        [f"{each.at:%Y-%m-%d %H:%M:%S}", each.event, each.webhook, each.host, each.status, f"{each.tries:,}"]
+        for each in deliveries
+    ]
+    return table(["time (UTC)", "event", "webhook", "host", "status", "tries"], rows)
 
 
 def status_summary(counts: Counts) -> Markup:

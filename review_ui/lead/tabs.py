@@ -9,6 +9,7 @@ from review_ui.lead.tables import (
     activity_table,
     agreement_table,
     damage_table,
+    deliveries_table,
     disputed_table,
     failing_gold,
     headline,
@@ -84,7 +85,11 @@ def _problems(snapshot: Snapshot) -> str:
 
 
 def _activity(snapshot: Snapshot) -> str:
-    return render("activity.html", rows=activity_table(snapshot.activity) if snapshot.activity else None)
+    return render(
+        "activity.html",
+        rows=activity_table(snapshot.activity) if snapshot.activity else None,
+        deliveries=deliveries_table(snapshot.deliveries) if snapshot.deliveries else None,
+    )
 
 
 TABS: dict[str, Callable[[Snapshot], str]] = {

@@ -101,6 +101,12 @@ def _figures(decisions: Sequence[Decision], gold: Gold, seed: int) -> Figures:
     )
 
 
+def false_accepts(decisions: Sequence[Decision], gold: Gold) -> Rate:
+    """Accepts out of the damaged gold that these decisions judge."""
+    damaged = [d for d in _on_gold(verdicts(decisions), gold) if gold[d.key].right_verdict == "reject"]
+    return _accept_rate(damaged)
+
+
 def false_accepts_by_damage(decisions: Sequence[Decision], gold: Gold) -> dict[str, Rate]:
     """Accepts out of the damaged gold, by kind of damage, the most often accepted first."""
     by_damage: dict[str, list[Decision]] = defaultdict(list)

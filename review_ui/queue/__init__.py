@@ -3,6 +3,7 @@
 assignments.py     samples for a reviewer's tab, each under a lease
 embedding/         image embeddings, for the queue's order
 decision_state.py  the decision log in memory: standing decisions by mask and by reviewer
+events.py          events of the session, for webhooks
 filters.py         what the queue can be filtered by
 gold_mix.py        gold samples and repeats, mixed into the stream
 group_commit.py    one thread between the web and the session; commits are shared

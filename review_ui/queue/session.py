@@ -20,8 +20,10 @@ from manifests.decisions.log import DecisionLog
 from manifests.decisions.policy import Policy
 from manifests.decisions.publish import publish
 from manifests.store.manifest import Manifest, ManifestStore
+from manifests.web.webhooks import Delivery, WebhookSender
 from review_ui.quality.gold import GoldSample
 from review_ui.queue.assignments import assign, leases_ended_by, open_sample
+from review_ui.queue.events import SessionEvent, events_of, published
 from review_ui.queue.filters import Filters
 from review_ui.queue.gold_mix import GoldMix, Rates
 from review_ui.queue.guideline import Guideline
@@ -50,10 +52,12 @@ class ReviewSession:
         audit: AuditedPart | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         rng: random.Random | None = None,
+        webhooks: WebhookSender | None = None,
     ) -> None:
         self.policy = Policy(votes=votes)  # when a mask leaves the queue
         self._store = store
         self._log = log
+        self._webhooks = webhooks or WebhookSender([])
         self._mix = GoldMix(rates or Rates(), rng or random.Random())
         self.guideline = Guideline(manifest.data_root)
         self.activity = ActivityLog(log, now=now)
@@ -90,11 +94,15 @@ class ReviewSession:
         A verdict on a sample that the reviewer has judged replaces it; a stored decision_id changes nothing.
         Raises DatabaseAway.
         """
-        with self._lock, self._live.writing() as (state, connection):
-            results = [accept_batch(state, reviewer, batch) for reviewer, batch in requests]
-            decisions = [decision for _, new in results for decision in new]
-            self._log.append(decisions, connection)
-            state.leases.write(connection, leases_ended_by(state, decisions))
+        with self._lock:
+            with self._live.writing() as (state, connection):
+                waiting = state.queue.waiting
+                results = [accept_batch(state, reviewer, batch) for reviewer, batch in requests]
+                decisions = [decision for _, new in results for decision in new]
+                self._log.append(decisions, connection)
+                state.leases.write(connection, leases_ended_by(state, decisions))
+            events = events_of(state, decisions, waiting_before=waiting)
+        self._send(events)
         return [result for result, _ in results]
 
     def undo(self, reviewer: Reviewer, decision_id: str, *, tab: str = "") -> UndoResult:
@@ -139,7 +147,7 @@ class ReviewSession:
     def publish(self, policy: Policy | None = None, *, by: Actor | None = None) -> Manifest:
         """Commit the next version from the log and load it; NothingToPublish when it would be the same."""
         manifest = publish(self._store, self._log, policy or self.policy, by=by)
-        self._go_on_with(manifest)
+        self._go_on_with(manifest, by)
         return manifest
 
     def audit(self, options: AcceptOptions) -> AuditPlan:
@@ -149,17 +157,29 @@ class ReviewSession:
     def accept(self, options: AcceptOptions, *, by: Actor | None = None) -> Accepted:
         """Commit the version in which a policy accepts what the audit bounds, and load it; as `decisions.accept`."""
         done = accept(self._store, self.manifest, self._log, options, by=by)
-        self._go_on_with(done.manifest)
+        self._go_on_with(done.manifest, by)
         return done
 
-    def _go_on_with(self, manifest: Manifest) -> None:
+    def _go_on_with(self, manifest: Manifest, by: Actor | None) -> None:
         queue = self._live.queue_of(manifest)  # slow; other threads go on meanwhile
         with self._lock:
+            waiting = self._live.state.queue.waiting
             self._live.load(manifest, queue)
+            events = [published(manifest, by), *events_of(self._live.state, [], waiting_before=waiting)]
+        self._send(events)
+
+    def _send(self, events: Sequence[SessionEvent]) -> None:
+        for event, data in events:
+            self._webhooks.send(event, data)
+
+    def deliveries(self) -> list[Delivery]:
+        """The last deliveries to webhooks, newest first."""
+        return self._webhooks.deliveries()
 
     def close(self) -> None:
-        """Stop embedding images; what is embedded is kept."""
+        """Stop embedding images, which keeps what is embedded, and the webhooks, which gives up what still waits."""
         self._live.state.selections.close()
+        self._webhooks.close()
 
     def decisions(self) -> list[Decision]:
         """All standing decisions, oldest first."""

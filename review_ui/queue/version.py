@@ -1,10 +1,21 @@
 """The version under review, with its pixels beside it."""
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from manifests.errors import UserError
 from manifests.files.storage import require_local
 from manifests.store.manifest import Manifest, ManifestStore
+
+WAIT_SECONDS = 1.0  # between two looks for the first version
+
+
+def wait_for_version(manifests: Path, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Return when the directory has a version; `pipeline.generate` may still be making its first one."""
+    store = ManifestStore(manifests)
+    while not store.versions():
+        sleep(WAIT_SECONDS)
 
 
 def open_version(

@@ -30,14 +30,14 @@ function endOfFilter({ filter, filtered }) {
 
 function endOf({ queue, progress: { done, total, flagged = 0 } }, published, isLead) {
   if (queue === "second_look") return { title: "No second look wanted", text: "Masks on which verdicts differ come up here." };
-  if (total === 0) return { title: "Nothing to review", text: "This version has no masks that a person judges." };
+  if (total === 0) return { title: "Nothing to review", text: "This version has no masks that a person judges. New ones come up here by themselves." };
   const rest = flagged ? ` ${flagged} ${flagged === 1 ? "is" : "are"} flagged and ${flagged === 1 ? "waits" : "wait"} for a second look.` : "";
   const offer = { flagged: flagged > 0 && isLead };
   const verdicts = done === 1 ? "1 verdict" : `${done} verdicts`;
-  if (published) return { title: "All reviewed and published", text: `${published} holds ${verdicts}.${rest} Undo still works.`, ...offer };
+  if (published) return { title: "All reviewed and published", text: `${published} holds ${verdicts}.${rest} Undo still works. New masks come up here by themselves.`, ...offer };
   const text = `${done} of ${total} masks ${done === 1 ? "has" : "have"} a verdict.${rest}`;
-  if (!isLead) return { title: "All reviewed", text: `${text} Undo still works.` };
-  return { title: "All reviewed", text: `${text} Publish writes them as the next version; undo still works.`, publish: true, ...offer };
+  if (!isLead) return { title: "All reviewed", text: `${text} Undo still works. New masks come up here by themselves.` };
+  return { title: "All reviewed", text: `${text} Publish writes them as the next version; undo still works. New masks come up here by themselves.`, publish: true, ...offer };
 }
 
 /** The line above the picture: a past decision on stage, or the others' verdicts at a second look; "" without either. */

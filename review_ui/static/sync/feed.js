@@ -5,6 +5,7 @@ import { request } from "../lib/request.js";
 
 const RETRY_MS = 2000;
 const LOOK_AGAIN_MS = 5000; // while all that waits is on other screens
+const LOOK_FOR_NEWER_MS = 10_000; // while nothing waits: a run may add masks as a newer version
 const BAD_FILTER = 422;
 const SIGN_OF_LIFE_MS = 30_000; // while samples are here: the server takes a tab that is silent for longer as closed
 
@@ -111,6 +112,7 @@ export class Feed {
     if (settled && this.asking.size === 0) this.progress = progress; // else it lacks what was counted here
     if (this.areElsewhere || this.isComparing) this.timer = setTimeout(() => this.refill(), LOOK_AGAIN_MS);
     else if (samples.length > 0) this.timer = setTimeout(() => this.refill(), SIGN_OF_LIFE_MS); // renews the leases
+    else this.timer = setTimeout(() => this.refill(), LOOK_FOR_NEWER_MS);
   }
 
   /** Whether the server still compares images: more may come. */

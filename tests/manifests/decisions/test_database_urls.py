@@ -3,6 +3,7 @@
 import pytest
 
 from manifests.decisions.database import has_password
+from manifests.decisions.log import DecisionLog
 from manifests.errors import UserError
 from pipeline.flows import publish_reviews
 
@@ -25,3 +26,22 @@ def test_the_flow_takes_none_since_prefect_keeps_parameters() -> None:
     with pytest.raises(UserError, match="expected a database_url without a password") as refusal:
         publish_reviews.fn(database_url="postgresql://ann:secret@db/review")
     assert "secret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://ann:hunter2@127.0.0.1:1/review",
+        "postgresql://ann:hunt@er2/@127.0.0.1:1/review",
+        "postgresql://127.0.0.1:1/review?user=ann&password=hunter2",
+        "postgresql://ann:hunter2@[nowhere/review",
+        "nothing://ann:hunter2@127.0.0.1/review",
+        "postgresql://ann:hunter2@127.0.0.1:port/review",
+    ],
+)
+def test_no_message_about_a_database_holds_its_password(url: str) -> None:
+    with pytest.raises(UserError, match="expected a database at") as refusal:
+        DecisionLog(url)
+    assert "hunt" not in str(refusal.value)
+    assert "er2" not in str(refusal.value)
+    assert "***" in str(refusal.value)
