@@ -7,14 +7,17 @@ from collections.abc import Callable
 import uvicorn
 from starlette.types import ASGIApp
 
+from manifests.web.header_timeout import TimedHeaders
+
 SHUTDOWN_SECONDS = 2  # an open page keeps a connection to Gradio alive
 
 
 def serve(app: ASGIApp, listener: socket.socket, *, on_ready: Callable[[], None]) -> None:
     """Answer requests until interrupted; `on_ready` is called once the server accepts them."""
     config = uvicorn.Config(
-        app, log_level="warning", access_log=False, timeout_graceful_shutdown=SHUTDOWN_SECONDS, server_header=False
-    )
+        app, http=TimedHeaders, log_level="warning", access_log=False, timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        server_header=False,
+    )  # fmt: skip
     with contextlib.suppress(KeyboardInterrupt):  # the ordinary way to stop it
         _AnnouncingServer(config, on_ready).run(sockets=[listener])
 

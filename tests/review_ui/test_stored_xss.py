@@ -82,7 +82,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, portraits: Path) -> Iterato
 
 @pytest.fixture
 def watched(page: Page) -> Iterator[Page]:
-    """A page whose canary must not sing, and which must not ask another host for anything."""
+    """A page on which the canary must not run, and which must get nothing from another host."""
     ran: list[str] = []
     asked: list[Request] = []
     page.expose_function("canary", lambda: ran.append(page.url))
@@ -98,8 +98,8 @@ def no_element_was_planted(page: Page) -> None:
     assert page.evaluate(PLANTED) == 0
 
 
-def test_the_canary_sings_where_code_runs(page: Page) -> None:
-    """The test itself: an unescaped text runs the canary and leaves marked elements."""
+def test_the_canary_runs_where_a_text_is_not_escaped(page: Page) -> None:
+    """The other tests can fail: such a text runs the canary and leaves marked elements."""
     ran: list[str] = []
     page.expose_function("canary", lambda: ran.append("ran"))
     page.route("**/*", lambda route: route.abort())
