@@ -6,6 +6,7 @@ from pathlib import Path
 from manifests.cli.arguments import add_version, version_of
 from manifests.cli.converters import positive
 from manifests.exports import EXPORTERS, export_version
+from manifests.exports.hub import PUSHED, check_hub, push_export
 from manifests.exports.options import PERSON_VALUES, SHARD_SIZE, ExportOptions
 from manifests.exports.rows import STATUSES
 from manifests.store.training_rows import SPLITS
@@ -26,11 +27,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--shard-size", type=positive, default=SHARD_SIZE, help=f"samples per tar of webdataset (default: {SHARD_SIZE})"
     )
+    parser.add_argument(
+        "--push", metavar="OWNER/NAME",
+        help=f"also push {' or '.join(PUSHED)} to this dataset on the Hugging Face hub, as the revision v<N>",
+    )  # fmt: skip
+    parser.add_argument("--public", action="store_true", help="with --push: a public dataset (default: private)")
+    parser.set_defaults(usage_error=parser.error)
 
 
 def run(options: argparse.Namespace) -> None:
     """Write a version's accepted rows for another tool: COCO, CVAT, Label Studio, FiftyOne, Hugging Face, ..."""
+    if options.push and options.format not in PUSHED:
+        options.usage_error(f"--push takes the formats {', '.join(PUSHED)}, found {options.format}")
+    if options.public and not options.push:
+        options.usage_error("--public goes with --push OWNER/NAME")
     manifest = version_of(options)
+    hub = check_hub(options.push, manifest.version, public=options.public) if options.push else None
     samples = export_version(
         manifest,
         options.format,
@@ -41,4 +53,6 @@ def run(options: argparse.Namespace) -> None:
     )
     by_split = ", ".join(f"{samples.count(split)} {split}" for split in samples.splits)
     print(f"{options.format}: {len(samples)} samples of v{manifest.version} ({by_split})")
+    if hub:
+        print(f"pushed to {push_export(options.output, hub)}")
     print(options.output)

@@ -3,6 +3,7 @@
     card.py            the dataset card of an imagefolder
     checksums.py       SHA256SUMS
     croissant.py       croissant.json of an imagefolder
+    hub.py             `export --push`: an export as a dataset on the Hugging Face hub
     metadata_table.py  metadata.csv
     options.py         options of an export, except its rows
     rows.py            the exported rows, and their pixels one sample at a time
