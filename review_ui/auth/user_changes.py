@@ -22,14 +22,14 @@ _SEEN = sa.Table(
     sa.Column("name", sa.String(64), primary_key=True),
     sa.Column("role", sa.String(16), nullable=False),
     sa.Column("password_fingerprint", sa.String(32), nullable=False),
-    sa.Column("tokens", sa.Text, nullable=False),  # JSON: label -> the first digits of its digest
+    sa.Column("tokens", sa.Text, nullable=False),  # JSON: label -> scope, end, first digits of its digest
 )
-_TOKEN_DIGITS = 12  # tell a new token of the same label from the old one; nobody can find a token by them
+_TOKEN_DIGITS = 12  # they tell a new token of the same label from the old one, and are too few to find a token by
 
 
 @dataclass(frozen=True, slots=True)
 class SeenUser:
-    """A user as the table holds it; `tokens` maps labels to fingerprints."""
+    """A user as the table holds it; `tokens` maps labels to scope, end and fingerprint."""
 
     role: str
     password_fingerprint: str
@@ -66,12 +66,19 @@ def _changes(before: Mapping[str, SeenUser], now: Mapping[str, SeenUser]) -> Ite
         if old and old.password_fingerprint != user.password_fingerprint:
             yield "password_changed", name
         had = old.tokens if old else {}
-        for label, _ in sorted(had.items() - user.tokens.items()):
-            yield "token_revoked", f"{name}: {label}"
-        for label, _ in sorted(user.tokens.items() - had.items()):
-            yield "token_made", f"{name}: {label}"
+        for label, token in sorted(had.items() - user.tokens.items()):
+            yield "token_revoked", f"{name}: {label} ({_scope(token)})"
+        for label, token in sorted(user.tokens.items() - had.items()):
+            yield "token_made", f"{name}: {label} ({_scope(token)})"
 
 
 def _seen(user: User) -> SeenUser:
-    tokens = {label: token.sha256[:_TOKEN_DIGITS] for label, token in user.tokens.items()}
+    tokens = {
+        label: f"{token.scope} {token.expires_at:%Y-%m-%d} {token.sha256[:_TOKEN_DIGITS]}"
+        for label, token in user.tokens.items()
+    }
     return SeenUser(user.role, user.password.fingerprint, tokens)
+
+
+def _scope(token: str) -> str:
+    return token.partition(" ")[0]

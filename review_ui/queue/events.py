@@ -22,8 +22,8 @@ def published(manifest: Manifest, by: Actor | None) -> SessionEvent:
 def events_of(state: ReviewState, new: Sequence[Decision], *, waiting_before: int) -> list[SessionEvent]:
     """The events that `new` decisions, which the state holds already, or a new version cause.
 
-    The queue is empty when nothing waits and something did; a reviewer fails once, with the false accept that brings
-    the rate above its limit for certain (`Rate.is_failing`).
+    The queue is empty when nothing waits and something did; a reviewer fails with the false accept that brings the rate
+    above its limit for certain (`Rate.is_failing`), not with the further ones.
     """
     events: list[SessionEvent] = []
     if waiting_before and not state.queue.waiting:
@@ -37,10 +37,8 @@ def events_of(state: ReviewState, new: Sequence[Decision], *, waiting_before: in
             if decision.reviewer == reviewer
         ]
         gold = state.mix.gold
-        rate, before = (
-            false_accepts(on_gold, gold),
-            false_accepts([d for d in on_gold if d.decision_id not in ids], gold),
-        )
+        rate = false_accepts(on_gold, gold)
+        before = false_accepts([decision for decision in on_gold if decision.decision_id not in ids], gold)
         if rate.is_failing and not before.is_failing:
             events.append(("gold_failure", {"reviewer": reviewer, "false_accepts": rate.hits, "judged": rate.n}))
     return events

@@ -4,6 +4,7 @@ import io
 import shutil
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -125,7 +126,7 @@ def test_changes_of_the_users_file_are_recorded_once_while_servers_run(
         for event, detail in (
             ("user_added", "ann (lead)"),
             ("user_added", "bo (reviewer)"),
-            ("token_made", "bo: nightly"),
+            ("token_made", "bo: nightly (read)"),
             ("user_removed", "bo"),
             ("user_added", "cy (reviewer)"),
         )
@@ -137,17 +138,17 @@ def test_changes_while_no_server_ran_are_recorded_at_the_next_start(root: Path, 
     users = read_users(root / "users.toml")
     record_user_changes(users, log, activity)
     _, first = new_token("ci", "read", NOON)
-    _, second = new_token("ci", "read", NOON)
+    second = replace(first, scope="all")  # by hand, in the file
     password = hash_password("another password", log2_n=15)
     record_user_changes({"ann": User("ann", "lead", users["ann"].password, {"ci": first})}, log, activity)
     record_user_changes({"ann": User("ann", "reviewer", password, {"ci": second})}, log, activity)
     assert [(event, detail) for _, _, event, detail in rows(activity)][2:] == [
         ("user_removed", "bo"),
-        ("token_made", "ann: ci"),
+        ("token_made", "ann: ci (read)"),
         ("role_changed", "ann: lead -> reviewer"),
         ("password_changed", "ann"),
-        ("token_revoked", "ann: ci"),
-        ("token_made", "ann: ci"),
+        ("token_revoked", "ann: ci (read)"),
+        ("token_made", "ann: ci (all)"),
     ]
 
 

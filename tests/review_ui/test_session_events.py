@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_lineages import Lineage, sample_id
+from small_lineages import NOON, Lineage, sample_id
 from submissions import assign, decide, submission
 from webhook_receiver import Receiver, receiver
 
 from manifests.decisions.activity import Actor
 from manifests.decisions.log import DecisionLog
 from manifests.web.webhooks import EVENTS, Webhook, WebhookSender
+from review_ui.lead.snapshot import take_snapshot
+from review_ui.lead.tabs import TABS
 from review_ui.quality.gold import GoldSample
 from review_ui.queue.gold_mix import Rates
 from review_ui.queue.session import ReviewSession
@@ -44,7 +46,7 @@ def there() -> Iterator[Receiver]:
 
 @pytest.fixture
 def session(lineage: Lineage, log: DecisionLog, there: Receiver) -> Iterator[ReviewSession]:
-    sender = WebhookSender([Webhook("test", there.url, EVENTS, bytes(32))])
+    sender = WebhookSender([Webhook("test", f"{there.url}/path", EVENTS, bytes(32))])
     rates = Rates(gold=0.5)
     with closing(
         ReviewSession(lineage.store.open(), lineage.store, log, rates=rates, rng=random.Random(0), webhooks=sender)
@@ -85,6 +87,9 @@ def test_the_last_verdict_empties_the_queue_once_and_a_publish_names_its_author(
         ("publish", "delivered"),
         ("queue_empty", "delivered"),
     ]
+    html = TABS["Activity"](take_snapshot(session, NOON))
+    assert there.url.removeprefix("http://") in html
+    assert ("queue_empty" in html, "delivered" in html, "path" in html) == (True, True, False)
 
 
 def test_a_reviewer_who_fails_on_gold_is_reported_once(
