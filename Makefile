@@ -81,12 +81,14 @@ slow: $(DEV) ## Run the slow tests: several processes, servers, large networks
 soak: $(DEV) ## Kill a process KILLS times in the middle of its work on a dataset, and check after each kill
 	OMP_NUM_THREADS=1 PYTHONPATH=.:tests/support $(BIN)/python tests/soak/kills.py --kills $(KILLS)
 
-oracles: $(DEV) $(ORACLES)/.installed ## Compare masks with FiftyOne's and Datumaro's own, installed in .venv-oracles
-	$(BIN)/python -m pytest tests/manifests/test_oracles.py
+oracles: $(DEV) $(ORACLES)/.installed ## Compare with FiftyOne, Datumaro, labelme, supervision and CVAT, installed in .venv-oracles
+	$(BIN)/python -m pytest tests/manifests/test_oracles.py tests/pipeline/bridges
 
 $(ORACLES)/.installed: Makefile
 	$(PYTHON) -m venv $(ORACLES)
-	$(ORACLES)/bin/python -m pip install --quiet --disable-pip-version-check fiftyone==1.22.1 datumaro==1.13.12
+	$(ORACLES)/bin/python -m pip install --quiet --disable-pip-version-check fiftyone==1.22.1 datumaro==1.13.12 \
+		labelme==6.3.1 supervision==0.31.2
+	$(ORACLES)/bin/python -m pip install --quiet --disable-pip-version-check --target $(ORACLES)/cvat cvat-cli==2.80.0
 	@touch $@
 
 lint: $(DEV) ## Check style, types and import rules

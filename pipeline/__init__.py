@@ -6,6 +6,7 @@ fit_doubt/       `python -m pipeline.fit_doubt`: the model of doubt, fitted on t
 second_opinion/  `python -m pipeline.second_opinion`: a student's masks against the queue's
 try_teacher.py   `python -m pipeline.try_teacher`: a few masks as one image
 sample.py        `python -m pipeline.sample`: a portrait for a machine without photographs
+bridges/         annotation tools that ask a teacher for masks: CVAT, Label Studio
 bench/           `python -m pipeline.bench`: the pipeline's rate and memory
 flows.py         the flows and their tasks; bodies that read like a sentence
 run/             workers, task runners, progress

@@ -16,5 +16,6 @@ metrics.py           `miou`, `person_iou_per_image`, `boundary_f1`, from masks b
 onnx_description.py  an ONNX file's input and output, described as JSON
 onnx_providers.py    ONNX Runtime's execution providers for a device
 onnx_segmenter.py    a person segmenter in an ONNX file, with its JSON description
+outlines.py          a mask's connected pieces as polygons
 rle.py               COCO's run-length encoding of a mask
 """

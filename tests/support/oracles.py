@@ -4,6 +4,7 @@ FiftyOne and Datumaro pin other versions of the libraries that this project need
 """
 
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from repository import ROOT
 from manifests.pixels.geometry import Pixels
 
 ORACLES_PYTHON = ROOT / ".venv-oracles/bin/python"
+CVAT = ROOT / ".venv-oracles/cvat"  # CVAT's SDK without the libraries that this project has
 
 
 def run_oracle(script: str, *arguments: Path) -> None:
@@ -22,6 +24,18 @@ def run_oracle(script: str, *arguments: Path) -> None:
     command = [str(ORACLES_PYTHON), "-W", "ignore", "-c", script, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def run_cvat(script: str) -> str:
+    """Run a Python script that imports this project and CVAT's SDK, and return its output; skips without the SDK."""
+    if not CVAT.exists():
+        pytest.skip("needs CVAT's SDK in .venv-oracles/cvat; `make oracles` installs it and runs this test")
+    paths = [str(ROOT), str(ROOT / "tests/support")]
+    prelude = f"import sys; sys.path[:0] = {paths!r}; sys.path.append({str(CVAT)!r})\n"
+    command = [sys.executable, "-W", "ignore", "-c", prelude + script]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def load_masks(file: Path) -> dict[str, Pixels]:

@@ -7,19 +7,14 @@ joined to the outline by a line there and back, since the format has none. An im
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-from skimage.measure import approximate_polygon, find_contours, label
-
 from manifests.exports.metadata_table import metadata_csv
 from manifests.exports.options import ExportOptions
 from manifests.exports.rows import ExportRows, image_suffix
 from manifests.exports.staging import fresh_directory, json_bytes, put, put_parts
 from manifests.pixels.masks import Mask
+from manifests.pixels.outlines import outlines
 from manifests.samples.sample import Row
 from manifests.store.schema import Split
-
-Outline = npt.NDArray[np.float64]  # (N, 2), x and y, open
 
 _DIGITS = 6  # of a share: a hundredth of a pixel at 10,000 pixels
 
@@ -41,35 +36,11 @@ def export_yolo(chosen: ExportRows, output: Path, _options: ExportOptions) -> No
 def label_lines(person: Mask) -> str:
     """bool (H, W) -> a line for each connected piece; empty without a person."""
     height, width = person.shape
-    pieces, count = label(person, connectivity=1, return_num=True)
     lines = []
-    for number in range(1, count + 1):
-        shares = _outline(pieces == number) / (width, height)
+    for outline in outlines(person):
+        shares = outline / (width, height)
         lines.append(" ".join(["0", *(f"{share:.{_DIGITS}g}" for share in shares.ravel())]) + "\n")
     return "".join(lines)
-
-
-def _outline(piece: Mask) -> Outline:
-    """The outline of a connected piece, bool (H, W), in pixels from the corner; its holes are joined to it."""
-    contours = find_contours(np.pad(piece, 1).astype(np.float64), 0.5, fully_connected="low")
-    rings = [approximate_polygon(contour, 0)[:-1, ::-1] - 0.5 for contour in contours]  # pixel 0 has its centre at 0.5
-    outer, *holes = sorted(rings, key=_area, reverse=True)
-    for hole in holes:
-        outer = _joined(outer, hole)
-    return outer
-
-
-def _joined(outer: Outline, hole: Outline) -> Outline:
-    """The outline that leaves `outer` at its corner nearest to the hole, goes around the hole, and comes back."""
-    distances = ((outer[:, None] - hole[None]) ** 2).sum(axis=-1)
-    leave, enter = np.unravel_index(distances.argmin(), distances.shape)
-    around = np.roll(hole, -int(enter), axis=0)
-    return np.concatenate([outer[: leave + 1], around, around[:1], outer[leave:]])
-
-
-def _area(ring: Outline) -> float:
-    x, y = ring.T
-    return abs(float(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1)))) / 2
 
 
 def _data_yaml(splits: Sequence[Split]) -> str:
