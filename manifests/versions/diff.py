@@ -110,7 +110,8 @@ def diff(old: Manifest, new: Manifest) -> Diff:
 
 
 def draw_changes(changes: Diff, old: Manifest, new: Manifest, *, limit: int) -> Pixels:
-    """An RGB sheet of at most `limit` changed samples, evenly spread, each with the old mask and then the new one.
+    """An RGB sheet of at most `limit` changed samples, evenly spread: re-labelled ones with the old mask and then the
+    new one, then the re-decided ones, whose mask is the same, once each.
 
     UserError when no sample of both versions changed its mask or status, or when a blob is missing or altered.
     """
@@ -122,13 +123,19 @@ def draw_changes(changes: Diff, old: Manifest, new: Manifest, *, limit: int) -> 
         )
     step = -(-len(ids) // limit)
     drawn_ids = ids[::step]
-    sides = [_drawable(manifest, drawn_ids) for manifest in (old, new)]
-    pairs = [side[sample_id] for sample_id in drawn_ids for side in sides]
-    return contact_sheet(
-        [(rgb, mask) for rgb, mask, _caption in pairs],
-        columns=2 * _PAIRS_A_ROW,
-        captions=[caption for _rgb, _mask, caption in pairs],
-    )
+    before, after = (_drawable(manifest, drawn_ids) for manifest in (old, new))
+    relabelled = set(changes.relabelled["sample_id"].to_pylist())
+    tiles, captions = [], []
+    for sample_id in drawn_ids:
+        rgb, mask, old_status = before[sample_id]
+        _rgb, new_mask, status = after[sample_id]
+        if sample_id in relabelled:
+            tiles += [(rgb, mask), (rgb, new_mask)]
+            captions += [f"v{old.version} {old_status}", f"v{new.version} {status}"]
+        else:
+            tiles.append((rgb, mask))
+            captions.append(f"{old_status} > {status}")
+    return contact_sheet(tiles, columns=2 * _PAIRS_A_ROW, captions=captions)
 
 
 def _changed(old: pa.Table, new: pa.Table, *, among: pa.ChunkedArray | None = None) -> pa.Table:
@@ -173,8 +180,8 @@ def _without(rows: pa.Table, others: pa.Table) -> pa.Table:
 
 
 def _drawable(manifest: Manifest, ids: Sequence[str]) -> dict[str, tuple[Pixels, Pixels, str]]:
-    """RGB (H, W, 3), mask (H, W) and caption of each sample in this version."""
+    """RGB (H, W, 3), mask (H, W) and status of each sample in this version."""
     blobs = BlobStore(manifest.data_root)
     table = manifest.read(_PIXELS)
     rows = table.filter(pc.is_in(table["sample_id"], value_set=pa.array(ids, pa.string()))).to_pylist()
-    return {row["sample_id"]: (*read_pair(blobs, row), f"v{manifest.version} {row['status']}") for row in rows}
+    return {row["sample_id"]: (*read_pair(blobs, row), row["status"]) for row in rows}

@@ -25,7 +25,7 @@ from watched_page import WatchedPage, watched_page
 from manifests.errors import UserError
 from manifests.pixels.masks import PERSON_PROB, mask_from_prob
 from manifests.web.address import listen, url_of
-from trainer.demo.cards import Contestant, judge, open_contestants
+from trainer.demo.cards import Contestant, judge, open_contestants, results_html
 from trainer.demo.page import compare_upload, demo_app
 from trainer.device import pick_device
 from trainer.weights.checkpoint_files import STARTER_PATH
@@ -165,6 +165,19 @@ def test_milliseconds_and_share_are_those_of_the_whole_picture():
     assert outcome.milliseconds == pytest.approx(25)
     assert outcome.person_fraction == 0.5
     assert outcome.mask.shape == (250, 1024)
+
+
+def test_a_network_that_is_sure_of_nothing_is_called_unsure():
+    class Unsure:
+        digest = "unsure"
+
+        def person_prob(self, rgb: np.ndarray) -> np.ndarray:
+            return np.full(rgb.shape[:2], 0.45, np.float32)
+
+    black = np.zeros((8, 8, 3), np.uint8)
+    assert judge(Unsure(), black).unsure_fraction == 1.0
+    html = results_html(black, [Contestant("new", 1000, Unsure())])
+    assert "Unsure of 100 % of the pixels" in html
 
 
 def test_networks_of_one_name_are_told_apart_by_their_paths(tmp_path: Path):

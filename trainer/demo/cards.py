@@ -22,6 +22,7 @@ from trainer.weights.checkpoint_files import name_of
 from trainer.weights.starting_weights import checkpoint_file
 
 SHOWN_SIDE_PX = 1024  # of the images on the page; the networks get the full size
+UNSURE_PROBS = (0.2, 0.8)  # a network that knows portraits puts few pixels between these
 TINT = (224, 33, 138)  # rare in photographs, and distinct from skin for the colour-blind
 JPEG_QUALITY = 88
 WEBP_QUALITY = 88
@@ -40,11 +41,12 @@ class Contestant:
 
 @dataclass(frozen=True, slots=True)
 class DemoCard:
-    """`mask` is uint8 of the displayed size, `person_fraction` of the whole image; `milliseconds` are from pixels to
+    """`mask` is uint8 of the displayed size, the fractions are of the whole image; `milliseconds` are from pixels to
     probabilities at the image's own size."""
 
     mask: Pixels
     person_fraction: float
+    unsure_fraction: float  # pixels with a probability between UNSURE_PROBS
     milliseconds: float
 
 
@@ -67,7 +69,8 @@ def judge(predictor: Predictor, rgb: Pixels, clock: Callable[[], float] = time.p
     prob = predictor.person_prob(rgb)
     seconds = clock() - start
     mask = shrunk(mask_from_prob(prob.clip(0, 1)), SHOWN_SIDE_PX)
-    return DemoCard(mask, float(np.mean(prob >= PERSON_PROB)), 1000 * seconds)
+    unsure = (prob > UNSURE_PROBS[0]) & (prob < UNSURE_PROBS[1])
+    return DemoCard(mask, float(np.mean(prob >= PERSON_PROB)), float(np.mean(unsure)), 1000 * seconds)
 
 
 def results_html(rgb: Pixels, contestants: Sequence[Contestant]) -> str:
@@ -91,6 +94,7 @@ def _values(photo: Pixels, one: Contestant, card: DemoCard) -> dict[str, object]
         "name": one.name,
         "size_bytes": one.size_bytes,
         "person_fraction": card.person_fraction,
+        "unsure_fraction": card.unsure_fraction,
         "milliseconds": card.milliseconds,
         "tint": _url("png", _with_alpha(np.full_like(photo, TINT), card.mask), compress_level=1),
         "cutout": _url("webp", _with_alpha(photo, card.mask), quality=WEBP_QUALITY, method=2),

@@ -66,7 +66,12 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         "--compare", type=positive, default=COMPARED, metavar="N", help="how many of them (default: %(default)s)"
     )
     parser.add_argument("--data", type=Path, help="data root (default: the one the manifest records)")
-    parser.add_argument("--licence", help=f"licence of the weights, for the metadata (default: {LICENCE_NOT_STATED})")
+    parser.add_argument(
+        "--license",
+        "--licence",
+        dest="licence",
+        help=f"licence of the weights, for the metadata (default: {LICENCE_NOT_STATED})",
+    )
     return parser.parse_args(arguments)
 
 

@@ -209,11 +209,17 @@ def test_the_sheet_has_the_old_mask_to_the_left_of_the_new_one(dataset: Dataset)
     assert left[band].mean() > 2 * right[band].mean()  # there the background of the new mask is dimmed
 
 
-def test_the_sheet_spreads_its_samples_over_all_that_changed(dataset: Dataset) -> None:
+def test_the_sheet_spreads_its_samples_over_all_that_changed_and_draws_an_unchanged_mask_once(dataset: Dataset) -> None:
     dataset.edit({str(number): ACCEPTED for number in range(6)})
     old, new = dataset.open(1), dataset.open(2)
-    assert draw_changes(diff(old, new), old, new, limit=3).shape[1] == 6 * 230 + 6  # three pairs in a row
-    assert draw_changes(diff(old, new), old, new, limit=6).shape[:2] == (2 * 230 + 6, 8 * 230 + 6)
+    assert draw_changes(diff(old, new), old, new, limit=3).shape[1] == 3 * 230 + 6
+    assert draw_changes(diff(old, new), old, new, limit=6).shape[1] == 6 * 230 + 6
+
+
+def test_the_sheet_draws_two_masks_of_a_relabelled_sample_and_one_of_a_decided_one(dataset: Dataset) -> None:
+    dataset.edit({"1": ACCEPTED, "2": dataset.new_mask(50)})
+    old, new = dataset.open(1), dataset.open(2)
+    assert draw_changes(diff(old, new), old, new, limit=2).shape[:2] == (230 + 6, 3 * 230 + 6)
 
 
 def test_without_changes_there_is_nothing_to_draw(dataset: Dataset) -> None:
