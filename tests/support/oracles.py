@@ -17,10 +17,10 @@ ORACLES_PYTHON = ROOT / ".venv-oracles/bin/python"
 CVAT = ROOT / ".venv-oracles/cvat"  # CVAT's SDK without the libraries that this project has
 
 
-def run_oracle(script: str, *arguments: Path) -> None:
+def run_oracle(script: str, *arguments: Path | str) -> None:
     """Run a Python script in the oracles' environment; skips the test where there is none."""
     if not ORACLES_PYTHON.exists():
-        pytest.skip("needs FiftyOne and Datumaro in .venv-oracles; `make oracles` installs them and runs this test")
+        pytest.skip("needs other tools' packages in .venv-oracles; `make oracles` installs them and runs this test")
     command = [str(ORACLES_PYTHON), "-W", "ignore", "-c", script, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
