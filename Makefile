@@ -5,6 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 DEV    := $(VENV)/.installed-dev
 ORACLES := .venv-oracles
+FUZZ   := .fuzz
 UV     := $(BIN)/uv
 
 # TORCH=cpu takes PyTorch's CPU builds, 4 GB less than the default with CUDA. EXTRAS=openvino,s3 adds optional packages.
@@ -14,6 +15,10 @@ EXTRAS ?=
 IMAGES ?=
 PORT   ?= 7860
 KILLS  ?= 10000
+SECONDS ?= 600
+CYCLES ?= 1000
+FILES  ?= 5000
+FUZZ_SECONDS ?= 600
 PROCESSES ?= 3  # of the tests: much of their time is waiting for servers and for other processes
 
 # Nothing here phones home.
@@ -26,7 +31,7 @@ export ORT_DISABLE_TELEMETRY := 1
 .DEFAULT_GOAL := help
 LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
-.PHONY: help setup lock audit run test slow soak oracles lint format docs bench clean
+.PHONY: help setup lock audit run test slow soak fuzz oracles lint format docs bench clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -78,8 +83,23 @@ test: $(DEV) ## Run the tests but the slow ones
 slow: $(DEV) ## Run the slow tests: several processes, servers, large networks
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 
-soak: $(DEV) ## Kill a process KILLS times in the middle of its work on a dataset, and check after each kill
+soak: $(DEV) ## Kill processes KILLS times at work, then put load on a server for SECONDS, then publish CYCLES times
 	OMP_NUM_THREADS=1 PYTHONPATH=.:tests/support $(BIN)/python tests/soak/kills.py --kills $(KILLS)
+	OMP_NUM_THREADS=1 PYTHONPATH=.:tests/support $(BIN)/python tests/soak/load.py --seconds $(SECONDS)
+	OMP_NUM_THREADS=1 PYTHONPATH=.:tests/support $(BIN)/python tests/soak/load.py --cycles $(CYCLES)
+
+fuzz: $(DEV) $(FUZZ)/.installed ## Read FILES hostile files, then fuzz four readers for FUZZ_SECONDS each
+	OMP_NUM_THREADS=1 PYTHONPATH=.:tests/support $(BIN)/python tests/fuzz/files.py --files $(FILES)
+	@for target in manifests rle masks api; do \
+	OMP_NUM_THREADS=1 PYTHONPATH=.:tests/support:$(FUZZ) $(BIN)/python tests/fuzz/guided.py $$target \
+		--seconds $(FUZZ_SECONDS) || exit 1; \
+	done
+
+$(FUZZ)/.installed: Makefile
+	@mkdir -p $(FUZZ)
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --upgrade --target $(FUZZ) --only-binary :all: \
+		atheris==3.0.0 || echo "atheris has no wheel for this Python: the guided targets are skipped"
+	@touch $@
 
 oracles: $(DEV) $(ORACLES)/.installed ## Compare with FiftyOne, Datumaro, labelme, supervision and CVAT, installed in .venv-oracles
 	$(BIN)/python -m pytest tests/manifests/test_oracles.py tests/pipeline/bridges
@@ -113,4 +133,4 @@ bench: $(DEV) ## Measure speed and memory as ratios against named baselines
 	$(BIN)/python -m manifests.bench
 
 clean: ## Remove caches and the virtual environments; data and manifests stay
-	rm -rf $(VENV) $(ORACLES) .mypy_cache .ruff_cache .pytest_cache build *.egg-info
+	rm -rf $(VENV) $(ORACLES) $(FUZZ) .mypy_cache .ruff_cache .pytest_cache build *.egg-info

@@ -234,7 +234,7 @@ def teachers(root: Path) -> Attempt:
         else:
             (directory / "model.safetensors").write_bytes(mutate(data, [data], chosen))
         try:
-            load_smp(directory)
+            load_smp(directory).network()
         except UserError as error:
             return refused(error)
         return "sample"

@@ -1,34 +1,27 @@
 """Hostile files end as a sample, a quarantine row or one line; `make fuzz` reads more of them."""
 
-import subprocess
-import sys
 from random import Random
 
 import pytest
 from hostile_files import mutate, mutate_json
-from repository import ROOT, SCRIPT_ENVIRONMENT
+from soak_scripts import output_of
 
 WITHOUT_TORCH = "images,masks,annotations,versions,onnx"  # starts in two seconds
 
 
-def read_hostile_files(*options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "tests/fuzz/files.py", *options]
-    return subprocess.run(command, cwd=ROOT, env=SCRIPT_ENVIRONMENT, capture_output=True, text=True)
-
-
-def assert_clear_ends(done: subprocess.CompletedProcess[str]) -> None:
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert " sample" in done.stdout  # some mutations do no harm
-    assert " refused" in done.stdout
+def assert_clear_ends(*options: str) -> None:
+    printed = output_of("fuzz/files.py", *options)
+    assert " sample" in printed  # some mutations do no harm
+    assert " refused" in printed
 
 
 def test_100_hostile_files_have_a_clear_end() -> None:
-    assert_clear_ends(read_hostile_files("--files", "100", "--kinds", WITHOUT_TORCH))
+    assert_clear_ends("--files", "100", "--kinds", WITHOUT_TORCH)
 
 
 @pytest.mark.slow
 def test_1000_hostile_files_of_every_kind_have_a_clear_end() -> None:
-    assert_clear_ends(read_hostile_files("--files", "1000", "--seed", "7"))
+    assert_clear_ends("--files", "1000", "--seed", "7")
 
 
 def test_a_seed_makes_the_same_files() -> None:

@@ -1,15 +1,26 @@
-"""SIGKILLs at random moments of a process that works on a dataset; `make soak` kills more of them."""
-
-import subprocess
-import sys
+"""SIGKILLs at random moments of processes at work; `make soak` kills more of them."""
 
 import pytest
-from repository import ROOT, SCRIPT_ENVIRONMENT
+from soak_scripts import output_of
+
+KILLS = "soak/kills.py"
 
 
 @pytest.mark.slow
-def test_200_kills_lose_nothing() -> None:
-    command = [sys.executable, "tests/soak/kills.py", "--kills", "200"]
-    done = subprocess.run(command, cwd=ROOT, env=SCRIPT_ENVIRONMENT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("200 kills survived")
+def test_180_kills_of_operations_lose_nothing() -> None:
+    printed = output_of(KILLS, "--kills", "180", "--kinds", "operations")
+    assert printed.startswith("operations: 180 kills survived")
+
+
+@pytest.mark.slow
+def test_12_killed_servers_lose_no_acknowledged_verdict() -> None:
+    printed = output_of(KILLS, "--kills", "12", "--kinds", "server")
+    assert printed.startswith("server: 12 servers killed; ")
+    assert " 0 verdicts" not in printed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["worker", "fit"])
+def test_killed_jobs_end_as_undisturbed_ones(kind: str) -> None:
+    printed = output_of(KILLS, "--kills", "2", "--kinds", kind)
+    assert printed.startswith(f"{kind}: 2 {kind} processes killed")

@@ -1,12 +1,13 @@
-"""Kill a process with SIGKILL at random moments of its work on a small dataset, and check after each kill.
+"""Kill processes with SIGKILL at random moments of their work on small datasets, and check after each kill.
 
     PYTHONPATH=.:tests/support python tests/soak/kills.py --kills 10000
 
-The process imports, generates, reviews, publishes, restores, merges, relabels, selects, forgets and deletes garbage, in
-random order. After each kill: history is linear, no version changed, every blob that the latest version names is there
-with its digest, SQLite finds the log sound, and the log holds every verdict that was acknowledged before the kill. The
-blobs of all versions are checked after every tenth kill. Prints a line of figures; exit status 1 and the seed at the
-first loss.
+`--kinds` are operations, server (kill_server.py), worker and fit (kill_jobs.py); SHARES of the kills are theirs.
+The process of `operations` imports, generates, reviews, publishes, restores, merges, relabels, selects, forgets and
+deletes garbage, in random order. After each kill: history is linear, no version changed, every blob that the latest
+version names is there with its digest, SQLite finds the log sound, and the log holds every verdict that was
+acknowledged before the kill. The blobs of all versions are checked after every tenth kill. Prints a line of figures for
+each kind; exit status 1 and the seed at the first loss.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import closing, redirect_stdout
 from dataclasses import dataclass, field
 from functools import partial
@@ -136,13 +138,43 @@ def survive(kills: int, seed: int) -> Figures:
     return figures
 
 
+def survive_server(kills: int, seed: int) -> str:
+    import kill_server  # here, as below: its libraries take seconds to load
+
+    return kill_server.survive(kills, seed)
+
+
+def survive_worker(kills: int, seed: int) -> str:
+    import kill_jobs
+
+    return kill_jobs.survive("worker", kills, seed)
+
+
+def survive_fit(kills: int, seed: int) -> str:
+    import kill_jobs
+
+    return kill_jobs.survive("fit", kills, seed)
+
+
+KINDS: dict[str, Callable[[int, int], object]] = {
+    "operations": survive,
+    "server": survive_server,
+    "worker": survive_worker,
+    "fit": survive_fit,
+}
+SHARES = {"operations": 0.9, "server": 0.06, "worker": 0.02, "fit": 0.02}  # a kill of the others takes seconds
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--kinds", default=",".join(KINDS), help="default: %(default)s")
     options = parser.parse_args()
-    begin = time.monotonic()
-    print(survive(options.kills, options.seed))
+    begin, kinds = time.monotonic(), options.kinds.split(",")
+    of_one = options.kills / sum(SHARES[kind] for kind in kinds)
+    for kind in kinds:
+        print(f"{kind}: {KINDS[kind](round(of_one * SHARES[kind]), options.seed)}", flush=True)
     print(f"{time.monotonic() - begin:.0f} s, seed {options.seed}")
 
 

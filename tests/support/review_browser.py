@@ -47,6 +47,10 @@ class Server:
         self.url = re.search(r"http://127\.0\.0\.1:\d+", self.announcement)[0]
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def port(self) -> int:
         return urlsplit(self.url).port
 
