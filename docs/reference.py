@@ -72,11 +72,15 @@ def _recipes() -> str:
     head = ["option", "meaning", *(f"`{name}`" for name in presets)]
     rows = [
         [f"`--{field.name.replace('_', '-')}`", MEANINGS[field.name]]
-        + [str(getattr(preset, field.name)) for preset in presets.values()]
+        + [_value(getattr(preset, field.name)) for preset in presets.values()]
         for field in dataclasses.fields(next(iter(presets.values())))
     ]
     text = "`trainer.fit --preset NAME` takes a column; an option of a row overrides it. [Training](../training.md)"
     return f"# Recipes\n\n{text}\n\n{_table(head, rows)}"
+
+
+def _value(value: object) -> str:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
 def _api() -> str:
