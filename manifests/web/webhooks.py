@@ -34,6 +34,7 @@ WebhookEvent = Literal["publish", "queue_empty", "gold_failure"]
 EVENTS: tuple[WebhookEvent, ...] = get_args(WebhookEvent)
 RETRY_SECONDS = (1.0, 5.0, 30.0, 120.0, 600.0)
 TIMEOUT_SECONDS = 10.0
+CLOSE_SECONDS = 2.0  # a server that stops waits no longer for a receiver
 LISTED = 50  # deliveries that are remembered
 MIN_SECRET_BYTES = 16
 MAX_WAITING = 1000  # events of one webhook; later ones are dropped
@@ -114,8 +115,8 @@ class WebhookSender:
         with self._lock:
             return list(reversed(self._deliveries))
 
-    def close(self, wait_seconds: float = TIMEOUT_SECONDS) -> None:
-        """Give up what still waits; a try under way may end first."""
+    def close(self, wait_seconds: float = CLOSE_SECONDS) -> None:
+        """Give up what still waits; a try under way has `wait_seconds` to end."""
         self._closing.set()
         for _, waiting in self._waiting:
             with contextlib.suppress(queue.Full):  # the thread looks at `_closing` before each message
@@ -165,7 +166,7 @@ def _post(client: Any, webhook: Webhook, message: _Message) -> str | None:
     }
     try:
         status: int = client.post(webhook.url, content=message.body, headers=headers).status_code
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:  # the thread goes on to the next
         return f"no answer ({type(error).__name__})"
     if 300 <= status < 400:
         return f"status {status}: a redirect is not followed"
@@ -213,7 +214,13 @@ def _webhook(problem: str, name: str, table: object, environment: Mapping[str, s
 def _is_address(url: object) -> bool:
     try:
         parts = urlsplit(url) if isinstance(url, str) else None
-        return bool(parts and parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc)
+        return bool(
+            parts
+            and parts.scheme in ("http", "https")
+            and parts.hostname
+            and parts.port != 0
+            and "@" not in parts.netloc
+        )
     except ValueError:
         return False
 

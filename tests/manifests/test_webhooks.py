@@ -6,6 +6,8 @@ import logging
 import re
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,13 +45,24 @@ def read(folder: Path, text: str) -> Webhook:
     return webhook
 
 
+@contextmanager
+def given_up() -> Iterator[threading.Event]:
+    """An event that is set when the sender warns that it has given up."""
+    ended = threading.Event()
+    handler = logging.Handler()
+    handler.emit = lambda _record: ended.set()  # type: ignore[method-assign]
+    webhooks_log.addHandler(handler)
+    yield ended
+    webhooks_log.removeHandler(handler)
+
+
 def sent(webhook: Webhook, there: Receiver, requests: int, *, retries: int = 5) -> Delivery:
     """Send one event, and wait for so many requests; its delivery."""
     sender = WebhookSender([webhook], retry_seconds=[0.0] * retries)
     sender.send("publish", {"version": 7})
     for _ in range(requests):
         there.next()
-    sender.close()
+    sender.close(60)
     [delivery] = sender.deliveries()
     return delivery
 
@@ -66,7 +79,7 @@ def test_the_snippet_of_the_docs_takes_what_is_sent_and_nothing_else(webhook: We
     sender = WebhookSender([webhook])
     sender.send("publish", {"version": 7})
     request = there.next()
-    sender.close()
+    sender.close(60)
     assert request.path == "/hooks/t0ken"
     assert (json.loads(request.body)["type"], json.loads(request.body)["data"]) == ("publish", {"version": 7})
     assert is_genuine(SECRET, request.headers, request.body)
@@ -91,7 +104,7 @@ def test_a_receiver_that_fails_first_gets_the_same_event_again(webhook: Webhook,
     sender = WebhookSender([webhook], retry_seconds=[0.0] * 5)
     sender.send("publish", {"version": 7})
     requests = [there.next() for _ in range(3)]
-    sender.close()
+    sender.close(60)
     assert len({(request.headers["webhook-id"], request.body) for request in requests}) == 1
     [delivery] = sender.deliveries()
     assert (delivery.status, delivery.tries, delivery.host) == ("delivered", 3, there.url.removeprefix("http://"))
@@ -118,17 +131,23 @@ def test_a_redirect_is_not_followed(webhook: Webhook, there: Receiver) -> None:
 def test_an_address_that_nobody_answers_is_named_without_its_path(tmp_path: Path) -> None:
     with receiver() as gone:
         webhook = read(tmp_path, FILE.format(url=gone.url))
-    given_up = threading.Event()
-    handler = logging.Handler()
-    handler.emit = lambda _record: given_up.set()  # type: ignore[method-assign]
-    webhooks_log.addHandler(handler)
     sender = WebhookSender([webhook], retry_seconds=())
-    sender.send("publish", {})
-    assert given_up.wait(60)
-    webhooks_log.removeHandler(handler)
-    sender.close()
+    with given_up() as ended:
+        sender.send("publish", {})
+        assert ended.wait(60)
+    sender.close(60)
     [delivery] = sender.deliveries()
     assert (delivery.status, delivery.tries) == ("no answer (ConnectError)", 1)
+
+
+def test_an_address_that_cannot_be_asked_does_not_end_the_thread(webhook: Webhook) -> None:
+    sender = WebhookSender([replace(webhook, url="http://x\0y/")], retry_seconds=())
+    for version in (1, 2):
+        with given_up() as ended:
+            sender.send("publish", {"version": version})
+            assert ended.wait(60)
+    sender.close(60)
+    assert [each.status for each in sender.deliveries()] == ["no answer (InvalidURL)"] * 2
 
 
 def test_sending_never_waits_for_a_receiver_that_hangs(webhook: Webhook, there: Receiver) -> None:
@@ -142,7 +161,7 @@ def test_sending_never_waits_for_a_receiver_that_hangs(webhook: Webhook, there: 
     assert [delivery.tries for delivery in sender.deliveries()] == [0, 0, 0]
     may_answer.set()
     assert [json.loads(there.next().body)["data"]["version"] for _ in range(3)] == [0, 1, 2]
-    sender.close()
+    sender.close(60)
 
 
 def test_only_the_events_asked_for_are_sent_and_the_last_fifty_are_listed(webhook: Webhook, there: Receiver) -> None:
@@ -152,7 +171,7 @@ def test_only_the_events_asked_for_are_sent_and_the_last_fifty_are_listed(webhoo
         sender.send("publish", {"version": version})
     for _ in range(LISTED + 2):
         there.next()
-    sender.close()
+    sender.close(60)
     deliveries = sender.deliveries()
     assert there.received.empty()
     assert len(deliveries) == LISTED
@@ -171,6 +190,7 @@ def test_no_secret_is_in_what_is_printed(webhook: Webhook) -> None:
         ("", "expected webhooks in .*, found none"),
         ("[ci", "expected TOML in"),
         ('[ci]\nurl = "https://x"', "expected url, events and secret_env in a table, found 'url'"),
+        (FILE.format(url="https://x:99999"), "expected an http or https URL without user and password as url"),
         (FILE.format(url="ftp://x"), "expected an http or https URL without user and password as url"),
         (FILE.format(url="https://ann:hunter2@x"), "expected an http or https URL without user and password as url"),
         (FILE.format(url="https://x").replace("queue_empty", "lunch"), "expected events out of publish, queue_empty"),

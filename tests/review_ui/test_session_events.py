@@ -45,8 +45,12 @@ def there() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def session(lineage: Lineage, log: DecisionLog, there: Receiver) -> Iterator[ReviewSession]:
-    sender = WebhookSender([Webhook("test", f"{there.url}/path", EVENTS, bytes(32))])
+def sender(there: Receiver) -> WebhookSender:
+    return WebhookSender([Webhook("test", f"{there.url}/path", EVENTS, bytes(32))])
+
+
+@pytest.fixture
+def session(lineage: Lineage, log: DecisionLog, sender: WebhookSender) -> Iterator[ReviewSession]:
     rates = Rates(gold=0.5)
     with closing(
         ReviewSession(lineage.store.open(), lineage.store, log, rates=rates, rng=random.Random(0), webhooks=sender)
@@ -70,7 +74,7 @@ def gold_of(lineage: Lineage, seeds: range) -> dict[tuple[str, str], GoldSample]
 
 
 def test_the_last_verdict_empties_the_queue_once_and_a_publish_names_its_author(
-    session: ReviewSession, there: Receiver
+    session: ReviewSession, sender: WebhookSender, there: Receiver
 ) -> None:
     samples = assign(session, LOCAL_LEAD, 4).samples
     decide(session, LOCAL_LEAD, [submission(sample) for sample in samples[:3]])
@@ -81,7 +85,7 @@ def test_the_last_verdict_empties_the_queue_once_and_a_publish_names_its_author(
     assert event(there) == ("queue_empty", {"version": 1, "second_look": 0})
     kind, data = event(there)
     assert (kind, data["version"], data["operation"], data["by"]) == ("publish", 2, "review", "ann")
-    session.close()
+    sender.close(60)
     assert there.received.empty()
     assert [(each.event, each.status) for each in session.deliveries()] == [
         ("publish", "delivered"),
@@ -93,7 +97,7 @@ def test_the_last_verdict_empties_the_queue_once_and_a_publish_names_its_author(
 
 
 def test_a_reviewer_who_fails_on_gold_is_reported_once(
-    session: ReviewSession, lineage: Lineage, there: Receiver
+    session: ReviewSession, sender: WebhookSender, lineage: Lineage, there: Receiver
 ) -> None:
     gold = gold_of(lineage, range(100, 106))
     session.use_gold(gold)
@@ -101,19 +105,21 @@ def test_a_reviewer_who_fails_on_gold_is_reported_once(
         sample = session.find(key)
         assert sample
         decide(session, BO, [submission(sample, "accept")])
-    session.close()
+    sender.close(60)
     assert event(there) == ("gold_failure", {"reviewer": "bo", "false_accepts": 2, "judged": 2})
     assert there.received.empty()
 
 
-def test_right_verdicts_on_gold_are_no_event(session: ReviewSession, lineage: Lineage, there: Receiver) -> None:
+def test_right_verdicts_on_gold_are_no_event(
+    session: ReviewSession, sender: WebhookSender, lineage: Lineage, there: Receiver
+) -> None:
     gold = gold_of(lineage, range(100, 106))
     session.use_gold(gold)
     for key in gold:
         sample = session.find(key)
         assert sample
         decide(session, BO, [submission(sample, "reject")])
-    session.close()
+    sender.close(60)
     assert there.received.empty()
 
 
