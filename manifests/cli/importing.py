@@ -55,7 +55,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help=f"the label that is person, several with commas between, or all (default: {CATEGORY})",
     )
     parser.add_argument(
-        "--skip-broken", action="store_true", help="leave out images with annotations that can't be drawn, by name"
+        "--skip-broken",
+        action="store_true",
+        help="leave out, by name, annotations that can't be drawn, unpaired files and masks of another shape",
     )
     parser.add_argument(
         "--inverted",
@@ -79,6 +81,9 @@ def run(options: argparse.Namespace) -> None:
     imported = import_format(ManifestStore(options.manifests), options)
     for problem in imported.skipped:
         print(f"skipped {problem}", file=sys.stderr)
+    if len(imported.skipped) > 1:
+        by_cause = ", ".join(f"{count} {cause}" for cause, count in imported.causes.most_common())
+        print(f"skipped in all: {by_cause}", file=sys.stderr)
     for note in imported.notes:
         print(f"note: {note}", file=sys.stderr)
     others = {"masks replaced": imported.mended, "repeated images": imported.repeated}
@@ -100,7 +105,9 @@ def import_format(store: ManifestStore, options: argparse.Namespace) -> Imported
     parameters = {name: str(value) for name in names if (value := getattr(options, name))}
     parameters |= {"attributes": str(options.attributes)} if attributes else {}
     if options.format == PAIRED:
-        entries: Sequence[TrustedPair | LeftOut] = read_paired(options.images, options.masks)
+        entries: Sequence[TrustedPair | LeftOut] = read_paired(
+            options.images, options.masks, skip_broken=options.skip_broken
+        )
     else:
         entries = IMPORTERS[options.format](options.annotations, options.images, category)
         parameters |= {} if options.format in UNLABELLED else {"category": category}

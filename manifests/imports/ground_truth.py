@@ -1,9 +1,9 @@
 """`import`: trusted image and mask pairs become rows that are born accepted.
 
 An image pairs with the mask of the same stem, `person.jpg` with `person.png`. Files without a partner are refused in
-one error before anything is written; files that can't be read are skipped. A mask of its image's shape at another scale
-is resized; masks that look inverted are refused unless `inverted` is stated. Other formats' readers (imports/formats/)
-return the same `TrustedPair`s.
+one error before anything is written, or left out with `skip_broken`; files that can't be read are skipped. A mask of
+its image's shape at another scale is resized; masks that look inverted are refused unless `inverted` is stated. Other
+formats' readers (imports/formats/) return the same `TrustedPair`s.
 """
 
 from collections import Counter
@@ -20,11 +20,11 @@ from manifests.files.storage import require_local
 from manifests.files.tombstones import FORGOTTEN, Tombstones
 from manifests.imports.attributes_file import AttributesFile, match_attributes
 from manifests.imports.mended_masks import MENDED_COLUMNS, MendedMasks
-from manifests.imports.pairing import find_pairs
+from manifests.imports.pairing import find_pairs, match_files
 from manifests.imports.source_images import BlobMode, StoredAnew, put_original
 from manifests.pixels.geometry import Box, Pixels
 from manifests.pixels.image_files import read_file, source_uri
-from manifests.pixels.images import QUARTER_TURNS, decode_image, exif_orientation
+from manifests.pixels.images import QUARTER_TURNS, UnusableImage, decode_image, exif_orientation
 from manifests.pixels.inverted_masks import check_polarity, grid
 from manifests.pixels.mask_encoding import MaskEncoding, MaskStatistics, PersonLabel, find_encoding, is_person
 from manifests.pixels.mask_values import read_mask_values, turned_as_image
@@ -34,6 +34,8 @@ from manifests.samples.attributes import write_attributes
 from manifests.samples.sample import JOINED_COLUMNS, AddedRows, Row, Source, add_rows, sample_id, store_sample
 from manifests.store.manifest import Manifest, ManifestStore
 from manifests.store.row_patch import RowPatch
+
+OTHER_SHAPE = "masks of another shape than their image"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,38 +105,46 @@ def left_out(names_of: Mapping[str, Collection[str]]) -> list[LeftOut]:
 class Imported:
     """The result of an import: the new version, the masks' encoding, and counts of pairs.
 
-    `duplicates` were in the dataset, `unusable` ones are named in `skipped`, `repeated` ones have the image of an
-    earlier pair, and `mended` ones gave a known sample another mask. `notes` list changes and doubtful masks.
+    `duplicates` were in the dataset, unusable ones are named in `skipped` and counted in `causes`, `repeated` ones have
+    the image of an earlier pair, and `mended` ones gave a known sample another mask. `notes` list changes and doubtful
+    masks.
     """
 
     manifest: Manifest
     encoding: MaskEncoding
     rows_added: int
     duplicates: int
-    unusable: int
+    causes: Counter[str]
     skipped: list[str]
     notes: list[str]
     repeated: int
     mended: int
 
+    @property
+    def unusable(self) -> int:
+        """Pairs and files that were skipped."""
+        return self.causes.total()
+
 
 @dataclass(frozen=True, slots=True)
 class _Checked:
-    """The usable pairs and the encoding of all their masks together; lines on `unusable` pairs, and notes."""
+    """The usable pairs and the encoding of all their masks together; the others' causes and lines, and notes."""
 
     pairs: list[TrustedPair]
     encoding: MaskEncoding
-    unusable: int
+    causes: Counter[str]
     skipped: list[str]
     notes: list[str]
 
 
-def read_paired(images: Path, masks: Path) -> list[TrustedPair]:
-    """The pairs of two directories, in the order of their names, as `find_pairs`."""
-    return [
-        TrustedPair.of_files(pair.image, pair.mask, name=pair.name, mask_name=pair.mask_name)
-        for pair in find_pairs(images, masks)
-    ]
+def read_paired(images: Path, masks: Path, *, skip_broken: bool = False) -> list[TrustedPair | LeftOut]:
+    """The pairs of two directories, in the order of their names.
+
+    Files that make no pair are LeftOut with `skip_broken`, else a UserError, as in `find_pairs`.
+    """
+    pairs, unpaired = match_files(images, masks) if skip_broken else (find_pairs(images, masks), {})
+    files = [TrustedPair.of_files(pair.image, pair.mask, name=pair.name, mask_name=pair.mask_name) for pair in pairs]
+    return [*files, *left_out(unpaired)]
 
 
 def import_pairs(
@@ -172,7 +182,13 @@ def import_pairs(
     uris = [pair.uri for pair in pairs if isinstance(pair, TrustedPair)]
     stated = match_attributes(attributes, uris) if attributes else None
     checked = _check_pairs(
-        pairs, encoding, inverted, Tombstones.read(data_root), person_label=person_label, grey_levels=grey_levels
+        pairs,
+        encoding,
+        inverted,
+        Tombstones.read(data_root),
+        person_label=person_label,
+        grey_levels=grey_levels,
+        skip_broken=skip_broken,
     )
     writer = _Writer(BlobStore(data_root), checked.encoding, blob_mode, source, license, attribution)
     rows = [writer.write(pair) for pair in progress(checked.pairs, f"importing {source}")]
@@ -215,7 +231,7 @@ def import_pairs(
         checked.encoding,
         rows_added=added.count,
         duplicates=len(distinct) - added.count - len(added.left_out) - len(mended.names),
-        unusable=checked.unusable,
+        causes=checked.causes,
         skipped=checked.skipped,
         notes=notes,
         repeated=len(rows) - len(distinct),
@@ -251,17 +267,21 @@ def _check_pairs(
     *,
     person_label: PersonLabel | None,
     grey_levels: bool,
+    skip_broken: bool,
 ) -> _Checked:
-    """Decode every pair once; UserError for masks of another shape, and for those whose person is ambiguous."""
+    """Decode every pair once; UserError for masks whose person is ambiguous.
+
+    Masks of another shape than their image are left out with `skip_broken`, else a UserError.
+    """
     statistics = MaskStatistics()
     sizes = _Sizes()
     usable: list[TrustedPair] = []
     grids: list[Pixels] = []
-    unusable, skipped = 0, list[str]()
+    skipped, causes = list[str](), Counter[str]()
     for pair in progress(pairs, "checking pairs"):
         if isinstance(pair, LeftOut):
             skipped.append(f"{pair.line}: left out")
-            unusable += len(pair.names)
+            causes[pair.what] += len(pair.names)
             continue
         try:
             data = pair.read_image()
@@ -270,14 +290,22 @@ def _check_pairs(
             stored = pair.read_mask()
         except UserError as error:
             skipped.append(f"{pair.name}: {error}")
-            unusable += 1
+            causes[_cause(error)] += 1
             continue
         values = turned_as_image(stored, data, shape)
-        sizes.add(pair, stored, values, shape, data)
+        if not sizes.add(pair, stored, values, shape, data):
+            continue
         statistics.add(values, pair.mask_name)
         usable.append(pair)
         grids.append(grid(values))
-    sizes.check()
+    if sizes.other and not skip_broken:
+        raise UserError(
+            f"expected masks of their image's size, found {listed('others', sizes.other)}; mend them, or leave these "
+            "images out with --skip-broken"
+        )
+    if sizes.other:
+        skipped.append(f"{listed(OTHER_SHAPE, sizes.other)}: left out")
+        causes[OTHER_SHAPE] += len(sizes.other)
     if not usable:
         raise UserError("expected usable pairs, found " + listed("unusable ones", skipped))
     encoding = encoding or find_encoding(statistics, person_label, grey_levels=grey_levels)
@@ -293,7 +321,14 @@ def _check_pairs(
             f"expected {what} in the masks, found none in any of {len(usable)} (masks: {encoding}); "
             "check the masks, --category, --person-label and, for cvat and voc, the label map"
         )
-    return _Checked(usable, encoding, unusable, skipped, notes)
+    return _Checked(usable, encoding, causes, skipped, notes)
+
+
+def _cause(error: UserError) -> str:
+    """What a pair is counted as in the summary."""
+    if isinstance(error, UnusableImage):
+        return f"image files ({error.reason})"
+    return FORGOTTEN if str(error) == FORGOTTEN else "unusable masks or files"
 
 
 def _require_not_forgotten(uri: str, sha256: str, shape: tuple[int, int], tombstones: Tombstones) -> None:
@@ -312,24 +347,26 @@ class _Sizes:
     turned: list[str] = field(default_factory=list)
     undecided: list[str] = field(default_factory=list)
 
-    def add(self, pair: TrustedPair, stored: Pixels, values: Pixels, shape: tuple[int, int], image: bytes) -> None:
-        """Compare `values`, `stored` in the mask's file and turned upright, with the upright image's `shape` (H, W)."""
+    def add(self, pair: TrustedPair, stored: Pixels, values: Pixels, shape: tuple[int, int], image: bytes) -> bool:
+        """Compare `values`, `stored` in the mask's file and turned upright, with the upright image's `shape` (H, W).
+
+        False for a mask of another shape.
+        """
         line = f"{pair.mask_name} of {_size(stored.shape)} for an image of {_size(shape)}"
         if values is not stored:
             self.turned.append(pair.mask_name)
         elif same_aspect(values.shape, shape[::-1]) and not same_aspect(values.shape, shape):
             tagged = exif_orientation(image) != 1 or pair.mask_is_turned
             self.other.append(line + (", a quarter turn: see the EXIF orientation of both" if tagged else ""))
-            return
+            return False
+        if values.shape != shape and not same_aspect(values.shape, shape):
+            self.other.append(line)
+            return False
         if values.shape != shape:
-            (self.scaled if same_aspect(values.shape, shape) else self.other).append(line)
+            self.scaled.append(line)
         elif exif_orientation(image) not in self._decided_by_size(shape) and not pair.mask_is_turned:
             self.undecided.append(pair.mask_name)
-
-    def check(self) -> None:
-        """UserError listing masks of another shape than their image."""
-        if self.other:
-            raise UserError("expected masks of their image's size, found " + listed("others", self.other))
+        return True
 
     def notes(self) -> list[str]:
         """Lines on changed masks, and on masks whose orientation the sizes leave open."""

@@ -42,31 +42,39 @@ class _Files:
     def name(self, path: Path) -> str:
         return path.absolute().relative_to(self.root).as_posix()
 
-    def by(self, key: Key) -> tuple[dict[str, Path], list[str]]:
-        """The files by key, and the names of those whose key another file has."""
+    def by(self, key: Key) -> tuple[dict[str, Path], dict[str, str]]:
+        """The files by key, and the names and keys of those whose key another file has."""
         by_key: dict[str, Path] = {}
-        clashes = []
+        clashes: dict[str, str] = {}
         for path in self.paths:
             name = self.name(path)
             common = composed(key(name.removesuffix(path.suffix)))
             if by_key.setdefault(common, path) is not path:
-                clashes.append(name)
+                clashes[name] = common
         return by_key, clashes
 
 
 def find_pairs(images: Path, masks: Path) -> list[Pair]:
-    """The pairs, in the order of their names, by the first of these that leaves no file over.
+    """The pairs of `match_files`; UserError listing files without a partner or with two."""
+    pairs, unpaired = match_files(images, masks)
+    problems = lines_on(unpaired)
+    if problems:
+        raise UserError(
+            f"expected one mask per image in {images} and {masks}, found {'; '.join(problems)}; mend the names, or "
+            "leave these files out of an import with --skip-broken"
+        )
+    return pairs
 
-    Stems, paths below the two directories, stems and then paths without a suffix such as `_mask` or `_matte`. UserError
-    listing files without a partner or with two, by the way that leaves fewest.
+
+def match_files(images: Path, masks: Path) -> tuple[list[Pair], dict[str, list[str]]]:
+    """The pairs, in the order of their names, and the names of files that make none, by reason.
+
+    By the first of these that leaves fewest files over: stems, paths below the two directories, stems and then paths
+    without a suffix such as `_mask` or `_matte`.
     """
     image_files, mask_files = _split(_files(images), _files(masks))
     attempts = [_pair(image_files, mask_files, *keys) for keys in _KEYS]
-    pairs, unpaired = min(attempts, key=lambda attempt: sum(map(len, attempt[1].values())))
-    problems = lines_on(unpaired)
-    if problems:
-        raise UserError(f"expected one mask per image in {images} and {masks}, found {'; '.join(problems)}")
-    return pairs
+    return min(attempts, key=lambda attempt: sum(map(len, attempt[1].values())))
 
 
 def _files(path: Path) -> _Files:
@@ -100,13 +108,15 @@ def _pair(images: _Files, masks: _Files, image_key: Key, mask_key: Key) -> tuple
     """The pairs by key, and the names of files that make none, by reason."""
     (image_of, image_clashes), (mask_of, mask_clashes) = images.by(image_key), masks.by(mask_key)
     both = sorted(image_of.keys() & mask_of.keys())
+    own = [key for key in both if image_of[key].samefile(mask_of[key])]
     by_path = image_key in (_path, _path_of_image)
     unpaired = {
         "images without a mask": [images.name(image_of[key]) for key in sorted(image_of.keys() - mask_of.keys())],
         "masks without an image": [masks.name(mask_of[key]) for key in sorted(mask_of.keys() - image_of.keys())],
-        "names that occur twice": image_clashes + mask_clashes,
-        "images that are their own masks": [image_of[k].name for k in both if image_of[k].samefile(mask_of[k])],
+        "names that occur twice": [*image_clashes, *mask_clashes],
+        "images that are their own masks": [image_of[key].name for key in own],
     }
+    odd = {*image_clashes.values(), *mask_clashes.values(), *own}
     pairs = [
         Pair(
             image_of[key],
@@ -115,6 +125,7 @@ def _pair(images: _Files, masks: _Files, image_key: Key, mask_key: Key) -> tuple
             masks.name(mask_of[key]) if by_path else mask_of[key].name,
         )
         for key in both
+        if key not in odd
     ]
     return pairs, unpaired
 

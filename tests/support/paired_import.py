@@ -11,4 +11,5 @@ def import_ground_truth(
     store: ManifestStore, *, images: Path, masks: Path, limit: int | None = None, **options: Any
 ) -> Imported:
     parameters = {"images": str(images), "masks": str(masks)}
-    return import_pairs(store, read_paired(images, masks)[:limit], parameters=parameters, **options)
+    pairs = read_paired(images, masks, skip_broken=options.get("skip_broken", False))
+    return import_pairs(store, pairs[:limit], parameters=parameters, **options)

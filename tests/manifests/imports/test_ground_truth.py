@@ -172,6 +172,40 @@ def test_unusable_pairs_are_skipped_with_a_reason_and_the_rest_is_imported(three
     assert [line.split(":")[0] for line in done.skipped] == ["p0.jpg", "p1.jpg"]
     assert "truncated" in done.skipped[0]
     assert "expected a readable mask" in done.skipped[1]
+    assert done.causes == {"image files (truncated)": 1, "unusable masks or files": 1}
+
+
+def test_a_mixed_folder_is_imported_without_what_is_broken_counted_by_cause_and_named(three: Folder) -> None:
+    three.add("wide", 3)
+    Image.fromarray(np.zeros((64, 20), np.uint8)).save(three.masks / "wide.png")
+    picture(4).save(three.images / "alone.jpg")
+    Image.fromarray(np.zeros((64, 48), np.uint8)).save(three.masks / "lonely.png")
+    picture(5).save(three.images / "p0.gif")  # which of the two is meant isn't known
+    (three.images / "empty.jpg").touch()
+    Image.fromarray(np.zeros((64, 48), np.uint8)).save(three.masks / "empty.png")
+    with pytest.raises(
+        UserError, match=r"images without a mask \(alone.jpg\).* masks without .*--skip-broken"
+    ):
+        three.take()
+    done = three.take(skip_broken=True)
+    assert done.rows_added == 2
+    assert {Path(uri).name for uri in done.manifest.read()["source_uri"].to_pylist()} == {"p1.jpg", "p2.jpg"}
+    assert done.causes == {
+        "image files (empty file)": 1,
+        "images without a mask": 1,
+        "masks without an image": 1,
+        "names that occur twice": 1,
+        "masks of another shape than their image": 1,
+    }
+    assert done.unusable == 5
+    for name in ("empty.jpg", "alone.jpg", "lonely.png", "p0.", "wide.png"):
+        assert any(name in line for line in done.skipped), name
+
+
+def test_masks_of_another_shape_are_refused_with_the_option_that_leaves_them_out(three: Folder) -> None:
+    Image.fromarray(np.zeros((64, 20), np.uint8)).save(three.masks / "p0.png")
+    with pytest.raises(UserError, match=r"found 1 others \(p0.png of 20x64 for an image of 48x64\); .*--skip-broken"):
+        three.take()
 
 
 def test_nothing_usable_is_refused(folder: Folder) -> None:
