@@ -170,7 +170,7 @@ def is_linked(path: Path) -> bool:
         return False
     try:
         stat = path.lstat()
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a name with a zero byte
         return False
     return S_ISLNK(stat.st_mode) or stat.st_nlink > 1
 

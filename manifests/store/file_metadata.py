@@ -27,7 +27,7 @@ def parse_metadata(raw: bytes, path: Path) -> dict[str, Any]:
     if not isinstance(stored, dict):
         raise _damaged(path, "another value")
     schema_version = stored.get("schema_version")
-    if _is_number(schema_version) and schema_version > SCHEMA_VERSION:
+    if isinstance(schema_version, int) and schema_version > SCHEMA_VERSION:
         raise UserError(
             f"expected schema version {SCHEMA_VERSION} or older in {path}, found {schema_version}; update this program"
         )

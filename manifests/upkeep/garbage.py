@@ -125,8 +125,12 @@ def orphan_at(path: Path) -> Orphan | None:
 
 
 def parquet_files(directory: Path) -> list[Path]:
-    """Parquet files in a directory and below it, without unfinished ones."""
-    return [path for path in directory.rglob("*.parquet") if not path.name.startswith(TEMPORARY_PREFIX)]
+    """Parquet files in a directory and below it, without unfinished ones; UserError for a pipe, which never ends."""
+    paths = [path for path in directory.rglob("*.parquet") if not path.name.startswith(TEMPORARY_PREFIX)]
+    odd = next((path for path in paths if path.exists() and not path.is_file()), None)
+    if odd is not None:
+        raise UserError(f"expected a sound Parquet file at {odd}, found damage (no regular file); move it away")
+    return paths
 
 
 def storage_clock(data_root: Path) -> float:

@@ -266,6 +266,12 @@ def test_a_version_whose_digests_are_of_another_type_stops_everything(dataset: D
         dataset.find()
 
 
+def test_a_pipe_named_like_a_version_stops_everything(dataset: Dataset) -> None:
+    os.mkfifo(dataset.manifests / "v9.parquet")
+    with pytest.raises(UserError, match=r"expected a sound Parquet file at .*v9.parquet, found damage"):
+        dataset.find()
+
+
 def test_a_damaged_shard_stops_everything(dataset: Dataset) -> None:
     stored(dataset.blobs, 3)
     shard = dataset.data / "shards/0123456789abcdef/rows.parquet"

@@ -230,6 +230,12 @@ def test_columns_that_are_no_text_are_told_and_no_blob_is_looked_for(dataset: Da
     assert problem == "column mask: expected type string, found int64"
 
 
+def test_a_blob_path_with_a_zero_byte_is_a_problem_of_its_row(dataset: Dataset) -> None:
+    masks = pa.array(["a\0b", *(row["mask"] for row in dataset.rows()[1:])])
+    [problem] = verify(by_hand(dataset, "mask", masks))
+    assert "expected a blob path under" in problem
+
+
 def test_nulls_are_told_and_the_other_rows_are_checked(dataset: Dataset) -> None:
     rows = dataset.rows()
     (dataset.blobs.root / rows[7]["image"]).unlink()

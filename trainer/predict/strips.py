@@ -1,6 +1,7 @@
 """Large images, a band of rows at a time: many float32 values per pixel are held for a band only."""
 
 from collections.abc import Callable, Iterator
+from itertools import product
 from typing import Any, TypeVar
 
 import cv2
@@ -12,6 +13,7 @@ Kind = TypeVar("Kind", np.uint8, np.float32)
 
 WORK_SIDE_PX = 1536  # smooth maps are made on an image of this longer side at most
 BAND_PIXELS = 2_000_000  # of one band: 24 MB per map of three float32 channels
+BLOCK_PX = 1 << 14  # a side of what OpenCV maps at once; it takes less than 2**15
 
 
 def shrunk(pixels: npt.NDArray[Kind], side_px: int) -> npt.NDArray[Kind]:
@@ -47,9 +49,12 @@ def enlarged(smooth: Floats, height: int, width: int) -> Callable[[slice], Float
 
     def of_rows(rows: slice) -> Floats:
         positions = ((np.arange(rows.start, rows.stop) + 0.5) * scale_y - 0.5).astype(np.float32)
-        map_x, map_y = np.meshgrid(columns, positions)
-        values = cv2.remap(smooth, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return np.asarray(values, np.float32)
+        values = np.empty((len(positions), len(columns), *smooth.shape[2:]), np.float32)
+        for top, left in product(range(0, len(positions), BLOCK_PX), range(0, len(columns), BLOCK_PX)):
+            block = slice(top, top + BLOCK_PX), slice(left, left + BLOCK_PX)
+            map_x, map_y = np.meshgrid(columns[block[1]], positions[block[0]])
+            values[block] = cv2.remap(smooth, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return values
 
     return of_rows
 

@@ -208,6 +208,17 @@ def test_refining_moves_a_displaced_edge_to_the_photographs(refine) -> None:  # 
     assert 1 - iou(refined, truth) < 0.75 * (1 - iou(blurred, truth))
 
 
+@pytest.mark.parametrize("shape", [(3, 33_000), (33_000, 3)])
+def test_maps_are_enlarged_to_sides_beyond_opencvs_limit(shape: tuple[int, int]) -> None:
+    ramp = np.linspace(0, 1, 11, dtype=np.float32)
+    small = np.tile(ramp, (11, 1)) if shape[1] > shape[0] else np.tile(ramp[:, None], (1, 11))
+    enlarged = strips.enlarged(small, *shape)
+    whole = np.concatenate([enlarged(rows) for rows in strips.bands(*shape)])
+    along = whole[1] if shape[1] > shape[0] else whole[:, 1]
+    assert whole.shape == shape
+    np.testing.assert_allclose(along, np.clip((np.arange(33_000) + 0.5) / 3000 - 0.5, 0, 10) / 10, atol=0.01)
+
+
 def test_maps_made_small_are_applied_band_by_band_as_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
     rgb, alpha = disc(301, 90)
     monkeypatch.setattr(strips, "BAND_PIXELS", 10**9)
