@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from manifests.errors import UserError
 
@@ -101,7 +101,8 @@ def _one_line(repository: str) -> Iterator[None]:
     """Raise the hub's errors as one UserError."""
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 
-    transport_error = HfHubHTTPError.__bases__[0]  # of the hub's HTTP library, which differs between its releases
+    # The error of the hub's HTTP library, which differs between its releases.
+    transport_error = cast("type[Exception]", HfHubHTTPError.__bases__[0])
     try:
         yield
     except HFValidationError as error:

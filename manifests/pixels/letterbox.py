@@ -16,8 +16,9 @@ def content_box(image_height: int, image_width: int, height: int, width: int) ->
 
 def letterbox(rgb: Pixels, height: int, width: int, *, padding_value: int) -> Pixels:
     """RGB uint8 (H, W, 3) -> (height, width, 3), `padding_value` around the image; area averages when it shrinks."""
-    box = content_box(*rgb.shape[:2], height, width)
-    shrinks = rgb.shape[0] >= box.h and rgb.shape[1] >= box.w
+    image_height, image_width = rgb.shape[:2]
+    box = content_box(image_height, image_width, height, width)
+    shrinks = image_height >= box.h and image_width >= box.w
     interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     canvas = np.full((height, width, 3), padding_value, np.uint8)
     canvas[box.y : box.bottom, box.x : box.right] = cv2.resize(rgb, (box.w, box.h), interpolation=interpolation)
