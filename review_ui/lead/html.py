@@ -38,13 +38,18 @@ def render(template: str, **values: object) -> Markup:
 
 
 def table(
-    headers: Sequence[Cell], rows: Sequence[Sequence[Cell]], *, bars: int = 0, parts: Sequence[bool] = ()
+    headers: Sequence[Cell],
+    rows: Sequence[Sequence[Cell]],
+    *,
+    bars: int = 0,
+    parts: Sequence[bool] = (),
+    numbers: bool = True,
 ) -> Markup:
-    """Headers over rows: the first column is text, column `bars` (if not 0) holds bars, the others numbers.
+    """Headers over rows: the first column is text, column `bars` (if not 0) holds bars, the others numbers or text.
 
     `parts` marks rows that refine the one above them.
     """
-    return Markup(_PARTS.table(headers, rows, bars, parts))
+    return Markup(_PARTS.table(headers, rows, bars, parts, numbers))
 
 
 def stacked_bar(counts: Mapping[str, int], colors: Mapping[str, str], *, full: int) -> Markup:

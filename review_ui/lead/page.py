@@ -1,4 +1,4 @@
-"""The lead's page in ordinary Gradio: figures, reviewers, second look, problems, publish, accept, guideline, download.
+"""The lead's page in ordinary Gradio: figures, reviewers, second look, problems, log, publish, accept, guideline.
 
 `lead_blocks(session)` makes it, `lead_tab(session)` makes it a tab of other Blocks; the caller must protect the route.
 All tabs but Publish show one `Snapshot`, taken when the page opens, when Refresh is pressed and every two minutes.
@@ -56,8 +56,6 @@ def _lead_page(session: LeadSession, opened: Callable[..., Any], now: Callable[[
             accepted = accept_tab(session, opened)
         with gr.Tab("Guideline"):
             _guideline_tab(session, opened)
-        with gr.Tab("Download"):
-            _html(render("downloads.html"))
 
     def show() -> list[Any]:
         try:

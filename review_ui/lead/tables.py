@@ -190,7 +190,7 @@ def activity_table(entries: Sequence[Activity]) -> Markup:
         [f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.actor or ABSENT, entry.address or ABSENT, entry.event, entry.detail]
         for entry in entries
     ]
-    return table(["time (UTC)", "user", "address", "event", "about"], rows)
+    return table(["time (UTC)", "user", "address", "event", "about"], rows, numbers=False)
 
 
 def deliveries_table(deliveries: Sequence[Delivery]) -> Markup:
@@ -199,7 +199,7 @@ def deliveries_table(deliveries: Sequence[Delivery]) -> Markup:
         [f"{each.at:%Y-%m-%d %H:%M:%S}", each.event, each.webhook, each.host, each.status, f"{each.tries:,}"]
         for each in deliveries
     ]
-    return table(["time (UTC)", "event", "webhook", "host", "status", "tries"], rows)
+    return table(["time (UTC)", "event", "webhook", "host", "status", "tries"], rows, numbers=False)
 
 
 def status_summary(counts: Counts) -> Markup:

@@ -84,9 +84,9 @@ def _problems(snapshot: Snapshot) -> str:
     return render("problems.html", problems=snapshot.problems, disputed=disputed_table(disputed) if disputed else None)
 
 
-def _activity(snapshot: Snapshot) -> str:
+def _log(snapshot: Snapshot) -> str:
     return render(
-        "activity.html",
+        "log.html",
         rows=activity_table(snapshot.activity) if snapshot.activity else None,
         deliveries=deliveries_table(snapshot.deliveries) if snapshot.deliveries else None,
     )
@@ -99,5 +99,5 @@ TABS: dict[str, Callable[[Snapshot], str]] = {
     "Teachers": _teachers,
     "Second look": _second_look,
     "Problems": _problems,
-    "Activity": _activity,
+    "Log": _log,
 }

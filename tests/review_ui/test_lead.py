@@ -39,8 +39,7 @@ from review_ui.web.origin_check import OriginCheck
 DOUBTS = (0.95, 0.9, 0.7, 0.5, 0.5, 0.3, 0.1, 0.05, None)
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TABS = (
-    "Progress", "Reasons", "Reviewers", "Teachers", "Second look", "Problems", "Activity", "Publish", "Guideline",
-    "Download",
+    "Progress", "Reasons", "Reviewers", "Teachers", "Second look", "Problems", "Log", "Publish", "Guideline",
 )  # fmt: skip
 CODE = "${1 + 1} {{name}} <img src=x onerror=document.title='run'>"
 
@@ -253,7 +252,7 @@ def test_every_tab_shows_its_figures_and_nothing_comes_from_elsewhere(page, url,
     open_tab(page, "Problems")
     shown(page, "No sample was set aside.")
     expect(page.get_by_role("link", name="photograph")).to_have_count(3)  # of damaged gold that both accepted
-    open_tab(page, "Download")
+    open_tab(page, "Log")
     expect(page.get_by_role("link", name="decisions.csv")).to_have_attribute("href", "../api/decisions.csv")
     assert complaints == []
     assert hosts == {"127.0.0.1"}
@@ -261,12 +260,12 @@ def test_every_tab_shows_its_figures_and_nothing_comes_from_elsewhere(page, url,
 
 def test_the_activity_names_who_published_and_from_where(page, url, session):
     page.goto(url)
-    open_tab(page, "Activity")
+    open_tab(page, "Log")
     shown(page, "Nothing was recorded yet.")
     open_tab(page, "Publish")
     page.get_by_role("button", name="Publish").click()
     shown(page, "Published ")
-    open_tab(page, "Activity")
+    open_tab(page, "Log")
     row = page.get_by_role("row").filter(has_text="publish").locator("visible=true")
     expect(row.locator("td").nth(1)).to_have_text("local")
     expect(row.locator("td").nth(2)).to_have_text("127.0.0.1")

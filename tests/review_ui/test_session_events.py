@@ -91,7 +91,7 @@ def test_the_last_verdict_empties_the_queue_once_and_a_publish_names_its_author(
         ("publish", "delivered"),
         ("queue_empty", "delivered"),
     ]
-    html = TABS["Activity"](take_snapshot(session, NOON))
+    html = TABS["Log"](take_snapshot(session, NOON))
     assert there.url.removeprefix("http://") in html
     assert ("queue_empty" in html, "delivered" in html, "path" in html) == (True, True, False)
 

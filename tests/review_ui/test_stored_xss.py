@@ -150,9 +150,9 @@ def test_the_leads_pages_run_no_text(watched: Page, server: Server, path: str) -
     watched.goto(f"{server.url}{path}")
     if path == "/app/":
         watched.get_by_role("tab", name="Lead").click(timeout=90_000)
-    for tab in ("Progress", "Reasons", "Reviewers", "Teachers", "Second look", "Problems", "Activity", "Guideline"):
+    for tab in ("Progress", "Reasons", "Reviewers", "Teachers", "Second look", "Problems", "Log", "Guideline"):
         watched.get_by_role("tab", name=tab, exact=True).click(timeout=90_000)
-        if tab in ("Progress", "Reasons", "Reviewers", "Activity"):
+        if tab in ("Progress", "Reasons", "Reviewers", "Log"):
             expect(watched.get_by_text(CODE).locator("visible=true").first).to_be_visible(timeout=60_000)
         no_element_was_planted(watched)
 
