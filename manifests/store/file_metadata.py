@@ -12,7 +12,8 @@ from manifests.store.schema import SCHEMA_VERSION
 
 METADATA_KEY = b"maskfoundry"
 
-_UNWRITABLE = re.compile(r"(https?|ftp)://|::|[\0\ud800-\udfff]")  # as a data root: no release writes blobs there
+_NO_PATH = re.compile(r"[\0\ud800-\udc7f\udd00-\udfff]")  # other surrogates are a path's bytes that aren't UTF-8
+_READ_ONLY = re.compile(r"(https?|ftp)://|.*::.*://")  # as a data root: no release writes blobs there
 
 
 def parse_metadata(raw: bytes, path: Path) -> dict[str, Any]:
@@ -72,7 +73,7 @@ def _is_time(value: Any) -> bool:
 
 
 def _is_data_root(value: Any) -> bool:
-    return isinstance(value, str) and not _UNWRITABLE.search(value)
+    return isinstance(value, str) and not (_NO_PATH.search(value) or _READ_ONLY.match(value))
 
 
 _RULES: dict[str, Callable[[Any], bool]] = {

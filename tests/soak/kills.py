@@ -162,7 +162,7 @@ KINDS: dict[str, Callable[[int, int], object]] = {
     "worker": survive_worker,
     "fit": survive_fit,
 }
-SHARES = {"operations": 0.9, "server": 0.06, "worker": 0.02, "fit": 0.02}  # a kill of the others takes seconds
+SHARES = {"operations": 0.97, "server": 0.02, "worker": 0.005, "fit": 0.005}  # a kill of the others takes seconds
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from manifests.pixels.geometry import Pixels
 Triple = tuple[float, float, float]
 ColourOrder = Literal["rgb", "bgr"]
 
-MAX_SIZE_PX = 4096  # of a header that may be anything; the largest input of the pipeline's teachers
+MAX_SIZE_PX = 1 << 14  # of a header that may be anything; no network here is fitted on larger images
 
 
 @dataclass(frozen=True, slots=True)

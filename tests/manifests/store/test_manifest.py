@@ -257,6 +257,13 @@ def test_metadata_that_no_release_writes_is_refused_by_name(
     assert_refused_in_one_line(odd, f"expected a version's metadata in .* found an unusable {next(iter(changes))}")
 
 
+@pytest.mark.parametrize("name", ["a::b", "\udcff", "http:"])
+def test_odd_names_of_a_data_root_are_read_as_they_were_written(tmp_path: Path, name: str) -> None:
+    versions = ManifestStore(tmp_path / "manifests")
+    made = versions.commit(rows(1), parent=None, operation="import", parameters={}, data_root=tmp_path / name)
+    assert made.data_root == tmp_path / name
+
+
 @pytest.mark.parametrize("text", ["[]", "{", "[" * 100_000, '"\\ud800"'])
 def test_metadata_that_is_no_object_is_refused(versions: ManifestStore, text: str) -> None:
     odd = versions.root / "v2.parquet"
