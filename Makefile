@@ -95,9 +95,9 @@ fuzz: $(DEV) $(FUZZ)/.installed ## Read FILES hostile files, then fuzz four read
 		--seconds $(FUZZ_SECONDS) || exit 1; \
 	done
 
-$(FUZZ)/.installed: Makefile
+$(FUZZ)/.installed: Makefile $(DEV)
 	@mkdir -p $(FUZZ)
-	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --upgrade --target $(FUZZ) --only-binary :all: \
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target $(FUZZ) --only-binary :all: \
 		atheris==3.0.0 || echo "atheris has no wheel for this Python: the guided targets are skipped"
 	@touch $@
 
