@@ -101,13 +101,13 @@ $(FUZZ)/.installed: Makefile $(DEV)
 		atheris==3.0.0 || echo "atheris has no wheel for this Python: the guided targets are skipped"
 	@touch $@
 
-oracles: $(DEV) $(ORACLES)/.installed ## Compare with FiftyOne, Datumaro, labelme, supervision and CVAT, installed in .venv-oracles
+oracles: $(DEV) $(ORACLES)/.installed ## Compare with other tools' own readers, installed in .venv-oracles
 	$(BIN)/python -m pytest tests/manifests/test_oracles.py tests/pipeline/bridges
 
 $(ORACLES)/.installed: Makefile
 	$(PYTHON) -m venv $(ORACLES)
 	$(ORACLES)/bin/python -m pip install --quiet --disable-pip-version-check fiftyone==1.22.1 datumaro==1.13.12 \
-		labelme==6.3.1 supervision==0.31.2
+		label-studio-sdk==2.1.2 labelme==6.3.1 supervision==0.31.2
 	$(ORACLES)/bin/python -m pip install --quiet --disable-pip-version-check --target $(ORACLES)/cvat cvat-cli==2.80.0
 	@touch $@
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from label_studio_converter.brush import decode_rle
+from oracles import load_masks, run_oracle
 from PIL import Image
 from red_teacher import FixedFaces, RedIsPerson
 from starlette.testclient import TestClient
@@ -15,10 +16,27 @@ from web_stand_in import Answer, serving
 
 from manifests.errors import UserError
 from manifests.exports.formats.label_studio import LABEL_CONFIG
+from pipeline.bridges.label_studio.__main__ import main
 from pipeline.bridges.label_studio.app import MAX_BODY_BYTES, make_app
 from pipeline.bridges.label_studio.config import Brush, find_brush
 from pipeline.bridges.label_studio.images import TaskImages
 from pipeline.bridges.person_masks import PersonMasks
+
+SDK_VALIDATES = """
+import json, pathlib, sys
+import numpy as np
+from label_studio_sdk.converter.brush import decode_rle
+from label_studio_sdk.label_interface import LabelInterface
+interface = LabelInterface(pathlib.Path(sys.argv[1]).read_text())
+masks = {}
+for number, prediction in enumerate(json.loads(pathlib.Path(sys.argv[2]).read_text())["results"]):
+    assert interface.validate_prediction(prediction), prediction
+    assert not interface.validate_prediction(json.loads(json.dumps(prediction).replace('"person"]', '"dog"]')))
+    [region] = prediction["result"]
+    size = region["original_height"], region["original_width"], 4
+    masks[str(number)] = decode_rle(region["value"]["rle"]).reshape(size)[..., 3]
+np.savez(sys.argv[3], **masks)
+"""
 
 
 def picture() -> bytes:
@@ -61,6 +79,16 @@ def test_a_task_gets_the_teachers_mask_as_a_brush_stroke(tmp_path: Path) -> None
         assert_red(result)
 
 
+def test_label_studios_sdk_finds_the_predictions_valid_and_their_masks(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(picture())
+    (tmp_path / "config.xml").write_text(LABEL_CONFIG)
+    answer = backend(TaskImages(tmp_path)).post("/predict", json=asked("a.png"))
+    (tmp_path / "answer.json").write_bytes(answer.content)
+    run_oracle(SDK_VALIDATES, tmp_path / "config.xml", tmp_path / "answer.json", tmp_path / "masks.npz")
+    [mask] = load_masks(tmp_path / "masks.npz").values()
+    assert np.array_equal(mask, np.tile(np.where(np.arange(60) >= 20, 255, 0), (40, 1)))
+
+
 def test_an_image_that_cannot_be_read_gets_no_prediction_and_a_line(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -74,12 +102,9 @@ def test_an_image_that_cannot_be_read_gets_no_prediction_and_a_line(
     assert failed == [[]] * 5
     assert_red(last)
     messages = [message for message in caplog.messages if message.startswith("no prediction: ")]
-    for message, words in zip(
-        messages,
-        ["found no file", "text.png", "inside the directory", "--label-studio URL", "text as data.image"],
-        strict=True,
-    ):
-        assert words in message or "expected" in message
+    words = ["found no file", "not an image", "inside the directory", "--label-studio URL", "a text as data.image"]
+    assert len(messages) == len(words)
+    assert [word for word, message in zip(words, messages, strict=True) if word not in message] == []
 
 
 def test_uploads_are_fetched_with_the_token_from_label_studio_alone(tmp_path: Path) -> None:
@@ -157,3 +182,15 @@ def test_the_brush_is_the_one_with_the_label_in_any_case() -> None:
 def test_the_web_is_reached_for_public_addresses_only() -> None:
     with pytest.raises(UserError, match=r"expected an image at http://169\.254\.169\.254/a\.png, found none"):
         TaskImages().read("http://169.254.169.254/a.png")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--label-studio", "ftp://x"], "expected --label-studio as http://HOST:PORT, found 'ftp://x'"),
+        (["--images", "/nowhere/at/all"], "expected a directory at --images /nowhere/at/all, found none"),
+    ],
+)
+def test_options_that_cannot_be_used_are_one_line(arguments: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        main(arguments)
