@@ -103,7 +103,7 @@ def masks(root: Path) -> Attempt:
 
 
 def annotations(root: Path) -> Attempt:
-    """The files of each importer's layout, one to three of them mutated."""
+    """The files of each importer's layout, one of them mutated."""
     layouts = write_layouts(root)
 
     def attempt(directory: Path, chosen: Random) -> End:
@@ -112,8 +112,7 @@ def annotations(root: Path) -> Attempt:
         files = sorted(path for path in copied.rglob("*") if path.is_file())
         described = [path for path in files if path.suffix not in (".jpg", ".png")] or files
         others = [path.read_bytes() for path in files]
-        for path in chosen.sample(described if chosen.random() < 0.8 else files, 1):
-            mutate_file(path, others, chosen)
+        mutate_file(chosen.choice(described if chosen.random() < 0.8 else files), others, chosen)
         annotated = next(copied.glob("*.zip"), copied)
         options = ["--skip-broken"] if chosen.random() < 0.5 else []
         return imported(directory, "--format", name.removesuffix(" zip"), "--annotations", str(annotated), *options)
@@ -257,7 +256,7 @@ KINDS: dict[str, Prepare] = {
 
 
 def imported(directory: Path, *options: str) -> End:
-    """Import into a new dataset."""
+    """Import into a new dataset; how the command ends."""
     where = ["--source", "web", "--manifests", str(directory / "manifests"), "--data", str(directory / "data")]
     return end_of(["import", *options, *where])
 
@@ -268,7 +267,7 @@ def commands_end(directory: Path, commands: Sequence[Sequence[str]]) -> End:
 
 
 def end_of(words: Sequence[str]) -> End:
-    """Success, or one line; AssertionError for any other end."""
+    """Run a command; AssertionError unless it succeeds or prints one error line."""
     ending = ended(lambda: manifests(words))
     error = [line for line in ending.error.splitlines() if line.startswith("error: ")]
     assert ending.status in (0, 1), f"exit status {ending.status}"
@@ -277,7 +276,7 @@ def end_of(words: Sequence[str]) -> End:
 
 
 def refused(error: UserError) -> End:
-    """AssertionError for an error without a text."""
+    """Check that the error has a text; AssertionError without one."""
     assert str(error).strip()
     return "refused"
 
@@ -509,7 +508,7 @@ def mutate_column(table: pa.Table, chosen: Random) -> pa.Table:
 
 
 def read_all(kinds: Sequence[str], files: int, seed: int, only: int | None) -> bool:
-    """Read `files` of each kind, or only one, and print each case and the ends; whether nothing failed."""
+    """Read `files` of each kind, or only one, and print each case and the ends; return whether nothing failed."""
     warnings.simplefilter("ignore")  # the libraries' own, on damaged bytes
     is_well = True
     with tempfile.TemporaryDirectory(dir=IN_MEMORY if IN_MEMORY.is_dir() else None) as directory:
@@ -542,7 +541,7 @@ def made(directory: Path) -> Path:
 
 
 def limit_memory() -> None:
-    """Let the process's memory grow by MEMORY_BYTES from here, where the system tells its size."""
+    """Let the process's memory grow by MEMORY_BYTES from here, where the system reports its size."""
     status = Path("/proc/self/statm")
     if status.is_file():
         used = int(status.read_text().split()[0]) * resource.getpagesize()
@@ -550,7 +549,7 @@ def limit_memory() -> None:
 
 
 def lines_of(child: subprocess.Popen[str]) -> Iterator[str]:
-    """The child's lines; SystemExit when it fails, naming the case that it was at."""
+    """The child's lines; SystemExit, with its last case, when it fails."""
     case = "the start"
     assert child.stdout is not None
     for line in child.stdout:

@@ -68,7 +68,7 @@ def manifests(root: Path, inputs: Path) -> Read:
 
 
 def rle(root: Path, inputs: Path) -> Read:
-    """COCO's and Label Studio's run lengths; what is read is written and read again."""
+    """COCO's and Label Studio's run lengths; each mask is written and read again."""
     person = np.random.default_rng(0).random((HEIGHT, WIDTH)) > 0.5
     inputs.joinpath("coco").write_bytes(compress_counts(encode_rle(person)).encode())
     inputs.joinpath("brush").write_bytes(encode_brush(person))
@@ -87,7 +87,7 @@ def rle(root: Path, inputs: Path) -> Read:
 
 
 def masks(root: Path, inputs: Path) -> Read:
-    """Mask files, other programs' and the project's own."""
+    """Mask files, by the reader of third-party masks and by the codec of stored ones."""
     for path in write_masks(root):
         inputs.joinpath(path.name).write_bytes(path.read_bytes())
 

@@ -1,6 +1,6 @@
 """Kill a generate worker or a fit with SIGKILL, again and again until it ends, and compare with an undisturbed one.
 
-What is resumed must end in the same rows, and in the same weights bit for bit.
+A resumed job must end in the same rows, or in the same weights bit for bit.
 """
 
 import json
@@ -84,7 +84,7 @@ def _finish(job: Job, inputs: Path, directory: Path, name: str) -> None:
 
 
 def _killed(job: Job, inputs: Path, directory: Path, delay_seconds: float) -> bool:
-    """Run the job and kill it after a while; whether it was still at work. SystemExit when it failed."""
+    """Run the job and kill it after a while; return whether it was still at work. SystemExit when it failed."""
     child = _forked(job, inputs, directory)
     time.sleep(delay_seconds)
     os.kill(child, signal.SIGKILL)
@@ -154,7 +154,7 @@ def _weights(directory: Path) -> object:
 
 
 def _checkpoint_problems(directory: Path) -> list[str]:
-    """Checkpoints that can't be loaded: `load_checkpoint` raises."""
+    """Load the checkpoints; UserError for one that can't be loaded."""
     for path in directory.rglob("*.safetensors"):
         if path.name in ("best.safetensors", "last.safetensors") and not path.name.startswith(TEMPORARY_PREFIX):
             load_checkpoint(path)

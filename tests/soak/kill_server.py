@@ -38,7 +38,7 @@ Request = tuple[str, dict[str, Any]]  # path, JSON
 
 @dataclass
 class Client:
-    """A page: what the server acknowledged, and the request without an answer."""
+    """A page: acknowledged verdicts and undos, and the request without an answer."""
 
     tab: str
     chosen: random.Random
@@ -96,7 +96,7 @@ def survive(kills: int, seed: int) -> str:
         found = publishing_problems(lineage)
         if found:
             raise SystemExit(f"seed {seed}, after {kills} servers: {'; '.join(found[:5])}")
-    judged, undone = (sum(len(group) for group in groups) for groups in _acknowledged(clients))
+    judged, undone = sum(len(client.judged) for client in clients), sum(len(client.undone) for client in clients)
     return f"{kills:,} servers killed; {judged + undone:,} verdicts and {undone:,} undos acknowledged; nothing lost"
 
 
@@ -121,20 +121,20 @@ def kill_once(lineage: Lineage, clients: list[Client], delay_seconds: float, *, 
 
 
 def losses(lineage: Lineage, clients: list[Client]) -> list[str]:
-    """What the log lacks or has twice, and the problems of its database."""
+    """Acknowledged events that the log lacks, verdicts that it has twice, and the problems of its database."""
     with closing(lineage.log()) as log:
         standing = Counter(decision.decision_id for decision in log.standing())
         found = integrity_problems(log.engine)
     unanswered = {client.waiting[1].get("decision_id") for client in clients if client.waiting}
     for client in clients:
         found += client.problems
-        found += [f"the verdict {name} is gone" for name in client.judged if name not in standing | Counter(unanswered)]
+        found += [f"the verdict {name} is gone" for name in client.judged if name not in standing.keys() | unanswered]
         found += [f"the undo of {name} is gone" for name in client.undone & standing.keys()]
     return found + [f"the verdict {name} is there {count} times" for name, count in standing.items() if count > 1]
 
 
 def publishing_problems(lineage: Lineage) -> list[str]:
-    """Publish; rows whose status is not that of the last standing verdict."""
+    """Publish, and list the rows whose status is not that of the last standing verdict."""
     with closing(lineage.log()) as log:
         verdicts = {decision.sample_id: f"{decision.verdict}ed" for decision in log.standing()}
     with suppress(NothingToPublish):
@@ -155,7 +155,3 @@ def _serve(lineage: Lineage, listener: Any) -> NoReturn:
             serve(app, listener, on_ready=lambda: None)
     finally:
         os._exit(1)  # no cleaning up in a copy of the parent
-
-
-def _acknowledged(clients: list[Client]) -> tuple[list[list[str]], list[set[str]]]:
-    return [client.judged for client in clients], [client.undone for client in clients]

@@ -47,7 +47,7 @@ IMAGE_PX = 256
 
 @dataclass
 class Load:
-    """What all clients saw."""
+    """Answers and delays of all clients."""
 
     delays_ms: list[float] = field(default_factory=list)  # of acknowledged decisions
     answers: Counter[str] = field(default_factory=Counter)  # path and status
@@ -75,7 +75,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Usage:
-    """Of a process: resident memory in bytes, and open handles."""
+    """A process's resident memory in bytes, and its open handles."""
 
     memory_bytes: int
     handles: int
@@ -97,7 +97,7 @@ class Usage:
 
 
 def review(reviewers: int, seconds: float, publish_seconds: float) -> bool:
-    """Let them work, print what they saw; whether there was no error and no leak of handles."""
+    """Let the reviewers work, and print the figures; return whether there was no error and no leak of handles."""
     with tempfile.TemporaryDirectory() as directory:
         root = Path(directory)
         Lineage(root).generate(*range(min(SAMPLES, int(seconds / PACE_SECONDS) + 100)))
@@ -219,7 +219,7 @@ def at_rest(server: Server) -> Usage:
 
 
 def cycle(cycles: int) -> bool:
-    """Generate, judge and publish so many times; whether no temporary file and no handle is left."""
+    """Generate, judge and publish so many times; return whether no temporary file and no handle is left."""
     with tempfile.TemporaryDirectory() as directory:
         lineage, warm, begin = Lineage(Path(directory)), Usage.of(os.getpid()), time.monotonic()
         for number in range(cycles):
