@@ -26,8 +26,8 @@ if importlib.util.find_spec("atheris") is None:
 
 import atheris
 
-with atheris.instrument_imports(include=["manifests", "review_ui", "files"], enable_loader_override=False):
-    from files import write_masks
+with atheris.instrument_imports(include=["manifests", "review_ui"], enable_loader_override=False):
+    from original_files import write_masks
     from small_lineages import Lineage
 
     from manifests.errors import UserError
