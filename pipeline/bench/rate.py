@@ -29,7 +29,7 @@ def untrained_teacher() -> Teacher:
     """The paper's network with random weights, as a teacher on the CPU."""
     cpu = torch.device("cpu")
     return NetworkTeacher(
-        untrained_network(),
+        untrained_network,
         name="deeplabv3plus with random weights",
         person_class=0,
         input_px=DEFAULT_INPUT_PX,

@@ -5,18 +5,21 @@ the faces that shrinking hid: the limit on a face's size is the same for every i
 """
 
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import pairwise, product
 from math import ceil
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from facenet_pytorch import MTCNN
 from PIL import Image
 
 from manifests.pixels.geometry import Box, Pixels, crop
 from pipeline.faces.face import MIN_FACE_PROB, MIN_FACE_PX, Face, FaceDetector
 from pipeline.faces.roi import is_portrait
+
+if TYPE_CHECKING:  # they take seconds to import: a run that finds its work done needs the detector's name alone
+    import torch
+    from facenet_pytorch import MTCNN
 
 DETECTION_SIDE_PX = 1280  # longer side of a shrunk image, and of a tile
 OVERLAP_FACES = 1.5  # of tiles, in sizes of the smallest face that the shrunk image shows: smaller ones fit in one tile
@@ -30,8 +33,15 @@ class MTCNNDetector:
     name = f"mtcnn@{DETECTION_SIDE_PX}px, tiles {OVERLAP_FACES} {TILE_PYRAMID_FACTOR} {SAME_FACE_FRACTION}"
 
     def __init__(self, device: str = "cpu") -> None:
-        self._whole = _network(device)
-        self._tile = _network(device, factor=TILE_PYRAMID_FACTOR)
+        self._device = device
+
+    @cached_property
+    def _whole(self) -> "MTCNN":
+        return _network(self._device)
+
+    @cached_property
+    def _tile(self) -> "MTCNN":
+        return _network(self._device, factor=TILE_PYRAMID_FACTOR)
 
     def detect(self, rgb: Pixels) -> list[Face]:
         """Faces, largest first; only those of the shrunk image where the largest makes it a portrait already."""
@@ -69,14 +79,19 @@ def default_detector() -> FaceDetector:
     return MTCNNDetector()
 
 
-def _network(device: str, **options: float) -> MTCNN:
+def _network(device: str, **options: float) -> "MTCNN":
+    import torch
+    from facenet_pytorch import MTCNN
+
     network = MTCNN(keep_all=True, min_face_size=MIN_FACE_PX, device=device, **options)
     network.to(memory_format=torch.channels_last)  # a quarter less time on a CPU
     return network
 
 
-def _search(network: MTCNN, image: torch.Tensor, scale: float = 1.0) -> list[Face]:
+def _search(network: "MTCNN", image: "torch.Tensor", scale: float = 1.0) -> list[Face]:
     """The faces of an image (1, H, W, 3) that was shrunk by `scale`, in the pixels it had before."""
+    import torch
+
     if min(image.shape[1:3]) < MIN_FACE_PX:  # MTCNN fails on images that can't hold a face
         return []
     with torch.inference_mode():
@@ -96,8 +111,10 @@ def _shrunk(rgb: Pixels, scale: float) -> Pixels:
     return np.asarray(image.resize(size, Image.Resampling.BOX)) if scale > 1.0 else rgb
 
 
-def _planes(rgb: Pixels) -> torch.Tensor:
+def _planes(rgb: Pixels) -> "torch.Tensor":
     """RGB (H, W, 3) -> (1, H, W, 3), each colour's plane in one piece: MTCNN shrinks those in two thirds the time."""
+    import torch
+
     return torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1))).permute(1, 2, 0)[None]
 
 

@@ -5,7 +5,6 @@ labels. Otherwise Prefect would start a server for it alone, which takes longer 
 """
 
 import logging
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import fields, replace
@@ -21,6 +20,7 @@ from pipeline.labelling.relabel import Relabelled, commit_relabelled, find_sampl
 from pipeline.labelling.report import Labelled, masks_sheet, sheet_path, write_sheet
 from pipeline.run.here import label_here
 from pipeline.run.plan import GenerateRequest, Plan, RelabelRequest, plan_labels, plan_new_masks
+from pipeline.run.prefect_settings import names_a_server, silence_prefect
 from pipeline.run.runners import Execution, check_execution
 from pipeline.sources import find_pictures, unread_files
 from pipeline.teachers import load_teacher
@@ -73,12 +73,7 @@ def means_no_server(error: Exception) -> bool:
 
 def _wants_prefect(runner: str) -> bool:
     """Whether the run is a Prefect flow: a cluster labels, or Prefect's settings name a server."""
-    if runner != "thread":
-        return True
-    _silence_prefect()
-    from prefect.settings import PREFECT_API_URL  # environment, profile, prefect.toml, .env
-
-    return PREFECT_API_URL.value() is not None
+    return runner != "thread" or names_a_server()
 
 
 def _generate_here(parameters: Mapping[str, Any]) -> Generated:
@@ -132,7 +127,7 @@ def _sheet(labelled: Labelled, plan: Plan[Any]) -> str | None:
 
 def _run_flow(name: Literal["generate_pseudo_labels", "relabel_samples"], parameters: Mapping[str, Any]) -> Any:
     """Run the flow in this process; UserError when Prefect's server can't be reached."""
-    _silence_prefect()
+    silence_prefect()
     from pipeline import flows  # loads prefect
 
     try:
@@ -147,8 +142,3 @@ def _run_flow(name: Literal["generate_pseudo_labels", "relabel_samples"], parame
             f"expected a Prefect server, found: {error}; start the one that PREFECT_API_URL names, or unset it and "
             "see that PREFECT_HOME (~/.prefect) is writable"
         ) from error
-
-
-def _silence_prefect() -> None:
-    """Leave reports of failures to run_command, in one line; Prefect reads the level when it is imported."""
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")

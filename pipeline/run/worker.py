@@ -8,8 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Generic
 
-import torch
-
 from manifests.files.blobs import BlobStore
 from pipeline.faces.mtcnn import default_detector
 from pipeline.labelling.labeller import Labeller
@@ -17,7 +15,7 @@ from pipeline.labelling.shards import ShardResult, process_shard
 from pipeline.labelling.work import Item, Work
 from pipeline.ordered_map import one_thread_an_item
 from pipeline.run import progress_bar
-from pipeline.teachers import TeacherOptions, load_teacher
+from pipeline.teachers import TeacherOptions, load_teacher, on_gpu
 
 GPU_SLOT = "gpu"  # an optional Prefect concurrency limit of this name: how many shards may use GPUs at once
 
@@ -54,7 +52,7 @@ def label_shard(
     one_thread_an_item()
     detector, teacher = default_detector(), load_teacher(job.teacher, job.options) if job.teacher else None
     digest = job.work.digest(shard, teacher=teacher, detector=detector.name)
-    with gpu_slot() if torch.cuda.is_initialized() else nullcontext():  # the teacher is on a GPU
+    with gpu_slot() if teacher and on_gpu(job.options) else nullcontext():
         return process_shard(
             shard,
             job.data_root / "shards" / digest,

@@ -32,7 +32,16 @@ from pipeline.teachers.tiles import Tiled
 if TYPE_CHECKING:
     import torch  # takes seconds to import, as do the modules of this package that the functions below import
 
-__all__ = ["DEFAULT_TEACHER", "TEACHERS", "Portrait", "Prediction", "Teacher", "TeacherOptions", "load_teacher"]
+__all__ = [
+    "DEFAULT_TEACHER",
+    "TEACHERS",
+    "Portrait",
+    "Prediction",
+    "Teacher",
+    "TeacherOptions",
+    "load_teacher",
+    "on_gpu",
+]
 
 STARTER_PATH = Path(__file__).parent / "starter"  # documented by its model card
 STARTER_INPUT_PX = (320, 384)
@@ -49,10 +58,13 @@ def _grabcut(options: TeacherOptions) -> list[Teacher]:
 
 
 def _starter(options: TeacherOptions) -> list[Teacher]:
-    """Mean of two sizes and their mirrors, half a point of miou better than one size; --input-px replaces it."""
+    """Mean of two sizes and their mirrors, half a point of miou better than one size; --input-px replaces it.
+
+    Its network is built for the first portrait: a run that finds its work done doesn't wait for it.
+    """
     if options.input_px:
-        return _smp(STARTER_PATH, options)
-    members = _smp(STARTER_PATH, dataclasses.replace(options, input_px=STARTER_INPUT_PX))
+        return _smp(STARTER_PATH, options, known_to_fit=True)
+    members = _smp(STARTER_PATH, dataclasses.replace(options, input_px=STARTER_INPUT_PX), known_to_fit=True)
     return members if options.flip else [*members, *map(Mirrored, members)]
 
 
@@ -69,7 +81,7 @@ def _torchvision(name: str) -> Load:
 
         loaded = load_torchvision(name)
         person_class = VOC_PERSON if options.person_class is None else options.person_class
-        return _of_sizes(loaded.network, loaded.name, person_class, options)
+        return _of_sizes(lambda: loaded.network, loaded.name, person_class, options)
 
     return load
 
@@ -133,10 +145,12 @@ def _load_one(spec: str, options: TeacherOptions) -> list[Teacher]:
     )
 
 
-def _smp(path: Path, options: TeacherOptions) -> list[Teacher]:
+def _smp(path: Path, options: TeacherOptions, *, known_to_fit: bool = False) -> list[Teacher]:
     from pipeline.teachers.smp_weights import load_smp
 
     loaded = load_smp(path)
+    if not known_to_fit:
+        loaded.network()
     person_class = options.person_class
     if person_class is None:
         if loaded.classes > 2:
@@ -151,7 +165,7 @@ def _smp(path: Path, options: TeacherOptions) -> list[Teacher]:
 
 
 def _of_sizes(
-    network: "torch.nn.Module",
+    network: "Callable[[], torch.nn.Module]",
     name: str,
     person_class: int,
     options: TeacherOptions,
@@ -174,6 +188,11 @@ def _of_sizes(
         )
         for input_px in options.input_px or (fitted_px,)
     ]
+
+
+def on_gpu(options: TeacherOptions) -> bool:
+    """Whether these options put a network on a GPU; UserError as load_teacher."""
+    return options.device != "cpu" and _pick_device(options.device).type == "cuda"
 
 
 def _pick_device(name: str) -> "torch.device":

@@ -1,7 +1,8 @@
 """A teacher that is a torch network: batches, precision, memory."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -24,13 +25,15 @@ STRIDE_PX = 32  # sides of the network's input are multiples of this
 class NetworkTeacher:
     """A network (N, 3, H, W) -> logits (N, C, H, W): sigmoid where C is 1, else softmax and the person's class.
 
+    `network` returns it; it is called for the first portrait.
+
     The image's longer side is resized to `input_px`, its aspect kept to a multiple of STRIDE_PX. UserError when not
     even one image fits into memory.
     """
 
     def __init__(
         self,
-        network: nn.Module,
+        network: Callable[[], nn.Module],
         *,
         name: str,
         person_class: int,
@@ -42,7 +45,7 @@ class NetworkTeacher:
         self.name = name
         self.settings = f"{input_px} px, class {person_class}, {'bf16' if bf16 else 'fp32'} on {device.type}"
         self.batch_size = batch_size or (CPU_BATCH_SIZE if device.type == "cpu" else GPU_BATCH_SIZE)
-        self._network = network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._load = network
         self._person_class = person_class
         self._input_px = input_px
         self._device = device
@@ -50,6 +53,10 @@ class NetworkTeacher:
         self._mean, self._std = (
             torch.tensor(values, device=device).view(1, 3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD)
         )
+
+    @cached_property
+    def _network(self) -> nn.Module:
+        return self._load().eval().to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def predict(self, portraits: Sequence[Portrait]) -> list[Prediction]:
         by_size: dict[tuple[int, int], list[int]] = {}

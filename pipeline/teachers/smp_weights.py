@@ -6,12 +6,13 @@ encoder, as a bare `.safetensors` file of the paper's network, or as a hub id, w
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, partial
 from inspect import signature
 from pathlib import Path
 from typing import Any
 
-import segmentation_models_pytorch as smp
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -33,16 +34,19 @@ _REASON_LETTERS = 200  # smp's message can list 500 encoders
 
 @dataclass(frozen=True, slots=True)
 class SmpWeights:
-    """A network with its weights; `name` is `architecture@12 hex digits` of the weights."""
+    """A network with its weights; `name` is `architecture@12 hex digits` of the weights.
 
-    network: nn.Module
+    `network()` builds it once; UserError when the weights don't fit.
+    """
+
+    network: Callable[[], nn.Module]
     name: str
     classes: int
     input_px: int  # longer side of the images it was fitted on, else DEFAULT_INPUT_PX
 
 
 def load_smp(path: Path) -> SmpWeights:
-    """Load a `save_pretrained` directory or a `.safetensors` file; UserError when it doesn't fit."""
+    """Read a `save_pretrained` directory or a `.safetensors` file; UserError when it can't be one."""
     weights_path = path / "model.safetensors" if path.is_dir() else path
     config = _read_config(weights_path.parent / "config.json")
     try:
@@ -62,8 +66,8 @@ def load_smp(path: Path) -> SmpWeights:
             f"expected {INPUT_PX} from {MIN_INPUT_PX} to {MAX_INPUT_PX} in the config beside {weights_path}, "
             f"found {input_px!r}"
         )
-    network = _build(architecture, config, classes, weights, weights_path)
-    return SmpWeights(network, f"{architecture.lower()}@{digest[:12]}", classes, input_px)
+    network = partial(_build, architecture, config, classes, weights, weights_path)
+    return SmpWeights(cache(network), f"{architecture.lower()}@{digest[:12]}", classes, input_px)
 
 
 def fetch_from_hub(repository: str) -> Path:
@@ -97,6 +101,8 @@ def _read_config(path: Path) -> dict[str, Any]:
 def _build(
     architecture: str, config: dict[str, Any], classes: int, weights: dict[str, Tensor], path: Path
 ) -> nn.Module:
+    import segmentation_models_pytorch as smp  # here: it takes seconds
+
     architectures = smp.MODEL_ARCHITECTURES_MAPPING
     if architecture.lower() not in architectures:
         raise UserError(f"expected a network out of {', '.join(architectures)} in {path.parent}, found {architecture}")

@@ -181,9 +181,7 @@ def test_grabcut_again_decides_only_what_was_in_doubt(astronaut: Image.Image) ->
 def test_a_batch_too_large_for_memory_is_halved_and_that_is_said(
     astronaut: Image.Image, caplog: pytest.LogCaptureFixture
 ) -> None:
-    teacher = NetworkTeacher(
-        TwoAtMost(), name="x", person_class=0, input_px=64, device=torch.device("cpu"), batch_size=8
-    )
+    teacher = NetworkTeacher(TwoAtMost, name="x", person_class=0, input_px=64, device=torch.device("cpu"), batch_size=8)
     found = teacher.predict([Portrait(np.asarray(astronaut.resize((64, 64))), [])] * 9)
     assert len(found) == 9
     assert teacher.batch_size == 2
@@ -192,7 +190,7 @@ def test_a_batch_too_large_for_memory_is_halved_and_that_is_said(
 
 def test_one_picture_too_large_for_memory_is_a_clear_line(astronaut: Image.Image) -> None:
     teacher = NetworkTeacher(
-        TwoAtMost(room_for=0), name="x", person_class=0, input_px=64, device=torch.device("cpu"), batch_size=4
+        lambda: TwoAtMost(room_for=0), name="x", person_class=0, input_px=64, device=torch.device("cpu"), batch_size=4
     )
     with pytest.raises(UserError, match="expected memory for an image of 64 px"):
         teacher.predict([Portrait(np.asarray(astronaut), [])])
@@ -333,7 +331,7 @@ def test_grabcut_without_a_face_sees_nobody(astronaut: Image.Image) -> None:
 def test_deeplab_weights_survive_saving(saved_deeplab: Path, astronaut: Image.Image) -> None:
     torch.manual_seed(0)
     network = smp.DeepLabV3Plus("mobilenet_v2", encoder_weights=None, classes=2)
-    assert_same_network(load_smp(saved_deeplab).network, network)
+    assert_same_network(load_smp(saved_deeplab).network(), network)
 
 
 @pytest.mark.slow
@@ -405,7 +403,7 @@ def test_an_auxiliary_head_is_left_out(tmp_path: Path) -> None:
     network = smp.Unet("mobilenet_v2", encoder_weights=None, classes=2, aux_params={"classes": 4})
     network.save_pretrained(tmp_path)
     network.classification_head = None
-    assert_same_network(load_smp(tmp_path).network, network)
+    assert_same_network(load_smp(tmp_path).network(), network)
 
 
 def test_an_activation_in_the_config_is_not_applied_twice(saved_deeplab: Path, tmp_path: Path) -> None:
@@ -413,7 +411,7 @@ def test_an_activation_in_the_config_is_not_applied_twice(saved_deeplab: Path, t
         (tmp_path / name).write_bytes((saved_deeplab / name).read_bytes())
     config = tmp_path / "config.json"
     config.write_text(json.dumps(json.loads(config.read_text()) | {"activation": "sigmoid"}))
-    assert_same_network(load_smp(tmp_path).network, load_smp(saved_deeplab).network)
+    assert_same_network(load_smp(tmp_path).network(), load_smp(saved_deeplab).network())
 
 
 @pytest.mark.parametrize(

@@ -183,9 +183,7 @@ def test_a_mixed_folder_is_imported_without_what_is_broken_counted_by_cause_and_
     picture(5).save(three.images / "p0.gif")  # which of the two is meant isn't known
     (three.images / "empty.jpg").touch()
     Image.fromarray(np.zeros((64, 48), np.uint8)).save(three.masks / "empty.png")
-    with pytest.raises(
-        UserError, match=r"images without a mask \(alone.jpg\).* masks without .*--skip-broken"
-    ):
+    with pytest.raises(UserError, match=r"images without a mask \(alone.jpg\).* masks without .*--skip-broken"):
         three.take()
     done = three.take(skip_broken=True)
     assert done.rows_added == 2
