@@ -11,6 +11,7 @@ COMMANDS = {  # name -> the module that `python -m` runs, with its first argumen
     "sample": ("pipeline.sample", "Write a portrait to try the others on."),
     "try-teacher": ("pipeline.try_teacher", "Draw a few masks of teachers side by side."),
     "evaluate-teacher": ("pipeline.evaluate", "Measure teachers on masks you trust."),
+    "label-studio": ("pipeline.bridges.label_studio", "Serve a teacher as Label Studio's ML backend."),
     "second-opinion": ("pipeline.second_opinion", "Compare the queue's masks with a student's."),
     "fit-doubt": ("pipeline.fit_doubt", "Fit the model of doubt on masks you trust."),
     "review": ("review_ui", "Open the page on which people accept, reject and repair masks."),

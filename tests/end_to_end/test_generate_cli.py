@@ -130,7 +130,11 @@ def run_here(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> object:
 
 
 def test_ctrl_c_keeps_what_is_labelled_and_the_same_command_goes_on(
-    tmp_path: Path, astronaut: Image.Image, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    astronaut: Image.Image,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    request: pytest.FixtureRequest,
 ) -> None:
     (tmp_path / "pictures").mkdir()
     for size in range(200, 210):
@@ -145,6 +149,8 @@ def test_ctrl_c_keeps_what_is_labelled_and_the_same_command_goes_on(
             os.kill(os.getpid(), signal.SIGINT)  # to the main thread, as a terminal's
 
     monkeypatch.setattr(progress_bar, "advance", ctrl_c_at_the_third)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     assert run_here(["--images", "pictures", "--teacher", "grabcut"], monkeypatch) == 130
     last = capsys.readouterr().err.splitlines()[-1]
     kept = int(re.fullmatch(r"stopped: (\d+) of 10 images are labelled and kept; run the same .* to go on", last)[1])

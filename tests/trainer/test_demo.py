@@ -1,6 +1,7 @@
 """`python -m trainer.demo`: its page in a real Chromium that reaches nothing but this server; and what it keeps."""
 
 import base64
+import gc
 import io
 import os
 import re
@@ -30,11 +31,20 @@ from trainer.demo.page import compare_upload, demo_app
 from trainer.device import pick_device
 from trainer.weights.checkpoint_files import STARTER_PATH
 
-# Gradio opens an uploaded picture and leaves closing it to the garbage collector.
+# Gradio opens an uploaded picture, and event loops, and leaves closing them to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning")
 
 START_SECONDS = 120
 SHOWN_MS = 60_000
+
+
+@pytest.fixture(scope="module", autouse=True)
+def gradio_is_collected_here() -> Iterator[None]:
+    """Its garbage is none of another file's, whose tests take a warning for an error."""
+    yield
+    gc.collect()
+
+
 WITHOUT_GRADIO = """
 import sys
 import trainer.fit.loop, trainer.predict.__main__, trainer.demo.__main__, trainer.demo.cards, trainer.web_demo.__main__
