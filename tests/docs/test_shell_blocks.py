@@ -85,7 +85,12 @@ def served(command: str, checkout: Path, environment: dict[str, str]) -> Iterato
             yield opened(process, log)
         finally:
             os.killpg(process.pid, signal.SIGINT)
-            process.wait(60)
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                raise
 
 
 def opened(process: "subprocess.Popen[bytes]", log: Path) -> str:
