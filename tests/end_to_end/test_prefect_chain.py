@@ -22,7 +22,7 @@ from manifests.decisions.decision import Decision
 from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.store.manifest import ManifestStore
 
-WORKER_START_SECONDS = 60
+WORKER_START_SECONDS = 240  # on a machine at other work
 DEPLOY_SECONDS = 120
 
 Environment = dict[str, str]
