@@ -7,6 +7,8 @@ DEV    := $(VENV)/.installed-dev
 ORACLES := .venv-oracles
 FUZZ   := .fuzz
 UV     := $(BIN)/uv
+INSTALL := $(UV) pip install --python $(BIN)/python
+EDITABLE := --no-build-isolation --config-settings editable_mode=compat --editable
 
 # TORCH=cpu takes PyTorch's CPU builds, 4 GB less than the default with CUDA. EXTRAS=openvino,s3 adds optional packages.
 TORCH  ?=
@@ -38,7 +40,7 @@ help: ## Show this list
 
 setup: $(STAMP) ## Make .venv with what running needs, in exact versions; TORCH=cpu, EXTRAS=openvino,s3
 ifneq ($(EXTRAS),)
-	$(UV) pip install --python $(BIN)/python --constraint requirements/dev.txt --no-build-isolation --config-settings editable_mode=compat --editable '.[$(EXTRAS)]'
+	$(INSTALL) --constraint requirements/dev.txt $(EDITABLE) '.[$(EXTRAS)]'
 endif
 
 # Every file that is downloaded has its hash in requirements/; PyTorch's CPU builds alone come without.
@@ -48,22 +50,23 @@ $(STAMP): pyproject.toml requirements/build.txt requirements/run.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/build.txt
 ifeq ($(TORCH),cpu)
-	$(UV) pip install --python $(BIN)/python --torch-backend cpu $(shell sed -n 's/^\(torch\(vision\)\{0,1\}==[^ ]*\).*/\1/p' requirements/run.txt)
-	$(UV) pip install --python $(BIN)/python --require-hashes --no-deps --excludes requirements/gpu.txt --requirement requirements/run.txt
+	$(INSTALL) --torch-backend cpu $(shell sed -n 's/^\(torch\(vision\)\{0,1\}==[^ ]*\).*/\1/p' requirements/run.txt)
+	$(INSTALL) --require-hashes --no-deps --excludes requirements/gpu.txt --requirement requirements/run.txt
 else
-	$(UV) pip install --python $(BIN)/python --require-hashes --requirement requirements/run.txt
+	$(INSTALL) --require-hashes --requirement requirements/run.txt
 endif
-	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --config-settings editable_mode=compat --editable .
+	@$(INSTALL) --quiet --no-deps $(EDITABLE) .
 	@touch $@
 
 $(DEV): $(STAMP) requirements/dev.txt
-	$(UV) pip install --python $(BIN)/python --require-hashes $(if $(filter cpu,$(TORCH)),--no-deps --excludes requirements/gpu.txt) --requirement requirements/dev.txt
+	$(INSTALL) --require-hashes $(if $(filter cpu,$(TORCH)),--no-deps --excludes requirements/gpu.txt) --requirement requirements/dev.txt
 	@touch $@
 
 lock: $(STAMP) ## Write requirements/ from pyproject.toml, in the newest versions that work together
 	printf 'setuptools\nuv\n' | $(UV) pip compile - --quiet --upgrade $(LOCK) --output-file requirements/build.txt
 	$(UV) pip compile pyproject.toml --extra dev --quiet --upgrade $(LOCK) --output-file requirements/dev.txt
 	$(UV) pip compile pyproject.toml --quiet --constraint requirements/dev.txt $(LOCK) --output-file requirements/run.txt
+	sed -n 's/^\(\(torch\|torchvision\|triton\|nvidia-[^=]*\|cuda-[^=]*\)\)==.*/\1/p' requirements/run.txt | sort -u > requirements/gpu.txt
 
 audit: $(STAMP) ## Look the pinned versions up among PyPI's known vulnerabilities
 	$(UV) tool run pip-audit==2.10.1 --strict --disable-pip --require-hashes --requirement requirements/dev.txt

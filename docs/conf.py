@@ -22,5 +22,4 @@ html_title = f"maskfoundry {__version__}"
 html_show_sphinx = False
 html_copy_source = False
 myst_heading_anchors = 4  # the pages link to headings as GitHub names them
-suppress_warnings = ["myst.xref_missing"]  # links out of docs/, below
 nitpicky = True

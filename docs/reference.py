@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +40,9 @@ def write_reference(directory: Path) -> None:
 def _commands() -> str:
     """The help of each command and subcommand, under its short name."""
     words = {name: tuple(module.split()) for name, (module, _) in COMMANDS.items() if name != "doctor"}
-    [overview] = _helps([("manifests",)])
+    [overview] = command_helps([("manifests",)])
     subcommands = [("manifests", name) for name in _SUBCOMMAND.findall(overview)]
-    texts = dict(zip([*words.values(), *subcommands], _helps([*words.values(), *subcommands]), strict=True))
+    texts = dict(zip([*words.values(), *subcommands], command_helps([*words.values(), *subcommands]), strict=True))
     parts = ["# Commands", "The help of each command; `maskfoundry NAME` and `python -m MODULE` are the same.", ""]
     for name, module in words.items():
         parts += [f"## {name}", COMMANDS[name][1], f"```text\n{texts[module].rstrip()}\n```", ""]
@@ -51,8 +52,8 @@ def _commands() -> str:
     return "\n\n".join(parts)
 
 
-def _helps(commands: list[tuple[str, ...]]) -> list[str]:
-    """The help of each, all in one process: importing their libraries takes seconds."""
+def command_helps(commands: Sequence[tuple[str, ...]]) -> list[str]:
+    """The help of each (module, subcommand, ...), all in one process: importing their libraries takes seconds."""
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", _HELP],
         cwd=Path(__file__).parent.parent,
@@ -90,7 +91,7 @@ def _api() -> str:
         "# The review server's API",
         "A signed-in user gets the whole description from `GET /api/openapi.json`. [Tokens and roles](../team.md), "
         "[who may call what](../security.md#roles-by-route)",
-        _table(["method", "path", "what it does"], list(_operations(document))),
+        _table(["method", "path", "what it does"], _operations(document)),
         "## Fields",
     ]
     for name, schema in sorted(document["components"]["schemas"].items()):

@@ -1,29 +1,16 @@
 """The documentation tells the truth: every command, option, column and linked file in it exists."""
 
-import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from reference import command_helps
 from repository import ROOT
 
 from manifests.store.schema import SCHEMA
 
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 MODULE_COMMAND = re.compile(r"python -m ([a-z_]+(?:\.[a-z_]+)*)([^`\n#|]*)")
-HELP_OF_EACH = """
-import contextlib, io, json, runpy, sys
-found = []
-for module, *subcommands in json.load(sys.stdin):
-    sys.argv = [module, *subcommands, "--help"]
-    with contextlib.redirect_stdout(io.StringIO()) as said, contextlib.suppress(SystemExit):
-        runpy.run_module(module, run_name="__main__")
-    found.append(said.getvalue())
-print(json.dumps(found))
-"""
-
 Words = tuple[str, ...]
 
 
@@ -42,11 +29,7 @@ def named_by(module: str, arguments: str) -> Words:
 def helps() -> dict[Words, str]:
     """What every command says of itself, all in one process: importing their libraries takes seconds."""
     wanted = sorted({("manifests",), *(named_by(module, arguments) for _, module, arguments in commands())})
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", HELP_OF_EACH],
-        cwd=ROOT, input=json.dumps(wanted), capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    return dict(zip(wanted, json.loads(done.stdout), strict=True))
+    return dict(zip(wanted, command_helps(wanted), strict=True))
 
 
 @pytest.mark.parametrize(("page", "module", "arguments"), commands())

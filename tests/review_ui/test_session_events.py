@@ -5,7 +5,7 @@ import random
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from small_lineages import NOON, Lineage, sample_id
@@ -96,29 +96,31 @@ def test_the_last_verdict_empties_the_queue_once_and_a_publish_names_its_author(
     assert ("queue_empty" in html, "delivered" in html, "path" in html) == (True, True, False)
 
 
-def test_a_reviewer_who_fails_on_gold_is_reported_once(
-    session: ReviewSession, sender: WebhookSender, lineage: Lineage, there: Receiver
-) -> None:
+def judge_gold(session: ReviewSession, lineage: Lineage, verdict: Literal["accept", "reject"]) -> None:
+    """Show Bo six gold samples, one by one, with this verdict on each."""
     gold = gold_of(lineage, range(100, 106))
     session.use_gold(gold)
     for key in gold:
         sample = session.find(key)
         assert sample
-        decide(session, BO, [submission(sample, "accept")])
-    sender.close(60)
+        decide(session, BO, [submission(sample, verdict)])
+
+
+def test_a_reviewer_who_fails_on_gold_is_reported_once(
+    session: ReviewSession, sender: WebhookSender, lineage: Lineage, there: Receiver
+) -> None:
+    judge_gold(session, lineage, "accept")
     assert event(there) == ("gold_failure", {"reviewer": "bo", "false_accepts": 2, "judged": 2})
+    assert [each.event for each in session.deliveries()] == ["gold_failure"]
+    sender.close(60)  # it would give up an event that it hasn't begun to send
     assert there.received.empty()
 
 
 def test_right_verdicts_on_gold_are_no_event(
     session: ReviewSession, sender: WebhookSender, lineage: Lineage, there: Receiver
 ) -> None:
-    gold = gold_of(lineage, range(100, 106))
-    session.use_gold(gold)
-    for key in gold:
-        sample = session.find(key)
-        assert sample
-        decide(session, BO, [submission(sample, "reject")])
+    judge_gold(session, lineage, "reject")
+    assert session.deliveries() == []
     sender.close(60)
     assert there.received.empty()
 
