@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from sys import intern
 from typing import Any
 
 import sqlalchemy as sa
@@ -230,17 +231,18 @@ def as_utc(moment: datetime) -> datetime:
 
 
 def _decision(row: Any) -> Decision:
+    """The decision of a row. A text that many rows repeat is one object: a server keeps all decisions in memory."""
     return Decision(
         decision_id=row["decision_id"],
-        sample_id=row["sample_id"],
-        mask_sha256=row["mask_sha256"],
-        verdict=row["verdict"],
-        reviewer=row["reviewer"],
+        sample_id=intern(row["sample_id"]),
+        mask_sha256=intern(row["mask_sha256"]),
+        verdict=intern(row["verdict"]),  # type: ignore[arg-type]
+        reviewer=intern(row["reviewer"]),
         decided_at=as_utc(row["decided_at"]),
         reason=row["reason"],
         decision_ms=row["decision_ms"],
-        mode=row["mode"],
-        purpose=row["purpose"],
+        mode=intern(row["mode"]),
+        purpose=intern(row["purpose"]),
         edited_mask_sha256=row["edited_mask_sha256"],
         edit_iou=row["edit_iou"],
         rival_mask_sha256=row["rival_mask_sha256"],

@@ -16,7 +16,7 @@ class StandingDecisions:
 
     def __init__(self) -> None:
         self._by_id: dict[str, Decision] = {}
-        self._by_mask: dict[MaskKey, list[Decision]] = {}
+        self._by_mask: dict[MaskKey, list[Decision]] = {}  # in the order of their last events
         self._by_reviewer: dict[str, dict[str, Decision]] = {}  # by decision_id
         self._removed: dict[str, Decision] = {}  # taken back
         self._undos: set[str] = set()  # ids of the events that took them back
@@ -39,6 +39,10 @@ class StandingDecisions:
         """Whether the log holds this very decision under its id."""
         known = self._by_id.get(decision.decision_id) or self._removed.get(decision.decision_id)
         return known is not None and decision.repeats(known)
+
+    def masks(self) -> list[MaskKey]:
+        """Every mask that ever got a decision, in the order of their last events."""
+        return list(self._by_mask)
 
     def all(self) -> list[Decision]:
         """Every standing decision, oldest first."""
@@ -98,7 +102,7 @@ class StandingDecisions:
 
     def _add(self, decision: Decision) -> None:
         self._by_id[decision.decision_id] = decision
-        self._by_mask.setdefault(decision.key, []).append(decision)
+        self._put_last(decision.key).append(decision)
         self._by_reviewer.setdefault(decision.reviewer, {})[decision.decision_id] = decision
         if decision.is_vote:
             self._voted.add(decision.key)
@@ -112,7 +116,12 @@ class StandingDecisions:
         if decision is None:
             return
         self._removed[decision_id] = decision
-        self._by_mask[decision.key].remove(decision)
+        self._put_last(decision.key).remove(decision)
         del self._by_reviewer[decision.reviewer][decision_id]
         if not any((d.reviewer, d.purpose) == (decision.reviewer, decision.purpose) for d in self.on(decision.key)):
             self.measured(decision.reviewer).discard(decision.key)
+
+    def _put_last(self, key: MaskKey) -> list[Decision]:
+        """The decisions on a mask, which becomes the one with the last event."""
+        decisions = self._by_mask[key] = self._by_mask.pop(key, [])
+        return decisions

@@ -8,6 +8,7 @@ the database see the same leases when they grant one.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from sys import intern
 
 import sqlalchemy as sa
 
@@ -67,7 +68,7 @@ class Leases:
     def catch_up(self, connection: sa.Connection) -> set[MaskKey]:
         """Read new rows and return the masks whose leases changed."""
         changed = set()
-        for row in connection.execute(_AFTER, {"seq": self._seq}).mappings():
+        for row in connection.execute(_AFTER, {"seq": self._seq}).mappings().all():
             self._seq = row["seq"]
             lease = _lease(row)
             self.note(lease)
@@ -101,6 +102,10 @@ class Leases:
             self._open[name] = lease
             self._next_end = min(self._next_end, lease.expires_at)
 
+    def masks(self) -> list[MaskKey]:
+        """Every mask with a lease, live or not."""
+        return list(self._by_mask)
+
     def last(self, key: MaskKey, reviewer: str) -> Lease | None:
         """The reviewer's last lease on the mask, live or not."""
         return self._by_mask.get(key, {}).get(reviewer)
@@ -129,10 +134,10 @@ def ended(lease: Lease) -> Lease:
 
 def _lease(row: sa.RowMapping) -> Lease:
     return Lease(
-        key=(row["sample_id"], row["mask_sha256"]),
-        reviewer=row["reviewer"],
-        tab=row["tab"],
-        purpose=row["purpose"],
+        key=(intern(row["sample_id"]), intern(row["mask_sha256"])),
+        reviewer=intern(row["reviewer"]),
+        tab=intern(row["tab"]),
+        purpose=intern(row["purpose"]),
         expires_at=as_utc(row["expires_at"]),
         ended=row["ended"],
     )

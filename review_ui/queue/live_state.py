@@ -33,16 +33,21 @@ class LiveState:
         self._mix = mix
         self._now = now
         self._state: ReviewState | None = None
+        self._astray = False
         finish_interrupted(store, log)
         with log.writing() as connection:
             Leases.prepare(connection, now())
         self.load(manifest)
 
     def load(self, manifest: Manifest, queue: ReviewQueue | None = None) -> None:
-        """Load the rows of `manifest`, then both tables."""
+        """Load the rows of `manifest`, and both tables on from where they were read."""
         queue = queue or self.queue_of(manifest)
-        is_audit = self._audit is not None
-        state = ReviewState(manifest, queue, self._log, self._policy, self._mix, self._now, is_audit=is_audit)
+        tables = self._state.tables if self._state and not self._astray else None
+        self._astray = True  # until all is read: the old state would miss what went into its tables
+        state = ReviewState(
+            manifest, queue, self._log, self._policy, self._mix, self._now, is_audit=self._audit is not None,
+            tables=tables,
+        )  # fmt: skip
         with self._log.reading() as connection:
             state.catch_up(connection)
         if self._state:

@@ -21,14 +21,23 @@ from review_ui.queue.selections import Selection, Selections
 from review_ui.reviewer import Reviewer
 
 
+class Tables:
+    """What the two tables hold, whichever version is under review."""
+
+    def __init__(self) -> None:
+        self.standing = StandingDecisions()
+        self.leases = Leases()
+        self.seq = 0  # of the last decision that was read
+
+
 class ReviewState:
     """Open samples, decisions and leases; `catch_up` reads new rows of both tables. One thread at a time."""
 
     def __init__(
         self, manifest: Manifest, queue: ReviewQueue, log: DecisionLog, policy: Policy, mix: GoldMix,
-        now: Callable[[], datetime], *, is_audit: bool = False,
+        now: Callable[[], datetime], *, is_audit: bool = False, tables: Tables | None = None,
     ) -> None:  # fmt: skip
-        """Start from the version's rows; the caller catches up with the tables."""
+        """Start from the version's rows and `tables` as far as they were read; the caller catches up."""
         self.selections = Selections(manifest, queue, is_audit=is_audit, has_gold=mix.rates.gold > 0)
         self.manifest = manifest
         self.queue = queue
@@ -36,19 +45,22 @@ class ReviewState:
         self.now = now
         self.second_look = {sample.key: sample for sample in queue.with_status("conflict")}
         self.set_aside: dict[MaskKey, str] = {}
-        self.standing = StandingDecisions()
-        self.leases = Leases()
+        self.tables = tables or Tables()
+        self.standing, self.leases = self.tables.standing, self.tables.leases
         self._log = log
         self._policy = policy
         self._blobs = BlobStore(manifest.data_root)
         self._disguises: dict[MaskKey, float | None] = {}  # doubts shown with gold samples
-        self._seq = 0
+        for key in self.standing.masks():
+            self.settle(key)
+        for key in self.leases.masks():
+            self._count_holders(key)
 
     def catch_up(self, connection: sa.Connection) -> None:
         """Read the new rows of both tables, and settle every mask in them."""
         changed: dict[MaskKey, None] = {}
-        for seq, event in self._log.events_after(self._seq, connection):
-            self._seq = seq
+        for seq, event in self._log.events_after(self.tables.seq, connection):
+            self.tables.seq = seq
             self.standing.apply(event)
             changed.pop(event.key, None)  # ordered by the last events
             changed[event.key] = None

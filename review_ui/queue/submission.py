@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from sys import intern
 from typing import Any, TypeVar
 
 from manifests.decisions.decision import MODES, VERDICTS, Decision, MaskKey, Mode, Purpose, Verdict
@@ -87,8 +88,8 @@ def read_submission(raw: object) -> Submission:
     verdict = _one_of(VERDICTS, "a verdict", raw.get("verdict"))
     return Submission(
         decision_id=decision_id,
-        sample_id=_text(raw, "sample_id"),
-        mask_sha256=_text(raw, "mask_sha256"),
+        sample_id=intern(_text(raw, "sample_id")),
+        mask_sha256=intern(_text(raw, "mask_sha256")),
         verdict=verdict,
         reason=_line(raw.get("reason"), "a reason", MAX_REASON_CHARACTERS),
         note=_line(raw.get("note"), "a note", MAX_NOTE_CHARACTERS),

@@ -11,10 +11,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from paired_import import import_ground_truth
 from portrait_datasets import commit_pending, relabel
 from submissions import FALLING, assign, decide, submission
 
+from manifests.decisions.decision import Event
 from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.decisions.publish import NothingToPublish
 from manifests.store.manifest import ManifestStore
@@ -30,6 +32,7 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 START = """
 import sys
 from pathlib import Path
+from manifests.decisions.decision import Event
 from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.store.manifest import ManifestStore
 from review_ui import app
@@ -307,6 +310,40 @@ def test_publish_brings_the_rows_that_others_added(tmp_path, portraits, session)
     assert session.publish().version == 3
     assert assign(session, ME, 100).progress.total == 8
     assert assign(session, ME, 1).samples[0].doubt == 1.0
+
+
+def test_after_a_publish_the_queue_is_that_of_a_new_session(session, open_session):
+    first, second, third, fourth, *_ = assign(session, ME, 6).samples
+    skip = submission(second, "skip")
+    decide(session, ME, [skip, submission(first, "skip"), submission(third), submission(fourth)])
+    decide(session, ME, [submission(fourth, "skip", reason="flag"), submission(third, "skip", reason="flag")])
+    session.undo(ME, skip["decision_id"])
+    decide(session, ME, [submission(second, "skip")])
+
+    session.publish()
+
+    for queue, waiting in (("work", 4), ("second_look", 2)):
+        kept = assign(session, ME, 100, queue=queue)
+        session.release(ME, tab="")
+        new = assign(open_session(), ME, 100, queue=queue)
+        assert len(kept.samples) == waiting
+        assert (kept.samples, kept.progress, kept.remaining) == (new.samples, new.progress, new.remaining)
+
+
+def test_a_publish_reads_no_decision_twice(session, monkeypatch):
+    decide(session, ME, [submission(assign(session, ME, 1).samples[0])])
+    read, events_after = [], DecisionLog.events_after
+
+    def watched(log: DecisionLog, seq: int, connection: sa.Connection) -> list[tuple[int, Event]]:
+        events = events_after(log, seq, connection)
+        read.extend(events)
+        return events
+
+    monkeypatch.setattr(DecisionLog, "events_after", watched)
+    session.publish()
+    assign(session, ME, 6)
+
+    assert len(read) == 1  # by the next transaction, as its own
 
 
 def test_a_newer_version_is_taken_up_when_nothing_waits(tmp_path, portraits, session):

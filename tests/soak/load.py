@@ -198,7 +198,7 @@ def keep_generating(root: Path, load: Load, stop: threading.Event) -> None:
     while not stop.is_set():
         image = root / f"photographs/{load.generates}.jpg"
         image.parent.mkdir(exist_ok=True)
-        portrait.rotate(load.generates % 360).save(image)
+        portrait.rotate(load.generates / 100).save(image)  # as bytes another photograph, and the face is found
         command = [sys.executable, "-m", "pipeline.generate", "--images", str(image), *where]
         done = subprocess.run(command, capture_output=True, text=True)
         load.generates += 1
