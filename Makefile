@@ -6,6 +6,7 @@ STAMP  := $(VENV)/.installed
 DEV    := $(VENV)/.installed-dev
 ORACLES := .venv-oracles
 FUZZ   := .fuzz
+FIGURES := .bench.jsonl
 UV     := $(BIN)/uv
 INSTALL := $(UV) pip install --python $(BIN)/python
 EDITABLE := --no-build-isolation --config-settings editable_mode=compat --editable
@@ -130,10 +131,14 @@ docs: $(DEV) ## Build the documentation as a site, in docs/_build
 	@echo docs/_build/index.html
 
 bench: $(DEV) ## Measure speed and memory as ratios against named baselines
-	$(BIN)/python -m trainer.bench
-	$(BIN)/python -m pipeline.bench
-	$(BIN)/python -m review_ui.bench
-	$(BIN)/python -m manifests.bench
+	@rm -f $(FIGURES)
+	$(BIN)/python -m trainer.bench --headline $(FIGURES)
+	$(BIN)/python -m trainer.bench latency --headline $(FIGURES)
+	$(BIN)/python -m pipeline.bench --headline $(FIGURES)
+	$(BIN)/python -m review_ui.bench --headline $(FIGURES)
+	$(BIN)/python -m manifests.bench --headline $(FIGURES)
+	@echo
+	@$(BIN)/python -m manifests.bench.headline $(FIGURES)
 
 clean: ## Remove caches and the virtual environments; data and manifests stay
 	rm -rf $(VENV) $(ORACLES) $(FUZZ) .mypy_cache .ruff_cache .pytest_cache build *.egg-info

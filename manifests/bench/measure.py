@@ -28,11 +28,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from manifests.bench.headline import Figure, add_headline_option, record
 from manifests.bench.rows import made_up_blobs, made_up_parts
 from manifests.cli.converters import positive
 from manifests.decisions.decision import Decision
 from manifests.decisions.log import DecisionLog
 from manifests.decisions.publish import publish
+from manifests.errors import UserError
 from manifests.samples.sample import JOINED_COLUMNS, add_rows
 from manifests.store.manifest import Manifest, ManifestStore
 from manifests.store.training_rows import require_rows
@@ -47,6 +49,7 @@ BLOBS = 10_000
 ROUNDS = 5  # of verify and sha256sum
 
 BASELINE = "copy"
+HEADLINE = "publish"
 _COLUMNS = f"  {'operation':<40}{'rows':>12}{'seconds':>9}{'CPU s':>8}{'peak MB':>9}{'x copy':>8}{'x per row':>11}"
 
 
@@ -63,9 +66,9 @@ def main(arguments: Sequence[str]) -> None:
     options = _parser().parse_args(arguments)
     with tempfile.TemporaryDirectory(dir=options.directory) as directory:
         if operations := [part for part in options.part if part in OPERATIONS]:
-            _report_operations(Path(directory), sorted(options.rows), operations)
+            record(options.headline, *_report_operations(Path(directory), sorted(options.rows), operations))
         if "verify" in options.part:
-            _report_verify(Path(directory))
+            record(options.headline, *_report_verify(Path(directory)))
 
 
 def copy(root: Path) -> None:
@@ -107,9 +110,9 @@ def select(root: Path) -> None:
     commit_selection(ManifestStore(root), _open(root), policy, name="bench")
 
 
-def look(root: Path) -> None:
+def look(root: Path) -> str:
     """Read the metadata of every version, and one digest, like `log` and `show`."""
-    assert ManifestStore(root).history()[0].digest
+    return ManifestStore(root).history()[0].digest
 
 
 OPERATIONS: dict[str, tuple[str, Callable[[Path], object]]] = {
@@ -144,9 +147,11 @@ def _make(root: Path, rows: int) -> None:
         )
 
 
-def _report_operations(directory: Path, sizes: Sequence[int], parts: Sequence[str]) -> None:
+def _report_operations(directory: Path, sizes: Sequence[int], parts: Sequence[str]) -> list[Figure]:
+    """Print a line for each operation and size; return the figures of publishing into the largest version."""
     chosen = {BASELINE, *parts, *(_NEEDED[part] for part in parts if part in _NEEDED)}
     smallest: dict[str, float] = {}  # seconds a row
+    headline: list[Figure] = []
     print(f"operations on one version, {os.cpu_count()} cores\n{_COLUMNS}", flush=True)
     for rows in sizes:
         root = directory / str(rows)
@@ -158,7 +163,15 @@ def _report_operations(directory: Path, sizes: Sequence[int], parts: Sequence[st
                 baseline = cost.seconds if part == BASELINE else baseline
                 per_row = cost.seconds / rows / smallest.setdefault(part, cost.seconds / rows)
                 _print_cost(what, rows, cost, f"{cost.seconds / baseline:>8.2f}{per_row:>11.2f}")
+                if part == HEADLINE and rows == max(sizes):
+                    headline.append(_figure(f"{what}, {rows:,} rows", cost, baseline))
         shutil.rmtree(root)
+    return headline
+
+
+def _figure(what: str, cost: Cost, baseline: float) -> Figure:
+    ratio = baseline / cost.seconds
+    return Figure(what, cost.seconds, "s", "python -m manifests.bench", "pyarrow copying the file", ratio)
 
 
 def _operate(part: str, root: Path) -> None:
@@ -184,10 +197,11 @@ def _print_cost(what: str, rows: int, cost: Cost, ratios: str = "") -> None:
     print(f"  {what:<40}{rows:>12,}{figures}{ratios}", flush=True)
 
 
-def _report_verify(directory: Path) -> None:
+def _report_verify(directory: Path) -> list[Figure]:
+    """Print both times; return the figure of verifying."""
     if shutil.which("sha256sum") is None:
         print("verify: not measured, as coreutils' sha256sum is not installed", file=sys.stderr)
-        return
+        return []
     manifest = made_up_blobs(ManifestStore(directory / "manifests"), BLOBS)
     files = sorted((manifest.data_root / "blobs").rglob("*.*"))
     names = b"\0".join(os.fsencode(path) for path in files)
@@ -201,11 +215,14 @@ def _report_verify(directory: Path) -> None:
         started = time.perf_counter()
         problems = verify(manifest)
         ours.append(time.perf_counter() - started)
-        assert not problems, problems
+        if problems:
+            raise UserError(f"expected blobs without a problem, found {problems[0]}; run it again")
     baseline, seconds = (statistics.median(times[1:]) for times in (theirs, ours))  # the first round warms up
     print(f"verify of {len(files):,} blobs, {size_bytes / 1e6:,.0f} MB, {os.cpu_count()} cores, median of {ROUNDS}")
     print(f"  {' '.join(command):<40}{baseline:>8.2f} s   1.00x (baseline)")
     print(f"  {'verify':<40}{seconds:>8.2f} s{baseline / seconds:>7.2f}x of its speed", flush=True)
+    what = f"verify {len(files):,} blobs, {size_bytes / 1e6:,.0f} MB"
+    return [Figure(what, seconds, "s", "python -m manifests.bench", "sha256sum", baseline / seconds)]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -213,5 +230,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rows", type=positive, nargs="+", default=ROWS, metavar="N", help="(default: %(default)s)")
     parts = [part for part in OPERATIONS if part != BASELINE] + ["verify"]
     parser.add_argument("--part", nargs="+", choices=parts, default=parts, help="(default: all)")
+    add_headline_option(parser)
     parser.add_argument("--directory", type=Path, help="directory of temporary versions; 1 GB per million rows")
     return parser

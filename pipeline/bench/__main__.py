@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from manifests.bench.headline import add_headline_option, record
 from manifests.cli.arguments import run_command
 from pipeline.teachers.options import add_teacher_options, teacher_options
 
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str]) -> None:
         if not options.pipeline_alone:
             report_precision(options.seconds / 4)
         teacher = load_teacher(options.teacher, settings) if options.teacher else untrained_teacher()
-        report_rate(teacher, images, directory, options.seconds, options.threads)
+        record(options.headline, report_rate(teacher, images, directory, options.seconds, options.threads))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -51,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--memory", type=int, nargs="+", metavar="N", help="measure peak memory with each N images instead"
     )
+    add_headline_option(parser)
     add_teacher_options(parser)
     return parser
 

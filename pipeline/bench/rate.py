@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from manifests.bench.headline import Figure
 from manifests.files.blobs import BlobStore
 from manifests.pixels.images import decode_image
 from pipeline.bench.lines import print_line, timed
@@ -38,8 +39,8 @@ def untrained_teacher() -> Teacher:
     )
 
 
-def report_rate(teacher: Teacher, pictures: list[Picture], directory: Path, seconds: float, threads: int) -> None:
-    """Print images and masks per second, over turns of about `seconds` in all."""
+def report_rate(teacher: Teacher, pictures: list[Picture], directory: Path, seconds: float, threads: int) -> Figure:
+    """Print images and masks per second, over turns of about `seconds` in all; return the pipeline's."""
     labeller = Labeller(LabelWork(Origins("bench")), default_detector(), teacher, BlobStore(directory / "data"))
     bare, whole, masks = [], [], []  # seconds per image of both, masks per image
     rounds = in_batches(pictures, ROUND * threads)
@@ -57,6 +58,8 @@ def report_rate(teacher: Teacher, pictures: list[Picture], directory: Path, seco
     print_line("decode -> teacher (baseline)", 1 / baseline, "images/s", 1.0)
     print_line("the pipeline", 1 / ours, "images/s", baseline / ours)
     print_line("the pipeline, by the masks it makes", masks_each / ours, "masks/s", baseline * masks_each / ours)
+    what = f"label photographs with {teacher.name}, {threads} threads"
+    return Figure(what, 1 / ours, "images/s", "python -m pipeline.bench", "decode -> teacher alone", baseline / ours)
 
 
 def _bare_loop(teacher: Teacher, pictures: Iterable[Picture], threads: int) -> None:

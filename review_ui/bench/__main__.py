@@ -20,6 +20,7 @@ from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
+from manifests.bench.headline import Figure, add_headline_option, record
 from manifests.cli.arguments import run_command
 from manifests.decisions.decision import Decision
 from manifests.decisions.log import DecisionLog, sqlite_url
@@ -28,6 +29,7 @@ from manifests.store.manifest import ManifestStore
 from review_ui.bench.clients import run_clients
 from review_ui.bench.queue import waiting_samples
 
+COMMAND = "python -m review_ui.bench --part"
 PARTS = ("load", "keys", "strokes", "start")
 ROUNDS = 5  # of keys: the page and its baseline in turns
 
@@ -40,16 +42,18 @@ def main(arguments: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         if "load" in options.part:
-            _report_load(root / "load", options.clients, options.seconds, options.database_url)
+            load = _report_load(root / "load", options.clients, options.seconds, options.database_url)
+            record(options.headline, load)
         if "keys" in options.part:
-            _report_keys(root / "keys", options.waiting, options.decisions, images, busy=options.busy)
+            keys = _report_keys(root / "keys", options.waiting, options.decisions, images, busy=options.busy)
+            record(options.headline, keys)
         if "strokes" in options.part:
             _report_strokes(root / "strokes", options.strokes, images)
         if "start" in options.part:
-            _report_start(root / "start", options.rows)
+            record(options.headline, _report_start(root / "start", options.rows))
 
 
-def _report_load(root: Path, clients: int, seconds: float, database_url: str | None) -> None:
+def _report_load(root: Path, clients: int, seconds: float, database_url: str | None) -> Figure:
     """Durable decisions a second, and whether each is in the log, once."""
     waiting_samples(root, 60_000)
     url = database_url or sqlite_url(root / "data")
@@ -68,6 +72,8 @@ def _report_load(root: Path, clients: int, seconds: float, database_url: str | N
     _print_line("acknowledged and not in the log", len(set(load.stored) - kept), "lost")
     _print_line("handed to two clients", len(load.handed_out) - len(set(load.handed_out)), "samples")
     _print_line("refused", len(load.refused), "decisions")
+    what, baseline = f"store decisions durably, {clients} reviewers at once", "the database alone, one after another"
+    return Figure(what, rate, "decisions/s", f"{COMMAND} load", baseline, rate / alone)
 
 
 def _database_alone(url: str, seconds: float) -> float:
@@ -81,7 +87,7 @@ def _database_alone(url: str, seconds: float) -> float:
     return stored / seconds
 
 
-def _report_keys(root: Path, waiting: int, decisions: int, images: Sequence[Path], *, busy: bool) -> None:
+def _report_keys(root: Path, waiting: int, decisions: int, images: Sequence[Path], *, busy: bool) -> Figure:
     """Keys on the review page and clicks on the plain one, in turns, so that both meet the same machine."""
     from review_ui.bench import browser as bench_browser  # here: it needs playwright, which only the extra "dev" brings
 
@@ -115,6 +121,8 @@ def _report_keys(root: Path, waiting: int, decisions: int, images: Sequence[Path
     _print_line("the review page, 95 of 100", shown, "ms", shown / baseline)
     in_order = stored == [sample_id for each in pressed for sample_id in each.sample_ids]
     _print_line("stored in the order of the keys", float(in_order), "(1: all)")
+    what = f"key to the next sample on screen, 95 of 100, {waiting:,} waiting"
+    return Figure(what, shown, "ms", f"{COMMAND} keys", "a plain Gradio page", baseline / shown)
 
 
 def _report_strokes(root: Path, strokes: int, images: Sequence[Path]) -> None:
@@ -129,7 +137,7 @@ def _report_strokes(root: Path, strokes: int, images: Sequence[Path]) -> None:
     _print_line("95 of 100", _percentile(took, 95), "ms")
 
 
-def _report_start(root: Path, rows: int) -> None:
+def _report_start(root: Path, rows: int) -> Figure:
     from review_ui.bench import browser as bench_browser
 
     waiting_samples(root, rows)
@@ -144,6 +152,7 @@ def _report_start(root: Path, rows: int) -> None:
     _print_line("from the command to the first answer", answering, "s")
     _print_line("from the command to the first sample on screen", painted, "s")
     _print_line("the server's memory then", memory / 1e6, "MB")
+    return Figure(f"command to the first sample on screen, {rows:,} waiting", painted, "s", f"{COMMAND} start")
 
 
 @contextmanager
@@ -189,6 +198,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rows", type=int, default=1_000_000, help="samples waiting at the start (%(default)s)")
     parser.add_argument("--clients", type=int, default=50, help="reviewers at once (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=20.0, help="of load (default: %(default)s)")
+    add_headline_option(parser)
     parser.add_argument("--database-url", help="of the load (default: SQLite)")
     return parser
 

@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from manifests.bench.headline import add_headline_option, record
 from manifests.cli.arguments import run_command
 from manifests.cli.converters import not_negative, positive
 from manifests.store.training_rows import SPLITS
@@ -19,6 +20,7 @@ FITTED = ("table3", "table4", "table5")
 OPTIONS = {  # of some parts only
     "checkpoint": ("latency",),
     "rival": ("latency",),
+    "headline": ("training", "latency"),
     "models": ("table3",),
     "output": TABLES,
     "size": FITTED,
@@ -33,13 +35,14 @@ def main(arguments: Sequence[str]) -> None:
 
     if options.part == "latency":
         checkpoints = options.checkpoint or [STARTER_PATH]
-        latency.measure(checkpoints, seconds=options.seconds, rivals=options.rival or [])
+        figures = latency.measure(checkpoints, seconds=options.seconds, rivals=options.rival or [])
+        record(options.headline, *figures)
     elif options.part == "profile":
         latency.profile()
     elif options.part in TABLES:
         commands.print_table(options)
     else:
-        training.measure(seconds=options.seconds, threads=options.threads, compile_network=options.compile)
+        record(options.headline, training.measure(options.seconds, options.threads, compile_network=options.compile))
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -54,6 +57,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--seconds", type=float, default=60.0, help="approximate duration, without fits (default: %(default)s)")
     add("--threads", type=positive, help="threads of training (default: torch's)")
     add("--compile", action=argparse.BooleanOptionalAction, default=True, help="torch.compile (default: yes)")
+    add_headline_option(parser)
     group = parser.add_argument_group("tables").add_argument
     group("--models", type=_models, metavar="A,B", help="of table3 (default: all but teachers and sinet_cityscapes)")
     group("--output", type=Path, metavar="DIR", help="directory of the table's files, and of the fits")

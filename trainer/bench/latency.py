@@ -27,6 +27,7 @@ from torchvision.models import mobilenet_v3_small
 from torchvision.models.feature_extraction import create_feature_extractor
 from torchvision.models.segmentation import LRASPP
 
+from manifests.bench.headline import Figure
 from manifests.errors import UserError
 from manifests.pixels.onnx_segmenter import UINT8, OnnxSegmenter, open_session
 from trainer.bench.timing import Candidate, interleaved_medians
@@ -47,6 +48,7 @@ from trainer.weights.checkpoint_files import STARTER, STARTER_PATH
 
 THREADS = (1, 2)
 PROFILED_RUNS = 50
+UNET = "U-Net MobileNetV2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +91,9 @@ class TimedCheckpoint(nn.Module):
         return self.network(self.preprocessing.normalise(pixels)).softmax(dim=1)[:, 1]
 
 
-def measure(checkpoints: Sequence[Path], *, seconds: float, rivals: Sequence[Path]) -> None:
-    """Print a table for each size of the checkpoints and each number of threads."""
+def measure(checkpoints: Sequence[Path], *, seconds: float, rivals: Sequence[Path]) -> list[Figure]:
+    """Print a table for each size of the checkpoints and each number of threads; return the checkpoints' figures."""
+    headline: list[Figure] = []
     by_side: dict[int, dict[str, Checkpoint]] = defaultdict(dict)
     for path in checkpoints:
         checkpoint = load_checkpoint(path)
@@ -113,6 +116,9 @@ def measure(checkpoints: Sequence[Path], *, seconds: float, rivals: Sequence[Pat
                     candidates |= _rival(path, threads)
                 medians = interleaved_medians(candidates, seconds=seconds / len(by_side) / len(THREADS))
                 _print_table(f"{side_px} px, batch 1, {threads} thread{'s' * (threads > 1)}", medians)
+                if threads == 1:
+                    headline += [_figure(name, side_px, medians) for name in networks]
+    return headline
 
 
 def profile() -> None:
@@ -160,7 +166,7 @@ class _OutOnly(nn.Module):
 
 ALTERNATIVES: dict[str, Callable[[], nn.Module]] = {
     "LR-ASPP MobileNetV3-small": lraspp_mobilenetv3_small,
-    "U-Net MobileNetV2": lambda: create_model("smp:unet:mobilenet_v2"),
+    UNET: lambda: create_model("smp:unet:mobilenet_v2"),
 }
 
 
@@ -209,6 +215,13 @@ def _rival(path: Path, threads: int) -> dict[str, Candidate]:
     image = (noise * 255).astype(np.uint8) if tensor.type == UINT8 else noise
     size = "x".join(str(side) for side in shape)
     return {f"{path} ({size}), ONNX Runtime": lambda: session.run(None, {tensor.name: image})}
+
+
+def _figure(name: str, side_px: int, medians: dict[str, float]) -> Figure:
+    """A checkpoint in ONNX Runtime beside the U-Net there."""
+    ours, theirs = (medians[f"{network}, ONNX Runtime"] for network in (name, UNET))
+    what = f"{name}, one portrait of {side_px} px, ONNX Runtime, 1 thread"
+    return Figure(what, ours * 1000, "ms", "python -m trainer.bench latency", f"{UNET}, exported alike", theirs / ours)
 
 
 def _weight(entrant: Entrant) -> str:

@@ -245,12 +245,16 @@ def test_accepted_rows_are_a_sequence_in_the_order_of_their_ids(manifest: Manife
 
 @pytest.mark.slow
 def test_the_bench_prints_every_operation_and_its_growth(tmp_path: Path) -> None:
-    parts = ["diff", "accepted", "add"]
-    command = [sys.executable, "-m", "manifests.bench", "--rows", "2000", "--directory", tmp_path, "--part", *parts]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    figures, work = tmp_path / "figures", tmp_path / "work"
+    work.mkdir()
+    options = ["--rows", "2000", "--directory", work, "--part", "diff", "accepted", "add", "--headline", figures]
+    done = subprocess.run(
+        [sys.executable, "-m", "manifests.bench", *options], capture_output=True, text=True, check=True
+    )
     for line in ("pyarrow copies the rows (baseline)", "publish 10,000 decisions", "diff v1 v2", "add 10,000 rows"):
         assert line in done.stdout
-    assert list(tmp_path.iterdir()) == []
+    assert '"publish 10,000 decisions, 2,000 rows"' in figures.read_text()
+    assert list(work.iterdir()) == []
 
 
 def test_the_thread_that_writes_tells_what_went_wrong(tmp_path: Path) -> None:
