@@ -7,4 +7,5 @@ reading.py     reads a file whole, up to a limit
 storage.py     directories and URLs (s3://, ...) of versions and blobs
 tombstones.py  forgotten samples and source images, which are not stored again
 walk.py        the files below a directory, including linked folders
+xml_text.py    parses XML of other programs
 """

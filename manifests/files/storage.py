@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from manifests.errors import UserError, install_extra
@@ -23,6 +24,7 @@ from manifests.errors import UserError, install_extra
 if TYPE_CHECKING:  # loaded for a URL only: it takes time
     from upath import UPath
 
+PARQUET_DAMAGE = (pa.ArrowException, OSError, UnicodeDecodeError)  # raised by readers; the last for a column's name
 EXCLUSIVE = ("memory", "s3", "s3a")  # protocols whose file system refuses to create an existing file
 
 _LOCAL = ("file", "local")

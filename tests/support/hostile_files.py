@@ -9,6 +9,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 HEADER_BYTES = 64  # most formats keep sizes and offsets here
 NUMBERS = (0, 1, 0x7F, 0x80, 0xFF, 0x2710, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF)
 VALUES: tuple[Any, ...] = (
@@ -36,6 +39,8 @@ ENTITY_BOMB = (
     + "".join(f'<!ENTITY {chr(98 + n)} "{f"&{chr(97 + n)};" * 10}">' for n in range(9))
     + "]><x>&j;</x>"
 )
+
+NO_UTF8 = b"odd_\xff\xfe\xfde"  # the name of a column
 
 _DEEP = "a value that is nested deeply"
 _NESTING = 100_000
@@ -83,6 +88,13 @@ def mutate_file(path: Path, others: Sequence[bytes], chosen: Random) -> None:
     else:
         data = mutate(data, others, chosen)
     path.write_bytes(data)
+
+
+def write_foreign_name(table: pa.Table, path: Path) -> None:
+    """Write the table as Parquet, with one more column: NO_UTF8."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table.append_column("odd_name", pa.nulls(table.num_rows, pa.string())), sink)
+    path.write_bytes(sink.getvalue().to_pybytes().replace(b"odd_name", NO_UTF8))
 
 
 def _cut_off(data: bytes, _others: Sequence[bytes], chosen: Random) -> bytes:

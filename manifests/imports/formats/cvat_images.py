@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from manifests.errors import UserError
+from manifests.files.xml_text import parse_xml
 from manifests.imports.archive import Tree, open_tree
 from manifests.imports.categories import chosen_labels
 from manifests.imports.drawn_person import ellipse_outline, person_reader
@@ -101,12 +102,10 @@ class _Names:
 
 
 def _parsed(data: bytes, annotations: Path) -> ET.Element:
-    """The root of annotations.xml; UserError for other XML, for video tracks, and for a document type (entities)."""
-    if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
-        raise UserError(f"expected XML without a document type in {annotations}, found one; CVAT writes none")
+    """Return the root of annotations.xml; UserError for other XML, a document type included, and for video tracks."""
     try:
-        root = ET.fromstring(data)
-    except ET.ParseError as error:
+        root = parse_xml(data)
+    except ValueError as error:
         raise UserError(
             f"expected annotations.xml of CVAT in {annotations}, found damage or no XML ({error})"
         ) from error

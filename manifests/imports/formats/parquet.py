@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from manifests.errors import UserError
+from manifests.files.storage import PARQUET_DAMAGE
 from manifests.imports.ground_truth import LeftOut, TrustedPair, left_out
 from manifests.imports.json_file import text
 from manifests.pixels.geometry import Pixels
@@ -49,7 +50,7 @@ class _File:
         self.path = path
         try:
             self._file = pq.ParquetFile(path)
-        except (pa.ArrowException, OSError) as error:
+        except PARQUET_DAMAGE as error:
             raise UserError(f"expected a sound Parquet file at {path}, found none or damage ({error})") from error
         self.image, self.mask = _columns(self._file.schema_arrow, path)
         self._group: tuple[int, pa.Table] | None = None

@@ -4,6 +4,7 @@ import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 
 from manifests.errors import UserError
+from manifests.files.xml_text import parse_xml
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +40,8 @@ def find_brush(config: str, label: str) -> Brush:
 
 
 def _parsed(config: str) -> ET.Element:
-    """The XML's root; UserError for other text, and for a document type, whose entities can grow without bound."""
-    if "<!DOCTYPE" in config or "<!ENTITY" in config:
-        raise UserError("expected a labelling interface without a document type, found one; Label Studio writes none")
+    """Return the XML's root; UserError for other text, and for a document type."""
     try:
-        return ET.fromstring(config)
-    except ET.ParseError as error:
+        return parse_xml(config)
+    except ValueError as error:
         raise UserError(f"expected a labelling interface in XML, found another text ({error})") from error

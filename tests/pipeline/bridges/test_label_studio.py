@@ -1,6 +1,7 @@
 """Label Studio's ML backend: its protocol, the names of the brush, and where images may come from."""
 
 import io
+import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -144,14 +145,15 @@ def test_a_label_studio_that_is_away_is_one_line() -> None:
     [
         (asked("a.png", config="<View/>"), "expected BrushLabels with the label person"),
         (asked("a.png", config="<View"), "expected a labelling interface in XML"),
-        (asked("a.png", config='<!DOCTYPE x [<!ENTITY a "b">]><View/>'), "without a document type"),
+        (asked("a.png", config='<!DOCTYPE x [<!ENTITY a "b">]><View/>'), "found another text (a document type"),
+        (asked("a.png", config="<View>\ud800</View>"), "expected a labelling interface in XML"),
         ({"tasks": 1, "label_config": LABEL_CONFIG}, "expected a list of tasks, found int"),
         ({"tasks": []}, "expected a text as label_config, found NoneType"),
         ([1], "expected a JSON object"),
     ],
 )
 def test_a_request_that_cannot_be_answered_is_400_with_the_reason(tmp_path: Path, body: Any, words: str) -> None:
-    answer = backend(TaskImages(tmp_path)).post("/predict", json=body)
+    answer = backend(TaskImages(tmp_path)).post("/predict", content=json.dumps(body))
     assert answer.status_code == 400
     assert words in answer.json()["error"]
 
