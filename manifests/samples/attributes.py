@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from manifests.errors import UserError
 from manifests.files.atomic import write_exclusive
-from manifests.files.storage import open_parquet
+from manifests.files.storage import PARQUET_DAMAGE, open_parquet
 from manifests.samples.slices import UNKNOWN, Slice, name_slices
 
 DIRECTORY = "attributes"
@@ -77,7 +77,7 @@ def _read(path: Path) -> pa.Table:
     try:
         with open_parquet(path) as file:
             table: pa.Table = file.read()
-    except (pa.ArrowException, OSError) as error:
+    except PARQUET_DAMAGE as error:
         raise UserError(
             f"expected a sound Parquet file at {path}, found damage ({error}); restore it, or delete it and import its "
             "attributes again"

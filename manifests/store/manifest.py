@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from manifests import __version__
 from manifests.errors import UserError
 from manifests.files.atomic import sync, write_exclusive
-from manifests.files.storage import beside, is_remote, open_parquet, place, relative
+from manifests.files.storage import PARQUET_DAMAGE, beside, is_remote, open_parquet, place, relative
 from manifests.store.file_metadata import METADATA_KEY, parse_metadata
 from manifests.store.hexdigits import ID_DIGITS, digits_of
 from manifests.store.row_groups import may_hold, together, write_rows
@@ -31,7 +31,6 @@ from manifests.store.schema import SCHEMA, SCHEMA_VERSION, with_later_columns
 
 COMMIT_ATTEMPTS = 5  # of `update`; each failure means that another writer succeeded
 
-_DAMAGE = (pa.ArrowException, OSError, UnicodeDecodeError)  # of a damaged file; the last for a column's name
 _VERSION_NAME = re.compile(r"v([1-9][0-9]*)\.parquet")
 
 
@@ -66,7 +65,7 @@ class Manifest:
         try:
             with open_parquet(path) as file:
                 raw = (file.schema_arrow.metadata or {}).get(METADATA_KEY)
-        except _DAMAGE as error:
+        except PARQUET_DAMAGE as error:
             raise UserError(f"expected a Parquet file at {path}, found a damaged or other file") from error
         if raw is None:
             raise UserError(f"expected a manifest at {path}, found a Parquet file of another kind")
@@ -136,7 +135,7 @@ class Manifest:
         try:
             with open_parquet(self.path, encoded=encoded) as file:
                 yield file
-        except (*_DAMAGE, KeyError) as error:
+        except (*PARQUET_DAMAGE, KeyError) as error:
             raise UserError(
                 f"expected sound rows in {self.path}, found damage ({error}); restore the file from a backup"
             ) from error

@@ -16,6 +16,7 @@ from manifests.decisions.log import DecisionLog
 from manifests.errors import UserError, listed
 from manifests.files.blobs import BLOB_SUFFIXES, blob_path
 from manifests.files.json_text import parse_json
+from manifests.files.storage import PARQUET_DAMAGE
 from manifests.files.tombstones import Tombstones, uri_digest
 from manifests.store.manifest import Manifest, ManifestStore
 from manifests.upkeep.garbage import Orphan, orphan_at, parquet_files
@@ -153,7 +154,7 @@ def _tables(files: Sequence[Path]) -> Iterator[tuple[Path, pa.Table]]:
                 columns = [name for name in _COLUMNS if name in file.schema_arrow.names]
                 for group in range(file.num_row_groups if "sample_id" in columns else 0):
                     yield path, file.read_row_group(group, columns)
-        except (pa.ArrowException, OSError) as error:
+        except PARQUET_DAMAGE as error:
             raise UserError(
                 f"expected a sound Parquet file at {path}, found damage ({error}): the samples that it names are "
                 "unknown; restore it, or move it away if nothing needs it"
@@ -237,9 +238,15 @@ def _derived(data_root: Path, images: Collection[str]) -> Iterator[Path]:
         if (data_root / name).is_dir():
             yield from sorted((data_root / name).iterdir())
     for path in parquet_files(data_root / _EMBEDDINGS):
-        with pq.ParquetFile(path) as file:
-            if pc.any(_any_in(file.read(["image_sha256"]), {"image_sha256": set(images)})).as_py():
-                yield path
+        try:
+            with pq.ParquetFile(path) as file:
+                embedded = file.read(["image_sha256"])
+        except PARQUET_DAMAGE as error:
+            raise UserError(
+                f"expected sound embeddings at {path}, found damage ({error}); delete the file, it is made again"
+            ) from error
+        if pc.any(_any_in(embedded, {"image_sha256": set(images)})).as_py():
+            yield path
 
 
 def _fitted(directory: Path, digests: Collection[str]) -> Iterator[Path]:

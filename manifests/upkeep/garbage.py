@@ -32,6 +32,7 @@ from manifests.decisions.log import DecisionLog
 from manifests.errors import UserError
 from manifests.files.atomic import TEMPORARY_PREFIX, temporary_beside
 from manifests.files.blobs import BLOB_SUFFIXES, BlobStore
+from manifests.files.storage import PARQUET_DAMAGE
 from manifests.store.hexdigits import Numbers, digits_of, numbers
 
 MIN_AGE_SECONDS = 3600.0  # a shard of 1,024 images takes minutes; its rows are written at its end
@@ -177,7 +178,7 @@ def _digests_in(path: Path) -> Iterator[pa.ChunkedArray]:
             columns = [name for name in _DIGESTS if name in file.schema_arrow.names]
             for group in range(file.num_row_groups):
                 yield from (column.cast(pa.string()) for column in file.read_row_group(group, columns).columns)
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+    except PARQUET_DAMAGE as error:
         raise UserError(
             f"expected a sound Parquet file at {path}, found damage ({error}): the blobs that it names are unknown; "
             "restore it, or move it away if nothing needs it"

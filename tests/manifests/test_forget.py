@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from faults import failing
+from hostile_files import write_foreign_name
 from made_rows import rows as made_rows
 from operations import ended, generate, prepare, relabel
 from PIL import Image
@@ -151,6 +152,7 @@ def test_decoded_pixels_sheets_and_checkpoints_are_found(lineage: Lineage, capsy
         (runs / name).mkdir(parents=True)
         described = {"manifest_digest": lineage.store.open(version).digest, "file": "best.safetensors"}
         (runs / name / "best.json").write_text(json.dumps(described))
+    (runs / "deep.json").write_text("[" * 100_000)  # not written by trainer.fit
     command(lineage, "--source-uri", ANN, "--runs", str(runs), "--yes")
     said = capsys.readouterr().out
     assert f"{runs}/seen/best.safetensors was fitted on them and stays" in said
@@ -270,7 +272,17 @@ def test_a_failed_forget_is_completed_by_the_next(lineage: Lineage) -> None:
     assert [problem for version in lineage.store.history() for problem in verify(version)] == []
 
 
-@pytest.mark.parametrize("samples", ["3", '"ab"', "[1]", "["])
+@pytest.mark.parametrize("name", ["manifests/v6.parquet", "data/shards/ab/rows.parquet", "data/embeddings/e/a.parquet"])
+def test_a_file_whose_columns_name_is_not_utf8_stops_it_in_one_line(lineage: Lineage, name: str) -> None:
+    mine = pixels_of(lineage, 0)
+    (lineage.root / name).parent.mkdir(parents=True, exist_ok=True)
+    write_foreign_name(made_rows(1), lineage.root / name)
+    with pytest.raises(UserError, match=rf"expected (sound embeddings|a .*Parquet file) at .*{name}, found"):
+        command(lineage, "--source-uri", ANN, "--yes")
+    assert all(path.exists() for path in mine)
+
+
+@pytest.mark.parametrize("samples", ["3", '"ab"', "[1]", "[", "[" * 100_000])
 def test_damaged_tombstones_are_refused(tmp_path: Path, samples: str) -> None:
     (tmp_path / "forgotten").mkdir()
     text = f'{{"samples": {samples}, "blobs": [], "sources": [], "uris": []}}'

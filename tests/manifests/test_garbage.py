@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
+from hostile_files import write_foreign_name
 from joined_rows import join_dataset
 from small_lineages import mask, picture
 
@@ -262,6 +263,13 @@ def test_a_version_whose_digests_are_of_another_type_stops_everything(dataset: D
     table = pq.read_table(path)
     digests = pa.array([["a"]] * table.num_rows)
     pq.write_table(table.set_column(table.column_names.index("mask_sha256"), "mask_sha256", digests), path)
+    with pytest.raises(UserError, match=r"expected a sound Parquet file at .*v1.parquet, found damage"):
+        dataset.find()
+
+
+def test_a_version_whose_columns_name_is_not_utf8_stops_everything(dataset: Dataset) -> None:
+    path = dataset.manifests / "v1.parquet"
+    write_foreign_name(pq.read_table(path), path)
     with pytest.raises(UserError, match=r"expected a sound Parquet file at .*v1.parquet, found damage"):
         dataset.find()
 

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from fsspec.registry import known_implementations
+from hostile_files import write_foreign_name
 from picture_server import PictureServer, serve
 from PIL import Image
 from repository import ROOT
@@ -514,6 +515,12 @@ def test_a_list_that_is_none_is_one_line(tmp_path: Path, name: str, content: byt
         (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError, match=message):
         find_pictures(str(tmp_path / name))
+
+
+def test_a_list_whose_columns_name_is_not_utf8_is_one_line(tmp_path: Path) -> None:
+    write_foreign_name(pa.table({"url": [f"{NOBODY}/a.jpg"]}), tmp_path / "a.parquet")
+    with pytest.raises(UserError, match=r"expected a Parquet file at .*a\.parquet, found"):
+        find_pictures(str(tmp_path / "a.parquet"))
 
 
 def test_a_web_picture_is_known_by_its_url_without_credentials(tmp_path: Path) -> None:

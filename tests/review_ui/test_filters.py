@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from fastapi.testclient import TestClient
+from hostile_files import write_foreign_name
 from paired_import import import_ground_truth
 from submissions import assign, decide, submission
 from two_sources import DOUBTS, commit_two_sources
@@ -21,6 +24,7 @@ from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.files.blobs import BlobStore
 from manifests.store.manifest import ManifestStore
 from review_ui.quality.gold import GoldSample
+from review_ui.queue.embedding.embedding_files import EmbeddingFiles
 from review_ui.queue.embedding.image_embeddings import EmbeddingProgress
 from review_ui.queue.embedding.k_center import k_center
 from review_ui.queue.gold_mix import GoldMix, Rates
@@ -229,6 +233,24 @@ def test_embeddings_are_kept_and_read_again(session, open_session, tmp_path, mon
     again = open_session()
     monkeypatch.undo()
     assert embedded(again, "order=diversity").embedding.done == 8
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path: write_foreign_name(pq.read_table(path), path),
+        lambda path: pq.write_table(pa.table({"image_sha256": ["a"]}), path),
+    ],
+    ids=["a name that is not UTF-8", "other columns"],
+)
+def test_embeddings_in_other_columns_are_left_out_with_a_warning(tmp_path, write, caplog):
+    files = EmbeddingFiles(tmp_path, "encoder", 2)
+    for digest in ("a", "b"):
+        files.add([digest], np.ones((1, 2)))
+    first, _ = sorted((tmp_path / "embeddings/encoder").iterdir())
+    write(first)
+    assert len(files.load()[0]) == 1
+    assert f"expected embeddings in {first}, found a damaged file" in caplog.text
 
 
 def test_an_image_that_cannot_be_opened_is_left_out_and_counted(session, tmp_path):

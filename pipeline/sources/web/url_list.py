@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from manifests.errors import UserError
+from manifests.files.storage import PARQUET_DAMAGE
 from manifests.imports.safe_paths import lines_of
 from pipeline.sources.limits import FetchRules
 from pipeline.sources.remote import read_bytes
@@ -97,7 +98,7 @@ def _parquet_rows(data: bytes, images: str) -> Iterator[ListRow]:
         for batch in file.iter_batches(columns=list(names.values())):
             for row in batch.to_pylist():
                 yield {column: None if row[name] is None else str(row[name]) for column, name in names.items()}
-    except (pa.ArrowException, OSError) as error:
+    except PARQUET_DAMAGE as error:
         raise UserError(f"expected a Parquet file at {images}, found {error}; write it again") from error
 
 

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from manifests.files.atomic import write_replace
 from manifests.files.blobs import sha256_hex
+from manifests.files.storage import PARQUET_DAMAGE
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +52,6 @@ class EmbeddingFiles:
         try:
             with pq.ParquetFile(io.BytesIO(path.read_bytes())) as file:
                 return file.read().cast(self._schema)
-        except (pa.ArrowException, OSError) as error:
+        except (*PARQUET_DAMAGE, ValueError) as error:  # ValueError: other columns
             logger.warning("expected embeddings in %s, found a damaged file (%s); delete it", path, error)
             return self._schema.empty_table()

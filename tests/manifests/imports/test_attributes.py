@@ -6,6 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hostile_files import write_foreign_name
 
 from manifests.__main__ import main
 from manifests.errors import UserError
@@ -139,3 +140,10 @@ def test_import_stores_the_attributes_and_adds_them_to_known_samples(
     assert ManifestStore(tmp_path / "manifests").latest() == manifest.version
     values = read_attributes(tmp_path / "data", rows["sample_id"])["hair"].to_pylist()
     assert set(values) == {"short", "bald", None}
+
+
+def test_stored_attributes_whose_columns_name_is_not_utf8_are_refused(tmp_path: Path):
+    path = write_attributes(tmp_path, ["a"], {"hair": ["curly"]})
+    write_foreign_name(pq.read_table(path), path)
+    with pytest.raises(UserError, match=r"expected a sound Parquet file at .*parquet, found damage"):
+        read_attributes(tmp_path, ids("a"))

@@ -1,6 +1,7 @@
 """A mask's file -> its stored values: what a colour-true, upright viewer shows, or a refusal by name."""
 
 import io
+import tracemalloc
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -147,6 +148,22 @@ def test_other_floats_are_refused(values: list[float]) -> None:
 def test_sixteen_bits_are_scaled_by_the_range_they_use(white: int, picture_format: str) -> None:
     values = np.array([[0, white // 2, white]], np.uint16)
     assert values_of(Image.fromarray(values), picture_format) == [[0, 127, 255]]
+
+
+@pytest.mark.parametrize("white", [1023, 4095, 16383, 65535])
+def test_each_value_of_sixteen_bits_is_rounded(white: int) -> None:
+    values = np.arange(white + 1, dtype=np.uint16)[None]
+    assert values_of(Image.fromarray(values)) == np.rint(values * (255 / white)).astype(int).tolist()
+
+
+def test_sixteen_bits_take_little_memory_beside_what_is_stored() -> None:
+    data = encoded(Image.fromarray(np.tile(np.arange(3000, dtype=np.uint16) * 21, (3000, 1))))
+    mask_values(data, "mask")  # loads Pillow's plug-ins
+    tracemalloc.start()
+    size_bytes = mask_values(data, "mask").nbytes
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 12 * size_bytes  # float64 copies of the whole took 20 times
 
 
 def test_small_labels_in_sixteen_bits_stay() -> None:

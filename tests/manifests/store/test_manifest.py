@@ -19,6 +19,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hostile_files import write_foreign_name
 from made_rows import commit, rows
 from repository import SCRIPT_ENVIRONMENT
 
@@ -286,6 +287,12 @@ def test_columns_of_another_type_are_refused_by_name(
     pq.write_table(table.set_column(table.column_names.index(column), column, values), versions.root / "v2.parquet")
     with pytest.raises(UserError, match=f"expected the columns of a manifest in .*v2.parquet, found {found}"):
         versions.open(2).read()
+
+
+def test_a_columns_name_that_is_not_utf8_is_refused_in_one_line(versions: ManifestStore) -> None:
+    odd = versions.root / "v2.parquet"
+    write_foreign_name(pq.read_table(versions.path(1)), odd)
+    assert_refused_in_one_line(odd, r"expected a Parquet file at .*v2.parquet, found a damaged or other file")
 
 
 def test_a_version_of_an_older_schema_is_read_as_one_of_this_and_goes_on(tmp_path: Path) -> None:

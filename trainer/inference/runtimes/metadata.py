@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from trainer.weights.checkpoint import Checkpoint
 INPUT = "image"
 OUTPUT = "person_prob"
 CLASSES = ("background", "person")
+
+_NUMBERS = ("input_px", "manifest_version")
+_NUMBER = re.compile("[0-9]{1,9}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +46,16 @@ class Metadata:
         return {**fields, "classes": json.dumps(CLASSES), DESCRIPTION: json.dumps(self.description())}
 
     @classmethod
-    def from_strings(cls, strings: dict[str, str], path: Path) -> "Metadata":
-        """UserError when `path`, which held them, is not a file of trainer.export."""
-        values: dict[str, Any] = {entry.name: strings.get(entry.name) for entry in dataclasses.fields(cls)}
-        if None in values.values() or not values["input_px"].isdigit():
-            missing = ", ".join(key for key, value in values.items() if value is None) or "input_px as a number"
-            raise UserError(f"expected a file that trainer.export wrote at {path}, found one without {missing}")
+    def from_strings(cls, strings: Any, path: Path) -> "Metadata":
+        """Read what `as_strings` writes; UserError for other JSON, which `path` held."""
+        held = strings if isinstance(strings, dict) else {}
+        values: dict[str, Any] = {entry.name: held.get(entry.name) for entry in dataclasses.fields(cls)}
+        missing = [name for name, value in values.items() if not isinstance(value, str)]
+        missing = missing or [f"{name} as a number" for name in _NUMBERS if not _NUMBER.fullmatch(values[name])]
+        if missing:
+            raise UserError(
+                f"expected a file that trainer.export wrote at {path}, found one without {', '.join(missing)}"
+            )
         return cls(
             **{**values, "input_px": int(values["input_px"]), "manifest_version": int(values["manifest_version"])}
         )
