@@ -98,7 +98,8 @@ def _served(root: Path) -> Iterator[str]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         announced = re.search(r"http://[\d.:]+", server.stdout.readline())
-        assert announced is not None
+        if announced is None:
+            sys.exit("expected the review server to start, found that it stopped; see above")
         try:
             yield announced[0]
         finally:

@@ -31,7 +31,8 @@ class NearHashes:
     """Hashes (N,), indexed to find those that differ from others in `max_distance` bits at most; that is 7 or less."""
 
     def __init__(self, hashes: Hashes, max_distance: int) -> None:
-        assert max_distance // len(_QUARTERS) <= 1, "else a neighbour in one quarter is further than one bit"
+        if max_distance // len(_QUARTERS) > 1:  # a neighbour in one quarter would be further than one bit
+            raise ValueError(f"expected a distance of 7 bits or less, found {max_distance}")
         self._hashes = hashes
         self._max_distance = max_distance
         self._indexes = [_QuarterIndex(hashes, shift, neighbours=max_distance >= len(_QUARTERS)) for shift in _QUARTERS]

@@ -76,7 +76,8 @@ class Labeller(Generic[Item]):
         """Add the teacher's mask to each portrait without one."""
         candidates = [each for item in items if isinstance(item, Prepared) for each in item.candidates]
         portraits = [candidate.portrait for candidate in candidates if candidate.mask is None]
-        assert self._teacher is not None or not portraits, "only portraits with masks need no teacher"
+        if portraits and self._teacher is None:
+            raise ValueError(f"expected a teacher for {len(portraits)} portraits without masks, found none")
         predictions = iter(self._teacher.predict(portraits) if self._teacher and portraits else ())
 
         def with_mask(candidate: Candidate) -> Candidate:

@@ -2,10 +2,8 @@
 
 from datetime import UTC, datetime
 
-from markupsafe import Markup
-
 from manifests.errors import UserError
-from review_ui.lead.html import STYLE, render
+from review_ui.lead.html import render
 from review_ui.lead.snapshot import LeadSession, take_snapshot
 from review_ui.lead.tabs import TABS, heading
 
@@ -17,4 +15,4 @@ def first_figures(session: LeadSession) -> str:
         parts = {"heading": heading(snapshot), "progress": TABS["Progress"](snapshot)}
     except UserError as error:
         parts = {"heading": render("error.html", error=error), "progress": ""}
-    return render("first_figures.html", style=Markup(STYLE), **{name: Markup(html) for name, html in parts.items()})
+    return render("first_figures.html", **parts)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from manifests.pixels.colors import COLORS
 from review_ui.quality.pace import PaceBin, round_down
@@ -34,7 +34,7 @@ Cell = str | Markup
 
 def render(template: str, **values: object) -> Markup:
     """Fill a template; text among the values is escaped."""
-    return Markup(_ENVIRONMENT.get_template(template).render(values))
+    return escape(_ENVIRONMENT.get_template(template).make_module(values))  # filled, it is HTML
 
 
 def table(
@@ -49,22 +49,22 @@ def table(
 
     `parts` marks rows that refine the one above them.
     """
-    return Markup(_PARTS.table(headers, rows, bars, parts, numbers))
+    return _part("table", headers, rows, bars, parts, numbers)
 
 
 def stacked_bar(counts: Mapping[str, int], colors: Mapping[str, str], *, full: int) -> Markup:
     """Parts side by side; the whole width stands for `full`."""
-    return Markup(_PARTS.stacked_bar(counts, colors, full))
+    return _part("stacked_bar", counts, colors, full)
 
 
 def key(name: str, color: str) -> Markup:
     """An entry of a legend."""
-    return Markup(_PARTS.key(name, color))
+    return _part("key", name, color)
 
 
 def keys(colors: Mapping[str, str]) -> Markup:
     """A legend."""
-    return Markup(_PARTS.keys(colors))
+    return _part("keys", colors)
 
 
 def colors_of(names: Sequence[str]) -> dict[str, str]:
@@ -74,17 +74,17 @@ def colors_of(names: Sequence[str]) -> dict[str, str]:
 
 def cards(figures: Sequence[tuple[str, str]]) -> Markup:
     """A card for each (figure, meaning)."""
-    return Markup(_PARTS.cards(figures))
+    return _part("cards", figures)
 
 
 def with_note(value: str, note: str) -> Markup:
     """A cell with a smaller second line."""
-    return Markup(_PARTS.with_note(value, note))
+    return _part("with_note", value, note)
 
 
 def media_links(image_sha256: str, mask_sha256: str) -> Markup:
     """Links to a sample's two files."""
-    return Markup(_PARTS.media_links(image_sha256, mask_sha256))
+    return _part("media_links", image_sha256, mask_sha256)
 
 
 def pace_chart(bins: Sequence[PaceBin]) -> Markup:
@@ -100,8 +100,8 @@ def pace_chart(bins: Sequence[PaceBin]) -> Markup:
     def y(per_minute: float) -> float:
         return above + (1 - per_minute / top) * (_CHART[1] - above - below)
 
-    chart = _PARTS.line_chart(
-        *_CHART, left, right,
+    chart = _part(
+        "line_chart", *_CHART, left, right,
         horizontals=[(y(value), f"{value:g}") for value in (0, top / 2, top)],
         moments=[(x(moment), label) for moment, label in _time_labels(first, last)],
         lines=[
@@ -109,7 +109,12 @@ def pace_chart(bins: Sequence[PaceBin]) -> Markup:
             for run in _runs(bins)
         ],
     )  # fmt: skip
-    return keys(colors) + Markup(chart)
+    return keys(colors) + chart
+
+
+def _part(name: str, *values: object, **named: object) -> Markup:
+    """Fill a macro of parts.html; text among the values is escaped."""
+    return escape(getattr(_PARTS, name)(*values, **named))  # a macro's result is HTML already, and stays as it is
 
 
 def _runs(bins: Sequence[PaceBin]) -> list[list[PaceBin]]:

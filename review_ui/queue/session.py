@@ -58,7 +58,7 @@ class ReviewSession:
         self._store = store
         self._log = log
         self._webhooks = webhooks or WebhookSender([])
-        self._mix = GoldMix(rates or Rates(), rng or random.Random())
+        self._mix = GoldMix(rates or Rates(), rng or random.Random())  # noqa: S311 - it chooses samples, no secret
         self.guideline = Guideline(manifest.data_root)
         self.activity = ActivityLog(log, now=now)
         self._live = LiveState(manifest, store, log, self.policy, self._mix, now, audit)
