@@ -19,13 +19,14 @@ from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.decisions.policy import Conflicts, Policy
 from manifests.decisions.publish import NothingToPublish, publish
 from manifests.errors import UserError
+from manifests.store.labelling_runs import announced
 from manifests.store.manifest import ManifestStore
 from pipeline.labelling.commit import Generated, commit_shards
 from pipeline.labelling.destination import Destination
 from pipeline.labelling.relabel import Relabelled, RelabelStatus, commit_relabelled
 from pipeline.labelling.report import Labelled
 from pipeline.labelling.work import Item
-from pipeline.run import artifacts, worker
+from pipeline.run import artifacts, progress_bar, worker
 from pipeline.run.plan import GenerateRequest, Plan, RelabelRequest, plan_labels, plan_new_masks
 from pipeline.run.runners import (
     DEFAULT_SHARD_SIZE,
@@ -82,9 +83,10 @@ def generate_pseudo_labels(
         allow_private_addresses=allow_private_addresses,
     )
     plan = plan_labels(request, execution, Destination(manifests, data))
-    labelled = _map_shards(task_runner, label_shard, plan)
     data_root = plan.job.data_root
-    generated = commit_samples(labelled.results, plan.store, data_root, parameters=plan.parameters)
+    with announced(plan.store.root, plan.images, progress_bar.counts):
+        labelled = _map_shards(task_runner, label_shard, plan)
+        generated = commit_samples(labelled.results, plan.store, data_root, parameters=plan.parameters)
     get_run_logger().info(str(generated))
     return replace(generated, sheet=artifacts.show_report(labelled, generated, data_root))
 

@@ -2,6 +2,7 @@
 
 file_metadata.py  a version's metadata in its file, checked when it is read
 hexdigits.py      columns of hex digits, checked and compared as numbers
+labelling_runs.py progress of the runs that label images, in a small file each
 manifest.py       immutable versions `v<N>.parquet`, committed exclusively; `CommitConflict`
 row_groups.py     a version's rows in its file, written and read a row group at a time
 row_patch.py      the changes of one operation: new values in some cells, dropped rows, added rows

@@ -19,6 +19,7 @@ from pipeline.teachers.options import TeacherOptions, add_teacher_options, teach
 # Options about source images; samples already carry them.
 SOURCE_IMAGE_OPTIONS = (
     "masks", "source", "license", "attribution", "person_label", "grey_levels", "allow_private_addresses",
+    "commit_parts",
 )  # fmt: skip
 
 
@@ -58,6 +59,8 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
             parser.error("argument --relabel: expected the --teacher that makes the new masks, found none")
     elif options.teacher is None:
         options.teacher = DEFAULT_TEACHER
+    if options.commit_parts and options.runner != "thread":
+        parser.error(f"argument --commit-parts: expected --runner thread with it, found {options.runner}")
     if options.keep_both and options.relabel != "pending":
         found = f"--relabel {options.relabel}" if options.relabel else "--images"
         parser.error(f"argument --keep-both: expected --relabel pending with it, found {found}")
@@ -87,6 +90,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--shard-size", type=shard_size, default=DEFAULT_SHARD_SIZE, help=shard_size_help)
     add("--manifests", default="manifests", help="directory of the versions; default: %(default)s")
     add("--data", help="data root; default: the directory data beside the manifests")
+    add("--commit-parts", action="store_true", help="commit what is labelled as versions meanwhile, at growing "
+        "intervals, for reviewers to begin with")  # fmt: skip
     add("--runner", choices=RUNNERS, default="thread", help="where shards are labelled; default: %(default)s")
     add("--address", help="of a Dask scheduler or Ray cluster; default: start one on this machine")
     add("--workers", type=int, default=DEFAULT_WORKERS, help="processes of such a cluster; default: %(default)s")

@@ -14,11 +14,14 @@ import httpx
 
 from manifests.errors import UserError
 from manifests.files.blobs import BlobStore
+from manifests.store.labelling_runs import announced
 from pipeline.labelling.commit import Generated, commit_shards
 from pipeline.labelling.destination import Destination
 from pipeline.labelling.relabel import Relabelled, commit_relabelled, find_samples
 from pipeline.labelling.report import Labelled, masks_sheet, sheet_path, write_sheet
+from pipeline.run import progress_bar
 from pipeline.run.here import label_here
+from pipeline.run.part_commits import PartCommits
 from pipeline.run.plan import GenerateRequest, Plan, RelabelRequest, plan_labels, plan_new_masks
 from pipeline.run.prefect_settings import names_a_server, silence_prefect
 from pipeline.run.runners import Execution, check_execution
@@ -43,7 +46,7 @@ def generate(parameters: Mapping[str, Any]) -> None:
     if unread := unread_files(parameters["images"]):
         print(f"left out: {unread}", file=sys.stderr)
     in_flow = _wants_prefect(parameters["runner"])
-    generated = _run_flow("generate_pseudo_labels", parameters) if in_flow else _generate_here(parameters)
+    generated = _generate_in_flow(parameters) if in_flow else _generate_here(parameters)
     print(generated)
     if generated.sheet:
         print(f"contact sheet of the masks: {generated.sheet}")
@@ -76,12 +79,26 @@ def _wants_prefect(runner: str) -> bool:
     return runner != "thread" or names_a_server()
 
 
+def _generate_in_flow(parameters: Mapping[str, Any]) -> Generated:
+    """Run the flow generate-pseudo-labels, whose shards may end in any order: it commits one version."""
+    if parameters["commit_parts"]:
+        print("with Prefect a run commits one version, at its end: --commit-parts is ignored", file=sys.stderr)
+    others = {name: value for name, value in parameters.items() if name != "commit_parts"}
+    generated: Generated = _run_flow("generate_pseudo_labels", others)
+    return generated
+
+
 def _generate_here(parameters: Mapping[str, Any]) -> Generated:
     """The flow generate-pseudo-labels without Prefect."""
     request = GenerateRequest(**_of(GenerateRequest, parameters))
     plan = plan_labels(request, _execution(parameters), Destination(parameters["manifests"], parameters["data"]))
-    labelled = label_here(plan)
-    generated = commit_shards(labelled.results, plan.store, plan.job.data_root, parameters=plan.parameters)
+    parts = PartCommits(plan) if parameters["commit_parts"] else None
+    with announced(plan.store.root, plan.images, progress_bar.counts):
+        labelled = label_here(plan, parts)
+        generated = commit_shards(
+            labelled.results, plan.store, plan.job.data_root, parameters=plan.parameters,
+            added_before=parts.samples_added if parts else 0,
+        )  # fmt: skip
     return replace(generated, sheet=_sheet(labelled, plan))
 
 

@@ -1,6 +1,6 @@
 """From an image to samples: single, in shards, and committed as a version.
 
-commit.py       finished shards -> one manifest version
+commit.py       rows of a run -> one manifest version
 destination.py  where the version and its blobs go
 label.py        source images -> portraits with masks (case 1 or 2)
 labeller.py     the four steps of labelling one item

@@ -1,7 +1,7 @@
-"""The last step of generating: finished shards -> one manifest version, and a table of unusable images."""
+"""Rows of a run -> one manifest version; of finished shards, with a table of unusable images."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from manifests.errors import UserError
 from manifests.files.tombstones import Tombstones
-from manifests.samples.sample import JOINED_COLUMNS, AddedRows, add_rows
+from manifests.samples.sample import JOINED_COLUMNS, AddedRows, Row, add_rows
 from manifests.store.manifest import Manifest, ManifestStore
 from manifests.store.row_patch import RowPatch
 from pipeline.faces.face import MIN_FACE_PX
@@ -49,11 +49,17 @@ class Generated:
 
 
 def commit_shards(
-    results: Sequence[ShardResult], store: ManifestStore, data_root: Path, *, parameters: Mapping[str, object]
+    results: Sequence[ShardResult],
+    store: ManifestStore,
+    data_root: Path,
+    *,
+    parameters: Mapping[str, object],
+    added_before: int = 0,
 ) -> Generated:
     """Commit the shards' samples as the next version; UserError without any.
 
-    When the dataset holds them all already, the result is the latest version.
+    When the dataset holds them all already, the result is the latest version. `added_before` counts the samples that
+    the same run has committed in parts.
     """
     copies, samples = _copies_and_samples(results)
     quarantined = read_quarantine(results)
@@ -64,16 +70,8 @@ def commit_shards(
             f"expected at least one portrait from {parameters['images']}, found none in {len(quarantined)} "
             f"image(s) ({reasons}); see {table} for each reason"
         )
-    added = AddedRows(None, [])
-
-    def change(base: Manifest | None, version: int) -> RowPatch | None:
-        nonlocal added
-        rows = Tombstones.read(data_root).keep(read_rows(results))  # of shards finished before
-        added = add_rows(rows, base.parts(JOINED_COLUMNS) if base else (), version=version)
-        return added.patch
-
     counts = {"samples": samples, "quarantined": len(quarantined)}
-    manifest = store.amend(change, operation="generate", parameters={**parameters, **counts}, data_root=data_root)
+    manifest, added = commit_rows(lambda: read_rows(results), store, data_root, parameters={**parameters, **counts})
     path = (manifest or store.open()).path
     listed_in = str(table) if table else None
     copied = [f"{copies} cop{'y' if copies == 1 else 'ies'} of other images left out"] if copies else []
@@ -82,13 +80,32 @@ def commit_shards(
     return Generated(
         manifest=str(path),
         samples=samples,
-        samples_added=added.count,
+        samples_added=added_before + added.count,
         left_out=len(added.left_out),
         notes=notes,
         quarantined=len(quarantined),
         quarantine_table=listed_in,
         reasons=counts_by_reason,
     )
+
+
+def commit_rows(
+    rows: Callable[[], Iterable[Row]], store: ManifestStore, data_root: Path, *, parameters: Mapping[str, object]
+) -> tuple[Manifest | None, AddedRows]:
+    """Commit the rows that are new to the dataset as the next version, None without any; forgotten ones stay out.
+
+    `rows()` is called again after each version that others commit meanwhile.
+    """
+    added = AddedRows(None, [])
+
+    def change(base: Manifest | None, version: int) -> RowPatch | None:
+        nonlocal added
+        kept = Tombstones.read(data_root).keep(rows())  # of shards finished before
+        added = add_rows(kept, base.parts(JOINED_COLUMNS) if base else (), version=version)
+        return added.patch
+
+    manifest = store.amend(change, operation="generate", parameters=parameters, data_root=data_root)
+    return manifest, added
 
 
 def _copies_and_samples(results: Sequence[ShardResult]) -> tuple[int, int]:

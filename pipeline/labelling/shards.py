@@ -28,7 +28,7 @@ from manifests.store.schema import SCHEMA
 from pipeline import doubt, quarantine
 from pipeline.faces import face, roi
 from pipeline.labelling.labeller import Labeller
-from pipeline.labelling.unfinished import SAVED_EVERY, delete_part, read_part, readable_again
+from pipeline.labelling.unfinished import SAVED_EVERY, Part, delete_part, read_part, readable_again
 from pipeline.labelling.work import Item, RowsOrQuarantine, WorkItem
 from pipeline.ordered_map import in_batches, ordered_map
 from pipeline.quarantine import QuarantineRow
@@ -136,18 +136,22 @@ def process_shard(
     threads: int | None = None,
     stopped: Callable[[], bool] = lambda: False,
     advance: Callable[[int], None] = lambda images: None,
+    resumed: Callable[[int], None] = lambda images: None,
+    labelled: Callable[[Part], None] = lambda part: None,
 ) -> ShardResult:
     """Label the items into `directory` unless it is finished; rows of `schema` come in the items' order.
 
-    `advance(n)` is called after each image, first of all with the number that an earlier run had labelled.
-    CancelledError soon after `stopped()` turns true (Ctrl-C reaches only the main thread, not this one), when the
-    labelled part is saved.
+    `advance(n)` is called after each image, first of all with the number that an earlier run had labelled, as is
+    `resumed(n)`; `labelled(part)` with the part up to each image. CancelledError soon after `stopped()` turns true
+    (Ctrl-C reaches only the main thread, not this one), when the labelled part is saved.
     """
     if _finished(directory, items):
         advance(len(items))
+        resumed(len(items))
         return _result(directory, resumed=True)
     part = read_part(directory, items, schema)
     advance(part.images)
+    resumed(part.images)
     outcomes = label_all(make_labeller(), items[part.images :], threads=threads or os.cpu_count() or 1)
     with closing(outcomes):
         for outcome in outcomes:
@@ -157,6 +161,7 @@ def process_shard(
                 part.save(directory, schema)
             if stopped():
                 raise CancelledError(title)
+            labelled(part)
     _write(pa.Table.from_pylist(part.quarantined, schema=quarantine.SCHEMA), directory / _QUARANTINE)
     _write(pa.Table.from_pylist(part.rows, schema=schema), directory / _ROWS)
     delete_part(directory)

@@ -9,18 +9,20 @@ from contextlib import contextmanager
 from threading import RLock
 
 from manifests.progress import Bar, progress_bar
+from manifests.store.labelling_runs import Counts
 
 _lock = RLock()  # `reach` advances
 _bar: Bar | None = None
 _count = 0
+_resumed = 0  # of the count: an earlier run's
 
 
 @contextmanager
 def shown(pictures: int) -> Iterator[None]:
     """Show a bar up to `pictures` images in this context, from 0 on; nothing where stderr is no terminal."""
-    global _bar, _count
+    global _bar, _count, _resumed
     with progress_bar("labelling", total=pictures) as bar:
-        _bar, _count = bar, 0
+        _bar, _count, _resumed = bar, 0, 0
         try:
             yield
         finally:
@@ -36,6 +38,13 @@ def advance(images: int) -> None:
             _bar.update(images)
 
 
+def resume(images: int) -> None:
+    """Note that an earlier run labelled this many of the images counted."""
+    global _resumed
+    with _lock:
+        _resumed += images
+
+
 def reach(images: int) -> None:
     """Show at least as many images as finished shards hold."""
     with _lock:
@@ -45,3 +54,8 @@ def reach(images: int) -> None:
 def count() -> int:
     """Images labelled so far, by the run that shows or showed the bar last."""
     return _count
+
+
+def counts() -> Counts:
+    """The counts of that run, for its file beside the versions."""
+    return Counts(_count, _resumed)

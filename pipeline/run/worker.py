@@ -12,6 +12,7 @@ from manifests.files.blobs import BlobStore
 from pipeline.faces.mtcnn import default_detector
 from pipeline.labelling.labeller import Labeller
 from pipeline.labelling.shards import ShardResult, process_shard
+from pipeline.labelling.unfinished import Part
 from pipeline.labelling.work import Item, Work
 from pipeline.ordered_map import one_thread_an_item
 from pipeline.run import progress_bar
@@ -44,10 +45,12 @@ def label_shard(
     *,
     job: Job[Item],
     gpu_slot: Callable[[], AbstractContextManager[object]] = nullcontext,
+    labelled: Callable[[Part], None] = lambda part: None,
 ) -> ShardResult:
     """Label one shard, unless it is finished already; CancelledError soon after `interrupted` is set.
 
-    A shard whose teacher is on a GPU is labelled within the context `gpu_slot()`.
+    A shard whose teacher is on a GPU is labelled within the context `gpu_slot()`. `labelled(part)` is called with the
+    shard's part up to each image.
     """
     one_thread_an_item()
     detector, teacher = default_detector(), load_teacher(job.teacher, job.options) if job.teacher else None
@@ -62,6 +65,8 @@ def label_shard(
             threads=job.threads,
             stopped=interrupted.is_set,
             advance=progress_bar.advance,
+            resumed=progress_bar.resume,
+            labelled=labelled,
         )
 
 

@@ -15,9 +15,10 @@ from PIL import Image
 from repository import ROOT
 
 from manifests.cli.arguments import run_command
+from manifests.store.labelling_runs import LabellingRuns
 from manifests.store.manifest import ManifestStore
 from pipeline.generate.__main__ import main
-from pipeline.run import progress_bar
+from pipeline.run import part_commits, progress_bar
 
 START_SECONDS = 120
 
@@ -85,6 +86,8 @@ def test_no_face_anywhere_is_one_line(tmp_path: Path, prefect_server: Environmen
         (["--images", "some", "--source", "caf\udce9"], 1, "error: expected --source in UTF-8, found 'caf\\udce9'"),
         (["--images", "some", "--shard-size", "0"], 2, "expected 1 to 1024, found '0'"),
         (["--images", "some", "--shard-size", "many"], 2, "expected 1 to 1024, found 'many'"),
+        (["--images", "some", "--commit-parts", "--runner", "dask"], 2, "expected --runner thread with it, found dask"),
+        (["--relabel", "pending", "--teacher", "grabcut", "--commit-parts"], 2, "not allowed with --commit-parts"),
         ([], 2, "one of the arguments --images --relabel is required"),
     ],
 )
@@ -163,6 +166,27 @@ def test_ctrl_c_keeps_what_is_labelled_and_the_same_command_goes_on(
     assert printed[-1] == "manifests/v1.parquet"
     sheet = printed[-2].removeprefix("contact sheet of the masks: ")
     assert (tmp_path / sheet).is_file()
+
+
+def test_parts_of_a_run_are_versions_while_it_goes_on(
+    tmp_path: Path, astronaut: Image.Image, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "pictures").mkdir()
+    for size in range(170, 176):
+        astronaut.resize((size, size)).save(tmp_path / f"pictures/{size}.png")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(part_commits, "FIRST_SAMPLES", 4)
+    runs, seen = LabellingRuns(tmp_path / "manifests"), []
+    advance = progress_bar.advance
+    monkeypatch.setattr(progress_bar, "advance", lambda images: seen.append(runs.live()) or advance(images))
+    assert run_here(["--images", "pictures", "--teacher", "grabcut", "--commit-parts"], monkeypatch) == 0
+    versions = ManifestStore(tmp_path / "manifests").history()
+    assert [version.counts["rows"] for version in versions] == [4, 6]
+    assert [version.parameters.get("part") for version in versions] == ["4 of 6 images", None]
+    printed = capsys.readouterr().out.splitlines()
+    assert (printed[0], printed[-1]) == ("6 portrait(s)", "manifests/v2.parquet")
+    assert {progress.total for progress in seen if progress} == {6}
+    assert [path.name for path in (tmp_path / "manifests").glob("*.json")] == []
 
 
 @pytest.mark.slow
