@@ -5,11 +5,9 @@
 import argparse
 import json
 import logging
-import os
 import re
-import sys
+import socket
 import threading
-import webbrowser
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
@@ -24,8 +22,10 @@ from manifests.errors import UserError
 from manifests.files.blobs import BlobStore
 from manifests.files.storage import require_local
 from manifests.files.tombstones import Tombstones
-from manifests.store.manifest import Manifest
+from manifests.store.labelling_runs import LabellingRuns
+from manifests.store.manifest import Manifest, ManifestStore
 from manifests.web.address import is_loopback, listen, port, url_of
+from manifests.web.browser import open_browser
 from manifests.web.webhooks import WebhookSender, read_webhooks
 from review_ui.auth import command
 from review_ui.auth.authenticator import Authenticator
@@ -71,10 +71,9 @@ def main(arguments: Sequence[str]) -> None:
     segmenter = _segmenter(options.segmenter) if options.segmenter else None
     webhooks = WebhookSender(read_webhooks(options.webhooks)) if options.webhooks else None
     listener = listen(options.host, options.port)
-    if options.wait and not options.manifest:
-        _wait(options.manifests)
-    manifest, store = open_version(options.manifests, path=options.manifest, data=options.data)
     url = url_of(listener) + (f"{options.root_path}/" if options.root_path else "")
+    has_waited = options.wait and not options.manifest and _wait(listener, url, options)
+    manifest, store = open_version(options.manifests, path=options.manifest, data=options.data)
     database_url = options.database_url or sqlite_url(manifest.data_root.resolve())
     log = DecisionLog(database_url)
     rates = _rates(options)
@@ -101,15 +100,32 @@ def main(arguments: Sequence[str]) -> None:
     )
     _warn(options.host, users, database_url)
     _load_repair_later()
-    serve(app, listener, on_ready=lambda: _announce(url, manifest, browser=not options.no_browser))
+    opens_browser = not options.no_browser and not has_waited
+    serve(app, listener, on_ready=lambda: _announce(url, manifest, browser=opens_browser))
     session.close()
 
 
-def _wait(manifests: Path) -> None:
-    """Wait for the first version, and report that."""
-    require_local(manifests, "review_ui")
-    logger.warning("no page before %s has a version; pipeline.generate makes one (Ctrl+C stops)", manifests)
-    wait_for_version(manifests)
+def _wait(listener: socket.socket, url: str, options: argparse.Namespace) -> bool:
+    """Wait for the first version, with a page that shows the progress; return whether there was none.
+
+    Where a sign-in is required, the page shows no progress: nobody has signed in.
+    """
+    require_local(options.manifests, "review_ui")
+    store = ManifestStore(options.manifests)
+    if store.versions():
+        return False
+    from manifests.web.serving import serving
+    from review_ui.web.first_masks import first_masks_app  # here, as above: other servers start without
+    from review_ui.web.origin_check import OriginCheck
+
+    progress = LabellingRuns(store.root).live if not options.users else lambda: None
+    app = OriginCheck(first_masks_app(progress), {options.host.lower()}, {name.lower() for name in options.public_name})
+    print(f"no masks yet: the page opens with the first ones at {url}  (Ctrl+C stops it)", flush=True)
+    if not options.no_browser:
+        open_browser(url)
+    with serving(app, listener):
+        wait_for_version(store)
+    return True
 
 
 def _rates(options: argparse.Namespace) -> Rates:
@@ -173,16 +189,8 @@ def root_path(text: str) -> str:
 
 def _announce(url: str, manifest: Manifest, *, browser: bool) -> None:
     print(f"reviewing {manifest.path} at {url}  (Ctrl+C stops it; decisions are kept)", flush=True)
-    if browser and _has_screen():
-        webbrowser.open(url)
-
-
-def _has_screen() -> bool:
-    """Whether there is a terminal, and a desktop to open a window on."""
-    desktop = sys.platform in ("darwin", "win32") or bool(
-        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    )
-    return sys.stdout.isatty() and desktop
+    if browser:
+        open_browser(url)
 
 
 def _warn(host: str, users: UsersFile | None, database_url: str) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from manifests.decisions.decision import Decision, MaskKey
 from manifests.errors import UserError
+from manifests.store.labelling_runs import LabellingProgress
 from review_ui.queue.open_samples import OpenSample
 from review_ui.queue.queue_filter import NO_FILTER, QueueFilter, QueueName
 from review_ui.reviewer import Reviewer
@@ -81,6 +82,7 @@ class Assignment:
     manifest: str
     filtered: FilteredProgress | None = None  # with a filter
     embedding: "EmbeddingProgress | None" = None  # with an order by the images
+    labelling: LabellingProgress | None = None  # while more samples are made
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ All methods may be called from several threads; `publish` loads the version it m
 import random
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
 
@@ -19,6 +20,7 @@ from manifests.decisions.decision import Decision, MaskKey
 from manifests.decisions.log import DecisionLog
 from manifests.decisions.policy import Policy
 from manifests.decisions.publish import publish
+from manifests.store.labelling_runs import LabellingRuns
 from manifests.store.manifest import Manifest, ManifestStore
 from manifests.web.webhooks import Delivery, WebhookSender
 from review_ui.quality.gold import GoldSample
@@ -62,6 +64,7 @@ class ReviewSession:
         self.guideline = Guideline(manifest.data_root)
         self.activity = ActivityLog(log, now=now)
         self._live = LiveState(manifest, store, log, self.policy, self._mix, now, audit)
+        self._labelling = LabellingRuns(store.root)
         self._lock = threading.Lock()
         self.filters = Filters(self._live, self._lock)
 
@@ -86,7 +89,11 @@ class ReviewSession:
             with self._live.writing() as (state, connection):
                 assignments = [_assigned(state, request) for request in requests]
                 state.leases.write(connection, [lease for _, granted in assignments for lease in granted])
-        return [assignment for assignment, _ in assignments]
+        labelling = self._labelling.live()
+        return [
+            replace(answer, labelling=labelling) if isinstance(answer, Assignment) else answer
+            for answer, _ in assignments
+        ]
 
     def decide_all(self, requests: Sequence[tuple[Reviewer, Sequence[object]]]) -> list[DecisionResult]:
         """Store several reviewers' decisions (JSON objects, see DESIGN) in one transaction; on disk when it returns.

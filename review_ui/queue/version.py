@@ -8,12 +8,11 @@ from manifests.errors import UserError
 from manifests.files.storage import require_local
 from manifests.store.manifest import Manifest, ManifestStore
 
-WAIT_SECONDS = 1.0  # between two looks for the first version
+WAIT_SECONDS = 0.5  # between two looks for the first version
 
 
-def wait_for_version(manifests: Path, *, sleep: Callable[[float], None] = time.sleep) -> None:
-    """Return when the directory has a version; `pipeline.generate` may still be making its first one."""
-    store = ManifestStore(manifests)
+def wait_for_version(store: ManifestStore, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Return when the store has a version; `pipeline.generate` may still be making its first one."""
     while not store.versions():
         sleep(WAIT_SECONDS)
 

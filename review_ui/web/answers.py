@@ -42,6 +42,7 @@ _ASSIGNED = _object(
 _VISITED = _object(_PAIR | {"name": _TEXT, "verdicts": _VERDICTS}, **_SAMPLE_FIELDS)
 _PROGRESS = _object(done=_COUNT, total=_COUNT, flagged=_COUNT)
 _EMBEDDING = _object(done=_COUNT, total=_COUNT, failed=_COUNT)
+_LABELLING = _object(labelled=_COUNT, total=_COUNT, seconds_left={"type": ["number", "null"], "minimum": 0})
 _PASSED = _object(
     {"edited_mask_url": _TEXT, "chosen_mask_sha256": DIGEST},
     decision_id=_TEXT, verdict={"enum": list(VERDICTS)}, reason=_OR_NULL, note=_OR_NULL,
@@ -56,7 +57,7 @@ ANSWERS: dict[str, Schema] = {  # by the route's path; files are in FILES
         signed_in={"type": "boolean"}, segmenter={"type": "boolean"},
     ),
     "/api/next": _object(
-        {"filtered": _object(remaining=_COUNT, total=_COUNT), "embedding": _EMBEDDING},
+        {"filtered": _object(remaining=_COUNT, total=_COUNT), "embedding": _EMBEDDING, "labelling": _LABELLING},
         samples=_list(_ASSIGNED), remaining=_COUNT, progress=_PROGRESS, manifest=_TEXT,
     ),
     "/api/filters": _object(

@@ -313,8 +313,8 @@ def _assignment_json(assignment: Assignment, root: str, *, named: bool) -> dict[
         "manifest": assignment.manifest,
     } | {
         name: asdict(part)
-        for name, part in (("filtered", assignment.filtered), ("embedding", assignment.embedding))
-        if part is not None
+        for name in ("filtered", "embedding", "labelling")
+        if (part := getattr(assignment, name)) is not None
     }
 
 

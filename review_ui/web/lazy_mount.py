@@ -15,23 +15,12 @@ from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from review_ui.routes import is_below, route_of
+from review_ui.web.reloading_page import reloading_page
 
 logger = logging.getLogger(__name__)
 
-_SOON = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8"><meta http-equiv="refresh" content="1"><meta name="color-scheme" content="light dark">
-<title>One moment</title>
-<p style="margin: 40vh auto; text-align: center; font: 18px system-ui, sans-serif" role="status">
-One moment: the page is being prepared.</p>
-</html>
-"""
-
-
-_FAILED = _SOON.replace('<meta http-equiv="refresh" content="1">', "").replace(
-    "One moment: the page is being prepared.",
-    "This page can't be shown; the server's console says why. Reload to try again.",
-)
+_SOON = reloading_page("One moment: the page is being prepared.")
+_FAILED = reloading_page("This page can't be shown; the server's console says why. Reload to try again.", reloads=False)
 
 
 class LazyMount:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
+from live_run import live_run
 
 from manifests.decisions.log import DecisionLog
 from manifests.files.blobs import BlobStore, sha256_hex
@@ -50,6 +51,7 @@ def decision(client: TestClient, **changes: object) -> dict[str, object]:
 
 def test_next_gives_the_fields_of_the_contract(client):
     answer = client.get("/api/next", params={"n": 2}).json()
+    assert answer.keys() == {"samples", "remaining", "progress", "manifest"}
     assert answer["remaining"] == 6
     assert answer["progress"] == {"done": 0, "total": 6, "flagged": 0}
     sample = answer["samples"][0]
@@ -58,6 +60,13 @@ def test_next_gives_the_fields_of_the_contract(client):
     }  # fmt: skip
     assert sample["lease_expires_at"].endswith("+00:00")
     assert len(client.get("/api/next").json()["samples"]) == 6
+
+
+def test_next_tells_how_far_a_run_is_that_makes_more(client, tmp_path):
+    """Counts alone: the run's file names its process and machine."""
+    with live_run(tmp_path / "manifests", 120, 900):
+        labelling = client.get("/api/next?n=1").json()["labelling"]
+    assert labelling == {"labelled": 120, "total": 900, "seconds_left": None}
 
 
 @pytest.mark.parametrize("n", ["0", "-1", "x", "100000", ""])

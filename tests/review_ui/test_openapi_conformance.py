@@ -13,6 +13,7 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from live_run import live_run
 from review_browser import Server
 
 from review_ui.auth.api_token import new_token
@@ -37,7 +38,8 @@ def served(tmp_path_factory: pytest.TempPathFactory, six_waiting: Path) -> Itera
         {name: User(name, ROLES[name], password, {"test": entry}) for name, (_, entry) in made.items()},
     )
     server = Server(root, 0, "--users", str(root / "users.toml"), errors=root / "errors.txt")
-    yield server, {name: text for name, (text, _) in made.items()}
+    with live_run(root / "manifests", 120, 900):  # the answers say so
+        yield server, {name: text for name, (text, _) in made.items()}
     server.stop()
 
 

@@ -1,6 +1,8 @@
 // The notice in the picture's place: {title, text, publish, flagged, clear}; `publish`, `flagged` and `clear` show the
 // buttons to publish, to look at flagged masks and to clear the filter.
 
+import { labelledInWords } from "./labelling.js";
+
 /** `published` is the version just made, or null. Null while an answer is awaited. */
 export function noticeFor({ feed, outbox, published, isLead }) {
   if (feed.misfit) return { title: "This filter fits nothing here", text: `${feed.misfit}.`, clear: true };
@@ -28,14 +30,15 @@ function endOfFilter({ filter, filtered }) {
   return { title: filter.has("like") ? "All look-alikes are decided" : "Nothing left with this filter", text, clear: true };
 }
 
-function endOf({ queue, progress: { done, total, flagged = 0 } }, published, isLead) {
+function endOf({ queue, labelling, progress: { done, total, flagged = 0 } }, published, isLead) {
   if (queue === "second_look") return { title: "No second look wanted", text: "Masks on which verdicts differ come up here." };
-  if (total === 0) return { title: "Nothing to review", text: "This version has no masks that a person judges. New ones come up here by themselves." };
   const rest = flagged ? ` ${flagged} ${flagged === 1 ? "is" : "are"} flagged and ${flagged === 1 ? "waits" : "wait"} for a second look.` : "";
   const offer = { flagged: flagged > 0 && isLead };
+  const text = `${done} of ${total} masks ${done === 1 ? "has" : "have"} a verdict.${rest}`;
+  if (labelling) return { title: "More masks are being made", text: `${labelledInWords(labelling)}. ${total > 0 ? `${text} ` : ""}New masks come up here by themselves.`, ...offer };
+  if (total === 0) return { title: "Nothing to review", text: "This version has no masks that a person judges. New ones come up here by themselves." };
   const verdicts = done === 1 ? "1 verdict" : `${done} verdicts`;
   if (published) return { title: "All reviewed and published", text: `${published} holds ${verdicts}.${rest} Undo still works. New masks come up here by themselves.`, ...offer };
-  const text = `${done} of ${total} masks ${done === 1 ? "has" : "have"} a verdict.${rest}`;
   if (!isLead) return { title: "All reviewed", text: `${text} Undo still works. New masks come up here by themselves.` };
   return { title: "All reviewed", text: `${text} Publish writes them as the next version; undo still works. New masks come up here by themselves.`, publish: true, ...offer };
 }

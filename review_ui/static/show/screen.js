@@ -189,6 +189,7 @@ export class Screen {
     const { journal } = this.viewer;
     this.viewer.filterPanel.showChips(this.feed);
     this.status.showProgress(this.feed.progress, journal.entries);
+    this.status.showLabelling(this.feed.labelling);
     this.status.showReasons(this.viewer.asking ?? journal.remarkable, Boolean(this.viewer.asking));
     this.status.showAbout(this.inGrid ? null : this.stage.item);
     this.strip.show(journal.entries, this.picked);

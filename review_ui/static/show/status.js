@@ -1,6 +1,7 @@
 // The texts around the picture: progress and pace, the file, the reasons of a reject, unsaved decisions.
 
 import { reasonsOf } from "../lib/reasons.js";
+import { labellingInShort } from "./labelling.js";
 import { drawThumb } from "../picture/item.js";
 
 const PACE_OVER = 20; // decisions whose median is the pace shown
@@ -52,6 +53,13 @@ export class Status {
     const pace = times.length ? ` · ${(median(times) / 1000).toFixed(1)} s per mask` : "";
     this.find("#progress").textContent = `${done} / ${total}${flagged ? ` · ${flagged} flagged` : ""}${pace}`;
     Object.assign(this.find("progress"), { value: done, max: Math.max(1, total) });
+  }
+
+  /** `labelling` is that of the feed, null for none. */
+  showLabelling(labelling) {
+    const mark = this.find("#labelling");
+    mark.hidden = !labelling;
+    mark.textContent = labelling ? labellingInShort(labelling) : "";
   }
 
   /**

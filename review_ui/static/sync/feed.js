@@ -7,6 +7,7 @@ const RETRY_MS = 2000;
 const LOOK_AGAIN_MS = 5000; // while all that waits is on other screens
 const LOOK_FOR_NEWER_MS = 10_000; // while nothing waits: a run may add masks as a newer version
 const BAD_FILTER = 422;
+const WHILE_LABELLING_MS = { waiting: 10_000, nothing: 3000 }; // either, while a run is known to add masks
 const SIGN_OF_LIFE_MS = 30_000; // while samples are here: the server takes a tab that is silent for longer as closed
 
 export class Feed {
@@ -24,6 +25,7 @@ export class Feed {
     this.filter = new URLSearchParams(); // as in the page's address
     this.filtered = null; // {remaining, total} within the filter, as of the last answer
     this.embedding = null; // {done, total, failed} images, with an order that rests on them
+    this.labelling = null; // {labelled, total, seconds_left} while more samples are made
     this.misfit = null; // why the server refused the filter
     this.ahead = 16; // samples asked for, DESIGN
     this.upcoming = []; // items, the first one is on screen
@@ -99,7 +101,7 @@ export class Feed {
     else this.onProblem();
   }
 
-  take({ samples, remaining, progress, manifest, filtered = null, embedding = null }, settled) {
+  take({ samples, remaining, progress, manifest, filtered = null, embedding = null, labelling = null }, settled) {
     const here = new Set([...this.asking, ...this.upcoming.map((item) => item.sample.sample_id)]);
     const fresh = samples.filter((sample) => !here.has(sample.sample_id)).slice(0, this.ahead);
     this.upcoming.push(...fresh.map((sample) => prepare({ sample }, this.look())));
@@ -109,10 +111,11 @@ export class Feed {
     this.manifest = manifest;
     this.filtered = filtered;
     this.embedding = embedding;
+    this.labelling = labelling;
     if (settled && this.asking.size === 0) this.progress = progress; // else it lacks what was counted here
     if (this.areElsewhere || this.isComparing) this.timer = setTimeout(() => this.refill(), LOOK_AGAIN_MS);
-    else if (samples.length > 0) this.timer = setTimeout(() => this.refill(), SIGN_OF_LIFE_MS); // renews the leases
-    else this.timer = setTimeout(() => this.refill(), LOOK_FOR_NEWER_MS);
+    else if (samples.length > 0) this.timer = setTimeout(() => this.refill(), labelling ? WHILE_LABELLING_MS.waiting : SIGN_OF_LIFE_MS); // renews the leases
+    else this.timer = setTimeout(() => this.refill(), labelling ? WHILE_LABELLING_MS.nothing : LOOK_FOR_NEWER_MS);
   }
 
   /** Whether the server still compares images: more may come. */

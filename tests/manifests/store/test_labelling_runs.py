@@ -3,16 +3,13 @@
 import json
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from live_run import live_run
 from repository import SCRIPT_ENVIRONMENT
 
-from manifests.store import labelling_runs
 from manifests.store.labelling_runs import (
     BEAT_SECONDS,
     LOOK_SECONDS,
@@ -37,22 +34,6 @@ with announced(root, 900, lambda: Counts(120, 0)):
 """
 
 
-@contextmanager
-def run_at(root: Path, labelled: int, total: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A run of this process, once its file has that count."""
-    monkeypatch.setattr(labelling_runs, "BEAT_SECONDS", 0.01)
-    asked = threading.Semaphore(0)
-
-    def count() -> Counts:
-        asked.release()
-        return Counts(labelled, 0)
-
-    with announced(root, total, count):
-        for _ in range(2):  # the count before the second question has been written
-            assert asked.acquire(timeout=60)
-        yield
-
-
 def entry(**changes: object) -> dict[str, object]:
     now = datetime.now(UTC).isoformat()
     return {
@@ -66,10 +47,10 @@ def write(root: Path, name: str, content: object) -> Path:
     return path
 
 
-def test_a_run_is_live_until_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_is_live_until_its_end(tmp_path: Path) -> None:
     root = tmp_path / "manifests"
     assert LabellingRuns(root).live() is None
-    with run_at(root, 120, 900, monkeypatch):
+    with live_run(root, 120, 900):
         live = LabellingRuns(root).live()
         assert live is not None
         assert (live.labelled, live.total) == (120, 900)
@@ -77,8 +58,8 @@ def test_a_run_is_live_until_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert not root.exists()  # it made no version
 
 
-def test_a_directory_with_versions_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with run_at(tmp_path / "manifests", 1, 2, monkeypatch):
+def test_a_directory_with_versions_stays(tmp_path: Path) -> None:
+    with live_run(tmp_path / "manifests", 1, 2):
         (tmp_path / "manifests/v1.parquet").touch()
     assert [path.name for path in (tmp_path / "manifests").iterdir()] == ["v1.parquet"]
 
@@ -141,11 +122,9 @@ def test_the_files_are_read_once_a_second(tmp_path: Path) -> None:
     assert runs.live() is None
 
 
-def test_a_file_that_can_not_be_written_is_one_warning(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_file_that_can_not_be_written_is_one_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").touch()
-    with run_at(tmp_path / "file/manifests", 1, 2, monkeypatch):
+    with live_run(tmp_path / "file/manifests", 1, 2):
         pass
     [warning] = [record.getMessage() for record in caplog.records]
     assert warning.startswith("expected to write this run's progress to ")
