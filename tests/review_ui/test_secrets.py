@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 import sqlalchemy as sa
-from review_browser import Server
+from review_browser import CommandServer
 from small_lineages import Lineage
 from webhook_receiver import Receiver, receiver
 
@@ -96,7 +96,7 @@ def test_no_secret_is_printed_stored_or_listed(
     hooks.statuses = [500]
 
     options = ("--database-url", url, "--users", tmp_path / "users.toml", "--webhooks", tmp_path / "webhooks.toml")
-    server = Server(tmp_path, 0, *map(str, options), errors=tmp_path / "errors.txt")
+    server = CommandServer(tmp_path, 0, *map(str, options), errors=tmp_path / "errors.txt")
     seen = [server.announcement]
     bearer = {"Authorization": f"Bearer {text}"}
     with httpx.Client(base_url=server.url) as client:

@@ -26,7 +26,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 from PIL import Image
-from review_browser import Server
+from review_browser import CommandServer
 from skimage import data
 from small_lineages import Lineage
 
@@ -106,7 +106,7 @@ def review(reviewers: int, seconds: float, publish_seconds: float) -> bool:
         users = {name: User(name, "reviewer", hashed) for name in names} | {LEAD: User(LEAD, "lead", hashed)}
         write_users(root / "users.toml", users)
         rates = ["--votes", str(reviewers), "--gold-rate", "0", "--repeat-rate", "0"]
-        server = Server(root, 0, "--users", str(root / "users.toml"), *rates)
+        server = CommandServer(root, 0, "--users", str(root / "users.toml"), *rates)
         try:
             load = Load()
             with clients(server.url, [*names, LEAD]) as signed_in:
@@ -206,7 +206,7 @@ def keep_generating(root: Path, load: Load, stop: threading.Event) -> None:
             load.errors.append(f"generate: {done.stderr[-300:]}")
 
 
-def at_rest(server: Server) -> Usage:
+def at_rest(server: CommandServer) -> Usage:
     """The server's usage once it has closed its clients' connections, as far as it does."""
     usage = Usage.of(server.pid)
     for _ in range(50):

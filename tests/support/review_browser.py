@@ -3,10 +3,7 @@
 import re
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserType, Page, expect, sync_playwright
+from review_process import CommandProcess, ForkedProcess
 
 BROWSER_ARGUMENTS = [
     "--no-sandbox",
@@ -31,18 +29,16 @@ expect.set_options(timeout=30_000)  # a shared machine may be slow
 
 
 class Server:
-    """`python -m review_ui` in a process of its own."""
+    """`python -m review_ui` in a process of its own, with its libraries imported before."""
+
+    start: type[ForkedProcess] | type[CommandProcess] = ForkedProcess
 
     def __init__(self, root: Path, port: int = 0, *options: str, errors: Path | None = None) -> None:
         """`options` are more of the command's; what it complains about goes to the file `errors`, if given."""
         self.root = root
         self.errors = errors
-        command = [sys.executable, "-m", "review_ui", "--manifests", str(root / "manifests"), "--port", str(port)]
-        with errors.open("w") if errors else nullcontext() as complaints:
-            self._process = subprocess.Popen(
-                [*command, "--no-browser", *options], stdout=subprocess.PIPE, stderr=complaints, text=True
-            )
-        assert self._process.stdout
+        places = ["--manifests", str(root / "manifests"), "--port", str(port)]
+        self._process = self.start([*places, "--no-browser", *options], errors)
         self.announcement = self._process.stdout.readline()
         self.url = re.search(r"http://127\.0\.0\.1:\d+", self.announcement)[0]
 
@@ -60,9 +56,13 @@ class Server:
         return [(entry["sample"]["sample_id"], entry["verdict"], entry["reason"]) for entry in history]
 
     def stop(self, number: int = signal.SIGTERM) -> None:
-        self._process.send_signal(number)
-        self._process.wait(START_SECONDS)
-        self._process.stdout.close()
+        self._process.end(number, START_SECONDS)
+
+
+class CommandServer(Server):
+    """The command as a user starts it, with its own line in the list of processes and its own memory."""
+
+    start = CommandProcess
 
 
 def served_copy(dataset: Path, root: Path, *options: str) -> Iterator[Server]:
