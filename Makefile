@@ -34,7 +34,7 @@ export ORT_DISABLE_TELEMETRY := 1
 .DEFAULT_GOAL := help
 LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
-.PHONY: help setup lock audit run test slow soak fuzz oracles lint format docs bench clean
+.PHONY: help setup lock audit run test slow soak fuzz oracles lint format docs pictures bench clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -120,6 +120,7 @@ lint: $(DEV) ## Check style, types and import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy docs/*.py docs/experiments/*.py
+	MYPYPATH=docs/pictures $(BIN)/mypy docs/pictures/*.py
 	$(BIN)/lint-imports
 
 format: $(DEV) ## Rewrite the code in the house format
@@ -129,6 +130,11 @@ format: $(DEV) ## Rewrite the code in the house format
 docs: $(DEV) ## Build the documentation as a site, in docs/_build
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going docs docs/_build
 	@echo docs/_build/index.html
+
+pictures: $(DEV) ## Take the screenshots of the documentation again, in Chromium; docs/experiments draw their own plots
+	$(BIN)/python docs/pictures/review.py --output docs/images
+	$(BIN)/python docs/pictures/board.py --output docs/images
+	$(BIN)/python docs/pictures/products.py --output docs/images
 
 bench: $(DEV) ## Measure speed and memory as ratios against named baselines
 	@rm -f $(FIGURES)

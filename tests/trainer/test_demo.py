@@ -191,9 +191,9 @@ def test_a_network_that_is_sure_of_nothing_is_called_unsure():
 
 
 def test_networks_of_one_name_are_told_apart_by_their_paths(tmp_path: Path):
-    paths = [tmp_path / folder / "net.safetensors" for folder in "ab"]
+    paths = [tmp_path / name for name in ("a/net.safetensors", "b/net.safetensors", "starter.safetensors")]
     for path in paths:
-        path.parent.mkdir()
+        path.parent.mkdir(exist_ok=True)
         shutil.copy(STARTER_PATH, path)
     opened = open_contestants([STARTER_PATH, *paths], pick_device("cpu"))
     assert [one.name for one in opened] == ["starter", *map(str, paths)]

@@ -18,7 +18,7 @@ from manifests.pixels.geometry import Pixels
 from manifests.pixels.masks import PERSON_PROB, mask_from_prob
 from trainer.inference.predictors import Predictor, open_predictor
 from trainer.predict.strips import shrunk
-from trainer.weights.checkpoint_files import name_of
+from trainer.weights.checkpoint_files import STARTER_PATH, name_of
 from trainer.weights.starting_weights import checkpoint_file
 
 SHOWN_SIDE_PX = 1024  # of the images on the page; the networks get the full size
@@ -59,7 +59,8 @@ def open_contestants(paths: Sequence[Path], device: torch.device) -> list[Contes
         predictor = open_predictor(path, device)
         predictor.person_prob(np.zeros((64, 64, 3), np.uint8))
         size_bytes = checkpoint_file(path).stat().st_size
-        contestants.append(Contestant(str(path) if name in shared else name, size_bytes, predictor))
+        is_path = name in shared and path != STARTER_PATH
+        contestants.append(Contestant(str(path) if is_path else name, size_bytes, predictor))
     return contestants
 
 

@@ -1,22 +1,19 @@
-"""`python docs/review_screenshots.py --output docs/images`: the pictures of docs/review.md, taken in a real Chromium.
+"""`python docs/pictures/review.py --output docs/images`: the pictures of docs/review.md, taken in a real Chromium.
 
 Cuts the portrait that ships with scikit-image (Eileen Collins, NASA, public domain) into samples, labels them with the
 starter teacher, spoils some masks on purpose, opens the review page on them and photographs each view, dark and light.
 """
 
 import argparse
-import re
-import shutil
-import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from playwright.sync_api import Browser, Page, sync_playwright
+from browser import DESKTOP, PHONE, TABLET, chromium, open_page, run, served
+from playwright.sync_api import Browser, Page, ViewportSize
 from skimage import data
 
 from manifests.cli.arguments import run_command
@@ -30,8 +27,6 @@ from review_ui.quality.mask_corruption import DAMAGES, damaged_copy
 SAMPLES = 20
 SPOILT_EVERY = 3
 SEED = 7
-DESKTOP, TABLET = {"width": 1280, "height": 720}, {"width": 820, "height": 1180}
-PHONE = {"width": 390, "height": 844}
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -39,9 +34,9 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="directory for the pictures")
     output = parser.parse_args(arguments).output
     output.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as directory, sync_playwright() as playwright:
-        root = _make_dataset(Path(directory))
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+    with tempfile.TemporaryDirectory() as directory, chromium() as browser:
+        root = Path(directory)
+        _make_dataset(root)
         with _served(root) as url:
             for scheme in ("dark", "light"):
                 _desktop(browser, url, scheme, output)
@@ -52,11 +47,10 @@ def main(arguments: Sequence[str]) -> None:
         with _served(root) as url:
             for scheme in ("dark", "light"):
                 _pair(browser, url, scheme, output)
-        browser.close()
     print(output)
 
 
-def _make_dataset(root: Path) -> Path:
+def _make_dataset(root: Path) -> None:
     """Pending samples under `root`, every third with a spoilt mask."""
     rng = np.random.default_rng(SEED)
     rgb = data.astronaut()
@@ -65,7 +59,7 @@ def _make_dataset(root: Path) -> Path:
         width, height = (int(value) for value in rng.integers(400, 450, 2))
         crop = rgb[top : top + height, left : left + width]
         save_image(np.ascontiguousarray(crop[:, ::-1] if number % 2 else crop), root / f"photos/IMG_{number:04}.png")
-    _run("pipeline.generate", "--images", root / "photos", "--manifests", root / "manifests")
+    run("pipeline.generate", "--images", root / "photos", "--manifests", root / "manifests")
     store, blobs = ManifestStore(root / "manifests"), BlobStore(root / "data")
 
     def spoil(table: pa.Table | None, _version: int) -> pa.Table:
@@ -80,37 +74,19 @@ def _make_dataset(root: Path) -> Path:
         return pa.Table.from_pylist(rows, schema=table.schema)
 
     store.update(spoil, operation="spoil", parameters={}, data_root=root / "data")
-    return root
 
 
 def _add_second_masks(root: Path) -> None:
     teacher = ("--teacher", "grabcut", "--keep-both")
-    _run("pipeline.generate", "--relabel", "pending", *teacher, "--manifests", root / "manifests")
+    run("pipeline.generate", "--relabel", "pending", *teacher, "--manifests", root / "manifests")
 
 
-def _run(module: str, *options: object) -> None:
-    subprocess.run([sys.executable, "-m", module, *map(str, options)], check=True)
+def _served(root: Path) -> AbstractContextManager[str]:
+    return served("review_ui", "--manifests", root / "manifests", "--port", 0, "--no-browser")
 
 
-@contextmanager
-def _served(root: Path) -> Iterator[str]:
-    command = [sys.executable, "-m", "review_ui", "--manifests", str(root / "manifests"), "--port", "0", "--no-browser"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        announced = re.search(r"http://[\d.:]+", server.stdout.readline())
-        if announced is None:
-            sys.exit("expected the review server to start, found that it stopped; see above")
-        try:
-            yield announced[0]
-        finally:
-            server.terminate()
-
-
-def _open(browser: Browser, url: str, scheme: str, size: dict[str, int]) -> Page:
-    touch = size is not DESKTOP
-    context = browser.new_context(viewport=size, color_scheme=scheme, has_touch=touch, is_mobile=touch)  # type: ignore[arg-type]
-    page = context.new_page()
-    page.goto(url)
+def _open(browser: Browser, url: str, scheme: str, size: ViewportSize) -> Page:
+    page = open_page(browser, url, size=size, dark=scheme == "dark")
     _wait(page)
     return page
 
@@ -203,7 +179,7 @@ def _repair(page: Page) -> None:
     page.wait_for_timeout(800)
 
 
-def _upright(browser: Browser, url: str, scheme: str, output: Path, name: str, size: dict[str, int]) -> None:
+def _upright(browser: Browser, url: str, scheme: str, output: Path, name: str, size: ViewportSize) -> None:
     page = _open(browser, url, scheme, size)
     page.screenshot(path=output / f"review-{name}-{scheme}.png")
     page.context.close()
