@@ -93,11 +93,17 @@ class Leases:
             connection.execute(sa.insert(_LEASES), rows)
 
     def note(self, lease: Lease) -> None:
-        """Apply the newest row of a reviewer and a mask; applying it again changes nothing."""
+        """Apply the newest row of a reviewer and a mask; applying it again changes nothing.
+
+        An ended lease for work is as none: it measures nobody, and there is one for each decision ever made.
+        """
         name = (lease.reviewer, lease.key)
-        self._by_mask.setdefault(lease.key, {})[lease.reviewer] = lease
+        of_mask = self._by_mask.setdefault(lease.key, {})
+        of_mask[lease.reviewer] = lease
         if lease.ended:
             self._open.pop(name, None)
+            if lease.purpose == "work":
+                del of_mask[lease.reviewer]
         else:
             self._open[name] = lease
             self._next_end = min(self._next_end, lease.expires_at)
@@ -107,7 +113,7 @@ class Leases:
         return list(self._by_mask)
 
     def last(self, key: MaskKey, reviewer: str) -> Lease | None:
-        """The reviewer's last lease on the mask, live or not."""
+        """The reviewer's last lease on the mask, live or not; None for one for work that ended."""
         return self._by_mask.get(key, {}).get(reviewer)
 
     def holders(self, key: MaskKey, now: datetime) -> list[Lease]:
