@@ -6,7 +6,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,11 +14,11 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pyarrow.parquet as pq
 import pytest
+from forked_commands import run_review_ui
 from playwright.sync_api import Page, expect
 from portrait_datasets import commit_pending, import_portraits, relabel
 from review_browser import (
     HOSTS,
-    START_SECONDS,
     Server,
     act,
     handed_out,
@@ -350,8 +349,7 @@ def test_gradio_and_fastapi_show_nothing_of_themselves(shared_server, path):
 
 
 def run(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "review_ui", "--no-browser", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=START_SECONDS, check=False)
+    return run_review_ui(["--no-browser", *map(str, arguments)], cwd=cwd)
 
 
 def test_a_taken_port_is_one_clear_line(tmp_path):

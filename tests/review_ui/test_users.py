@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from forked_commands import run_review_ui
 from repository import ROOT
 
 from manifests.errors import UserError
@@ -33,9 +34,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def run(*arguments: str, typed: str = "", cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "review_ui", "users", *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, input=typed, capture_output=True, text=True, cwd=cwd, env=environment)
+    return run_review_ui(["users", *arguments], typed=typed, cwd=cwd)
 
 
 @pytest.mark.slow

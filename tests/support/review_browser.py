@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from forked_commands import CommandProcess, ForkedProcess
 from playwright.sync_api import Browser, BrowserType, Page, expect, sync_playwright
-from review_process import CommandProcess, ForkedProcess
 
 BROWSER_ARGUMENTS = [
     "--no-sandbox",
