@@ -72,14 +72,8 @@ lock: $(STAMP) ## Write requirements/ from pyproject.toml, in the newest version
 audit: $(STAMP) ## Look the pinned versions up among PyPI's known vulnerabilities
 	$(UV) tool run pip-audit==2.10.1 --strict --disable-pip --require-hashes --requirement requirements/dev.txt
 
-run: $(STAMP) ## Label IMAGES=some/folder (or a sample portrait) and open the review page on PORT
-	@$(BIN)/python -m manifests doctor --quiet --port $(PORT) || { echo "another port: make run PORT=7861" >&2; exit 1; }; \
-	images="$(IMAGES)"; \
-	if [ -z "$$images" ]; then images=$$($(BIN)/python -m pipeline.sample --output data/sample) || exit 1; fi; \
-	$(BIN)/python -m pipeline.generate --images "$$images" || exit $$?; \
-	echo "next: judge the masks on the page, press Publish, and fit a student in another terminal:"; \
-	echo "  $(BIN)/python -m trainer.fit --init starter --manifest manifests/vN.parquet   (N: the version Publish names)"; \
-	exec $(BIN)/python -m review_ui --port $(PORT)
+run: $(STAMP) ## Label IMAGES=some/folder (or a sample portrait), and review the masks meanwhile on PORT
+	@exec $(BIN)/python -m manifests.run $(if $(IMAGES),--images "$(IMAGES)") --port $(PORT)
 
 test: $(DEV) ## Run the tests but the slow ones
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n $(PROCESSES) --dist loadfile

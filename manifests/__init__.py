@@ -14,6 +14,7 @@
     exports/     a version in the layout of another tool
     report/      `stats --report`: one page of plots and tables
     cli/         the subcommands, and options of every command line
+    run/         `python -m manifests.run`: labelling and review side by side
     bench/       `python -m manifests.bench`
     __main__.py  `python -m manifests`
 

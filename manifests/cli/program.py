@@ -7,6 +7,7 @@ from typing import NoReturn
 from manifests import __version__
 
 COMMANDS = {  # name -> the module that `python -m` runs, with its first arguments, and its summary
+    "run": ("manifests.run", "Label photographs, and review their masks meanwhile."),
     "generate": ("pipeline.generate", "Label photographs, or crop full-body images with masks."),
     "sample": ("pipeline.sample", "Write a portrait to try the others on."),
     "try-teacher": ("pipeline.try_teacher", "Draw a few masks of teachers side by side."),
