@@ -57,7 +57,7 @@ def test_networks_of_trainer_fit_see_pictures_of_the_size_they_were_fitted_on():
 
 def test_it_cuts_people_out_of_portraits_it_never_saw(portraits: Path):
     teacher, found = load_teacher("starter"), MetricsAccumulator()
-    for path in sorted(portraits.glob("images/valid_*.jpg"))[:24]:
+    for path in sorted(portraits.glob("images/valid_*.jpg"))[:24:3]:
         truth = read_mask_values(portraits / f"masks/{path.stem}.png") >= PERSON_LEVEL
         [prediction] = teacher.predict([Portrait(decode_image(path.read_bytes()), [])])
         found.add(prediction.prob >= PERSON_PROB, truth)

@@ -1,5 +1,6 @@
 """`trainer.suspects`: accepted masks ranked by networks that never saw them, and their way back to the second look."""
 
+import shutil
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,7 +33,7 @@ from trainer.suspects.label_quality import SCORES, iou_score, softmin_score
 from trainer.weights.checkpoint import CheckpointInfo, save_checkpoint
 from trainer.weights.checkpoint_files import BEST, STARTER
 
-COUNT = 24
+COUNT = 16
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 BO = Reviewer("bo", "reviewer")
 
@@ -58,12 +59,14 @@ class Dataset:
         return pd.read_csv(output)
 
 
-@pytest.fixture
-def dataset(tmp_path: Path, portraits: Path) -> Dataset:
-    store = commit_pending(tmp_path, portraits, [0.5] * COUNT)
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory, portraits: Path) -> Dataset:
+    """The dataset, to be copied."""
+    root = tmp_path_factory.mktemp("dataset")
+    store = commit_pending(root, portraits, [0.5] * COUNT)
     rows = store.open().read().to_pylist()
     invert_mask(store, rows[3])
-    dataset = Dataset(tmp_path, rows[3]["sample_id"])
+    dataset = Dataset(root, rows[3]["sample_id"])
     log = dataset.log()
     log.append(
         Decision(f"d{at}", row["sample_id"], row["mask_sha256"], "accept", "ann", NOW)
@@ -72,6 +75,11 @@ def dataset(tmp_path: Path, portraits: Path) -> Dataset:
     publish(store, log)
     log.close()
     return dataset
+
+
+@pytest.fixture
+def dataset(original: Dataset, tmp_path: Path) -> Dataset:
+    return Dataset(Path(shutil.copytree(original.root, tmp_path / "dataset")), original.wrong)
 
 
 def invert_mask(store: ManifestStore, wrong: Row) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow.compute as pc
 import pytest
 import torch
+from operations import ended
 from portrait_datasets import import_portraits
 from repository import ROOT
 
@@ -182,11 +183,9 @@ def test_a_diverging_run_stops_and_keeps_no_spoilt_weights(manifest: Manifest, t
 
 
 def test_a_missing_manifest_exits_with_1_and_one_line(tmp_path: Path):
-    command = [sys.executable, "-m", "trainer.fit", "--manifest", str(tmp_path / "v9.parquet")]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
-    assert done.returncode == 1
-    assert done.stdout == ""
-    assert re.fullmatch(r"error: expected a manifest at .*v9.parquet, found no file; .*\n", done.stderr)
+    done = ended(lambda: fit.main(["--manifest", str(tmp_path / "v9.parquet")]))
+    assert done.status == 1
+    assert re.fullmatch(r"error: expected a manifest at .*v9.parquet, found no file; .*\n", done.error)
 
 
 @pytest.mark.parametrize(

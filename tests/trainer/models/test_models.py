@@ -85,11 +85,13 @@ def test_the_docs_have_a_line_of_use_for_every_network():
 
 
 @every_model
-@pytest.mark.parametrize("height_width", [(64, 64), (96, 160), (224, 224), (256, 256), (320, 320)])
-def test_logits_have_two_classes_and_the_inputs_size(name: str, height_width: tuple[int, int]):
-    logits = create_model(name).eval()(torch.zeros(2, 3, *height_width))
-    assert logits.shape == (2, 2, *height_width)
-    assert logits.dtype == torch.float32
+def test_logits_have_two_classes_and_the_inputs_size(name: str):
+    model = create_model(name).eval()
+    for images, height, width in ((2, 64, 64), (1, 96, 160), (1, 224, 224), (1, 256, 256), (1, 320, 320)):
+        with torch.inference_mode():
+            logits = model(torch.zeros(images, 3, height, width))
+        assert logits.shape == (images, 2, height, width)
+        assert logits.dtype == torch.float32
 
 
 @every_model
@@ -109,8 +111,9 @@ def test_gradient_reaches_every_parameter(name: str):
 def test_the_same_images_in_channels_last_give_the_same_logits(name: str):
     model = create_model(name).eval()
     images = torch.rand(2, 3, 64, 64)
-    expected = model(images)
-    found = model.to(memory_format=torch.channels_last)(images.contiguous(memory_format=torch.channels_last))
+    with torch.inference_mode():
+        expected = model(images)
+        found = model.to(memory_format=torch.channels_last)(images.contiguous(memory_format=torch.channels_last))
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
 
 
@@ -120,7 +123,8 @@ def test_save_and_load_give_the_same_logits(name: str, tmp_path: Path):
     info = CheckpointInfo(name, imagenet(64), 1, 0.5, None, manifest_version=1, manifest_digest="0" * 64)
     save_checkpoint(tmp_path / "model.safetensors", model, info)
     images = torch.rand(1, 3, 64, 64)
-    assert torch.equal(load_checkpoint(tmp_path / "model.safetensors").model(images), model(images))
+    with torch.inference_mode():
+        assert torch.equal(load_checkpoint(tmp_path / "model.safetensors").model(images), model(images))
 
 
 def test_an_edge_head_gives_edges_of_the_inputs_size_and_leaves_the_logits_as_they_are():
@@ -164,7 +168,8 @@ def test_sersegformer_has_a_gate_in_every_place_that_fastseg_names():
 
 @every_model
 def test_any_size_is_padded(name: str):
-    assert create_model(name).eval()(torch.zeros(1, 3, 100, 75)).shape == (1, 2, 100, 75)
+    with torch.inference_mode():
+        assert create_model(name).eval()(torch.zeros(1, 3, 100, 75)).shape == (1, 2, 100, 75)
 
 
 def test_the_encoder_alone_refuses_sides_that_are_no_multiple_of_32():
