@@ -3,15 +3,14 @@
 The astronaut Eileen Collins, NASA, public domain; it ships with scikit-image.
 """
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from manifests.cli.arguments import run_command
+from manifests.cli.arguments import CommandParser, run_command
 
 
 def main(arguments: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(prog="python -m pipeline.sample", description=__doc__)
+    parser = CommandParser("python -m pipeline.sample", description=__doc__, example="--output data/sample")
     parser.add_argument("--output", type=Path, required=True, help="directory to write the portrait to")
     options = parser.parse_args(arguments)
     from skimage import data

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from manifests.cli.arguments import run_command
+from manifests.cli.arguments import CommandParser, run_command
 from manifests.cli.converters import positive
 from manifests.errors import UserError
 from pipeline.teachers.options import add_teacher_options, teacher_options
@@ -20,7 +20,11 @@ PORTRAITS = 4
 
 
 def main(arguments: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(prog="python -m pipeline.try_teacher", description=__doc__)
+    parser = CommandParser(
+        "python -m pipeline.try_teacher",
+        description=__doc__,
+        example="--images photographs --teacher starter grabcut --output masks.png",
+    )
     parser.add_argument("--images", required=True, metavar="DIR", help="images, as pipeline.generate takes them")
     parser.add_argument("--teacher", required=True, nargs="+", metavar="TEACHER", help="one or several, side by side")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="the image to write, .png or .jpg")

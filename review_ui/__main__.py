@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
 
-from manifests.cli.arguments import run_command
+from manifests.cli.arguments import CommandParser, run_command
 from manifests.cli.converters import not_negative, positive, share
 from manifests.decisions.audit import AuditedPart
 from manifests.decisions.database import has_password
@@ -209,11 +209,11 @@ def _warn(host: str, users: UsersFile | None, database_url: str) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m review_ui",
+    parser = CommandParser(
+        "python -m review_ui",
         description="Open the page on which a person accepts or rejects each mask.",
-        epilog=_TEAM,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        example="--manifests manifests --port 7860",
+        more=_TEAM,
     )
     parser.add_argument("--manifest", type=Path, metavar="PATH", help="version to review (default: the latest)")
     parser.add_argument(

@@ -10,7 +10,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from manifests.cli.arguments import run_command
+from manifests.cli.arguments import CommandParser, run_command
 
 # Of SINet.pth, as in data/preprocessing, which loads torch; tests compare them.
 MEAN, STD, SIZE_PX = (107.304565, 115.69884, 132.35703), (63.97182, 65.1337, 68.29726), 224
@@ -27,10 +27,11 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         "python -m trainer.import_weights",
         description="Turn a released SINet state dict (393 tensors), or TensorFlow's MobileNetV2 x0.5 in an ONNX file, "
         "into a checkpoint. The defaults are SINet.pth's.",
+        example="SINet.pth --output runs/authors",
     )
     parser.add_argument("weights", type=Path, metavar="FILE")
     parser.add_argument("--output", type=Path, required=True, help="directory of the checkpoint")

@@ -7,6 +7,7 @@ import argparse
 import errno
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,20 @@ _REMEDIES = {  # by errno
     errno.EROFS: "mount the file system writable, or pass another directory",
 }
 ROOMS = ("manifests", "pipeline", "review_ui", "trainer")  # names of the loggers
+
+
+class CommandParser(argparse.ArgumentParser):
+    """The parser of a command whose help ends with an example.
+
+    `description` may be the module's docstring: the command in its front is left out. `example` is what follows the
+    command, and `more` are lines below it.
+    """
+
+    def __init__(self, prog: str, description: str | None, *, example: str, more: str = "") -> None:
+        summary = re.sub(r"^`[^`]*`: (.)", lambda match: match[1].upper(), description or "")
+        super().__init__(
+            prog, description=summary, epilog=f"example: {prog} {example}\n\n{more}".rstrip(), formatter_class=_Help
+        )
 
 
 def run_command(main: Main) -> NoReturn:
@@ -51,12 +66,12 @@ def run_command(main: Main) -> NoReturn:
 
 def add_version(parser: argparse.ArgumentParser) -> None:
     """Add the optional argument V; `version_of` opens it."""
-    parser.add_argument("version", nargs="?", metavar="V", help="3, v3 or a path; default: the latest")
+    parser.add_argument("version", nargs="?", metavar="V", help="3, v3 or a path (default: the latest)")
 
 
 def add_database_url(parser: argparse.ArgumentParser) -> None:
     """Add --database-url."""
-    parser.add_argument("--database-url", help="decision log; default: SQLite under the data root")
+    parser.add_argument("--database-url", metavar="URL", help="decision log (default: SQLite under the data root)")
 
 
 def version_of(options: argparse.Namespace) -> "Manifest":
@@ -64,6 +79,13 @@ def version_of(options: argparse.Namespace) -> "Manifest":
     from manifests.store.version_spec import open_version  # here: commands without versions don't load pyarrow
 
     return open_version(options.version, manifests=options.manifests, data_root=options.data)
+
+
+class _Help(argparse.HelpFormatter):
+    """Help whose examples keep their lines."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return text if text.startswith("example: ") else super()._fill_text(text, width, indent)
 
 
 class _OneLine(logging.Formatter):

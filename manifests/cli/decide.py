@@ -19,8 +19,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("format", choices=tuple(READERS), metavar="FORMAT", help=", ".join(READERS))
     parser.add_argument("path", type=Path, metavar="PATH", help="the directory that the tool exported")
     parser.add_argument("--reviewer", required=True, help="the person who set the tags")
-    parser.add_argument("--accept-tag", default="accept", metavar="TAG", help="default: %(default)s")
-    parser.add_argument("--reject-tag", default="reject", metavar="TAG", help="default: %(default)s")
+    parser.add_argument("--accept-tag", default="accept", metavar="TAG", help="tag (default: %(default)s)")
+    parser.add_argument("--reject-tag", default="reject", metavar="TAG", help="tag (default: %(default)s)")
     add_database_url(parser)
 
 

@@ -21,7 +21,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--into", dest="manifests", type=Path, default=argparse.SUPPRESS, help="the same as --manifests"
     )
-    parser.add_argument("--other-data", type=Path, help="data root of OTHER, by default the one it records")
+    parser.add_argument("--other-data", type=Path, help="data root of OTHER (default: the one it records)")
     parser.add_argument(
         "--prefer", choices=PREFERENCES, help="whose row to keep in a conflict (default: list the conflicts)"
     )

@@ -13,7 +13,9 @@ COLUMNS = ["sample_id", "source", "origin", "width", "height", "doubt", "split",
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add V, --limit and --sheet."""
     add_version(parser)
-    parser.add_argument("--limit", type=positive, default=10, help="rows, or samples on the sheet")
+    parser.add_argument(
+        "--limit", type=positive, default=10, help="rows, or samples on the sheet (default: %(default)s)"
+    )
     parser.add_argument("--sheet", type=Path, metavar="FILE.png", help="draw samples and masks instead")
 
 

@@ -230,19 +230,23 @@ def as_utc(moment: datetime) -> datetime:
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+def shared(text: Any) -> Any:
+    """The text as one object for all rows that repeat it: a server keeps all of them in memory."""
+    return intern(text)
+
+
 def _decision(row: Any) -> Decision:
-    """The decision of a row. A text that many rows repeat is one object: a server keeps all decisions in memory."""
     return Decision(
         decision_id=row["decision_id"],
-        sample_id=intern(row["sample_id"]),
-        mask_sha256=intern(row["mask_sha256"]),
-        verdict=intern(row["verdict"]),  # type: ignore[arg-type]
-        reviewer=intern(row["reviewer"]),
+        sample_id=shared(row["sample_id"]),
+        mask_sha256=shared(row["mask_sha256"]),
+        verdict=shared(row["verdict"]),
+        reviewer=shared(row["reviewer"]),
         decided_at=as_utc(row["decided_at"]),
         reason=row["reason"],
         decision_ms=row["decision_ms"],
-        mode=intern(row["mode"]),
-        purpose=intern(row["purpose"]),
+        mode=shared(row["mode"]),
+        purpose=shared(row["purpose"]),
         edited_mask_sha256=row["edited_mask_sha256"],
         edit_iou=row["edit_iou"],
         rival_mask_sha256=row["rival_mask_sha256"],

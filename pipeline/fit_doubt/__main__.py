@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from manifests.cli.arguments import run_command
+from manifests.cli.arguments import CommandParser, run_command
 from pipeline.fit_doubt.looks_saved import FALSE_ACCEPTS
 from pipeline.teachers.options import add_teacher_options, teacher_options
 
@@ -27,15 +27,16 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         "python -m pipeline.fit_doubt",
         description="Fit the numbers of doubt on trusted masks: print them, and how good they are on images that "
         f"they were not fitted on. Looks saved: the share of masks that need no look if {FALSE_ACCEPTS:.0%} of those "
         "may be bad.",
+        example="--manifest manifests/v3.parquet --teacher starter",
     )
     parser.add_argument("--manifest", type=Path, required=True, help="fit on its train split")
     parser.add_argument(
-        "--on", type=Path, metavar="MANIFEST", help="measure on its rows; default: the test split of --manifest"
+        "--on", type=Path, metavar="MANIFEST", help="measure on its rows (default: the test split of --manifest)"
     )
     parser.add_argument("--teacher", required=True, nargs="+", help="as in pipeline.generate; several allowed")
     parser.add_argument(

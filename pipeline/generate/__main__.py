@@ -8,7 +8,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any, get_args
 
-from manifests.cli.arguments import run_command
+from manifests.cli.arguments import CommandParser, run_command
 from manifests.cli.converters import number
 from manifests.errors import UserError
 from pipeline.labelling.relabel import RelabelStatus
@@ -68,7 +68,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m pipeline.generate", description=__doc__)
+    parser = CommandParser(
+        "python -m pipeline.generate", description=__doc__, example='--images photographs --license "CC BY 4.0"'
+    )
     inputs = parser.add_mutually_exclusive_group(required=True)
     inputs.add_argument("--images", help="directory, glob or file; URL, tar or list of URLs")
     inputs.add_argument("--relabel", choices=get_args(RelabelStatus), help="new masks, by --teacher, for the latest "
@@ -78,23 +80,23 @@ def _parser() -> argparse.ArgumentParser:
         "beside them, for reviewers to choose from")  # fmt: skip
     add("--masks", help="directory of ground-truth masks with the same stems: crop instead of label")
     add("--teacher", help=f"{', '.join(TEACHERS)}, a directory or file with weights, onnx:FILE, hub:OWNER/NAME, or "
-        f"several with + between; default, with --images: {DEFAULT_TEACHER}")  # fmt: skip
+        f"several with + between (default, with --images: {DEFAULT_TEACHER})")  # fmt: skip
     add_teacher_options(parser)
-    add("--source", help="name of the dataset; default: the directory's name")
+    add("--source", help="name of the dataset (default: the directory's name)")
     add("--license", help="as stated by the source")
     add("--attribution", help="as stated by the source")
     add("--person-label", type=int, help="the value that means person, in label masks")
     add("--grey-levels", action="store_true", help="the masks hold probabilities, 0 to 255")
     shard_size = number(int, 1, SHARD_SIZE_LIMIT, f"1 to {SHARD_SIZE_LIMIT}")
-    shard_size_help = "images labelled together; default: %(default)s"
+    shard_size_help = "images labelled together (default: %(default)s)"
     add("--shard-size", type=shard_size, default=DEFAULT_SHARD_SIZE, help=shard_size_help)
-    add("--manifests", default="manifests", help="directory of the versions; default: %(default)s")
-    add("--data", help="data root; default: the directory data beside the manifests")
+    add("--manifests", default="manifests", help="directory of the versions (default: %(default)s)")
+    add("--data", help="data root (default: the directory data beside the manifests)")
     add("--commit-parts", action="store_true", help="commit what is labelled as versions meanwhile, at growing "
         "intervals, for reviewers to begin with")  # fmt: skip
-    add("--runner", choices=RUNNERS, default="thread", help="where shards are labelled; default: %(default)s")
-    add("--address", help="of a Dask scheduler or Ray cluster; default: start one on this machine")
-    add("--workers", type=int, default=DEFAULT_WORKERS, help="processes of such a cluster; default: %(default)s")
+    add("--runner", choices=RUNNERS, default="thread", help="where shards are labelled (default: %(default)s)")
+    add("--address", help="of a Dask scheduler or Ray cluster (default: start one on this machine)")
+    add("--workers", type=int, default=DEFAULT_WORKERS, help="processes of such a cluster (default: %(default)s)")
     add("--allow-private-addresses", action="store_true", help="fetch URLs of an intranet too")
     return parser
 

@@ -46,14 +46,14 @@ def add_teacher_options(parser: ArgumentParser) -> None:
     """Add a command-line option for each field."""
     add = parser.add_argument_group("teacher options").add_argument
     add("--input-px", type=int, nargs="+", default=(), metavar="PX", help="longer side of a torch network's input; "
-        f"several: the mean of all. Default: what it was fitted on, or {DEFAULT_INPUT_PX}")  # fmt: skip
+        f"several: the mean of all (default: what it was fitted on, or {DEFAULT_INPUT_PX})")  # fmt: skip
     add("--person-class", type=int, help="of a torch network with more than two classes")
     add("--flip", action="store_true", help="average with the mirrored image")
     add("--tile-px", type=int, default=0, help="predict images with a longer side in tiles of this side, too")
-    add("--refine", choices=REFINEMENT_NAMES, default="none", help="refine the mask's edge; default: %(default)s")
-    add("--device", default="auto", help="auto, cpu, cuda or cuda:N; default: %(default)s")
-    add("--precision", choices=PRECISIONS, default="auto", help="auto: bf16 where it is fast; default: %(default)s")
-    add("--batch-size", type=int, help=f"portraits at a time; default: {CPU_BATCH_SIZE}, on a GPU {GPU_BATCH_SIZE}")
+    add("--refine", choices=REFINEMENT_NAMES, default="none", help="refine the mask's edge (default: %(default)s)")
+    add("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
+    add("--precision", choices=PRECISIONS, default="auto", help="auto: bf16 where it is fast (default: %(default)s)")
+    add("--batch-size", type=int, help=f"portraits at a time (default: {CPU_BATCH_SIZE}, on a GPU {GPU_BATCH_SIZE})")
 
 
 def teacher_options(parsed: Namespace) -> TeacherOptions:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from manifests.cli.arguments import CommandParser
 from manifests.cli.converters import positive
 from manifests.errors import UserError
 from review_ui.auth.api_token import DEFAULT_AGE, SCOPES, new_token
@@ -126,9 +127,10 @@ def _name(text: str) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m review_ui users",
+    parser = CommandParser(
+        "python -m review_ui users",
         description="Who may sign in to the review page. A running server sees a change within seconds.",
+        example="add alice --role lead",
     )
     file = argparse.ArgumentParser(add_help=False)
     file.add_argument(
@@ -140,7 +142,7 @@ def _parser() -> argparse.ArgumentParser:
     password.add_argument(
         "--password-stdin", action="store_true", help="read the password as one line of standard input"
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=argparse.ArgumentParser)
     add = commands.add_parser("add", parents=[name, file, password], help="add a user")
     add.add_argument("--role", choices=ROLES, default="reviewer", help="a lead also publishes (default: reviewer)")
     add.set_defaults(run=_add)

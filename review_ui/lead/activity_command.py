@@ -6,6 +6,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
+from manifests.cli.arguments import CommandParser
 from manifests.cli.converters import positive
 from manifests.decisions.activity import ActivityLog, host_actor
 from manifests.decisions.log import existing_log
@@ -40,9 +41,10 @@ def _day(text: str) -> datetime:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m review_ui activity",
+    parser = CommandParser(
+        "python -m review_ui activity",
         description="List who signed in, published, accepted, downloaded and changed users, oldest first.",
+        example="--count 20",
     )
     parser.add_argument(
         "--manifests", type=Path, default=Path("manifests"), metavar="DIR", help="directory of versions"

@@ -8,12 +8,11 @@ the database see the same leases when they grant one.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from sys import intern
 
 import sqlalchemy as sa
 
 from manifests.decisions.decision import MaskKey, Purpose
-from manifests.decisions.log import as_utc
+from manifests.decisions.log import as_utc, shared
 
 KEEP = timedelta(days=7)  # an ended lease still tells its mask's purpose: a decision may come late
 _NEVER = datetime.max.replace(tzinfo=UTC)
@@ -140,10 +139,10 @@ def ended(lease: Lease) -> Lease:
 
 def _lease(row: sa.RowMapping) -> Lease:
     return Lease(
-        key=(intern(row["sample_id"]), intern(row["mask_sha256"])),
-        reviewer=intern(row["reviewer"]),
-        tab=intern(row["tab"]),
-        purpose=intern(row["purpose"]),
+        key=(shared(row["sample_id"]), shared(row["mask_sha256"])),
+        reviewer=shared(row["reviewer"]),
+        tab=shared(row["tab"]),
+        purpose=shared(row["purpose"]),
         expires_at=as_utc(row["expires_at"]),
         ended=row["ended"],
     )

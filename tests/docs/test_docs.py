@@ -7,6 +7,8 @@ import pytest
 from reference import command_helps
 from repository import ROOT
 
+from manifests.__main__ import COMMANDS as SUBCOMMANDS
+from manifests.cli.program import COMMANDS
 from manifests.store.schema import SCHEMA
 
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -30,6 +32,26 @@ def helps() -> dict[Words, str]:
     """What every command says of itself, all in one process: importing their libraries takes seconds."""
     wanted = sorted({("manifests",), *(named_by(module, arguments) for _, module, arguments in commands())})
     return dict(zip(wanted, command_helps(wanted), strict=True))
+
+
+@pytest.fixture(scope="module")
+def every_help() -> dict[Words, str]:
+    """The help of every command of `maskfoundry`, and of every subcommand of `manifests`."""
+    words = [tuple(module.split()) for module, _ in COMMANDS.values()]
+    wanted = sorted({*words, *(("manifests", name) for name in SUBCOMMANDS)})
+    return dict(zip(wanted, command_helps(wanted), strict=True))
+
+
+def test_every_help_ends_with_an_example_of_options_that_it_has(every_help: dict[Words, str]) -> None:
+    for words, text in every_help.items():
+        (example,) = re.findall(rf"^example: python -m {' '.join(words)}\b(.*)$", text, re.MULTILINE)
+        for option in re.findall(r"--[a-z-]+", example.partition("=")[0]):
+            assert re.search(rf"^  (-\w, )?{option}\b", text, re.MULTILINE), f"{words} has no {option}"
+
+
+def test_every_help_states_defaults_alike(every_help: dict[Words, str]) -> None:
+    for words, text in every_help.items():
+        assert re.findall(r"(?<!\()[Dd]efault: .*", " ".join(text.split())) == [], words
 
 
 @pytest.mark.parametrize(("page", "module", "arguments"), commands())

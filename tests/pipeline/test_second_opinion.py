@@ -31,7 +31,7 @@ def store(tmp_path: Path, portraits: Path) -> ManifestStore:
 
 
 def ask(store: ManifestStore) -> None:
-    main(["--network", "starter", "--input-px", "320", "--manifests", str(store.root)])
+    main(["--teacher", "starter", "--input-px", "320", "--manifests", str(store.root)])
 
 
 def doubts(store: ManifestStore) -> dict[str, float]:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from manifests.cli.arguments import run_command
+from manifests.cli.arguments import CommandParser, run_command
 from manifests.cli.converters import not_negative, not_negative_float
 from manifests.store.manifest import Manifest
 from manifests.store.training_rows import SPLITS
@@ -23,9 +23,11 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[Arm]]:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         "python -m trainer.compare",
         description="Fit arms that differ in their options with several seeds, and report their differences.",
+        example="--manifest manifests/v3.parquet --on test/manifests/v1.parquet --output runs/mixed "
+        '--arm plain= --arm "cutmix=--cutmix 1"',
     )
     add = parser.add_argument
     add("--manifest", type=Path, required=True, help="manifests/v<N>.parquet, to fit on")

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Sequence
 
-from manifests.cli.arguments import run_command
+from manifests.cli.arguments import CommandParser, run_command
 from manifests.web.address import port
 from trainer.weights.checkpoint_files import STARTER, STARTER_PATH, checkpoint_path
 
@@ -16,7 +16,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser("python -m trainer.demo", description=__doc__)
+    parser = CommandParser("python -m trainer.demo", description=__doc__, example="--checkpoint starter runs/first")
     networks = f"checkpoints, runs' directories, ONNX files, or {STARTER} (default: {STARTER})"
     parser.add_argument(
         "--checkpoint", type=checkpoint_path, nargs="+", default=[STARTER_PATH], metavar="PATH", help=networks

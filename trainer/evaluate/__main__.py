@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from manifests.cli.arguments import run_command
+from manifests.cli.arguments import CommandParser, run_command
 from manifests.files.storage import place
 from manifests.store.manifest import Manifest
 from manifests.store.training_rows import SPLITS
@@ -29,9 +29,10 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         "python -m trainer.evaluate",
         description="Measure checkpoints on the accepted rows of a manifest, at each mask's own size.",
+        example="--checkpoint starter runs/first --manifest manifests/v3.parquet",
     )
     parser.add_argument(
         "--checkpoint",

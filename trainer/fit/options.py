@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from manifests.cli.arguments import CommandParser
 from manifests.cli.converters import not_negative, not_negative_float, number, positive, share
 from manifests.files.storage import place
 from trainer.data.augmentation_presets import AUGMENTATIONS
@@ -26,9 +27,10 @@ DISTILL_LOSSES = ("ce", "cwd", "bpkd")
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """The options of a run; a wrong one exits with status 2 and a line of explanation."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         "python -m trainer.fit",
         description="Fit a network on the accepted rows of a manifest. The same command resumes an interrupted run.",
+        example="--init starter --manifest manifests/v3.parquet",
     )
     add_run_options(parser)
     options = parser.parse_args(arguments)

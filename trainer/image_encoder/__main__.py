@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from manifests.cli.arguments import run_command
+from manifests.cli.arguments import CommandParser, run_command
 from manifests.cli.converters import positive
 from trainer.weights.checkpoint_files import STARTER, checkpoint_path
 
@@ -27,7 +27,9 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("python -m trainer.image_encoder", description=__doc__)
+    parser = CommandParser(
+        "python -m trainer.image_encoder", description=__doc__, example="--images photographs --output encoder.onnx"
+    )
     parser.add_argument(
         "--checkpoint", type=checkpoint_path, default=checkpoint_path(STARTER), metavar="PATH",
         help=f"a SINet: a .safetensors file or a run's directory (default: {STARTER})",

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from manifests.cli.arguments import CommandParser
 from manifests.cli.converters import positive, share
 from trainer.predict.outputs import STILL_SUFFIXES
 from trainer.weights.checkpoint_files import STARTER, checkpoint_path
@@ -16,9 +17,10 @@ VIDEO_FORMATS = ("mp4", "avi", "mkv")
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         "python -m trainer.predict",
         description="Cut people out of images, videos and a camera's frames.",
+        example="--checkpoint starter --input photographs --output out --write cutout",
     )
     networks = (
         f"a checkpoint, a run's directory, an exported network, or {STARTER}: the one that comes with the package"

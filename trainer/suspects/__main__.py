@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from manifests.cli.arguments import run_command
+from manifests.cli.arguments import CommandParser, run_command
 from manifests.cli.converters import positive
 from manifests.store.manifest import Manifest
 from trainer.weights.checkpoint_files import STARTER, checkpoint_path
@@ -31,9 +31,10 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         "python -m trainer.suspects",
         description="Rank the accepted masks of a manifest by checkpoints that were not fitted on them.",
+        example="--manifest manifests/v3.parquet --checkpoint starter",
     )
     add = parser.add_argument
     add("--manifest", type=Path, required=True, help="manifests/v<N>.parquet")
@@ -50,7 +51,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--unseen", action="store_true", help="checkpoints of unknown manifests have seen none of the images")
     add("--output", type=Path, default=Path("suspects.csv"), help="every score, ranked (default: %(default)s)")
     add("--data", type=Path, help="data root (default: the one the manifest records)")
-    add("--database-url", help="decision log; default: SQLite under the data root")
+    add("--database-url", help="decision log (default: SQLite under the data root)")
     add("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
     return parser.parse_args(arguments)
 

@@ -8,7 +8,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from manifests.cli.arguments import run_command
+from manifests.cli.arguments import CommandParser, run_command
 from trainer.web_demo.onnxruntime_web import VERSION, registry_in_use
 from trainer.weights.checkpoint_files import STARTER, checkpoint_path
 
@@ -21,7 +21,9 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser("python -m trainer.web_demo", description=__doc__)
+    parser = CommandParser(
+        "python -m trainer.web_demo", description=__doc__, example="--checkpoint runs/first --output site"
+    )
     networks = f"a checkpoint, a run's directory, an .onnx of trainer.export, or {STARTER}"
     parser.add_argument("--checkpoint", type=checkpoint_path, required=True, metavar="PATH", help=networks)
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="directory of the page")

@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from manifests.cli.arguments import run_command
+from manifests.cli.arguments import CommandParser, run_command
 from manifests.errors import UserError
 from manifests.web.address import listen, port, url_of
 
@@ -16,7 +16,9 @@ PORT = 9090  # Label Studio's own default for backends
 
 
 def main(arguments: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(prog="python -m pipeline.bridges.label_studio", description=__doc__)
+    parser = CommandParser(
+        "python -m pipeline.bridges.label_studio", description=__doc__, example="--teacher starter --images photographs"
+    )
     parser.add_argument("--teacher", default="starter", help="as pipeline.generate takes it (default: %(default)s)")
     parser.add_argument("--label", default="person", help="the label of the brush (default: %(default)s)")
     parser.add_argument("--images", type=Path, metavar="DIR", help="the directory of Label Studio's local files")
@@ -26,7 +28,7 @@ def main(arguments: Sequence[str]) -> None:
     )  # fmt: skip
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=port, default=PORT, help="default: %(default)s")
+    parser.add_argument("--port", type=port, default=PORT, help="(default: %(default)s)")
     _serve(parser.parse_args(arguments))
 
 
