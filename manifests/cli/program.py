@@ -22,7 +22,7 @@ COMMANDS = {  # name -> the module that `python -m` runs, with its first argumen
     "compare": ("trainer.compare", "Find out which choices help a student."),
     "suspects": ("trainer.suspects", "List accepted masks that look wrong to a student."),
     "predict": ("trainer.predict", "Cut people out of images and videos."),
-    "export": ("trainer.export", "Write a student as ONNX, OpenVINO, ncnn or CoreML."),
+    "export": ("trainer.export", "Write a student as ONNX, OpenVINO, ncnn, CoreML or TFLite."),
     "demo": ("trainer.demo", "Compare students on an image, in the browser."),
     "web-demo": ("trainer.web_demo", "Write a site that runs a student in the browser."),
     "import-weights": ("trainer.import_weights", "Turn weights of other projects into a checkpoint."),

@@ -42,7 +42,12 @@ from trainer.weights.checkpoint_files import STARTER, STARTER_PATH
 CPU = torch.device("cpu")
 TOLERANCE = 1e-4
 SIDE_PX = load_checkpoint(STARTER_PATH).info.preprocessing.size_px
-RUNTIMES = {"onnxruntime": "starter.onnx", "openvino": "starter.xml", "ncnn": "starter.ncnn.param"}
+RUNTIMES = {
+    "onnxruntime": "starter.onnx",
+    "openvino": "starter.xml",
+    "ncnn": "starter.ncnn.param",
+    "tflite": "starter.tflite",
+}
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +59,8 @@ def manifest(portraits: Path, tmp_path_factory: pytest.TempPathFactory) -> Manif
 def exported(manifest: Manifest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("exported")
     export.main([
-        *("--checkpoint", STARTER, "--to", "onnx", "openvino", "ncnn", "--precision", "fp32", "fp16", "int8"),
+        *("--checkpoint", STARTER, "--to", "onnx", "openvino", "ncnn", "tflite"),
+        *("--precision", "fp32", "fp16", "int8"),
         *("--output", str(output), "--manifest", str(manifest.path)),
     ])  # fmt: skip
     return output
@@ -100,6 +106,18 @@ def test_the_rewritten_sinet_is_the_same_function_up_to_its_borders(
     expected = person_prob(checkpoint.model, images, preprocessing)
     assert expected.std() > 1e-3
     torch.testing.assert_close(found, expected, rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("scales", [(0.0, 1.0), (-1.5, 0.3)], ids=["dead", "negative"])
+@pytest.mark.parametrize("gate", GATES)
+def test_the_decoders_scale_may_be_zero_or_negative(gate: str, scales: tuple[float, float]):
+    checkpoint, images = fitted_somehow("sinet", imagenet(64), gate=gate), a_batch(64)
+    checkpoint.model.norm2.weight.data = torch.tensor(scales)
+    with torch.inference_mode():
+        found = deployable(checkpoint)(images)[:, 0]
+    expected = person_prob(checkpoint.model, images, imagenet(64))
+    assert expected.std() > 1e-3
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
 
 
 def test_rewriting_leaves_the_checkpoint_as_it_was():
@@ -151,17 +169,36 @@ def test_each_runtime_gives_the_checkpoints_probabilities(runtime: str, exported
 def test_the_report_holds_parity_and_metrics_of_every_file(exported: Path, manifest: Manifest):
     report = json.loads((exported / "report.json").read_text())
     found = {(entry["runtime"], entry["precision"]): entry["parity"] for entry in report["exports"]}
-    for kind in (("onnxruntime", "fp32"), ("openvino", "fp32")):
+    for kind in (("onnxruntime", "fp32"), ("openvino", "fp32"), ("tflite", "fp32")):
         assert found[kind]["largest_difference"] <= TOLERANCE
     assert found["ncnn", "fp32"]["equal_fraction"] >= 0.995
     assert found["onnxruntime", "fp16"]["equal_fraction"] >= 0.995
+    assert found["tflite", "fp16"]["equal_fraction"] >= 0.995
     own = report["checkpoint"]["metrics"]
     assert own["miou"] > 0.85
-    assert found["onnxruntime", "int8"]["metrics"]["miou"] >= own["miou"] - 0.03  # of 8 photographs; docs have 100
+    for runtime in ("onnxruntime", "tflite"):
+        assert found[runtime, "int8"]["metrics"]["miou"] >= own["miou"] - 0.03  # of 8 photographs; docs have 100
     assert report["photographs"] == own["n"] == 8
-    assert set(report["packages"]) >= {"torch", "onnxruntime", "openvino", "ncnn"}
+    assert set(report["packages"]) >= {"torch", "onnxruntime", "openvino", "ncnn", "ai_edge_litert"}
     assert f"{own['miou']:.4f}" in (exported / "report.md").read_text()
     assert {entry["files"][0] for entry in report["exports"]} < {path.name for path in exported.iterdir()}
+
+
+def test_the_report_counts_the_operations_of_every_file(exported: Path):
+    report = json.loads((exported / "report.json").read_text())
+    found = {entry["files"][0]: entry["operations"] for entry in report["exports"]}
+    for name in ("starter.tflite", "starter-fp16.tflite", "starter-int8.tflite"):
+        assert found[name]["PRELU"] == 39
+        assert found[name]["CONV_2D"] + found[name]["DEPTHWISE_CONV_2D"] == 64
+        assert "TRANSPOSE" not in found[name]
+    assert found["starter.ncnn.param"]["PReLU"] == found["starter.xml"]["PReLU"] == 39
+    kinds = {kind for name, counts in found.items() if "int8" not in name for kind in counts}
+    assert not {"Input", "MemoryData", "Const", "DEQUANTIZE"} & kinds
+    total = sum(found["starter.tflite"].values())
+    assert (
+        f"| starter.tflite | {(exported / 'starter.tflite').stat().st_size:,} | {total} | fp32 |"
+        in (exported / "report.md").read_text()
+    )
 
 
 def test_what_the_int8_file_computes_with_is_8_bits(exported: Path):
@@ -215,7 +252,7 @@ def test_a_description_beside_the_file_outweighs_its_own(exported: Path, tmp_pat
 def test_a_runtime_that_the_suffix_does_not_stand_for_is_refused(exported: Path):
     with pytest.raises(UserError, match=r"expected the runtime openvino for starter.xml, found ncnn"):
         open_predictor(exported / "starter.xml", CPU, runtime="ncnn")
-    with pytest.raises(UserError, match=r"found 'tensorrt', none of auto, torch, onnxruntime, openvino, ncnn"):
+    with pytest.raises(UserError, match=r"found 'tensorrt', none of auto, torch, onnxruntime, openvino, ncnn, tflite"):
         open_predictor(STARTER_PATH, CPU, runtime="tensorrt")
 
 
@@ -248,7 +285,10 @@ def test_exporting_again_replaces_and_other_files_are_never_touched(exported: Pa
     ("words", "message"),
     [
         (["--to", "onnx", "--precision", "int8"], "expected --manifest with photographs to calibrate int8 with"),
-        (["--to", "ncnn", "--precision", "fp16"], "expected onnx in --to for --precision fp16, found none"),
+        (
+            ["--to", "ncnn", "--precision", "fp16"],
+            "expected onnx or tflite in --to for --precision fp16, found neither",
+        ),
     ],
 )
 def test_choices_that_do_not_go_together_are_refused_at_once(words: list[str], message: str, tmp_path: Path):
@@ -327,14 +367,15 @@ def test_a_coreml_package_has_the_contracts_input_and_output(tmp_path: Path):
     report = json.loads((tmp_path / "out/report.json").read_text())
     [entry] = report["exports"]
     assert entry["checked"]["input"] == [1, 3, SIDE_PX, SIDE_PX]
-    assert entry["checked"]["operations"]["conv"] > 50
+    assert entry["operations"]["conv"] > 50
+    assert "const" not in entry["operations"]
     assert "was not run here" in (tmp_path / "out/report.md").read_text()
 
 
 SNIPPETS = re.findall(r"```python\n(.*?)```", (ROOT / "docs/deploy.md").read_text(), re.DOTALL)
 
 
-@pytest.mark.parametrize("snippet", SNIPPETS, ids=["predictor", "onnxruntime", "openvino", "ncnn"])
+@pytest.mark.parametrize("snippet", SNIPPETS, ids=["predictor", "onnxruntime", "openvino", "ncnn", "tflite"])
 def test_each_snippet_of_the_page_finds_the_person(
     snippet: str, exported: Path, astronaut: Image.Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -38,10 +38,13 @@ from trainer.export.ncnn_network import write_ncnn
 from trainer.export.onnx_graph import write_onnx
 from trainer.export.onnx_prelu import rewrite_prelus
 from trainer.export.openvino_model import write_openvino
+from trainer.export.operation_counts import operation_counts
+from trainer.export.tflite.model import tflite_graph, write_tflite
 from trainer.inference.runtimes.metadata import INPUT, Metadata
 from trainer.inference.runtimes.ncnn_file import NcnnFile
 from trainer.inference.runtimes.openvino_file import OpenvinoFile
 from trainer.inference.runtimes.packages import optional
+from trainer.inference.runtimes.tflite_file import TfliteFile
 from trainer.models import create_model
 from trainer.weights.checkpoint import Checkpoint, load_checkpoint
 from trainer.weights.checkpoint_files import STARTER, STARTER_PATH
@@ -53,7 +56,10 @@ UNET = "U-Net MobileNetV2"
 
 @dataclass(frozen=True, slots=True)
 class Entrant:
-    """A network at one size: its eager module, its exported files, its multiply-accumulates."""
+    """A network at one size: its eager module, its exported files, its multiply-accumulates.
+
+    None stands for a format that can't hold the network.
+    """
 
     name: str
     side_px: int
@@ -61,6 +67,7 @@ class Entrant:
     onnx: Path
     openvino: Path
     ncnn: Path | None
+    tflite: Path | None
     macs: int
 
     def candidates(self, threads: int) -> dict[str, Candidate]:
@@ -77,7 +84,16 @@ class Entrant:
         if self.ncnn is not None:
             in_ncnn = NcnnFile(self.ncnn, threads=threads)
             candidates["ncnn"] = lambda: in_ncnn.run(pixels)
+        if self.tflite is not None:
+            in_tflite = TfliteFile(self.tflite, threads=threads)
+            candidates["TFLite"] = lambda: in_tflite.run(pixels)
         return candidates
+
+    def operations(self) -> dict[str, dict[str, int]]:
+        """Format -> the file's operations by kind."""
+        graph = self.onnx.with_name("graph.onnx")
+        files = {"ONNX": graph, "ONNX as exported": self.onnx, "ncnn": self.ncnn, "TFLite": self.tflite}
+        return {name: operation_counts(path) for name, path in files.items() if path is not None}
 
 
 class TimedCheckpoint(nn.Module):
@@ -105,6 +121,7 @@ def measure(checkpoints: Sequence[Path], *, seconds: float, rivals: Sequence[Pat
             entrants = [_entrant(name, checkpoint, home) for name, checkpoint in networks.items()]
             entrants += [_random_entrant(name, side_px, home) for name in ALTERNATIVES]
             print(f"\n{side_px} px: " + "; ".join(_weight(entrant) for entrant in entrants))
+            _print_operations(entrants, rivals)
             for threads in THREADS:
                 torch.set_num_threads(threads)
                 candidates = {
@@ -193,17 +210,30 @@ def _exported(
     side_px = preprocessing.size_px
     metadata = Metadata(side_px, name, "0" * 64, name, 0, "0" * 64, "not stated", "0")
     graph, openvino = home / "graph.onnx", home / "network.xml"
-    ncnn: Path | None = home / "network.ncnn.param"
     write_onnx(deployed, graph, metadata)
     rewrite_prelus(graph, home / "network.onnx")
     write_openvino(graph, openvino, metadata)
+    ncnn, tflite = home / "network.ncnn.param", home / "network.tflite"
+    return Entrant(
+        name,
+        side_px,
+        TimedCheckpoint(network, preprocessing),
+        home / "network.onnx",
+        openvino,
+        _written(ncnn, lambda: write_ncnn(deployed, ncnn, metadata)),
+        _written(tflite, lambda: write_tflite(tflite_graph(deployed, metadata), tflite, metadata)),
+        macs(graph),
+    )
+
+
+def _written(path: Path, write: Callable[[], None]) -> Path | None:
+    """The path, or None, and its reason printed, when the format can't hold the network."""
     try:
-        write_ncnn(deployed, home / "network.ncnn.param", metadata)
+        write()
     except UserError as error:
         print(error)
-        ncnn = None
-    timed = TimedCheckpoint(network, preprocessing)
-    return Entrant(name, side_px, timed, home / "network.onnx", openvino, ncnn, macs(graph))
+        return None
+    return path
 
 
 def _rival(path: Path, threads: int) -> dict[str, Candidate]:
@@ -226,6 +256,16 @@ def _figure(name: str, side_px: int, medians: dict[str, float]) -> Figure:
 
 def _weight(entrant: Entrant) -> str:
     return f"{entrant.name} {entrant.macs / 1e6:.1f} M MACs, {entrant.onnx.stat().st_size:,} bytes of ONNX"
+
+
+def _print_operations(entrants: Sequence[Entrant], rivals: Sequence[Path]) -> None:
+    """Print the number of operations of each file, and of each kind: accelerators pay for each one."""
+    counts = {f"{entrant.name}, {name}": kinds for entrant in entrants for name, kinds in entrant.operations().items()}
+    counts |= {f"{path}, ONNX": operation_counts(path) for path in rivals}
+    print("\noperations")
+    for name, kinds in counts.items():
+        by_kind = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items(), key=lambda entry: -entry[1]))
+        print(f"  {name:<44}{sum(kinds.values()):>5}: {by_kind}")
 
 
 def _print_table(title: str, medians: dict[str, float]) -> None:

@@ -1,17 +1,18 @@
-"""`python -m trainer.export`: a checkpoint as ONNX, OpenVINO, ncnn and CoreML files, compared with the checkpoint."""
+"""`python -m trainer.export`: a checkpoint as ONNX, OpenVINO, ncnn, CoreML and TFLite files, compared with it."""
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from manifests.cli.arguments import run_command
+from manifests.cli.arguments import CommandParser, run_command
 from manifests.cli.converters import positive
 from manifests.errors import UserError
 from trainer.weights.checkpoint_files import LICENCE_NOT_STATED, STARTER, checkpoint_path
 
 COMPARED = 100
 PRECISIONS = ("fp32", "fp16", "int8")
-TARGETS = ("onnx", "openvino", "ncnn", "coreml")  # the table in conversion, which loads torch; tests compare them
+PRECISE = ("onnx", "tflite")  # targets that have all precisions
+TARGETS = ("onnx", "openvino", "ncnn", "coreml", "tflite")  # the table in conversion; tests compare them
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -36,8 +37,11 @@ def main(arguments: Sequence[str]) -> None:
 
 def _check_choices(options: argparse.Namespace) -> None:
     """UserError when options contradict each other."""
-    if options.precision != ["fp32"] and "onnx" not in options.to:
-        raise UserError(f"expected onnx in --to for --precision {' '.join(options.precision)}, found none; add it")
+    if options.precision != ["fp32"] and not set(PRECISE) & set(options.to):
+        raise UserError(
+            f"expected {' or '.join(PRECISE)} in --to for --precision {' '.join(options.precision)}, found neither; "
+            "add one"
+        )
     if "int8" in options.precision and not options.manifest:
         raise UserError("expected --manifest with photographs to calibrate int8 with, found none; add one")
     if "int8" in options.precision and options.dynamic:
@@ -45,7 +49,11 @@ def _check_choices(options: argparse.Namespace) -> None:
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser("python -m trainer.export", description=__doc__)
+    parser = CommandParser(
+        "python -m trainer.export",
+        description=__doc__,
+        example="--checkpoint runs/first --to onnx --output exported/first",
+    )
     parser.add_argument(
         "--checkpoint", type=checkpoint_path, required=True, metavar="PATH",
         help=f"a .safetensors file, a run's directory, or {STARTER}",
@@ -55,7 +63,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--name", help="name of the files (default: the run's)")
     parser.add_argument(
         "--precision", nargs="+", choices=PRECISIONS, default=["fp32"],
-        help="precisions of the ONNX files; int8 needs --manifest (default: fp32)",
+        help="precisions of the ONNX and TFLite files; int8 needs --manifest (default: fp32)",
     )  # fmt: skip
     parser.add_argument("--size", type=positive, metavar="PX", help="side of the input (default: the checkpoint's)")
     parser.add_argument(

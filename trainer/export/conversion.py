@@ -1,4 +1,4 @@
-"""A checkpoint as ONNX, OpenVINO, ncnn and CoreML files, compared with the checkpoint."""
+"""A checkpoint as ONNX, OpenVINO, ncnn, CoreML and TFLite files, compared with the checkpoint."""
 
 import shutil
 import tempfile
@@ -18,10 +18,12 @@ from trainer.export.ncnn_network import write_ncnn
 from trainer.export.onnx_graph import write_onnx
 from trainer.export.onnx_prelu import rewrite_prelus
 from trainer.export.openvino_model import write_openvino
+from trainer.export.operation_counts import operation_counts
 from trainer.export.parity import compare, probabilities
 from trainer.export.photographs import Photographs, read_photographs
 from trainer.export.quantise import write_int8
 from trainer.export.report import REPORT_JSON, REPORT_MD, Exported, Report
+from trainer.export.tflite.model import tflite_graph, write_int8_tflite, write_tflite
 from trainer.inference.predictors import NetworkPredictor, open_predictor
 from trainer.inference.runtimes.metadata import Metadata
 from trainer.inference.runtimes.packages import require
@@ -33,6 +35,7 @@ PACKAGES = {  # that convert to each target
     "openvino": ("onnxscript", "openvino"),
     "ncnn": ("pnnx", "ncnn"),
     "coreml": ("coremltools",),
+    "tflite": ("onnxscript", "ai_edge_litert"),
 }
 
 
@@ -61,7 +64,8 @@ class ExportJob:
     def add(self, runtime: str, precision: str, *paths: Path) -> None:
         files = [file for path in paths for file in ([path] if path.is_file() else sorted(path.rglob("*")))]
         size_bytes = sum(file.stat().st_size for file in files if file.is_file())
-        self.exports.append(Exported(runtime, precision, [path.name for path in paths], size_bytes))
+        names = [path.name for path in paths]
+        self.exports.append(Exported(runtime, precision, names, size_bytes, operation_counts(paths[0])))
 
 
 def export_onnx(job: ExportJob) -> None:
@@ -93,11 +97,26 @@ def export_coreml(job: ExportJob) -> None:
     job.add("coreml", "fp32", job.path(".mlpackage"))
 
 
+def export_tflite(job: ExportJob) -> None:
+    graph = tflite_graph(job.network, job.metadata)
+    if "fp32" in job.precisions:
+        write_tflite(graph, job.path(".tflite"), job.metadata)
+        job.add("tflite", "fp32", job.path(".tflite"))
+    if "fp16" in job.precisions:
+        write_tflite(graph, job.path("-fp16.tflite"), job.metadata, half=True)
+        job.add("tflite", "fp16", job.path("-fp16.tflite"))
+    if "int8" in job.precisions:
+        assert job.photographs is not None
+        write_int8_tflite(graph, job.path("-int8.tflite"), job.metadata, job.photographs.calibrating)
+        job.add("tflite", "int8", job.path("-int8.tflite"))
+
+
 TARGETS: dict[str, Callable[[ExportJob], None]] = {
     "onnx": export_onnx,
     "openvino": export_openvino,
     "ncnn": export_ncnn,
     "coreml": export_coreml,
+    "tflite": export_tflite,
 }
 
 

@@ -3,6 +3,7 @@
 `image` is an image input, RGB, which Vision and Xcode fill from images; `person_prob` is an array of floats.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def write_coreml(network: Deployable, path: Path, metadata: Metadata) -> None:
 
 
 def check_coreml(path: Path, metadata: Metadata) -> dict[str, Any]:
-    """Read the package with coremltools: input, output, and the count of each operation.
+    """Read the package with coremltools: input and output.
 
     UserError when they aren't those of an export. Nothing is computed: CoreML predicts only on Apple's systems.
     """
@@ -54,10 +55,14 @@ def check_coreml(path: Path, metadata: Metadata) -> dict[str, Any]:
     interface = (spec.description.input[0].name, image.height, image.width, spec.description.output[0].name)
     if interface != (INPUT, side, side, OUTPUT):
         raise UserError(f"expected {(INPUT, side, side, OUTPUT)} in {path}, found {interface}")
-    counts: dict[str, int] = {}
+    return {"input": [1, 3, side, side], "output": OUTPUT}
+
+
+def coreml_operations(path: Path) -> Iterator[str]:
+    """The kind of each operation in the package, constants among them."""
+    with quiet():
+        spec = optional("coremltools").utils.load_spec(str(path))
     for function in spec.mlProgram.functions.values():
         for block in function.block_specializations.values():
             for operation in block.operations:
-                counts[operation.type] = counts.get(operation.type, 0) + 1
-    counts.pop("const", None)
-    return {"input": [1, 3, side, side], "output": OUTPUT, "operations": dict(sorted(counts.items()))}
+                yield operation.type

@@ -11,19 +11,23 @@ from trainer.inference.runtimes.metadata import Metadata
 
 REPORT_JSON, REPORT_MD = "report.json", "report.md"
 COLUMNS = (
-    "file", "bytes", "precision", "largest difference", "equal mask pixels", "miou", "person_iou_per_image",
-    "boundary_f1",
+    "file", "bytes", "operations", "precision", "largest difference", "equal mask pixels", "miou",
+    "person_iou_per_image", "boundary_f1",
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """One export: its first file is the one to open. `checked` is what was read back where it can't run here."""
+    """One export: its first file is the one to open, `operations` are that file's, by kind.
+
+    `checked` is what was read back where it can't run here.
+    """
 
     runtime: str
     precision: str
     files: list[str]
     size_bytes: int
+    operations: dict[str, int]
     parity: Parity | None = None
     checked: dict[str, Any] | None = None
 
@@ -56,9 +60,10 @@ class Report:
             "|---" * len(COLUMNS) + "|",
         ]
         if self.checkpoint:
-            lines.append(f"| the checkpoint, PyTorch | | fp32 | | | {_metrics(self.checkpoint)} |")
+            lines.append(f"| the checkpoint, PyTorch | | | fp32 | | | {_metrics(self.checkpoint)} |")
         lines += [
-            f"| {export.files[0]} | {export.size_bytes:,} | {export.precision} | {_closeness(export)} |"
+            f"| {export.files[0]} | {export.size_bytes:,} | {sum(export.operations.values())} | {export.precision} | "
+            f"{_closeness(export)} |"
             for export in self.exports
         ]
         summary = (
@@ -69,7 +74,7 @@ class Report:
         )
         lines += ["", summary]
         lines += [
-            f"{export.files[0]} was not run here; read back it has {_counts(export.checked)}."
+            f"{export.files[0]} was not run here; read back it has {_interface(export)}."
             for export in self.exports
             if export.checked
         ]
@@ -89,6 +94,7 @@ def _metrics(parity: Parity) -> str:
     return f"{metrics.miou:.4f} | {metrics.person_iou_per_image:.4f} | {metrics.boundary_f1:.4f}"
 
 
-def _counts(checked: dict[str, Any]) -> str:
-    operations = ", ".join(f"{count} {name}" for name, count in checked["operations"].items())
+def _interface(export: Exported) -> str:
+    checked = export.checked or {}
+    operations = ", ".join(f"{count} {name}" for name, count in export.operations.items())
     return f"input {checked['input']}, output {checked['output']}, and {operations}"

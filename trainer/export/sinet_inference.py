@@ -3,7 +3,7 @@
 Operations that training keeps apart are merged, in float64. Every batch norm is folded into the convolution before it,
 also through bilinear up-sampling, whose weights sum to 1; that of a residual sum into the branches and, as a positive
 scale, which PReLU passes, into the module before. The channel shuffle becomes an order of the weights after it. The
-decoder computes only the difference of the two logits, and up-samples maps of one size in one piece.
+decoder computes only the difference of the two logits; the scale of its norm is passed on to the last convolution.
 """
 
 from collections.abc import Iterable
@@ -45,16 +45,21 @@ class InferenceSINet(nn.Module):
         self.gate = network.gate
         self.skip4 = nn.Sequential(folded(network.skip4[0], network.skip4[1]), network.skip4[2])
         scale, shift = affine(network.norm2)
-        self.skip_scale = nn.Buffer(scale.float().view(1, -1, 1, 1))
-        self.classifier = _coarse_classifier(encoder.classifier, network.norm4, scale, shift)
-        self.last = _last(network.classifier)
+        passes = bool((scale.abs() > 1 / LARGEST_SCALE).all())  # to the last convolution
+        self.skip_scale = None if passes else nn.Buffer(scale.float().view(1, -1, 1, 1))
+        self.classifier, self.logits = _coarse(network, None if passes else scale, shift / scale if passes else shift)
+        last = _last(network.classifier, scale if passes else torch.ones_like(scale))
+        self.last = nn.Sequential(last, ChannelSum())
 
     def forward(self, images: Tensor) -> Tensor:
         height, width = images.shape[-2:]
         merged8, skip = self.features(images)
-        coarse = self.upsample(self.classifier(merged8))  # (N, 5, H/4, W/4)
-        refined = self.skip4(skip) * self.skip_scale * self._gate(coarse) + coarse[:, :2]
-        logit = self.last(self.upsample(self.upsample(refined))).sum(dim=1, keepdim=True)
+        coarse = self.upsample(self.classifier(merged8))  # (N, 2 or 4, H/4, W/4)
+        high = self.skip4(skip)  # (N, 2, H/4, W/4)
+        if self.skip_scale is not None:
+            high = high * self.skip_scale
+        refined = high * self._gate(self.logits(coarse)) + coarse[:, :2]
+        logit: Tensor = self.last(self.upsample(self.upsample(refined)))
         return logit[..., :height, :width]
 
     def features(self, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -64,14 +69,21 @@ class InferenceSINet(nn.Module):
         reduced8 = self.downsample8(self.merge4(torch.cat([reduced4, skip], dim=1)))  # (N, 48, H/8, W/8)
         return self.merge8(torch.cat([reduced8, self.modules8(reduced8)], dim=1)), skip
 
-    def _gate(self, coarse: Tensor) -> Tensor:
-        """The larger softmax of two classes is the sigmoid of their logits' distance."""
+    def _gate(self, logits: Tensor) -> Tensor:
+        """The larger softmax of two classes is the sigmoid of their logits' distance: for that, their difference."""
         if isinstance(self.gate, InformationBlocking):
-            return torch.sigmoid(-coarse[:, 4:].abs())
+            return torch.sigmoid(-logits.abs())
         if isinstance(self.gate, ReverseBlocking):
-            return torch.sigmoid(coarse[:, 4:].abs())
-        gate: Tensor = self.gate(coarse[:, 2:4])
+            return torch.sigmoid(logits.abs())
+        gate: Tensor = self.gate(logits)
         return gate
+
+
+class ChannelSum(nn.Module):
+    """(N, C, H, W) -> (N, 1, H, W)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.sum(dim=1, keepdim=True)
 
 
 class InferenceModule(nn.Module):
@@ -154,20 +166,39 @@ def _merge(merge: BNPReLU) -> nn.Sequential:
     return nn.Sequential(like(pattern, scale.view(-1, 1, 1, 1), shift), act)
 
 
-def _last(classifier: nn.Conv2d) -> nn.Conv2d:
-    """(N, 2, H, W) -> (N, 2, H, W), whose sum is the difference of the logits.
+def join_last(network: InferenceSINet) -> None:
+    """Make the last convolution and the sum over its channels one convolution of one output channel, in place."""
+    depthwise, _ = network.last
+    assert isinstance(depthwise, nn.Conv2d)
+    network.last = nn.Sequential(like(nn.Conv2d(2, 1, 3, padding=1), depthwise.weight.transpose(0, 1), None))
 
-    At full size runtimes are slow at convolutions of one output channel, and fast at depthwise ones.
+
+def _last(classifier: nn.Conv2d, scale: Tensor) -> nn.Conv2d:
+    """(N, 2, H, W) -> (N, 2, H, W): of the maps divided by `scale` (2,), the sum is the difference of the logits.
+
+    At full size most runtimes are slow at convolutions of one output channel, and fast at depthwise ones.
     """
-    weight = classifier.weight.double()
+    weight = classifier.weight.double() * scale.view(1, -1, 1, 1)
     pattern = nn.Conv2d(2, 2, 3, padding=1, groups=2)
     return like(pattern, (weight[1:] - weight[:1]).transpose(0, 1), None)
 
 
-def _coarse_classifier(classifier: nn.Conv2d, norm: nn.Module, scale: Tensor, shift: Tensor) -> nn.Conv2d:
-    """(N, C, H, W) -> (N, 5, H, W): the normalised logits times `scale` plus `shift`, the logits, their difference."""
-    coarse_scale, coarse_shift = affine(norm)
-    weight = coarse_scale[:, None] * classifier.weight.double().flatten(1)  # (2, C)
-    weights = [scale[:, None] * weight, weight, weight[1:] - weight[:1]]
-    biases = [scale * coarse_shift + shift, coarse_shift, coarse_shift[1:] - coarse_shift[:1]]
-    return like(classifier, torch.cat(weights)[..., None, None], torch.cat(biases))
+def _coarse(network: SINet, scale: Tensor | None, shift: Tensor) -> tuple[nn.Conv2d, nn.Module]:
+    """The classifier (N, 144, H, W) -> (N, 2 or 4, H, W), and what its up-sampled output is to the gate.
+
+    Channels 0 and 1 are the normalised logits times `scale` plus `shift`. With a scale, 2 and 3 are the logits;
+    without one, channels 0 and 1 are but for a constant. A gate of their distance gets their difference (N, 1, H, W).
+    """
+    own_scale, own_shift = affine(network.norm4)
+    weight = own_scale[:, None] * network.encoder.classifier.weight.double().flatten(1)  # (2, 144)
+    if scale is None:
+        classifier = like(network.encoder.classifier, weight[..., None, None], own_shift + shift)
+        select, constant = torch.eye(2, dtype=torch.float64), -shift
+    else:
+        weights, biases = torch.cat([scale[:, None] * weight, weight]), [scale * own_shift + shift, own_shift]
+        classifier = like(network.encoder.classifier, weights[..., None, None], torch.cat(biases))
+        select, constant = torch.eye(4, dtype=torch.float64)[2:], torch.zeros_like(shift)
+    if isinstance(network.gate, InformationBlocking | ReverseBlocking):
+        select, constant = select[1:] - select[:1], constant[1:] - constant[:1]
+    pattern = nn.Conv2d(select.shape[1], len(select), 1)
+    return classifier, like(pattern, select[..., None, None], constant)

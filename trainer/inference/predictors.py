@@ -14,11 +14,12 @@ from manifests.pixels.onnx_segmenter import OnnxSegmenter, Prob
 from trainer.data.preprocessing import Preprocessing
 from trainer.inference.runtimes.ncnn_file import NcnnFile
 from trainer.inference.runtimes.openvino_file import OpenvinoFile
+from trainer.inference.runtimes.tflite_file import TfliteFile
 from trainer.weights.checkpoint import load_checkpoint
 
 AUTO = "auto"
 TORCH = "torch"
-RUNTIMES = {".onnx": "onnxruntime", ".xml": "openvino", ".param": "ncnn"}  # all others: torch
+RUNTIMES = {".onnx": "onnxruntime", ".xml": "openvino", ".param": "ncnn", ".tflite": "tflite"}  # all others: torch
 
 
 class Predictor(Protocol):
@@ -33,7 +34,7 @@ class Predictor(Protocol):
 
 
 def open_predictor(path: Path, device: torch.device, *, runtime: str = AUTO, threads: int | None = None) -> Predictor:
-    """Open by suffix: .onnx, OpenVINO's .xml, ncnn's .param; else a .safetensors checkpoint or a run's directory.
+    """Open by suffix: .onnx, .tflite, OpenVINO's .xml, ncnn's .param; else a .safetensors file or a run's directory.
 
     `runtime`, unless it is auto, must match the suffix. `threads` are those of one image; for a checkpoint they hold
     for the whole process. The other runtimes ignore `device` and use the CPU. UserError when it can't be opened.
@@ -49,6 +50,8 @@ def open_predictor(path: Path, device: torch.device, *, runtime: str = AUTO, thr
         return OpenvinoFile(path, threads=threads)
     if by_suffix == "ncnn":
         return NcnnFile(path, threads=threads)
+    if by_suffix == "tflite":
+        return TfliteFile(path, threads=threads)
     if threads:
         torch.set_num_threads(threads)
     checkpoint = load_checkpoint(path)

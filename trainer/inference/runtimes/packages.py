@@ -12,6 +12,7 @@ EXTRAS = {
     "ncnn": "ncnn",
     "pnnx": "ncnn",
     "coremltools": "coreml",
+    "ai_edge_litert": "tflite",
 }
 
 TELEMETRY = {"openvino": "openvino_telemetry"}  # packages that would send events; without them stubs send none
@@ -24,8 +25,8 @@ def require(name: str) -> None:
 
 
 def optional(name: str) -> ModuleType:
-    """The package called `name`, imported, without its telemetry; UserError as `require`."""
-    require(name)
+    """The package or submodule called `name`, imported, without its telemetry; UserError as `require`."""
+    require(name.partition(".")[0])
     if name in TELEMETRY:
         sys.modules.setdefault(TELEMETRY[name], None)  # type: ignore[arg-type]  # its import fails from now on
     return importlib.import_module(name)
