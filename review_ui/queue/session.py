@@ -13,6 +13,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
 
+import pyarrow as pa
+
 from manifests.decisions.accept import Accepted, AcceptOptions, AuditPlan, accept, audit_plan
 from manifests.decisions.activity import ActivityLog, Actor
 from manifests.decisions.audit import AuditedPart
@@ -173,6 +175,7 @@ class ReviewSession:
             waiting = self._live.state.queue.waiting
             self._live.load(manifest, queue)
             events = [published(manifest, by), *events_of(self._live.state, [], waiting_before=waiting)]
+        pa.default_memory_pool().release_unused()  # it keeps what writing took, a few MB more each time
         self._send(events)
 
     def _send(self, events: Sequence[SessionEvent]) -> None:
