@@ -87,10 +87,10 @@ def _next_step() -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = CommandParser("python -m manifests.run", description=__doc__, example="--images ~/Pictures --port 7861")
+    parser = CommandParser("python -m manifests.run", description=__doc__, example="--images ~/Pictures")
     add = parser.add_argument
     add("--images", help="directory, glob or file; URL, tar or list of URLs (default: a sample portrait)")
-    add("--teacher", help="as of pipeline.generate (default: the starter)")
+    add("--teacher", help="as of pipeline.generate (default: starter)")
     add("--manifests", type=Path, default=Path("manifests"), help="directory of the versions (default: %(default)s)")
     add("--data", type=Path, help="data root (default: the directory data beside the manifests)")
     add("--port", type=port, default=7860, help="the page's port (default: %(default)s)")

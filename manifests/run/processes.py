@@ -100,7 +100,7 @@ class LabellingAndPage:
         self._console = console
         self._on_open: Callable[[str], object] | None = on_open
         self._url = ""
-        self._has_labelling_spoken = False
+        self._has_labelling_begun = self._has_result = False
         self._page = Child("review_ui", page, self._lines)
         self._labelling = Child("pipeline.generate", labelling, self._lines)
 
@@ -109,9 +109,9 @@ class LabellingAndPage:
         while (status := self._labelling.status) is None:
             self._require_page()
             self._print_lines(LOOK_SECONDS)
-            self._console.show(runs.live())
-        self._console.show(None)
+            self._console.show(None if self._has_result else runs.live())
         self._print_lines(0)
+        self._console.show(None)
         if status:
             raise self._labelling.failure()
 
@@ -152,6 +152,9 @@ class LabellingAndPage:
         try:
             while True:
                 child, text, is_error = self._lines.get(block=seconds > 0, timeout=seconds or None)
+                if child is self._labelling and not is_error:
+                    self._has_result = True
+                    self._console.show(None)
                 self._console.write(text, is_error=is_error)
                 self._note(child, text)
                 seconds = 0
@@ -160,9 +163,10 @@ class LabellingAndPage:
 
     def _note(self, child: Child, text: str) -> None:
         """Open the page with the line that makes it ready."""
-        self._has_labelling_spoken |= child is self._labelling
-        found = _URL.search(text) if child is self._page else None
-        self._url = found[0] if found else self._url
-        if self._url and self._has_labelling_spoken and self._on_open:
+        if child is self._labelling:
+            self._has_labelling_begun = True
+        elif found := _URL.search(text):
+            self._url = found[0]
+        if self._url and self._has_labelling_begun and self._on_open:
             self._on_open(self._url)
             self._on_open = None

@@ -17,7 +17,7 @@ from pipeline.run.plan import Plan
 from pipeline.sources import Picture
 
 FIRST_SAMPLES = 16  # as many as the page asks for
-FIRST_SECONDS = 30.0  # also of a slow teacher's first samples, however few
+FIRST_SECONDS = 30.0
 COMMIT_FRACTION = 0.1  # of the time, at most, goes into the commits of a large dataset
 
 logger = logging.getLogger(__name__)
@@ -31,8 +31,7 @@ class PartCommits:
         self._plan = plan
         self._clock = clock
         self._interval = FIRST_SECONDS
-        self._next = clock() + FIRST_SECONDS
-        self._is_first = True
+        self._next: float | None = None  # before the first one, which comes with FIRST_SAMPLES
         self._finished: list[ShardResult] = []
 
     def shard_finished(self, result: ShardResult) -> None:
@@ -42,9 +41,9 @@ class PartCommits:
     def image_labelled(self, part: Part) -> None:
         """Commit what is labelled so far if it is time; `part` is that of the shard at work."""
         samples = len(part.rows) + sum(result.samples for result in self._finished if not result.resumed)
-        is_due = self._clock() >= self._next or (self._is_first and samples >= FIRST_SAMPLES)
+        is_due = samples >= FIRST_SAMPLES if self._next is None else self._clock() >= self._next
         images = self._images(part)
-        if samples and is_due and images < self._plan.images:  # the run's own version comes right after the last image
+        if is_due and images < self._plan.images:  # the run's own version comes right after the last image
             self._commit(part, f"{images} of {self._plan.images} images")
 
     def _images(self, part: Part) -> int:
@@ -66,7 +65,6 @@ class PartCommits:
             logger.warning("no version of %s: %s", share, conflict)
             manifest, added = None, None
         ended = self._clock()
-        self._is_first = False
         self._next = ended + max(self._interval, (ended - began) / COMMIT_FRACTION)
         if manifest and added:
             self.samples_added += added.count

@@ -16,7 +16,7 @@ from repository import ROOT
 from review_ui.client import ReviewClient
 
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
-PHOTOGRAPHS = 12
+PHOTOGRAPHS = 18  # more than the first version has
 SERVER_SECONDS = 300  # until the page is open, at most
 
 
@@ -61,7 +61,7 @@ def test_the_blocks_run(page: str, heading: str, checkout: Path, home: Path) -> 
         while samples := reviewer.next():
             for sample in samples:
                 reviewer.decide(sample, "accept")
-        assert reviewer.publish() == 2
+        assert reviewer.publish() == 3
         done = subprocess.run(
             ["bash", "-e", "-c", "\n".join(others)], cwd=checkout, env=environment, capture_output=True, text=True
         )  # fmt: skip
@@ -71,7 +71,7 @@ def test_the_blocks_run(page: str, heading: str, checkout: Path, home: Path) -> 
 
 @contextmanager
 def served(command: str, checkout: Path, environment: dict[str, str]) -> Iterator[str]:
-    """Run `make run` until its page is open; its address. Ctrl-C ends it."""
+    """Run `make run` until all is labelled and its page is open; its address. Ctrl-C ends it."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -94,9 +94,10 @@ def served(command: str, checkout: Path, environment: dict[str, str]) -> Iterato
 
 
 def opened(process: "subprocess.Popen[bytes]", log: Path) -> str:
-    """The address that `make run` prints when its page is open; it must not end before."""
+    """The address that `make run` prints when its page is open, once it names the next step; it must not end before."""
     for _ in range(SERVER_SECONDS):
-        if url := re.search(r"^reviewing .* at (http://\S+)", log.read_text(), re.MULTILINE):
+        url = re.search(r"^reviewing .* at (http://\S+)", log.read_text(), re.MULTILINE)
+        if url and "\nnext: " in log.read_text():
             return url[1]
         with suppress(subprocess.TimeoutExpired):
             process.wait(1)

@@ -96,14 +96,14 @@ def test_a_run_in_parts_ends_in_the_rows_of_one_commit(photographs: list[Path], 
     whole, at_once = run_in_parts(photographs, tmp_path / "whole", 0.0)
     store, generated = run_in_parts(photographs, tmp_path / "parts", 5.0)
     assert parts_of(whole) == ["16 of 40 images", None]
-    assert parts_of(store) == ["6 of 40 images", "12 of 40 images", "24 of 40 images", None]
+    assert parts_of(store) == ["16 of 40 images", "22 of 40 images", "34 of 40 images", None]
     assert rows_of(store) == rows_of(whole)
     assert len({row["group_id"] for row in rows_of(store)}) == 20
     assert (generated.samples, generated.samples_added) == (at_once.samples, at_once.samples_added) == (38, 38)
     assert str(generated).partition(", see")[0] == str(at_once).partition(", see")[0]
     assert "in the dataset already" not in str(generated)
     counts = [(version.parameters["samples"], version.parameters["quarantined"]) for version in store.history()]
-    assert counts == [(6, 0), (12, 0), (24, 0), (38, 1)]
+    assert counts == [(16, 0), (22, 0), (34, 0), (38, 1)]
     for version in store.history():
         assert verify(version) == []
         assert rows_of(store, version.version) == rows_of(store)[: version.counts["rows"]]
@@ -124,6 +124,26 @@ def test_a_resumed_run_commits_what_the_first_one_had_labelled(photographs: list
     store, generated = run_in_parts(photographs, tmp_path, 0.0)
     assert parts_of(store) == ["23 of 40 images", None]  # 16 new ones, beside the finished shard
     assert generated.samples_added == 38
+
+
+def test_a_run_killed_after_a_version_ends_in_the_rows_of_an_undisturbed_one(
+    photographs: list[Path], tmp_path: Path
+) -> None:
+    """Its versions stay; what it labelled after the last one, and did not save, is labelled again."""
+    whole, _ = run_in_parts(photographs, tmp_path / "whole", 0.0)
+    images = []
+
+    def killed_at_the_nineteenth() -> None:
+        images.append(1)
+        if len(images) == 19:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_in_parts(photographs, tmp_path / "killed", 0.0, after_each=killed_at_the_nineteenth)
+    store, generated = run_in_parts(photographs, tmp_path / "killed", 0.0)
+    assert parts_of(store) == ["16 of 40 images", "30 of 40 images", None]
+    assert rows_of(store) == rows_of(whole)
+    assert str(generated).startswith("38 portrait(s), 16 of them in the dataset already")
 
 
 def test_a_run_with_nothing_new_makes_no_version(photographs: list[Path], tmp_path: Path) -> None:
@@ -214,10 +234,10 @@ def test_a_part_that_can_not_be_committed_is_left_to_the_next(
 
     monkeypatch.setattr(ManifestStore, "commit", sometimes)
     store, generated = run_in_parts(photographs, tmp_path, 5.0)
-    assert parts_of(store) == ["12 of 40 images", "18 of 40 images", "30 of 40 images", None]
+    assert parts_of(store) == ["22 of 40 images", "28 of 40 images", None]
     assert generated.samples_added == 38
     [warning] = [record.getMessage() for record in caplog.records]
-    assert warning.startswith("no version of 6 of 40 images: expected parent 1 to be")
+    assert warning.startswith("no version of 16 of 40 images: expected parent 1 to be")
 
 
 hashes = st.tuples(st.integers(0, 3), st.integers(0, 63), st.integers(0, 63)).map(
