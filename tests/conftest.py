@@ -27,14 +27,16 @@ from manifests.decisions.log import DecisionLog, sqlite_url
 SHARED = ROOT.parent / "shared"
 SERVER_START_SECONDS = 120  # 7 on a quiet machine
 CORE_OF_THE_PAGE = ("test_page.py", "test_views.py", "test_repair_page.py")  # their browser tests aren't slow
+SLOW_FIXTURES = {"test_export.py": "exported", "test_web_demo.py": "site"}  # of a file: 10 s of the processor to make
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests that start a browser or a Prefect server as slow: each takes seconds of a core."""
+    """Mark tests that start a browser or a Prefect server, or use SLOW_FIXTURES, as slow: each takes seconds of a core."""
     for item in items:
-        fixtures = set(getattr(item, "fixturenames", ()))
-        if "prefect_server" in fixtures or ("browser" in fixtures and item.path.name not in CORE_OF_THE_PAGE):
+        fixtures, file = set(getattr(item, "fixturenames", ())), item.path.name
+        starts_a_browser = "browser" in fixtures and file not in CORE_OF_THE_PAGE
+        if starts_a_browser or not fixtures.isdisjoint({"prefect_server", SLOW_FIXTURES.get(file)}):
             item.add_marker(pytest.mark.slow)
 
 

@@ -156,7 +156,7 @@ def test_a_finished_shard_is_not_labelled_again(bad_pictures: Path, blobs: BlobS
 
 
 def test_threads_change_neither_rows_nor_blobs(bad_pictures: Path, tmp_path: Path) -> None:
-    pictures = find_pictures(str(bad_pictures))
+    pictures = find_pictures(str(bad_pictures))[:5]  # of each end
     results = [
         process_shard(
             pictures, tmp_path / f"shard{threads}", lambda: labeller(BlobStore(tmp_path / "data")), threads=threads
