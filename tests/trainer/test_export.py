@@ -30,6 +30,7 @@ from trainer.bench import latency
 from trainer.data.preprocessing import Preprocessing, imagenet, sinet_authors
 from trainer.export import __main__ as export
 from trainer.export.deployable import deployable
+from trainer.export.merged_branches import MergedModule, merge_branches
 from trainer.export.ncnn_network import write_ncnn
 from trainer.export.onnx_graph import write_onnx
 from trainer.inference.predictors import open_predictor, person_prob
@@ -106,6 +107,20 @@ def test_the_rewritten_sinet_is_the_same_function_up_to_its_borders(
     expected = person_prob(checkpoint.model, images, preprocessing)
     assert expected.std() > 1e-3
     torch.testing.assert_close(found, expected, rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("branches", ["paper", "k5p1", "k3p2"])
+def test_merged_branches_are_the_same_function(branches: str):
+    checkpoint, images = fitted_somehow("sinet", imagenet(64), branches=branches), a_batch(64)
+    network = deployable(checkpoint)
+    with torch.inference_mode():
+        expected = network(images)
+        merge_branches(network.body)
+        found = network(images)
+    assert expected.std() > 1e-3
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+    merged = sum(isinstance(module, MergedModule) for module in network.modules())
+    assert merged == {"paper": 6, "k5p1": 10, "k3p2": 0}[branches]
 
 
 @pytest.mark.parametrize("scales", [(0.0, 1.0), (-1.5, 0.3)], ids=["dead", "negative"])
@@ -338,6 +353,17 @@ def test_a_network_of_one_size_is_refused_for_dynamic_files(tmp_path: Path):
             *("--checkpoint", str(tmp_path / "any.safetensors"), "--to", "onnx", "--dynamic"),
             *("--output", str(tmp_path / "exported")),
         ])  # fmt: skip
+
+
+def test_only_a_sinets_branches_can_be_merged(tmp_path: Path):
+    checkpoint = fitted_somehow("lraspp_mobilenetv3_small", imagenet(64))
+    save_checkpoint(tmp_path / "any.safetensors", checkpoint.model, checkpoint.info)
+    with pytest.raises(UserError, match=r"expected a SINet, .*, found lraspp_mobilenetv3_small; leave out --fewest-op"):
+        export.main([
+            *("--checkpoint", str(tmp_path / "any.safetensors"), "--to", "tflite", "--fewest-operations"),
+            *("--output", str(tmp_path / "exported")),
+        ])  # fmt: skip
+    assert not (tmp_path / "exported").exists()
 
 
 def test_a_network_that_ncnn_cannot_hold_is_refused_in_a_line(tmp_path: Path):

@@ -86,7 +86,8 @@ class Entrant:
             candidates["ncnn"] = lambda: in_ncnn.run(pixels)
         if self.tflite is not None:
             in_tflite = TfliteFile(self.tflite, threads=threads)
-            candidates["TFLite"] = lambda: in_tflite.run(pixels)
+            floats = np.ascontiguousarray(pixels.transpose(0, 2, 3, 1), np.float32)
+            candidates["TFLite"] = lambda: in_tflite.run_pixels(floats)
         return candidates
 
     def operations(self) -> dict[str, dict[str, int]]:

@@ -6,6 +6,7 @@
     deployable.py        a checkpoint and its preprocessing as one module; all formats are made from it
     folding.py           convolutions and batch norms -> convolutions
     half.py              NAME-fp16.onnx
+    merged_branches.py   SINet's branches in one piece: fewer operations for accelerators
     ncnn_network.py      NAME.ncnn.param, NAME.ncnn.bin, NAME.ncnn.json
     onnx_graph.py        the module as an ONNX graph
     onnx_prelu.py        NAME.onnx: that graph, its PReLUs rewritten for ONNX Runtime

@@ -29,6 +29,7 @@ def main(arguments: Sequence[str]) -> None:
         licence=options.licence,
         side_px=options.size,
         dynamic=options.dynamic,
+        fewest_operations=options.fewest_operations,
         manifest=options.manifest,
         data_root=options.data,
         compared=options.compare,
@@ -69,6 +70,10 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--dynamic", action="store_true", help="batch, height and width are free in ONNX and OpenVINO (default: fixed)"
     )
+    parser.add_argument(
+        "--fewest-operations", action="store_true",
+        help="merge a SINet's branches, for accelerators: fewer operations, no faster on CPUs (default: as fits CPUs)",
+    )  # fmt: skip
     parser.add_argument("--manifest", type=Path, help="manifests/v<N>.parquet: photographs to compare on")
     parser.add_argument(
         "--compare", type=positive, default=COMPARED, metavar="N", help="how many of them (default: %(default)s)"

@@ -14,6 +14,7 @@ from manifests.files.atomic import TEMPORARY_PREFIX
 from trainer.export.coreml_package import check_coreml, write_coreml
 from trainer.export.deployable import Deployable, deployable, side_multiple_px
 from trainer.export.half import write_half
+from trainer.export.merged_branches import merge_branches
 from trainer.export.ncnn_network import write_ncnn
 from trainer.export.onnx_graph import write_onnx
 from trainer.export.onnx_prelu import rewrite_prelus
@@ -23,6 +24,7 @@ from trainer.export.parity import compare, probabilities
 from trainer.export.photographs import Photographs, read_photographs
 from trainer.export.quantise import write_int8
 from trainer.export.report import REPORT_JSON, REPORT_MD, Exported, Report
+from trainer.export.sinet_inference import InferenceSINet
 from trainer.export.tflite.model import tflite_graph, write_int8_tflite, write_tflite
 from trainer.inference.predictors import NetworkPredictor, open_predictor
 from trainer.inference.runtimes.metadata import Metadata
@@ -130,13 +132,15 @@ def export_checkpoint(
     licence: str | None = None,
     side_px: int | None = None,
     dynamic: bool = False,
+    fewest_operations: bool = False,
     manifest: Path | None = None,
     data_root: Path | None = None,
     compared: int = 100,
 ) -> None:
     """Convert the checkpoint at `path` into `output`, compare the exports with it on photographs, and report.
 
-    UserError when a package is missing, `output` holds other files, or a conversion fails; nothing is published then.
+    UserError when a package is missing, `output` holds other files, a network whose branches to merge is no SINet, or
+    a conversion fails; nothing is published then.
     """
     for target in targets:
         for package in PACKAGES[target]:
@@ -150,9 +154,12 @@ def export_checkpoint(
     input_px = side_px or checkpoint.info.preprocessing.size_px
     metadata = Metadata.of(checkpoint, name=name, input_px=input_px, licence=licence or licence_of(path))
     multiple = side_multiple_px(checkpoint) if dynamic else None
+    network = deployable(checkpoint)
+    if fewest_operations:
+        _merge_branches(network, metadata)
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output, prefix=TEMPORARY_PREFIX) as directory:
-        job = ExportJob(deployable(checkpoint), metadata, Path(directory), photographs, precisions, multiple)
+        job = ExportJob(network, metadata, Path(directory), photographs, precisions, multiple)
         for target in targets:
             print(f"converting to {target}", flush=True)
             TARGETS[target](job)
@@ -197,6 +204,14 @@ def publish(job: ExportJob, output: Path) -> None:
         if target.is_dir():
             shutil.rmtree(target)
         (job.directory / name).replace(target)
+
+
+def _merge_branches(network: Deployable, metadata: Metadata) -> None:
+    if not isinstance(network.body, InferenceSINet):
+        raise UserError(
+            f"expected a SINet, whose branches can be merged, found {metadata.model}; leave out --fewest-operations"
+        )
+    merge_branches(network.body)
 
 
 def _check_output(output: Path, name: str) -> None:

@@ -48,10 +48,15 @@ class TfliteFile:
 
     def run(self, batch: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """RGB uint8 (1, 3, S, S) -> person probability (1, 1, S, S)."""
-        self._interpreter.tensor(self._input)()[:] = batch.transpose(0, 2, 3, 1)  # floats (1, S, S, 3)
+        pixels = np.ascontiguousarray(batch.transpose(0, 2, 3, 1), np.float32)
+        return self.run_pixels(pixels).transpose(0, 3, 1, 2)
+
+    def run_pixels(self, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """RGB 0..255 (1, S, S, 3), as the network takes them -> person probability (1, S, S, 1)."""
+        self._interpreter.set_tensor(self._input, pixels)
         self._interpreter.invoke()
-        prob: npt.NDArray[np.float32] = self._interpreter.get_tensor(self._output)  # (1, S, S, 1)
-        return prob.transpose(0, 3, 1, 2)
+        prob: npt.NDArray[np.float32] = self._interpreter.get_tensor(self._output)
+        return prob
 
 
 def _metadata(content: bytes, path: Path) -> dict[str, str]:
