@@ -32,14 +32,13 @@ def main(arguments: Sequence[str]) -> None:
     places = ["--manifests", str(options.manifests), *(["--data", str(options.data)] if options.data else [])]
     teacher = ["--teacher", options.teacher] if options.teacher else []
     console = Console()
-    both = LabellingAndPage(
-        ["--images", images, *teacher, "--commit-parts", *places],
-        ["--wait", "--port", str(options.port), "--no-browser", *places],
-        console,
-        on_open=(lambda _: None) if options.no_browser else open_browser,
-    )
+    both = LabellingAndPage(console, on_open=(lambda _: None) if options.no_browser else open_browser)
     is_labelled = False
     try:
+        both.start(
+            ["--images", images, *teacher, "--commit-parts", *places],
+            ["--wait", "--port", str(options.port), "--no-browser", *places],
+        )
         both.watch_labelling(LabellingRuns(options.manifests))
         is_labelled = True
         console.write(_next_step())

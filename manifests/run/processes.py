@@ -88,24 +88,23 @@ class LabellingAndPage:
     `on_open(url)` is called once, when the page answers and the labelling has accepted its arguments.
     """
 
-    def __init__(
-        self,
-        labelling: Sequence[str],
-        page: Sequence[str],
-        console: Console,
-        *,
-        on_open: Callable[[str], object],
-    ) -> None:
+    def __init__(self, console: Console, *, on_open: Callable[[str], object]) -> None:
         self._lines: SimpleQueue[tuple[Child, str, bool]] = SimpleQueue()
         self._console = console
         self._on_open: Callable[[str], object] | None = on_open
         self._url = ""
         self._has_labelling_begun = self._has_result = False
+        self._page: Child | None = None
+        self._labelling: Child | None = None
+
+    def start(self, labelling: Sequence[str], page: Sequence[str]) -> None:
+        """Start both with these arguments."""
         self._page = Child("review_ui", page, self._lines)
         self._labelling = Child("pipeline.generate", labelling, self._lines)
 
     def watch_labelling(self, runs: LabellingRuns) -> None:
         """Return when all is labelled; UserError when either process fails."""
+        assert self._labelling is not None, "the caller has started both"
         while (status := self._labelling.status) is None:
             self._require_page()
             self._print_lines(LOOK_SECONDS)
@@ -126,7 +125,7 @@ class LabellingAndPage:
 
         Of their last lines only results are printed: a process that still starts ends with a traceback.
         """
-        children = (self._labelling, self._page)
+        children = [child for child in (self._labelling, self._page) if child]
         for child in children:
             child.interrupt()
         try:
@@ -140,9 +139,11 @@ class LabellingAndPage:
             _, text, is_error = self._lines.get()
             if not is_error:
                 self._console.write(text)
-        return self._labelling.conclusion
+        return self._labelling.conclusion if self._labelling else ""
 
     def _require_page(self) -> None:
+        """Raise the page's UserError if it has ended."""
+        assert self._page is not None, "the caller has started both"
         if self._page.status is not None:
             self._print_lines(0)
             raise self._page.failure()

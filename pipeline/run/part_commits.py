@@ -1,8 +1,8 @@
 """Versions of a run that is still at work: what is labelled so far, at growing intervals.
 
 The first one comes with FIRST_SAMPLES, the next FIRST_SECONDS later, each further one at twice the interval: a run of
-ten hours makes a dozen, and half of what it has labelled, at least, is in one at any time. Each is a whole version,
-whose parameter `part` is its share of the run.
+ten hours makes a dozen, and about half of what it has labelled, at least, is in one at any time. Each is a whole
+version, whose parameter `part` is its share of the run.
 """
 
 import logging
