@@ -28,4 +28,5 @@ def run(options: argparse.Namespace) -> None:
 
 def _summary(manifest: Manifest) -> str:
     counts = ", ".join(f"{count} {word}" for word, count in manifest.counts.items())
-    return f"{manifest.created_at:%Y-%m-%d %H:%M} UTC  {manifest.operation:<10} {counts}"
+    part = f"; part: {manifest.parameters['part']}" if "part" in manifest.parameters else ""  # of a run at work
+    return f"{manifest.created_at:%Y-%m-%d %H:%M} UTC  {manifest.operation:<10} {counts}{part}"

@@ -203,6 +203,15 @@ def test_log_lists_every_version_newest_first(root: Path, run: Run) -> None:
     assert "generate   2 rows, 2 pending" in lines[1]
 
 
+def test_log_names_the_part_of_a_version_of_a_run_at_work(root: Path, run: Run) -> None:
+    store = ManifestStore(root / "manifests")
+    rows, parameters = store.open().read(), {"images": "/web", "part": "2 of 9 images"}
+    store.commit(rows, parent=1, operation="generate", parameters=parameters, data_root=root / "data")
+    lines = run("log").out.splitlines()
+    assert lines[0].endswith("generate   2 rows, 2 pending; part: 2 of 9 images")
+    assert lines[1].endswith("generate   2 rows, 2 pending")
+
+
 def test_show_prints_metadata_and_rows(root: Path, run: Run) -> None:
     ended = run("show")
     manifest = Manifest.open(root / "manifests/v1.parquet")
