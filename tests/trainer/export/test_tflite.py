@@ -177,7 +177,7 @@ def test_what_the_file_cannot_hold_is_named(
 
 def test_a_file_keeps_its_metadata_and_aligns_its_constants(tmp_path: Path):
     path = tmp_path / "any.tflite"
-    write_tflite(graph_of("Relu", {}), path, dataclasses.replace(METADATA, licence="Apache-2.0"))
+    write_tflite(graph_of("Abs", {}), path, dataclasses.replace(METADATA, licence="Apache-2.0"))
     assert TfliteFile(path).metadata == dataclasses.replace(METADATA, licence="Apache-2.0")
     schema, content = optional(SCHEMA), path.read_bytes()
     model = schema.Model.GetRootAs(content)
@@ -185,7 +185,20 @@ def test_a_file_keeps_its_metadata_and_aligns_its_constants(tmp_path: Path):
     filled = [model.Buffers(i) for i in range(model.BuffersLength()) if not model.Buffers(i).DataIsNone()]
     assert len(filled) >= 4
     assert {(buffer.DataAsNumpy().__array_interface__["data"][0] - start) % 16 for buffer in filled} == {0}
-    assert operation_counts(path) == {"CONV_2D": 1, "MEAN": 1, "MUL": 1, "RELU": 1}
+    assert operation_counts(path) == {"ABS": 1, "CONV_2D": 1, "MEAN": 1, "MUL": 1}
+
+
+def test_an_activation_is_part_of_the_convolution_that_nothing_else_uses(tmp_path: Path):
+    for operation, constants, attributes, count in (
+        ("Relu", {}, {}, 0),
+        ("Clip", {"low": np.float32(0), "high": np.float32(6)}, {}, 0),
+        ("Sigmoid", {}, {}, 1),
+    ):
+        write_tflite(graph_of(operation, constants, **attributes), tmp_path / "any.tflite", METADATA)
+        assert sum(operation_counts(tmp_path / "any.tflite").values()) == 3 + count
+    model = graph_of("Relu", {})
+    model.graph.node[-1].input[0] = "features"  # the mean is of the features, and no longer of what is above 0
+    assert_alike(model, tmp_path)
 
 
 @pytest.mark.parametrize("damage", ["cut", "foreign", "empty", "missing"])

@@ -70,6 +70,14 @@ class TfliteGraph:
             operator.builtinOptions = getattr(schema, f"{options}T")(**fields)
         self._operators.append(operator)
 
+    def fuse(self, tensor: int, activation: str) -> bool:
+        """Let the operator that computes the tensor apply the activation, too; False where it can't."""
+        options = next((entry.builtinOptions for entry in self._operators if entry.outputs == [tensor]), None)
+        if getattr(options, "fusedActivationFunction", None) != self._schema.ActivationFunctionType.NONE:
+            return False
+        options.fusedActivationFunction = getattr(self._schema.ActivationFunctionType, activation)
+        return True
+
     def to_bytes(self, *, inputs: Mapping[str, int], outputs: Mapping[str, int], metadata: Mapping[str, str]) -> bytes:
         """The file; `inputs` and `outputs` give the signature's names to tensors."""
         schema = self._schema

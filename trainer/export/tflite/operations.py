@@ -4,6 +4,7 @@ The graph's values must have four axes: TFLite's own order then needs no transpo
 the scale of its range, and a bias that of its input times its weights.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -56,6 +57,7 @@ class Translation:
         }
         self.graph = TfliteGraph()
         self.half, self.ranges = half, ranges
+        self._uses = Counter(name for node in self.nodes for name in node.input)
         self._tensors: dict[str, int] = {}
         self.image = self.graph.activation(INPUT, self.nhwc(INPUT))
         self._tensors[INPUT] = self.image
@@ -98,6 +100,14 @@ class Translation:
     def alias(self, name: str, source: str) -> None:
         """`name` is the value `source`."""
         self._tensors[name] = self.input(source)
+
+    def activate(self, kind: str, node: NodeProto) -> None:
+        """RELU or RELU6, in float32 as part of the operation before it when nothing else uses that."""
+        source, result = node.input[0], node.output[0]
+        if self.ranges is None and self._uses[source] == 1 and self.graph.fuse(self.input(source), kind):
+            self.alias(result, source)
+        else:
+            self.graph.operator(kind, [self.input(source)], self.output(result))
 
     def quantisation(self, name: str) -> Quantisation:
         assert self.ranges is not None
@@ -246,7 +256,7 @@ def _clip(translation: Translation, node: NodeProto) -> None:
     low, high = (translation.constants[name].item() if name else None for name in (*node.input[1:], "", "")[:2])
     if (low, high) != (0, 6):
         raise UnknownOperation(f"Clip to {low} and {high}, not 0 and 6")
-    translation.graph.operator("RELU6", [translation.input(node.input[0])], translation.output(node.output[0]))
+    translation.activate("RELU6", node)
 
 
 def _hard_sigmoid(translation: Translation, node: NodeProto) -> None:
@@ -369,7 +379,7 @@ OPERATIONS: dict[str, Operation] = {
     "ReduceMax": _reduce("REDUCE_MAX"),
     "ReduceMean": _reduce("MEAN"),
     "ReduceSum": _reduce("SUM"),
-    "Relu": _same("RELU"),
+    "Relu": lambda translation, node: translation.activate("RELU", node),
     "Resize": _resize,
     "Sigmoid": _same("LOGISTIC"),
     "Slice": _slice,
