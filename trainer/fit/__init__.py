@@ -33,5 +33,6 @@ run_state.py            the state of an unfinished run
 schedule.py             the learning rate
 stage_objective.py      the loss of a stage, compiled or gathered
 steps.py                one epoch: stages, steps, batches
+trackers.py             trackio, MLflow, Weights & Biases
 training_data.py        both splits, decoded, and images without people
 """

@@ -26,6 +26,7 @@ from trainer.fit.live_teachers import LiveTeachers
 from trainer.fit.metrics_log import RunLog
 from trainer.fit.run_state import RunProgress, load_model
 from trainer.fit.steps import Stage, stages
+from trainer.fit.trackers import Trackers
 from trainer.fit.training_data import load_train_and_val
 from trainer.inference.predictors import Predictor
 from trainer.models import create_model
@@ -88,12 +89,13 @@ def build_run(
     teachers: Sequence[Predictor] = (),
     live_teachers: LiveTeachers | None = None,
     seconds: float | None = None,
+    trackers: Sequence[str] = (),
 ) -> FitRun:
     """Load the data and the network of a run in `output`, as far as `progress`.
 
     `initial` are weights to start from; their preprocessing is kept, but for the size. The probabilities of
     `teachers` are mixed into the masks; `live_teachers` see every augmented crop. It stops at
-    the end of the epoch in which `seconds` are over.
+    the end of the epoch in which `seconds` are over. The log goes to `trackers` too.
     """
     size_px, recipe = configuration.size_px, configuration.recipe
     preprocessing = initial.preprocessing(size_px) if initial else imagenet(size_px)
@@ -113,9 +115,10 @@ def build_run(
     left = stages(model, recipe)[progress.stage :]
     for stage in left:
         check_batch_norms(stage, recipe, rows=len(train), size_px=size_px, device=fabric.device)
+    log = RunLog(output, progress, Trackers(trackers, output, configuration.flat()))
     return FitRun(
-        fabric, manifest, configuration, output, preprocessing, train, val, model, left, RunLog(output, progress),
-        compile_network, live_teachers, seconds,
+        fabric, manifest, configuration, output, preprocessing, train, val, model, left, log, compile_network,
+        live_teachers, seconds,
     )  # fmt: skip
 
 

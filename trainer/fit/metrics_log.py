@@ -14,6 +14,7 @@ from torch.utils.tensorboard import SummaryWriter
 from manifests.files.atomic import write_replace
 from manifests.pixels.metrics import Metrics
 from trainer.fit.run_state import RunProgress
+from trainer.fit.trackers import Trackers
 
 CSV = "metrics.csv"
 TENSORBOARD = "tensorboard"
@@ -55,9 +56,10 @@ class EpochMetrics:
 class RunLog:
     """The lines of one run, from its start."""
 
-    def __init__(self, output: Path, progress: RunProgress) -> None:
-        """Read the lines of a run interrupted after `progress`."""
+    def __init__(self, output: Path, progress: RunProgress, trackers: Trackers | None = None) -> None:
+        """Read the lines of a run interrupted after `progress`; `trackers` get the later ones too."""
         self._output = output
+        self._trackers = trackers
         done = progress.stage, progress.epoch
         self.lines = [line for line in read_log(output) if (int(line["stage"]), int(line["epoch"])) <= done]
         self._writer: SummaryWriter | None = None  # opened with the first line: a run that fails earlier leaves nothing
@@ -71,14 +73,18 @@ class RunLog:
         table.writeheader()
         table.writerows(self.lines)
         write_replace(self._output / CSV, text.getvalue().encode())
-        for name in COLUMNS[2:]:
-            if line.values()[name]:
-                self._writer.add_scalar(name, float(line.values()[name]), len(self.lines))
+        scalars = {name: float(value) for name, value in line.values().items() if name in COLUMNS[2:] and value}
+        for name, value in scalars.items():
+            self._writer.add_scalar(name, value, len(self.lines))
         self._writer.flush()
+        if self._trackers is not None:
+            self._trackers.log(scalars, len(self.lines))
 
     def close(self) -> None:
         if self._writer is not None:
             self._writer.close()
+        if self._trackers is not None:
+            self._trackers.close()
 
 
 def read_log(output: Path) -> list[dict[str, str]]:

@@ -23,6 +23,7 @@ BRANCHES = ("paper", "k3p1", "k3p2", "k3p4", "k5p1", "k5p2", "k5p4")
 GATES = ("ib", "reverse", "none", "gau")
 LOSSES = ("cross_entropy", "lovasz", "dice", "focal")
 DISTILL_LOSSES = ("ce", "cwd", "bpkd")
+TRACKERS = ("trackio", "mlflow", "wandb")
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -64,6 +65,8 @@ def add_run_options(parser: argparse.ArgumentParser, *, manifest_required: bool 
     add("--distill-live", type=checkpoint_path, nargs="+", default=[], metavar="PATH", help=live)
     sitting = "stop after the epoch in which M minutes are over; the same command resumes (default: no limit)"
     add("--minutes", type=number(float, 1e-9, math.inf, "a number above 0"), metavar="M", help=sitting)
+    tracking = "trackers that get the choices and each epoch's metrics, beside TensorBoard's files (default: none)"
+    add("--logger", choices=TRACKERS, nargs="+", default=[], help=tracking)
     add("--skip-bad", action="store_true", help="skip rows whose blobs are missing or altered")
     add("--precision", choices=("fp32", "bf16"), default="fp32", help="(default: %(default)s)")
     worth_it = "torch.compile, which takes a minute (default: in runs long enough to gain by it)"

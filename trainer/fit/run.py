@@ -16,6 +16,7 @@ from trainer.fit.malloc import keep_freed_memory
 from trainer.fit.options import SIZE_PX, recipe_from
 from trainer.fit.report import CARD
 from trainer.fit.run_state import load_progress
+from trainer.fit.trackers import check_installed
 from trainer.inference.predictors import open_predictor
 from trainer.weights.checkpoint_files import BEST
 from trainer.weights.starting_weights import checkpoint_file, open_initial
@@ -23,6 +24,7 @@ from trainer.weights.starting_weights import checkpoint_file, open_initial
 
 def fit_or_resume(options: argparse.Namespace) -> None:
     """Fit or resume the run of the `options` of trainer.fit; UserError when --output holds another run."""
+    check_installed(options.logger)
     fabric = open_fabric(options.device, options.devices, options.precision)
     manifest = Manifest.open(options.manifest, data_root=options.data)
     if options.backgrounds:
@@ -66,7 +68,7 @@ def fit_or_resume(options: argparse.Namespace) -> None:
         run = build_run(
             fabric, manifest, configuration, output, progress,
             compile_network=options.compile, initial=initial, teachers=teachers, live_teachers=live_teachers,
-            seconds=options.minutes * 60 if options.minutes else None,
+            seconds=options.minutes * 60 if options.minutes else None, trackers=options.logger,
         )  # fmt: skip
         if progress.epoch:
             print(f"resuming {output} after epoch {progress.epoch}")
