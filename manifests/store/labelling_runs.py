@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 from manifests.files.atomic import write_replace
 from manifests.files.json_text import parse_json
+from manifests.files.reading import regular_bytes
 
 BEAT_SECONDS = 2.0
 SILENT_SECONDS = 20.0  # ten beats: a busy machine may skip some
@@ -151,7 +152,7 @@ def _write(path: Path, run: _Run) -> None:
 def _read(path: Path) -> _Run | None:
     """Read a run's file; None for a run that ended meanwhile, and for a file that no run wrote."""
     try:
-        entry = parse_json(path.read_bytes())
+        entry = parse_json(regular_bytes(path))
         labelled, total, left = entry["labelled"], entry["total"], entry["seconds_left"]
         updated_at = datetime.fromisoformat(entry["updated_at"])
         host, pid = entry["host"], entry["pid"]
@@ -190,4 +191,5 @@ def _delete_dead(root: Path) -> None:
     for path in root.glob(_PATTERN):
         run = _read(path)
         if run and not run.is_live(now):
-            path.unlink(missing_ok=True)
+            with suppress(OSError):  # another user's; or another run did it
+                path.unlink()

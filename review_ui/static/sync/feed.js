@@ -6,8 +6,9 @@ import { request } from "../lib/request.js";
 const RETRY_MS = 2000;
 const LOOK_AGAIN_MS = 5000; // while all that waits is on other screens
 const LOOK_FOR_NEWER_MS = 10_000; // while nothing waits: a run may add masks as a newer version
+const LABELLING_LOOK_MS = 3000; // while nothing waits, and a run is at work
+const LABELLING_SIGN_MS = 10_000; // while samples are here, and a run is at work, whose progress is shown
 const BAD_FILTER = 422;
-const WHILE_LABELLING_MS = { waiting: 10_000, nothing: 3000 }; // either, while a run is known to add masks
 const SIGN_OF_LIFE_MS = 30_000; // while samples are here: the server takes a tab that is silent for longer as closed
 
 export class Feed {
@@ -114,8 +115,8 @@ export class Feed {
     this.labelling = labelling;
     if (settled && this.asking.size === 0) this.progress = progress; // else it lacks what was counted here
     if (this.areElsewhere || this.isComparing) this.timer = setTimeout(() => this.refill(), LOOK_AGAIN_MS);
-    else if (samples.length > 0) this.timer = setTimeout(() => this.refill(), labelling ? WHILE_LABELLING_MS.waiting : SIGN_OF_LIFE_MS); // renews the leases
-    else this.timer = setTimeout(() => this.refill(), labelling ? WHILE_LABELLING_MS.nothing : LOOK_FOR_NEWER_MS);
+    else if (samples.length > 0) this.timer = setTimeout(() => this.refill(), labelling ? LABELLING_SIGN_MS : SIGN_OF_LIFE_MS); // renews the leases
+    else this.timer = setTimeout(() => this.refill(), labelling ? LABELLING_LOOK_MS : LOOK_FOR_NEWER_MS);
   }
 
   /** Whether the server still compares images: more may come. */

@@ -1,6 +1,7 @@
 """Runs that label images report how far they are in a file each; only live ones count."""
 
 import json
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -100,6 +101,12 @@ def test_a_file_that_no_run_wrote_counts_for_nothing_and_is_kept(tmp_path: Path,
     assert LabellingRuns(tmp_path).live() == LabellingProgress(3, 9, 12.5)
     with announced(tmp_path, 1, lambda: Counts(0, 0)):
         assert odd.exists()
+
+
+def test_a_pipe_in_a_files_place_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "labelling-pipe.json")
+    (tmp_path / "labelling-folder.json").mkdir()
+    assert LabellingRuns(tmp_path).live() is None
 
 
 def test_several_runs_add_up_and_end_with_the_last(tmp_path: Path) -> None:
