@@ -32,7 +32,7 @@ SLOW_FIXTURES = {"test_export.py": "exported", "test_web_demo.py": "site"}  # of
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests that start a browser or a Prefect server, or use SLOW_FIXTURES, as slow: each takes seconds of a core."""
+    """Mark tests as slow that start a browser or a Prefect server, or use SLOW_FIXTURES: seconds of a core each."""
     for item in items:
         fixtures, file = set(getattr(item, "fixturenames", ())), item.path.name
         starts_a_browser = "browser" in fixtures and file not in CORE_OF_THE_PAGE
