@@ -3,14 +3,17 @@
 import re
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from forked_commands import CommandProcess, ForkedProcess
+from forked_commands import ForkedCommand
 from playwright.sync_api import Browser, BrowserType, Page, expect, sync_playwright
 
 BROWSER_ARGUMENTS = [
@@ -31,14 +34,13 @@ expect.set_options(timeout=30_000)  # a shared machine may be slow
 class Server:
     """`python -m review_ui` in a process of its own, with its libraries imported before."""
 
-    start: type[ForkedProcess] | type[CommandProcess] = ForkedProcess
-
     def __init__(self, root: Path, port: int = 0, *options: str, errors: Path | None = None) -> None:
         """`options` are more of the command's; what it complains about goes to the file `errors`, if given."""
         self.root = root
         self.errors = errors
         places = ["--manifests", str(root / "manifests"), "--port", str(port)]
-        self._process = self.start([*places, "--no-browser", *options], errors)
+        self._process = self._started([*places, "--no-browser", *options])
+        assert self._process.stdout
         self.announcement = self._process.stdout.readline()
         self.url = re.search(r"http://127\.0\.0\.1:\d+", self.announcement)[0]
 
@@ -56,13 +58,21 @@ class Server:
         return [(entry["sample"]["sample_id"], entry["verdict"], entry["reason"]) for entry in history]
 
     def stop(self, number: int = signal.SIGTERM) -> None:
-        self._process.end(number, START_SECONDS)
+        self._process.send_signal(number)
+        self._process.wait(START_SECONDS)
+        self._process.stdout.close()
+
+    def _started(self, arguments: list[str]) -> "ForkedCommand | subprocess.Popen[str]":
+        return ForkedCommand("review_ui", arguments, self.errors)
 
 
 class CommandServer(Server):
     """The command as a user starts it, with its own line in the list of processes and its own memory."""
 
-    start = CommandProcess
+    def _started(self, arguments: list[str]) -> "subprocess.Popen[str]":
+        command = [sys.executable, "-m", "review_ui", *arguments]
+        with self.errors.open("w") if self.errors else nullcontext() as complaints:
+            return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=complaints, text=True)
 
 
 def served_copy(dataset: Path, root: Path, *options: str) -> Iterator[Server]:
