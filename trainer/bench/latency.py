@@ -228,7 +228,7 @@ def _exported(
 
 
 def _written(path: Path, write: Callable[[], None]) -> Path | None:
-    """The path, or None, and its reason printed, when the format can't hold the network."""
+    """Write the file and return its path; print the reason and return None when the format can't hold the network."""
     try:
         write()
     except UserError as error:

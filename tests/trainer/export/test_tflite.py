@@ -175,6 +175,13 @@ def test_what_the_file_cannot_hold_is_named(
     assert not (tmp_path / "any.tflite").exists()
 
 
+def test_weights_that_the_graph_computes_are_refused(tmp_path: Path):
+    model = graph_of("PRelu", {"slopes": random(4, 1, 1)})
+    model.graph.node[2].input[1] = "features"
+    with pytest.raises(UserError, match=r"found any: weights or sizes that the graph computes \(features\); leave"):
+        write_tflite(model, tmp_path / "any.tflite", METADATA)
+
+
 def test_a_file_keeps_its_metadata_and_aligns_its_constants(tmp_path: Path):
     path = tmp_path / "any.tflite"
     write_tflite(graph_of("Abs", {}), path, dataclasses.replace(METADATA, licence="Apache-2.0"))

@@ -72,7 +72,7 @@ class TfliteGraph:
 
     def fuse(self, tensor: int, activation: str) -> bool:
         """Let the operator that computes the tensor apply the activation, too; False where it can't."""
-        options = next((entry.builtinOptions for entry in self._operators if entry.outputs == [tensor]), None)
+        options: Any = next((entry.builtinOptions for entry in self._operators if entry.outputs == [tensor]), None)
         if getattr(options, "fusedActivationFunction", None) != self._schema.ActivationFunctionType.NONE:
             return False
         options.fusedActivationFunction = getattr(self._schema.ActivationFunctionType, activation)

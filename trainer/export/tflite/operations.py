@@ -21,12 +21,13 @@ AXES = (0, 3, 1, 2)  # where TFLite has the axes of ONNX
 LEVELS = 255  # steps of 8 bits
 WEIGHT_LEVELS = 127  # on either side of 0
 LARGEST_BIAS = 2**30  # as an integer of 32 bits
+PADDINGS = {"SAME": 0, "VALID": 1}  # the schema's
 
 Array = npt.NDArray[Any]
 
 
 class UnknownOperation(Exception):
-    """The graph has an operation, or one of its variants, that isn't written here; its text names it."""
+    """An operation, or a variant of one, that this module doesn't write; the text names it."""
 
 
 def translate(
@@ -50,7 +51,7 @@ class Translation:
     def __init__(self, model: onnx.ModelProto, *, half: bool, ranges: Mapping[str, Range] | None) -> None:
         graph = shape_inference.infer_shapes(model).graph
         self.nodes = list(graph.node)
-        self.constants = {constant.name: numpy_helper.to_array(constant) for constant in graph.initializer}
+        self._constants = {constant.name: numpy_helper.to_array(constant) for constant in graph.initializer}
         self.shapes = {
             value.name: tuple(axis.dim_value for axis in value.type.tensor_type.shape.dim)
             for value in (*graph.input, *graph.value_info, *graph.output)
@@ -81,10 +82,16 @@ class Translation:
     def input(self, name: str) -> int:
         """The tensor of a value, or of a constant that broadcasts against one."""
         if name not in self._tensors:
-            values = self.constants[name]
+            values = self.constant(name)
             values = values.reshape((1,) * (4 - values.ndim) + values.shape).transpose(0, 2, 3, 1)
             self._tensors[name] = self.parameters(name, values.astype(np.float32))
         return self._tensors[name]
+
+    def constant(self, name: str) -> Array:
+        """An operand that the file stores; UnknownOperation when the graph computes it."""
+        if name not in self._constants:
+            raise UnknownOperation(f"weights or sizes that the graph computes ({name})")
+        return self._constants[name]
 
     def output(self, name: str, *, like: str | None = None, shape: tuple[int, ...] | None = None) -> int:
         """A new tensor for a value, in the scale of its own range or of the value `like`."""
@@ -102,7 +109,7 @@ class Translation:
         self._tensors[name] = self.input(source)
 
     def activate(self, kind: str, node: NodeProto) -> None:
-        """RELU or RELU6, in float32 as part of the operation before it when nothing else uses that."""
+        """Add RELU or RELU6; in float32 it becomes part of the operation before it when nothing else uses that."""
         source, result = node.input[0], node.output[0]
         if self.ranges is None and self._uses[source] == 1 and self.graph.fuse(self.input(source), kind):
             self.alias(result, source)
@@ -172,9 +179,9 @@ def _same(kind: str) -> Operation:
 def _conv(translation: Translation, node: NodeProto) -> None:
     attributes = _attributes(node)
     source, result = node.input[0], node.output[0]
-    weight = translation.constants[node.input[1]]  # (O, I / groups, h, w)
+    weight = translation.constant(node.input[1])  # (O, I / groups, h, w)
     channels, groups = translation.nhwc(source)[3], attributes.get("group", 1)
-    bias = translation.constants[node.input[2]] if len(node.input) > 2 else np.zeros(len(weight), np.float32)
+    bias = translation.constant(node.input[2]) if len(node.input) > 2 else np.zeros(len(weight), np.float32)
     stride_h, stride_w = attributes.get("strides", (1, 1))
     dilation_h, dilation_w = attributes.get("dilations", (1, 1))
     padded, padding = _padded(translation, node, kernel=weight.shape[2:])
@@ -223,9 +230,6 @@ def _padded(translation: Translation, node: NodeProto, *, kernel: tuple[int, ...
     return tensor, PADDINGS["VALID"]
 
 
-PADDINGS = {"SAME": 0, "VALID": 1}  # the schema's
-
-
 def _pool(kind: str) -> Operation:
     def add(translation: Translation, node: NodeProto) -> None:
         attributes = _attributes(node)
@@ -247,13 +251,13 @@ def _pool(kind: str) -> Operation:
 def _prelu(translation: Translation, node: NodeProto) -> None:
     source, result = node.input[0], node.output[0]
     channels = translation.nhwc(source)[3]
-    slopes = np.broadcast_to(translation.constants[node.input[1]].reshape(-1), (channels,)).reshape(1, 1, channels)
+    slopes = np.broadcast_to(translation.constant(node.input[1]).reshape(-1), (channels,)).reshape(1, 1, channels)
     alpha = translation.parameters(f"{result}_slopes", slopes)
     translation.graph.operator("PRELU", [translation.input(source), alpha], translation.output(result))
 
 
 def _clip(translation: Translation, node: NodeProto) -> None:
-    low, high = (translation.constants[name].item() if name else None for name in (*node.input[1:], "", "")[:2])
+    low, high = (translation.constant(name).item() if name else None for name in (*node.input[1:], "", "")[:2])
     if (low, high) != (0, 6):
         raise UnknownOperation(f"Clip to {low} and {high}, not 0 and 6")
     translation.activate("RELU6", node)
@@ -290,7 +294,7 @@ def _reduce(kind: str) -> Operation:
         if node.op_type == "GlobalAveragePool":
             axes = [2, 3]
         elif len(node.input) > 1:
-            axes = translation.constants[node.input[1]].tolist()
+            axes = translation.constant(node.input[1]).tolist()
         else:
             axes = list(attributes.get("axes", range(4)))
         if not attributes.get("keepdims", 1):
@@ -333,7 +337,7 @@ def _resize(translation: Translation, node: NodeProto) -> None:
 
 def _slice(translation: Translation, node: NodeProto) -> None:
     source, result = node.input[0], node.output[0]
-    starts, _, axes, *steps = (translation.constants[name].tolist() for name in node.input[1:])
+    starts, _, axes, *steps = (translation.constant(name).tolist() for name in node.input[1:])
     if steps and set(steps[0]) != {1}:
         raise UnknownOperation("Slice with steps")
     shape, begin = translation.nhwc(source), [0, 0, 0, 0]
@@ -353,7 +357,7 @@ def _slice(translation: Translation, node: NodeProto) -> None:
 
 
 def _negated(translation: Translation, node: NodeProto) -> None:
-    """TFLite's NEG has no 8 bits, its MUL has."""
+    """NEG; in 8 bits, which it lacks, MUL by -1."""
     if translation.ranges is None:
         _same("NEG")(translation, node)
         return
