@@ -23,6 +23,7 @@ CYCLES ?= 1000
 FILES  ?= 5000
 FUZZ_SECONDS ?= 600
 PROCESSES ?= 3  # of the tests: much of their time is waiting for servers and for other processes
+SHARED_OUT := --dist loadfile --no-loadscope-reorder  # in the order of tests/conftest.py
 
 # Nothing here phones home.
 export DO_NOT_TRACK := 1
@@ -76,10 +77,10 @@ run: $(STAMP) ## Label IMAGES=some/folder (or a sample portrait), and review the
 	@exec $(BIN)/python -m manifests.run $(if $(IMAGES),--images "$(IMAGES)") --port $(PORT)
 
 test: $(DEV) ## Run the tests but the slow ones
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n $(PROCESSES) --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n $(PROCESSES) $(SHARED_OUT)
 
 slow: $(DEV) ## Run the slow tests: several processes, servers, large networks
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow -n 2 $(SHARED_OUT)
 
 soak: $(DEV) ## Kill processes KILLS times at work, then put load on a server for SECONDS, then publish CYCLES times
 	OMP_NUM_THREADS=1 PYTHONPATH=.:tests/support $(BIN)/python tests/soak/kills.py --kills $(KILLS)

@@ -27,6 +27,13 @@ from manifests.decisions.log import DecisionLog, sqlite_url
 SHARED = ROOT.parent / "shared"
 SERVER_START_SECONDS = 120  # 7 on a quiet machine
 CORE_OF_THE_PAGE = ("test_page.py", "test_views.py", "test_repair_page.py")  # their browser tests aren't slow
+LONGEST = (  # files that take minutes go first: then the processes that share the tests end together
+    *("test_kills", "test_shell_blocks", "test_export", "test_distributed", "test_faults"),
+    *("test_stale_bases", "test_watching", "test_scale", "test_every_model_is_fitted", "test_older_code"),
+    *("test_histories", "test_prefect_chain", "test_load", "test_hostile_files", "test_lead"),
+    *("test_models", "test_page", "test_views", "test_repair_page", "test_teachers"),
+    *("test_report",),
+)
 SLOW_FIXTURES = {"test_export.py": "exported", "test_web_demo.py": "site"}  # of a file: 10 s of the processor to make
 
 
@@ -38,6 +45,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         starts_a_browser = "browser" in fixtures and file not in CORE_OF_THE_PAGE
         if starts_a_browser or not fixtures.isdisjoint({"prefect_server", SLOW_FIXTURES.get(file)}):
             item.add_marker(pytest.mark.slow)
+    ranks = {name: rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.path.stem, len(LONGEST)))
 
 
 @pytest.fixture(autouse=True)
