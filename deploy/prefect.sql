@@ -1,0 +1,2 @@
+-- Prefect's own database beside that of the reviews.
+CREATE DATABASE prefect;
