@@ -202,7 +202,10 @@ def simulated(
     return log, gold, sum(accepted_work) / len(accepted_work)
 
 
-@pytest.mark.parametrize(("false_accept", "false_reject", "wrong_share"), [(0.03, 0.05, 0.15), (0.15, 0.02, 0.3)])
+@pytest.mark.parametrize(
+    ("false_accept", "false_reject", "wrong_share"),
+    [(0.03, 0.05, 0.15), pytest.param(0.15, 0.02, 0.3, marks=pytest.mark.slow)],
+)
 def test_the_intervals_cover_a_simulated_reviewers_true_rates(false_accept, false_reject, wrong_share):
     covered = {"false accept": 0, "false reject": 0, "slipped through": 0}
     for seed in range(SIMULATIONS):

@@ -58,7 +58,7 @@ def rows_of(outcome: list[Row] | dict[str, str | None]) -> list[Row]:
 
 @pytest.fixture(scope="module")
 def bad_pictures(tmp_path_factory: pytest.TempPathFactory, astronaut: Image.Image) -> Path:
-    return write_bad_pictures(tmp_path_factory.mktemp("bad"), astronaut)
+    return write_bad_pictures(tmp_path_factory.mktemp("bad"), astronaut.resize((320, 320)))
 
 
 @pytest.mark.parametrize(("name", "reason"), EXPECTED_REASON.items())

@@ -128,6 +128,7 @@ def test_foreign_weights_are_refused_with_the_first_misfit(authors_weights: dict
         load_authors_state_dict(sinet(), widened)
 
 
+@pytest.mark.slow
 def test_sinet_exports_with_a_dynamic_batch():
     batch = torch.export.Dim("batch", min=1, max=8)
     exported = torch.export.export(sinet().eval(), (torch.zeros(2, 3, 64, 96),), dynamic_shapes=({0: batch},))
