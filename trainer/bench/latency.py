@@ -222,7 +222,7 @@ def _exported(
         home / "network.onnx",
         openvino,
         _written(ncnn, lambda: write_ncnn(deployed, ncnn, metadata)),
-        _written(tflite, lambda: write_tflite(tflite_graph(deployed, metadata), tflite, metadata)),
+        _written(tflite, lambda: write_tflite(tflite_graph(graph), tflite, metadata)),
         macs(graph),
     )
 

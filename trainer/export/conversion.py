@@ -63,6 +63,14 @@ class ExportJob:
             write_onnx(self.network, path, self.metadata, dynamic_multiple_px=self.dynamic_multiple_px)
         return path
 
+    def fixed_onnx(self) -> Path:
+        """The same of fixed sides."""
+        if self.dynamic_multiple_px is None:
+            return self.onnx()
+        path = self.directory / "fixed.onnx"
+        write_onnx(self.network, path, self.metadata)
+        return path
+
     def add(self, runtime: str, precision: str, *paths: Path) -> None:
         files = [file for path in paths for file in ([path] if path.is_file() else sorted(path.rglob("*")))]
         size_bytes = sum(file.stat().st_size for file in files if file.is_file())
@@ -100,7 +108,7 @@ def export_coreml(job: ExportJob) -> None:
 
 
 def export_tflite(job: ExportJob) -> None:
-    graph = tflite_graph(job.network, job.metadata)
+    graph = tflite_graph(job.fixed_onnx())
     if "fp32" in job.precisions:
         write_tflite(graph, job.path(".tflite"), job.metadata)
         job.add("tflite", "fp32", job.path(".tflite"))

@@ -48,8 +48,7 @@ class InferenceSINet(nn.Module):
         passes = bool((scale.abs() > 1 / LARGEST_SCALE).all())  # to the last convolution
         self.skip_scale = None if passes else nn.Buffer(scale.float().view(1, -1, 1, 1))
         self.classifier, self.logits = _coarse(network, None if passes else scale, shift / scale if passes else shift)
-        last = _last(network.classifier, scale if passes else torch.ones_like(scale))
-        self.last = nn.Sequential(last, ChannelSum())
+        self.last = _last(network.classifier, scale if passes else torch.ones_like(scale))
 
     def forward(self, images: Tensor) -> Tensor:
         height, width = images.shape[-2:]
@@ -59,7 +58,7 @@ class InferenceSINet(nn.Module):
         if self.skip_scale is not None:
             high = high * self.skip_scale
         refined = high * self._gate(self.logits(coarse)) + coarse[:, :2]
-        logit: Tensor = self.last(self.upsample(self.upsample(refined)))
+        logit = self.last(self.upsample(self.upsample(refined))).sum(dim=1, keepdim=True)
         return logit[..., :height, :width]
 
     def features(self, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -77,13 +76,6 @@ class InferenceSINet(nn.Module):
             return torch.sigmoid(logits.abs())
         gate: Tensor = self.gate(logits)
         return gate
-
-
-class ChannelSum(nn.Module):
-    """(N, C, H, W) -> (N, 1, H, W)."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x.sum(dim=1, keepdim=True)
 
 
 class InferenceModule(nn.Module):
@@ -164,13 +156,6 @@ def _merge(merge: BNPReLU) -> nn.Sequential:
     channels = len(scale)
     pattern = nn.Conv2d(channels, channels, 1, groups=channels)
     return nn.Sequential(like(pattern, scale.view(-1, 1, 1, 1), shift), act)
-
-
-def join_last(network: InferenceSINet) -> None:
-    """Make the last convolution and the sum over its channels one convolution of one output channel, in place."""
-    depthwise, _ = network.last
-    assert isinstance(depthwise, nn.Conv2d)
-    network.last = nn.Sequential(like(nn.Conv2d(2, 1, 3, padding=1), depthwise.weight.transpose(0, 1), None))
 
 
 def _last(classifier: nn.Conv2d, scale: Tensor) -> nn.Conv2d:

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from manifests.errors import UserError
 from trainer.export.operation_counts import operation_counts
-from trainer.export.tflite.model import write_int8_tflite, write_tflite
+from trainer.export.tflite.model import tflite_graph, write_int8_tflite, write_tflite
 from trainer.inference.runtimes.metadata import Metadata
 from trainer.inference.runtimes.packages import optional
 from trainer.inference.runtimes.tflite_file import SCHEMA, TfliteFile
@@ -173,6 +173,19 @@ def test_what_the_file_cannot_hold_is_named(
     ):
         write_tflite(graph_of(operation, constants, **attributes), tmp_path / "any.tflite", METADATA)
     assert not (tmp_path / "any.tflite").exists()
+
+
+@pytest.mark.parametrize("sides", [(3, 1), (5, 2)])
+def test_a_sum_of_a_depthwise_convolutions_channels_is_one_convolution(sides: tuple[int, int], tmp_path: Path):
+    kernel, stride = sides
+    attributes = {"group": 4, "strides": [stride, stride], "pads": [kernel // 2] * 4}
+    model = graph_of("Conv", {"w": random(4, 1, kernel, kernel)}, **attributes)
+    model.graph.node[-1].op_type = "ReduceSum"
+    onnx.save(model, tmp_path / "any.onnx")
+    joined = tflite_graph(tmp_path / "any.onnx")
+    assert [node.op_type for node in joined.graph.node] == ["Mul", "Conv", "Conv"]
+    assert_alike(joined, tmp_path)
+    np.testing.assert_allclose(in_onnxruntime(joined, pixels()), in_onnxruntime(model, pixels()), atol=1e-5)
 
 
 def test_weights_that_the_graph_computes_are_refused(tmp_path: Path):

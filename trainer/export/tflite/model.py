@@ -3,33 +3,30 @@
 `image` takes RGB pixels 0..255 as floats (1, S, S, 3), `person_prob` is float32 (1, S, S, 1), in each precision.
 """
 
-import copy
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import onnx
-import torch
+from onnx import GraphProto, TensorProto, helper, numpy_helper
 
 from manifests.errors import UserError
 from manifests.pixels.geometry import Pixels
-from trainer.export.deployable import Deployable
-from trainer.export.onnx_graph import graph_of
-from trainer.export.sinet_inference import InferenceSINet, join_last
 from trainer.export.tflite.operations import UnknownOperation, translate
 from trainer.export.tflite.ranges import value_ranges
-from trainer.inference.runtimes.metadata import OUTPUT, Metadata
+from trainer.inference.runtimes.metadata import INPUT, Metadata
 
 
-def tflite_graph(network: Deployable, metadata: Metadata) -> onnx.ModelProto:
-    """The ONNX graph that the files are written from: float32 (1, 3, S, S), S = metadata.input_px.
+def tflite_graph(onnx_path: Path) -> onnx.ModelProto:
+    """The graph that the files are written from: an ONNX file's, of fixed sides, for floats.
 
     With channels last, one convolution of one output channel is faster than a depthwise one and a sum.
     """
-    side = metadata.input_px
-    network = copy.deepcopy(network)
-    if isinstance(network.body, InferenceSINet):
-        join_last(network.body)
-    return graph_of(network, torch.zeros(1, 3, side, side), output=OUTPUT)
+    model = onnx.load(onnx_path)
+    _take_floats(model.graph)
+    _join_channel_sums(model.graph)
+    del model.graph.value_info[:]  # inferred again
+    return model
 
 
 def write_tflite(graph: onnx.ModelProto, path: Path, metadata: Metadata, *, half: bool = False) -> None:
@@ -51,3 +48,36 @@ def _translated(graph: onnx.ModelProto, metadata: Metadata, **options: object) -
             f"expected a network that the TFLite file can hold, found {metadata.model}: {error}; "
             "leave tflite out of --to"
         ) from error
+
+
+def _take_floats(graph: GraphProto) -> None:
+    """Remove the cast of the image, in place."""
+    casts = [node for node in graph.node if node.op_type == "Cast" and node.input[0] == INPUT]
+    graph.input[0].type.tensor_type.elem_type = TensorProto.FLOAT
+    for cast in casts:
+        graph.node.remove(cast)
+        for node in graph.node:
+            node.input[:] = [INPUT if name == cast.output[0] else name for name in node.input]
+
+
+def _join_channel_sums(graph: GraphProto) -> None:
+    """Make a depthwise convolution whose channels are summed a convolution of one output channel, in place."""
+    constants = {constant.name: numpy_helper.to_array(constant) for constant in graph.initializer}
+    uses = Counter(name for node in graph.node for name in node.input)
+    convolutions = {node.output[0]: node for node in graph.node if node.op_type == "Conv" and len(node.input) == 2}
+    for node in list(graph.node):
+        source = convolutions.get(node.input[0])
+        if node.op_type != "ReduceSum" or source is None or uses[node.input[0]] > 1:
+            continue
+        axes, weight = constants.get(node.input[1]), constants[source.input[1]]  # weight (C, 1, k, k)
+        groups = next((attribute.i for attribute in source.attribute if attribute.name == "group"), 1)
+        flat = any(attribute.name == "keepdims" and not attribute.i for attribute in node.attribute)
+        if flat or axes is None or axes.tolist() != [1] or groups != len(weight):
+            continue
+        name = f"{node.output[0]}_weight"
+        graph.initializer.append(numpy_helper.from_array(weight.transpose(1, 0, 2, 3), name))
+        kept = [attribute for attribute in source.attribute if attribute.name != "group"]
+        joined = helper.make_node("Conv", [source.input[0], name], [node.output[0]])
+        joined.attribute.extend(kept)
+        graph.node[list(graph.node).index(node)].CopyFrom(joined)
+        graph.node.remove(source)
