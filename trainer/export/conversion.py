@@ -64,7 +64,7 @@ class ExportJob:
         return path
 
     def fixed_onnx(self) -> Path:
-        """The same of fixed sides."""
+        """The unpublished ONNX graph whose sides are fixed."""
         if self.dynamic_multiple_px is None:
             return self.onnx()
         path = self.directory / "fixed.onnx"
