@@ -21,7 +21,7 @@ from review_ui.quality.reviewer_quality import (
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SEED = 5
-SIMULATIONS = 200
+SIMULATIONS = 100
 NUMBERS: Iterator[int] = count()
 
 
