@@ -209,7 +209,7 @@ class ReviewQueue:
 
     def _find_row(self, sample_id: str) -> int | None:
         try:
-            short = np.uint64(int(sample_id[:16], 16))
+            short = np.uint64(int.from_bytes(bytes.fromhex(sample_id[:16])))
         except ValueError:
             return None
         place = int(np.searchsorted(self._ids, short))

@@ -21,7 +21,7 @@ from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.decisions.publish import NothingToPublish
 from manifests.store.manifest import ManifestStore
 from review_ui.queue.assignments import LEASE_SECONDS
-from review_ui.queue.messages import UnknownDecision
+from review_ui.queue.messages import UnknownDecision, UnknownSample
 from review_ui.queue.session import ReviewSession
 from review_ui.reviewer import LOCAL_LEAD as ME
 
@@ -252,6 +252,14 @@ def test_a_repeat_of_an_undone_decision_changes_nothing_even_after_a_restart(ses
     restarted = open_session()
     decide(restarted, ME, [decision])
     assert assign(restarted, ME, 1).samples == [sample]
+
+
+@pytest.mark.parametrize(
+    "sample_id", ["-d734ead0b357880d62", "+734ead0b357880d62", " 1", "0x12", "\ud800", "", "f" * 32]
+)
+def test_a_visit_to_an_unknown_sample_is_refused(session, sample_id):
+    with pytest.raises(UnknownSample, match="expected a sample under review in v1, found"):
+        session.visit(ME, sample_id)
 
 
 def test_undo_of_an_unknown_decision_is_refused(session):
