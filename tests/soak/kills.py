@@ -15,6 +15,7 @@ import os
 import random
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -172,10 +173,21 @@ def main() -> None:
     parser.add_argument("--kinds", default=",".join(KINDS), help="default: %(default)s")
     options = parser.parse_args()
     begin, kinds = time.monotonic(), options.kinds.split(",")
-    of_one = options.kills / sum(SHARES[kind] for kind in kinds)
-    for kind in kinds:
-        print(f"{kind}: {KINDS[kind](round(of_one * SHARES[kind]), options.seed)}", flush=True)
-    print(f"{time.monotonic() - begin:.0f} s, seed {options.seed}")
+    if len(kinds) == 1:
+        print(f"{kinds[0]}: {KINDS[kinds[0]](options.kills, options.seed)}", flush=True)
+    else:
+        of_one = options.kills / sum(SHARES[kind] for kind in kinds)
+        for kind in kinds:
+            _alone(kind, round(of_one * SHARES[kind]), options.seed)
+    print(f"{time.monotonic() - begin:.0f} s, seed {options.seed}", flush=True)
+
+
+def _alone(kind: str, kills: int, seed: int) -> None:
+    """Kill processes of one kind from a new process: forks of one in which libraries have threads may hang."""
+    command = [sys.executable, __file__, "--kinds", kind, "--kills", str(kills), "--seed", str(seed)]
+    status = subprocess.run(command, check=False).returncode
+    if status:
+        sys.exit(status)
 
 
 if __name__ == "__main__":
