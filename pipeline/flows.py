@@ -15,7 +15,7 @@ from prefect.task_runners import TaskRunner
 from pydantic import Field
 
 from manifests.decisions.database import has_password
-from manifests.decisions.log import DecisionLog, sqlite_url
+from manifests.decisions.log import existing_log, sqlite_url
 from manifests.decisions.policy import Conflicts, Policy
 from manifests.decisions.publish import NothingToPublish, publish
 from manifests.errors import UserError
@@ -136,7 +136,8 @@ def publish_reviews(
 ) -> str | None:
     """Fold the decision log into the next manifest version; return its path, None without anything new.
 
-    UserError for a `database_url` with a password: Prefect keeps parameters in clear, and its page shows them.
+    UserError for a `database_url` with a password: Prefect keeps parameters in clear, and its page shows them; and
+    without a `database_url` where no log is under the data root: the decisions may be in another database.
     """
     if database_url and has_password(database_url):
         raise UserError(
@@ -144,7 +145,13 @@ def publish_reviews(
             "give the password to the worker as PGPASSWORD or in ~/.pgpass"
         )
     store = ManifestStore(manifests)
-    log = DecisionLog(database_url or sqlite_url(store.open().data_root))
+    data_root = store.open().data_root
+    log = existing_log(database_url, data_root)
+    if log is None:
+        raise UserError(
+            f"expected the decision log {sqlite_url(data_root)}, found none; review some masks first, or pass the "
+            "database_url of the review page"
+        )
     try:
         return str(publish(store, log, Policy(votes, conflicts)).path)
     except NothingToPublish as nothing:

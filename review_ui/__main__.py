@@ -108,7 +108,7 @@ def main(arguments: Sequence[str]) -> None:
 def _wait(listener: socket.socket, url: str, options: argparse.Namespace) -> bool:
     """Wait for the first version, with a page that shows the progress; return whether there was none.
 
-    Where a sign-in is required, the page shows no progress: nobody has signed in.
+    Where a sign-in is required, the page shows no progress before one.
     """
     require_local(options.manifests, "review_ui")
     store = ManifestStore(options.manifests)

@@ -54,7 +54,7 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(
         "python -m manifests.bench.headline", description="Print the headline figures of `make bench` as one table."
     )
-    parser.add_argument("file", type=Path, help="that the benches added their figures to")
+    parser.add_argument("file", type=Path, help="file with the figures of the benches")
     print(table(_read(parser.parse_args(arguments).file)))
 
 

@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from manifests.errors import UserError
 
@@ -32,14 +32,15 @@ class CommandParser(argparse.ArgumentParser):
     """The parser of a command whose help ends with an example.
 
     `description` may be the module's docstring: the command in its front is left out. `example` is what follows the
-    command, and `more` are lines below it.
+    command, and `more` are lines below it; `others` are options of argparse that later Pythons pass on.
     """
 
-    def __init__(self, prog: str, description: str | None, *, example: str, more: str = "") -> None:
+    def __init__(self, prog: str, description: str | None, *, example: str, more: str = "", **others: Any) -> None:
         summary = re.sub(r"^`[^`]*`: (.)", lambda match: match[1].upper(), description or "")
         super().__init__(
-            prog, description=summary, epilog=f"example: {prog} {example}\n\n{more}".rstrip(), formatter_class=_Help
-        )
+            prog, description=summary, epilog=f"example: {prog} {example}\n\n{more}".rstrip(), formatter_class=_Help,
+            **others,
+        )  # fmt: skip
 
 
 def run_command(main: Main) -> NoReturn:

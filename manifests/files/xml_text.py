@@ -9,9 +9,9 @@ def parse_xml(text: str | bytes) -> ET.Element:
     """Parse an XML text; ValueError for anything else, and for a document type.
 
     A document type declares entities, which grow without bound and name other files. Expat reads a part at a time: it
-    ends with the part in which the document type begins, in every encoding.
+    ends with the part in which the document type begins, in every encoding; until then its own limit on growth holds.
     """
-    parser = ET.XMLParser(target=_Refusing())  # noqa: S314 - no entity is ever declared
+    parser = ET.XMLParser(target=_Refusing())  # noqa: S314 - refuses a document type; see the docstring
     try:
         for place in range(0, len(text), _PART):
             parser.feed(text[place : place + _PART])

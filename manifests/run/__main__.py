@@ -26,7 +26,8 @@ SAMPLE = "data/sample"  # a portrait that a package brings
 def main(arguments: Sequence[str]) -> None:
     options = _parser().parse_args(arguments)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the processes of other sessions must not stay
-        signal.signal(number, signal.default_int_handler)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, signal.default_int_handler)
     _check_machine(options)
     images = options.images or _sample()
     places = ["--manifests", str(options.manifests), *(["--data", str(options.data)] if options.data else [])]
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str]) -> None:
         )
         both.watch_labelling(LabellingRuns(options.manifests))
         is_labelled = True
-        console.write(_next_step())
+        console.write(_next_step(options.manifests))
         both.watch_page()
     except KeyboardInterrupt as interruption:
         console.show(None)
@@ -53,6 +54,11 @@ def main(arguments: Sequence[str]) -> None:
             return
         text = conclusion or "stopped before all was labelled; run the same command again to go on"
         raise KeyboardInterrupt(text) from interruption
+    except UserError:
+        conclusion = both.stop()
+        if conclusion.startswith("stopped: "):  # what the labelling keeps, where the page failed
+            console.write(conclusion, is_error=True)
+        raise
     finally:
         both.stop()
 
@@ -76,12 +82,12 @@ def _sample() -> str:
     return done.stdout.splitlines()[-1]
 
 
-def _next_step() -> str:
+def _next_step(manifests: Path) -> str:
     python = Path(sys.executable)
     shown = python.relative_to(Path.cwd()) if python.is_relative_to(Path.cwd()) else python
     return (
         "next: judge the masks on the page, press Publish, and fit a student in another terminal:\n"
-        f"  {shown} -m trainer.fit --init starter --manifest manifests/vN.parquet   (N: the version Publish names)"
+        f"  {shown} -m trainer.fit --init starter --manifest {manifests}/vN.parquet   (N: the version Publish names)"
     )
 
 

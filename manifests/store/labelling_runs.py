@@ -64,9 +64,9 @@ class Pace:
         while len(self._marks) > 2 and self._marks[1][0] <= seconds - PACE_SECONDS:
             self._marks.popleft()
         began, before = self._marks[0]
-        if new == before or seconds - began < LEAST_PACE_SECONDS:
+        if new <= before or seconds - began < LEAST_PACE_SECONDS:
             return None
-        return (self._total - counts.labelled) * (seconds - began) / (new - before)
+        return max(0, self._total - counts.labelled) * (seconds - began) / (new - before)
 
 
 @contextmanager

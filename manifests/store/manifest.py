@@ -181,9 +181,11 @@ class ManifestStore:
 
     def versions(self) -> list[int]:
         """Version numbers, ascending; [] for a missing directory."""
-        if not self.root.is_dir():
-            return []
-        matches = (_VERSION_NAME.fullmatch(entry.name) for entry in self.root.iterdir())
+        try:
+            names = [entry.name for entry in self.root.iterdir()] if self.root.is_dir() else []
+        except FileNotFoundError:  # a run that made it, and found no portrait, removed it
+            names = []
+        matches = (_VERSION_NAME.fullmatch(name) for name in names)
         return sorted(int(match[1]) for match in matches if match)
 
     def latest(self) -> int | None:

@@ -58,7 +58,8 @@ def watch(futures: Sequence[PrefectFuture[ShardResult]], pictures: Sequence[int]
         for future in as_completed(list(futures)):
             results[future] = future.result()
             finished = sum(sizes[done] for done in results)
-            progress_bar.reach(finished)
+            resumed = sum(sizes[done] for done, result in results.items() if result.resumed)
+            progress_bar.reach(finished, resumed=resumed)
             text = f"{len(results)} of {len(futures)} shards, {finished} of {total} images"
             _show_progress(progress, 100 * finished / total, text)
     return Labelled([results[future] for future in futures], pictures, time.monotonic() - started)

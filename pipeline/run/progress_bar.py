@@ -45,9 +45,11 @@ def resume(images: int) -> None:
         _resumed += images
 
 
-def reach(images: int) -> None:
-    """Show at least as many images as finished shards hold."""
+def reach(images: int, *, resumed: int = 0) -> None:
+    """Show at least as many images as finished shards hold; an earlier run labelled `resumed` of them."""
+    global _resumed
     with _lock:
+        _resumed = max(_resumed, resumed)
         advance(max(0, images - _count))
 
 

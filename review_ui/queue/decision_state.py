@@ -122,6 +122,6 @@ class StandingDecisions:
             self.measured(decision.reviewer).discard(decision.key)
 
     def _put_last(self, key: MaskKey) -> list[Decision]:
-        """The decisions on a mask, which becomes the one with the last event."""
+        """Move the mask to the end, as the one with the last event, and return its decisions."""
         decisions = self._by_mask[key] = self._by_mask.pop(key, [])
         return decisions

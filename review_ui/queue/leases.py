@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from manifests.decisions.decision import MaskKey, Purpose
 from manifests.decisions.log import as_utc, shared
 
-KEEP = timedelta(days=7)  # an ended lease still tells its mask's purpose: a decision may come late
+KEEP = timedelta(days=7)  # an ended lease for gold, a repeat or a second look still tells its purpose
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 _METADATA = sa.MetaData()
@@ -94,7 +94,7 @@ class Leases:
     def note(self, lease: Lease) -> None:
         """Apply the newest row of a reviewer and a mask; applying it again changes nothing.
 
-        An ended lease for work is as none: it measures nobody, and there is one for each decision ever made.
+        An ended lease for work is dropped: no measurement needs it, and there is one for each decision ever made.
         """
         name = (lease.reviewer, lease.key)
         of_mask = self._by_mask.setdefault(lease.key, {})
@@ -103,6 +103,8 @@ class Leases:
             self._open.pop(name, None)
             if lease.purpose == "work":
                 del of_mask[lease.reviewer]
+                if not of_mask:
+                    del self._by_mask[lease.key]
         else:
             self._open[name] = lease
             self._next_end = min(self._next_end, lease.expires_at)

@@ -34,6 +34,7 @@ class LiveState:
         self._now = now
         self._state: ReviewState | None = None
         self._astray = False
+        self._newest = manifest.version  # that was ever loaded
         finish_interrupted(store, log)
         with log.writing() as connection:
             Leases.prepare(connection, now())
@@ -53,7 +54,7 @@ class LiveState:
         if self._state:
             self._state.selections.close(wait=False)
         self._state = state
-        self._newest = max(manifest.version, self._store.latest() or 0)
+        self._newest = max(self._newest, manifest.version)
         self._look_again = self._now() + timedelta(seconds=LOOK_SECONDS)
         self._astray = False
 

@@ -173,7 +173,8 @@ class ReviewSession:
         queue = self._live.queue_of(manifest)  # slow; other threads go on meanwhile
         with self._lock:
             waiting = self._live.state.queue.waiting
-            self._live.load(manifest, queue)
+            if manifest.version > self._live.state.manifest.version:  # else a later one was loaded meanwhile
+                self._live.load(manifest, queue)
             events = [published(manifest, by), *events_of(self._live.state, [], waiting_before=waiting)]
         pa.default_memory_pool().release_unused()  # it keeps what writing took, a few MB more each time
         self._send(events)

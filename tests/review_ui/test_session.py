@@ -19,9 +19,11 @@ from submissions import FALLING, assign, decide, submission
 from manifests.decisions.decision import Event
 from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.decisions.publish import NothingToPublish
-from manifests.store.manifest import ManifestStore
+from manifests.store.manifest import Manifest, ManifestStore
 from review_ui.queue.assignments import LEASE_SECONDS
+from review_ui.queue.live_state import LiveState
 from review_ui.queue.messages import UnknownDecision, UnknownSample
+from review_ui.queue.open_samples import ReviewQueue
 from review_ui.queue.session import ReviewSession
 from review_ui.reviewer import LOCAL_LEAD as ME
 
@@ -352,6 +354,36 @@ def test_a_publish_reads_no_decision_twice(session, monkeypatch):
     assign(session, ME, 6)
 
     assert len(read) == 1  # by the next transaction, as its own
+
+
+def test_a_version_committed_while_a_published_one_is_read_comes_up_later(tmp_path, portraits, session, monkeypatch):
+    decide(session, ME, [submission(sample) for sample in assign(session, ME, 6).samples])
+    read = LiveState.queue_of
+
+    def slowly_read(state: LiveState, manifest: Manifest) -> ReviewQueue:
+        if manifest.version == 2:
+            commit_pending(tmp_path, portraits, [0.3], first=6)
+        return read(state, manifest)
+
+    monkeypatch.setattr(LiveState, "queue_of", slowly_read)
+    assert session.publish().version == 2
+    assert (assign(session, ME, 1).remaining, session.manifest.version) == (1, 3)
+
+
+def test_a_published_version_does_not_replace_a_later_one(tmp_path, portraits, session, monkeypatch):
+    decide(session, ME, [submission(sample) for sample in assign(session, ME, 6).samples])
+    read = LiveState.queue_of
+
+    def read_beside_another_thread(state: LiveState, manifest: Manifest) -> ReviewQueue:
+        queue = read(state, manifest)
+        if manifest.version == 2:
+            commit_pending(tmp_path, portraits, [0.3], first=6)
+            assert assign(session, ME, 1).remaining == 1  # as another thread does, which finds v3
+        return queue
+
+    monkeypatch.setattr(LiveState, "queue_of", read_beside_another_thread)
+    session.publish()
+    assert (assign(session, ME, 1).remaining, session.manifest.version) == (1, 3)
 
 
 def test_a_newer_version_is_taken_up_when_nothing_waits(tmp_path, portraits, session):

@@ -1,6 +1,9 @@
 """Passwords in a database's URL."""
 
+from pathlib import Path
+
 import pytest
+from small_lineages import Lineage
 
 from manifests.decisions.database import has_password
 from manifests.decisions.log import DecisionLog
@@ -45,3 +48,11 @@ def test_no_message_about_a_database_holds_its_password(url: str) -> None:
     assert "hunt" not in str(refusal.value)
     assert "er2" not in str(refusal.value)
     assert "***" in str(refusal.value)
+
+
+def test_a_flow_without_a_database_url_does_not_publish_from_an_empty_log(tmp_path: Path) -> None:
+    lineage = Lineage(tmp_path)
+    lineage.generate(0)
+    with pytest.raises(UserError, match=r"expected the decision log .*pass the database_url of the review page"):
+        publish_reviews.fn(manifests=str(tmp_path / "manifests"))
+    assert not (tmp_path / "data/decisions.sqlite3").exists()

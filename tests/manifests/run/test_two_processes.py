@@ -168,7 +168,7 @@ def test_after_the_labelling_ctrl_c_is_the_ordinary_end(
 ) -> None:
     """Ctrl-C comes with the line on the next step."""
     step = command._next_step
-    monkeypatch.setattr(command, "_next_step", lambda: signal.raise_signal(signal.SIGINT) or step())
+    monkeypatch.setattr(command, "_next_step", lambda root: signal.raise_signal(signal.SIGINT) or step(root))
     ended = run(LABELS_ALL, PAGE, "--teacher", "grabcut")
     assert ended.status == 0
     assert [line for line in ended.output if not line.startswith("reviewing ")] == [
