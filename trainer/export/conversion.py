@@ -56,9 +56,16 @@ class ExportJob:
     def path(self, ending: str) -> Path:
         return self.directory / f"{self.metadata.checkpoint}{ending}"
 
+    @property
+    def _graphs(self) -> Path:
+        """The directory of files that are not published, apart from those of a network of any name."""
+        path = self.directory / "graphs"
+        path.mkdir(exist_ok=True)
+        return path
+
     def onnx(self) -> Path:
         """The unpublished ONNX graph from which other files are made."""
-        path = self.directory / "graph.onnx"
+        path = self._graphs / "graph.onnx"
         if not path.exists():
             write_onnx(self.network, path, self.metadata, dynamic_multiple_px=self.dynamic_multiple_px)
         return path
@@ -67,7 +74,7 @@ class ExportJob:
         """The unpublished ONNX graph whose sides are fixed."""
         if self.dynamic_multiple_px is None:
             return self.onnx()
-        path = self.directory / "fixed.onnx"
+        path = self._graphs / "fixed.onnx"
         write_onnx(self.network, path, self.metadata)
         return path
 

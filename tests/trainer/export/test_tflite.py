@@ -73,6 +73,7 @@ ALIKE = [
     ("Clip", {"low": np.float32(0), "high": np.float32(6)}, {}),
     ("HardSigmoid", {}, {"alpha": 1 / 6, "beta": 0.5}),
     ("HardSwish", {}, {}),
+    ("ReduceMax", {"axes": np.array([2, 3])}, {"keepdims": 1}),
     ("Abs", {}, {}),
     ("Neg", {}, {}),
     ("Mul", {"c": random(4, 1, 1)}, {}),
@@ -130,7 +131,7 @@ def assert_alike(model: onnx.ModelProto, directory: Path) -> None:
     np.testing.assert_allclose(half, expected, rtol=0, atol=2e-3 * max(1, abs(expected).max()))
 
 
-IN_8_BITS = [entry for entry in ALIKE if entry[0] not in ("HardSigmoid", "Div")]
+IN_8_BITS = [entry for entry in ALIKE if entry[0] != "HardSigmoid"]  # which is refused
 
 
 @pytest.mark.parametrize(("operation", "constants", "attributes"), IN_8_BITS, ids=names(IN_8_BITS))
@@ -143,7 +144,7 @@ def test_in_8_bits_each_operation_differs_by_a_few_steps(
     expected = in_onnxruntime(model, pixels())
     found = TfliteFile(tmp_path / "any.tflite", threads=1).run(pixels())
     span = max(expected.max(), 0) - min(expected.min(), 0)
-    assert abs(found - expected).max() < 10 / 255 * max(span, 1.0)
+    assert abs(found - expected).max() < 10 / 255 * max(span, 1.0)  # 1: about the span of the features
     assert set(types(tmp_path / "any.tflite")[1:-1]) <= {"INT8", "INT32"}
 
 
@@ -219,6 +220,49 @@ def test_an_activation_is_part_of_the_convolution_that_nothing_else_uses(tmp_pat
     model = graph_of("Relu", {})
     model.graph.node[-1].input[0] = "features"  # the mean is of the features, and no longer of what is above 0
     assert_alike(model, tmp_path)
+
+
+def followed(model: onnx.ModelProto, *operations: str) -> onnx.ModelProto:
+    """The graph with these operations between its own and the mean of the channels."""
+    graph, value = model.graph, "result"
+    mean = graph.node.pop()
+    for number, operation in enumerate(operations):
+        graph.node.append(helper.make_node(operation, [value], [f"after{number}"]))
+        value = f"after{number}"
+    mean.input[0] = value
+    graph.node.append(mean)
+    return onnx.shape_inference.infer_shapes(model)
+
+
+def test_an_activation_after_a_concatenation_is_an_operation(tmp_path: Path):
+    assert_alike(followed(graph_of("Concat", {}, joined=True, axis=1), "Relu"), tmp_path)
+
+
+def test_an_activation_of_a_whole_slice_leaves_its_source_to_others(tmp_path: Path):
+    whole = {"starts": np.array([0]), "ends": np.array([4]), "axes": np.array([1])}
+    model = followed(graph_of("Slice", whole), "Relu")
+    mean = model.graph.node.pop()
+    model.graph.node.append(helper.make_node("Add", [mean.input[0], "features"], ["both"]))
+    mean.input[0] = "both"
+    model.graph.node.append(mean)
+    assert_alike(onnx.shape_inference.infer_shapes(model), tmp_path)
+
+
+def test_what_needs_one_scale_after_a_sigmoid_is_refused_in_8_bits(tmp_path: Path):
+    part = {"starts": np.array([0]), "ends": np.array([2]), "axes": np.array([1])}
+    model = graph_of("Slice", part)
+    position = next(place for place, node in enumerate(model.graph.node) if node.op_type == "Slice")
+    model.graph.node[position].input[0] = "probable"
+    model.graph.node.insert(position, helper.make_node("Sigmoid", ["features"], ["probable"]))
+    model = onnx.shape_inference.infer_shapes(model)
+    assert_alike(model, tmp_path)
+    rgb = pixels()[0].transpose(1, 2, 0)
+    with pytest.raises(UserError, match=r"Slice of a Sigmoid, in 8 bits; leave int8 out of --precision"):
+        write_int8_tflite(model, tmp_path / "any.tflite", METADATA, [rgb])
+
+
+def test_a_slice_may_leave_its_axes_out_and_begin_before_the_start(tmp_path: Path):
+    assert_alike(graph_of("Slice", {"starts": np.array([0, -9]), "ends": np.array([1, 2])}), tmp_path)
 
 
 @pytest.mark.parametrize("damage", ["cut", "foreign", "empty", "missing"])

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import flatbuffers
 import numpy as np
 import numpy.typing as npt
 
@@ -71,11 +70,16 @@ class TfliteGraph:
         self._operators.append(operator)
 
     def fuse(self, tensor: int, activation: str) -> bool:
-        """Let the operator that computes the tensor apply the activation, too; False where it can't."""
+        """Let the operator that computes the tensor apply the activation, too; False where it can't.
+
+        LiteRT passes over the activation of other operators, a concatenation for one.
+        """
         options: Any = next((entry.builtinOptions for entry in self._operators if entry.outputs == [tensor]), None)
-        if getattr(options, "fusedActivationFunction", None) != self._schema.ActivationFunctionType.NONE:
+        fusing = tuple(getattr(self._schema, f"{kind}OptionsT") for kind in ("Conv2D", "DepthwiseConv2D", "Pool2D"))
+        activations = self._schema.ActivationFunctionType
+        if not isinstance(options, fusing) or options.fusedActivationFunction != activations.NONE:
             return False
-        options.fusedActivationFunction = getattr(self._schema.ActivationFunctionType, activation)
+        options.fusedActivationFunction = getattr(activations, activation)
         return True
 
     def to_bytes(self, *, inputs: Mapping[str, int], outputs: Mapping[str, int], metadata: Mapping[str, str]) -> bytes:
@@ -102,6 +106,8 @@ class TfliteGraph:
             metadata=[schema.MetadataT(METADATA, len(self._buffers))],
             signatureDefs=[signature],
         )
+        import flatbuffers  # here: ai-edge-litert brings it, which only this target needs
+
         builder = flatbuffers.Builder()
         builder.Finish(model.Pack(builder), IDENTIFIER)
         return bytes(builder.Output())

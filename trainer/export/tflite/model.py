@@ -12,8 +12,8 @@ from onnx import GraphProto, TensorProto, helper, numpy_helper
 
 from manifests.errors import UserError
 from manifests.pixels.geometry import Pixels
-from trainer.export.tflite.operations import UnknownOperation, translate
-from trainer.export.tflite.ranges import value_ranges
+from trainer.export.tflite.operations import translate
+from trainer.export.tflite.ranges import UnknownOperation, value_ranges
 from trainer.inference.runtimes.metadata import INPUT, Metadata
 
 
@@ -36,18 +36,22 @@ def write_tflite(graph: onnx.ModelProto, path: Path, metadata: Metadata, *, half
 
 def write_int8_tflite(graph: onnx.ModelProto, path: Path, metadata: Metadata, photographs: Sequence[Pixels]) -> None:
     """Write the network in 8 bits, their scales from `photographs`, RGB uint8 (H, W, 3); UserError likewise."""
-    ranges = value_ranges(graph, photographs, side_px=metadata.input_px)
-    path.write_bytes(_translated(graph, metadata, ranges=ranges))
+    try:
+        ranges = value_ranges(graph, photographs, side_px=metadata.input_px)
+        path.write_bytes(translate(graph, ranges=ranges).to_bytes(metadata.as_strings()))
+    except UnknownOperation as error:
+        raise _refusal(metadata, error, "leave int8 out of --precision, or tflite out of --to") from error
 
 
 def _translated(graph: onnx.ModelProto, metadata: Metadata, **options: object) -> bytes:
     try:
         return translate(graph, **options).to_bytes(metadata.as_strings())  # type: ignore[arg-type]
     except UnknownOperation as error:
-        raise UserError(
-            f"expected a network that the TFLite file can hold, found {metadata.model}: {error}; "
-            "leave tflite out of --to"
-        ) from error
+        raise _refusal(metadata, error, "leave tflite out of --to") from error
+
+
+def _refusal(metadata: Metadata, error: UnknownOperation, remedy: str) -> UserError:
+    return UserError(f"expected a network that the TFLite file can hold, found {metadata.model}: {error}; {remedy}")
 
 
 def _take_floats(graph: GraphProto) -> None:

@@ -14,7 +14,7 @@ import onnx
 from onnx import NodeProto, numpy_helper, shape_inference
 
 from trainer.export.tflite.flatbuffer import Quantisation, TfliteGraph
-from trainer.export.tflite.ranges import Range
+from trainer.export.tflite.ranges import Range, UnknownOperation
 from trainer.inference.runtimes.metadata import INPUT, OUTPUT
 
 AXES = (0, 3, 1, 2)  # where TFLite has the axes of ONNX
@@ -24,10 +24,6 @@ LARGEST_BIAS = 2**30  # as an integer of 32 bits
 PADDINGS = {"SAME": 0, "VALID": 1}  # the schema's
 
 Array = npt.NDArray[Any]
-
-
-class UnknownOperation(Exception):
-    """An operation, or a variant of one, that this module doesn't write; the text names it."""
 
 
 def translate(
@@ -105,8 +101,9 @@ class Translation:
         return tensor
 
     def alias(self, name: str, source: str) -> None:
-        """`name` is the value `source`."""
+        """`name` is the value `source`, whose other users use it, too."""
         self._tensors[name] = self.input(source)
+        self._uses[name] += self._uses[source] - 1
 
     def activate(self, kind: str, node: NodeProto) -> None:
         """Add RELU or RELU6; in float32 it becomes part of the operation before it when nothing else uses that."""
@@ -267,8 +264,10 @@ def _hard_sigmoid(translation: Translation, node: NodeProto) -> None:
     """relu6(x + 3) / 6."""
     attributes, source, result = _attributes(node), node.input[0], node.output[0]
     slope, middle = attributes.get("alpha", 0.2), attributes.get("beta", 0.5)
-    if translation.ranges is not None or not np.allclose((slope, middle), (1 / 6, 0.5)):
-        raise UnknownOperation(f"HardSigmoid of slope {slope:.3f}, or in 8 bits")
+    if translation.ranges is not None:
+        raise UnknownOperation("HardSigmoid, in 8 bits")
+    if not np.allclose((slope, middle), (1 / 6, 0.5)):
+        raise UnknownOperation(f"HardSigmoid of slope {slope:.3f}")
     shape = translation.nhwc(source)
     moved, clipped = (translation.graph.activation(f"{result}_{name}", shape) for name in ("moved", "clipped"))
     three, sixth = (
@@ -337,13 +336,14 @@ def _resize(translation: Translation, node: NodeProto) -> None:
 
 def _slice(translation: Translation, node: NodeProto) -> None:
     source, result = node.input[0], node.output[0]
-    starts, _, axes, *steps = (translation.constant(name).tolist() for name in node.input[1:])
+    starts, _, *more = (translation.constant(name).tolist() for name in node.input[1:])
+    axes, *steps = more or [list(range(len(starts)))]
     if steps and set(steps[0]) != {1}:
         raise UnknownOperation("Slice with steps")
     shape, begin = translation.nhwc(source), [0, 0, 0, 0]
     for start, axis in zip(starts, axes, strict=True):
         own = AXES[axis % 4]
-        begin[own] = min(start + shape[own] if start < 0 else start, shape[own])
+        begin[own] = min(max(0, start + shape[own] if start < 0 else start), shape[own])
     if translation.nhwc(result) == shape:
         translation.alias(result, source)
         return

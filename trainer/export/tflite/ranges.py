@@ -13,19 +13,30 @@ from trainer.inference.runtimes.metadata import INPUT
 
 PIXELS = (0.0, 255.0)
 PROBABILITIES = (0.0, 255 / 256)  # the range that TFLite's LOGISTIC has in 8 bits
-SHARING = ("AveragePool", "Concat", "MaxPool", "Resize", "Slice")  # TFLite computes them in one scale for all operands
+SHARING = ("AveragePool", "Concat", "MaxPool", "ReduceMax", "Resize", "Slice")  # one scale for all operands in TFLite
 
 Range = tuple[float, float]
 
 
+class UnknownOperation(Exception):
+    """An operation, or a variant of one, that the files can't hold; the text names it."""
+
+
 def value_ranges(model: onnx.ModelProto, photographs: Sequence[Pixels], *, side_px: int) -> dict[str, Range]:
-    """Name -> least and greatest value on RGB uint8 (H, W, 3) images, squeezed to the input's square."""
+    """Name -> least and greatest value on RGB uint8 (H, W, 3) images, squeezed to the input's square.
+
+    UnknownOperation where an operation that needs one scale follows a Sigmoid, whose scale is TFLite's own.
+    """
     batches = (
         squeeze(rgb, side_px, side_px).transpose(2, 0, 1)[None].astype(np.float32) for rgb in photographs
     )  # (1, 3, S, S)
     ranges = _measured(model, batches) | {INPUT: PIXELS}
     _share(model, ranges)
-    return ranges | {node.output[0]: PROBABILITIES for node in model.graph.node if node.op_type == "Sigmoid"}
+    probabilities = {node.output[0] for node in model.graph.node if node.op_type == "Sigmoid"}
+    for node in model.graph.node:
+        if node.op_type in SHARING and probabilities.intersection(node.input):
+            raise UnknownOperation(f"{node.op_type} of a Sigmoid, in 8 bits")
+    return ranges | dict.fromkeys(probabilities, PROBABILITIES)
 
 
 def _measured(model: onnx.ModelProto, batches: Iterable[npt.NDArray[np.float32]]) -> dict[str, Range]:
