@@ -15,7 +15,7 @@ from manifests.cli import doctor
 from manifests.cli.arguments import CommandParser, run_command
 from manifests.errors import UserError
 from manifests.run.console import Console
-from manifests.run.processes import LabellingAndPage
+from manifests.run.processes import Interruptions, LabellingAndPage
 from manifests.store.labelling_runs import LabellingRuns
 from manifests.web.address import port
 from manifests.web.browser import open_browser
@@ -25,15 +25,15 @@ SAMPLE = "data/sample"  # a portrait that a package brings
 
 def main(arguments: Sequence[str]) -> None:
     options = _parser().parse_args(arguments)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the processes of other sessions must not stay
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
-            signal.signal(number, signal.default_int_handler)
     _check_machine(options)
     images = options.images or _sample()
     places = ["--manifests", str(options.manifests), *(["--data", str(options.data)] if options.data else [])]
     teacher = ["--teacher", options.teacher] if options.teacher else []
-    console = Console()
-    both = LabellingAndPage(console, on_open=(lambda _: None) if options.no_browser else open_browser)
+    console, interruptions = Console(), Interruptions()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the processes of other sessions must not stay
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, interruptions.note)
+    both = LabellingAndPage(console, interruptions, on_open=(lambda _: None) if options.no_browser else open_browser)
     is_labelled = False
     try:
         both.start(

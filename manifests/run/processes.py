@@ -7,7 +7,9 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import IO
@@ -22,6 +24,25 @@ LAST_LINES_SECONDS = 2.0
 
 _CONCLUSIONS = ("error: ", "stopped: ")  # of a command that did not end well; printed when both have ended
 _URL = re.compile(r"https?://\S+")
+
+
+class Interruptions:
+    """Signals that ask for the end, noted where they come and raised where the caller can bear it.
+
+    An exception in the middle of a library's lock, tqdm's for one, would leave it broken.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def note(self, _number: int, _frame: object) -> None:
+        """Handle a signal."""
+        self.count += 1
+
+    def raise_pending(self) -> None:
+        """Raise KeyboardInterrupt after a signal."""
+        if self.count:
+            raise KeyboardInterrupt
 
 
 class Child:
@@ -53,13 +74,14 @@ class Child:
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
 
-    def end(self, seconds: float) -> None:
-        """Wait for the process to end; kill it after `seconds`."""
-        try:
-            self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+    def end(self, seconds: float, is_urgent: Callable[[], bool]) -> None:
+        """Wait for the process to end; kill it after `seconds`, or when it `is_urgent`."""
+        deadline = time.monotonic() + seconds
+        while self._process.poll() is None:
+            if is_urgent() or time.monotonic() > deadline:
+                self._process.kill()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(LOOK_SECONDS)
         self._read_last_lines()
 
     def failure(self) -> UserError:
@@ -85,10 +107,12 @@ class Child:
 class LabellingAndPage:
     """`pipeline.generate` and `review_ui` at work; their lines go to `console`.
 
-    `on_open(url)` is called once, when the page answers and the labelling has accepted its arguments.
+    `on_open(url)` is called once, when the page answers and the labelling has accepted its arguments. The two watching
+    methods raise KeyboardInterrupt after one of the `interruptions`.
     """
 
-    def __init__(self, console: Console, *, on_open: Callable[[str], object]) -> None:
+    def __init__(self, console: Console, interruptions: Interruptions, *, on_open: Callable[[str], object]) -> None:
+        self._interruptions = interruptions
         self._lines: SimpleQueue[tuple[Child, str, bool]] = SimpleQueue()
         self._console = console
         self._on_open: Callable[[str], object] | None = on_open
@@ -121,19 +145,16 @@ class LabellingAndPage:
             self._print_lines(LOOK_SECONDS)
 
     def stop(self) -> str:
-        """Stop both and wait for them, at a second Ctrl-C no longer; return how the labelling ended, in a line.
+        """Stop both and wait for them, at one more Ctrl-C no longer; return how the labelling ended, in a line.
 
         Of their last lines only results are printed: a process that still starts ends with a traceback.
         """
         children = [child for child in (self._labelling, self._page) if child]
         for child in children:
             child.interrupt()
-        try:
-            for child in children:
-                child.end(STOP_SECONDS)
-        except KeyboardInterrupt:
-            for child in children:
-                child.end(0)
+        before = max(1, self._interruptions.count)
+        for child in children:
+            child.end(STOP_SECONDS, lambda: self._interruptions.count > before)
         self._console.show(None)
         while not self._lines.empty():
             _, text, is_error = self._lines.get()
@@ -150,6 +171,7 @@ class LabellingAndPage:
 
     def _print_lines(self, seconds: float) -> None:
         """Print what has come, after a wait for a line of at most `seconds`."""
+        self._interruptions.raise_pending()
         try:
             while True:
                 child, text, is_error = self._lines.get(block=seconds > 0, timeout=seconds or None)
