@@ -38,6 +38,28 @@ def fit(run: FitRun, progress: RunProgress) -> bool:
 
     Return whether it is finished: not when the run's seconds are over before.
     """
+    status = "failed"
+    try:
+        unfinished = fit_stages(run, progress)
+        status = "stopped" if unfinished else "success"
+    except KeyboardInterrupt:
+        status = "stopped"
+        raise
+    finally:
+        run.log.close(status)
+    if unfinished:
+        print(f"stopped after {unfinished}; the same command resumes")
+        return False
+    facts = run.configuration.flat()
+    on_first(
+        run.fabric,
+        lambda: write_report(run.output, load_checkpoint(run.output), run.val, facts, manifest=run.manifest),
+    )
+    return True
+
+
+def fit_stages(run: FitRun, progress: RunProgress) -> str:
+    """Run the remaining epochs of all stages; return where the run stopped as its seconds were over, "" at its end."""
     started = time.perf_counter()
     for stage in run.stages:
         if stage.number > progress.stage:
@@ -45,16 +67,8 @@ def fit(run: FitRun, progress: RunProgress) -> bool:
         if progress.epoch < stage.epochs:
             progress = fit_stage(run, stage, progress, started=started)
         if progress.epoch < stage.epochs:
-            run.log.close()
-            print(f"stopped after {stage.name}epoch {progress.epoch} of {stage.epochs}; the same command resumes")
-            return False
-    run.log.close()
-    facts = run.configuration.flat()
-    on_first(
-        run.fabric,
-        lambda: write_report(run.output, load_checkpoint(run.output), run.val, facts, manifest=run.manifest),
-    )
-    return True
+            return f"{stage.name}epoch {progress.epoch} of {stage.epochs}"
+    return ""
 
 
 def fit_stage(run: FitRun, stage: Stage, progress: RunProgress, *, started: float) -> RunProgress:

@@ -80,11 +80,12 @@ class RunLog:
         if self._trackers is not None:
             self._trackers.log(scalars, len(self.lines))
 
-    def close(self) -> None:
+    def close(self, status: str = "success") -> None:
+        """Close the files; trackers record the status: success, failed or stopped."""
         if self._writer is not None:
             self._writer.close()
         if self._trackers is not None:
-            self._trackers.close()
+            self._trackers.close(status)
 
 
 def read_log(output: Path) -> list[dict[str, str]]:

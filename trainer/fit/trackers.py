@@ -1,12 +1,13 @@
 """Experiment trackers beside a run's own files: trackio, MLflow, Weights & Biases, as loggers of Lightning Fabric.
 
-A tracker gets the run's choices and each epoch's metrics: no image, no mask, no weights. Each keeps its own settings,
-such as `MLFLOW_TRACKING_URI` or `WANDB_MODE=offline`, from the environment. A resumed run goes on in the same record.
+A tracker gets the run's choices and each epoch's metrics: no image, no mask, no weights, no name of this machine.
+Each takes its own settings, such as `MLFLOW_TRACKING_URI` or `WANDB_MODE=offline`, from the environment. A resumed run
+goes on in the same record: its id lies in the run's directory.
 """
 
-import hashlib
 import logging
 import os
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
@@ -17,8 +18,11 @@ from typing import Any
 from lightning_fabric.loggers.logger import Logger
 
 from manifests.errors import UserError, install_extra
+from manifests.files.atomic import write_replace
 
 PROJECT = "maskfoundry"
+ID = "tracker_id"  # file in a run's directory
+LOGIN_SECONDS = 30  # for a key at a terminal: a fit must not wait for a person
 
 logger = logging.getLogger(__name__)
 
@@ -36,8 +40,11 @@ class _Tracker(Logger):
 
     @property
     def version(self) -> str:
-        """16 hex digits of the run's directory: the same when it is resumed."""
-        return hashlib.sha256(str(self._output.resolve()).encode()).hexdigest()[:16]
+        """16 random hex digits, kept in the run's directory: the same when it is resumed."""
+        file = self._output / ID
+        if not file.is_file():
+            write_replace(file, secrets.token_hex(8).encode())
+        return file.read_text()
 
 
 class Trackio(_Tracker):
@@ -46,7 +53,10 @@ class Trackio(_Tracker):
     def __init__(self, output: Path) -> None:
         super().__init__(output)
         self._trackio = import_module("trackio")
-        self._run = self._trackio.init(project=PROJECT, name=f"{self.name}-{self.version[:6]}", resume="allow")
+        self._run = self._trackio.init(
+            project=PROJECT, name=f"{self.name}-{self.version[:6]}", resume="allow",
+            auto_log_cpu=False, auto_log_gpu=False,
+        )  # fmt: skip
 
     def log_hyperparams(self, params: dict[str, Any]) -> None:  # type: ignore[override]  # Trackers alone calls it
         self._run.config.update(params)
@@ -82,7 +92,7 @@ class Mlflow(_Tracker):
             self._client.log_metric(self._run_id, name, value, step=step)
 
     def finalize(self, status: str) -> None:
-        self._client.set_terminated(self._run_id, "FINISHED")
+        self._client.set_terminated(self._run_id, {"success": "FINISHED", "failed": "FAILED"}.get(status, "KILLED"))
 
 
 class Wandb(_Tracker):
@@ -92,8 +102,9 @@ class Wandb(_Tracker):
         super().__init__(output)
         wandb = import_module("wandb")
         settings = wandb.Settings(
-            console="off", disable_code=True, disable_git=True, x_disable_meta=True, x_disable_stats=True
-        )
+            console="off", disable_code=True, disable_git=True, x_disable_meta=True, x_disable_stats=True, host="run",
+            login_timeout=LOGIN_SECONDS,
+        )  # fmt: skip
         self._run = wandb.init(
             project=PROJECT, name=self.name, id=self.version, resume="allow", dir=str(output), settings=settings
         )
@@ -105,7 +116,7 @@ class Wandb(_Tracker):
         self._run.log(metrics, step=step)
 
     def finalize(self, status: str) -> None:
-        self._run.finish()
+        self._run.finish(exit_code=0 if status == "success" else 1)
 
 
 _NO_TELEMETRY = {  # of the packages themselves
@@ -140,9 +151,10 @@ class Trackers:
         for name, tracker in list(self._open.items()):
             self._guarded(name, partial(tracker.log_metrics, metrics, epoch))
 
-    def close(self) -> None:
+    def close(self, status: str = "success") -> None:
+        """End the records; the status is success, failed, or stopped: to be resumed."""
         for name, tracker in list((self._open or {}).items()):
-            self._guarded(name, partial(tracker.finalize, "success"))
+            self._guarded(name, partial(tracker.finalize, status))
 
     def _begin(self, name: str) -> None:
         assert self._open is not None, "log has made it"

@@ -2,6 +2,8 @@
 
 import json
 import logging
+import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -27,10 +29,10 @@ def stores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def two_sittings(name: str, output: Path) -> None:
     output.mkdir(parents=True)
-    for epoch in (1, 2):  # each with a Trackers of its own, as a run that is resumed
+    for epoch, status in ((1, "stopped"), (2, "failed")):  # each with a Trackers of its own, as a run that is resumed
         run = Trackers([name], output, CHOICES)
         run.log({"miou": epoch / 10, "loss": 1.0}, epoch)
-        run.close()
+        run.close(status)
 
 
 @pytest.mark.slow
@@ -43,7 +45,7 @@ def test_mlflow_has_one_run_with_the_choices_and_both_epochs(tmp_path: Path) -> 
     (run,) = client.search_runs([experiment.experiment_id])
     assert (run.info.run_name, run.info.status, run.data.params) == (
         "first",
-        "FINISHED",
+        "FAILED",
         {"epochs": "2", "model": "sinet"},
     )
     assert [(m.step, m.value) for m in client.get_metric_history(run.info.run_id, "miou")] == [(1, 0.1), (2, 0.2)]
@@ -68,6 +70,18 @@ def test_wandb_writes_both_sittings_under_one_id(tmp_path: Path) -> None:
     assert len(records) == 2
     assert len({file.name for file in records}) == 1
     assert all(b"miou" in file.read_bytes() for file in records)
+    assert not any(socket.gethostname().encode() in file.read_bytes() for file in records)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # as above
+def test_another_run_of_the_same_directory_has_a_record_of_its_own(tmp_path: Path) -> None:
+    mlflow = pytest.importorskip("mlflow")
+    for _ in range(2):
+        two_sittings("mlflow", tmp_path / "runs/first")
+        shutil.rmtree(tmp_path / "runs")
+    client = mlflow.MlflowClient()
+    assert len(client.search_runs([client.get_experiment_by_name("maskfoundry").experiment_id])) == 2
 
 
 @pytest.mark.slow
