@@ -1,6 +1,7 @@
 """Commands in processes of their own, forked from one that has imported the libraries, which takes seconds.
 
-Arguments, environment, directory and streams are the caller's, as in a shell.
+Arguments, environment and directory are the caller's, as in a shell; a stream that is not given is that of the first
+caller. They end with the tests' process, and run no `atexit` functions.
 """
 
 import multiprocessing
@@ -13,6 +14,8 @@ from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TextIO
+
+import pytest
 
 # Not review_ui.__main__, which runs in the new process, and not Gradio, which a server imports when it is opened.
 LIBRARIES = ["pytest", "review_ui.app", "review_ui.queue.session", "review_ui.repair.smart_stroke"]
@@ -31,7 +34,7 @@ class ForkedCommand:
     def __init__(self, program: Program, arguments: Sequence[str], errors: Path | None = None) -> None:
         reading, writing = _forks.Pipe(duplex=False)
         self._process = _forks.Process(
-            target=_run, args=_given(program, arguments, Path.cwd(), (None, writing, errors))
+            target=_run, args=_given(program, arguments, Path.cwd(), (None, writing, errors)), daemon=True
         )
         self._process.start()
         writing.close()
@@ -54,7 +57,9 @@ class ForkedCommand:
         """The exit status; AssertionError for a process that goes on."""
         self._process.join(timeout_seconds)
         status = self.poll()
-        assert status is not None, f"process {self.pid} goes on"
+        if status is None:
+            self._process.kill()
+            pytest.fail(f"process {self.pid} goes on")
         return status
 
 
@@ -63,10 +68,13 @@ def run_review_ui(arguments: Sequence[str], *, cwd: Path, typed: str = "") -> su
     with tempfile.TemporaryDirectory() as directory:
         given, output, errors = (Path(directory, name) for name in ("stdin", "stdout", "stderr"))
         given.write_text(typed)
-        process = _forks.Process(target=_run, args=_given("review_ui", arguments, cwd, (given, output, errors)))
+        streams = (given, output, errors)
+        process = _forks.Process(target=_run, args=_given("review_ui", arguments, cwd, streams), daemon=True)
         process.start()
         process.join(RUN_SECONDS)
-        assert process.exitcode is not None, f"{arguments} goes on"
+        if process.exitcode is None:
+            process.kill()
+            pytest.fail(f"{arguments} goes on: {errors.read_text()[-500:]}")
         return subprocess.CompletedProcess(list(arguments), process.exitcode, output.read_text(), errors.read_text())
 
 
