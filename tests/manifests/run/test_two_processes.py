@@ -65,9 +65,9 @@ Run = Callable[..., Ended]
 
 @pytest.fixture
 def signals() -> Iterator[None]:
-    """The handlers of the tests' process, as they were."""
+    """The handlers of a command at a terminal, also where the tests run under nohup; then those that were before."""
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = [signal.getsignal(number) for number in numbers]
+    before = [signal.signal(number, signal.default_int_handler) for number in numbers]
     yield
     for number, handler in zip(numbers, before, strict=True):
         signal.signal(number, handler)
