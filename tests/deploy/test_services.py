@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 import yaml
+from free_port import free_port
 from PIL import Image
 from postgres_server import postgres_server
 from repository import ROOT
@@ -78,14 +78,8 @@ def replaced(text: str, hosts: dict[str, str]) -> str:
     return text
 
 
-def free_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
-
-
 def test_a_worker_labels_and_the_page_shows_the_masks(tmp_path: Path, astronaut: Image.Image) -> None:
-    prefect_port, page_port = free_port(), free_port()
+    prefect_port, page_port = str(free_port()), str(free_port())
     (tmp_path / "work").mkdir()
     (tmp_path / "photographs").mkdir()
     astronaut.save(tmp_path / "photographs/astronaut.png")

@@ -4,13 +4,13 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from free_port import free_port
 from repository import ROOT
 
 from review_ui.client import ReviewClient
@@ -78,9 +78,7 @@ def test_the_blocks_run(page: str, heading: str, fit: str, checkout: Path, home:
 @contextmanager
 def served(command: str, checkout: Path, environment: dict[str, str]) -> Iterator[str]:
     """Run `make run` until all is labelled and its page is open; its address. Ctrl-C ends it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     line = command.partition("#")[0].strip() + f" PORT={port}"
     log = checkout.parent / "run.log"
     with log.open("w") as output:

@@ -4,7 +4,6 @@ import os
 import pty
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from free_port import free_port
 from PIL import Image
 from repository import SCRIPT_ENVIRONMENT
 
@@ -75,9 +75,7 @@ class Terminal:
 @contextmanager
 def running(directory: Path, *options: str) -> Iterator[tuple[Terminal, str]]:
     """The command at work in a directory, and its page's address; killed in the end if a test fails before."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     words = ["manifests.run", "--teacher", "grabcut", "--port", str(port), "--no-browser", *options]
     terminal = Terminal(words, directory)
     try:

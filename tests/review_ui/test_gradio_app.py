@@ -1,7 +1,6 @@
 """The viewer in Gradio pages, in a real browser: /app for leads and reviewers, and anybody's own Blocks."""
 
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from free_port import free_port
 from playwright.sync_api import Page, expect
 from portrait_datasets import commit_pending
 from review_browser import Server, act, by_keyboard, on_screen, open_page, saved
@@ -124,9 +124,7 @@ def test_without_a_sign_in_there_is_no_markup(team: Server) -> None:
 @pytest.mark.slow
 def test_the_viewer_stands_in_anybodys_own_blocks(page: Page, tmp_path: Path, portraits: Path) -> None:
     commit_pending(tmp_path, portraits, [0.5] * 20)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     script = tmp_path / "app.py"
     script.write_text(OWN_BLOCKS)
     process = subprocess.Popen([sys.executable, str(script), str(tmp_path / "manifests"), str(port)])

@@ -1,7 +1,6 @@
 """The site below a path, and behind proxies that rewrite Host."""
 
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi.testclient import TestClient
+from free_port import free_port
 from playwright.sync_api import Browser, expect
 from portrait_datasets import commit_pending
 from review_browser import Server, act, by_keyboard, chromium, new_page, on_screen, saved
@@ -174,9 +174,7 @@ def nginx(directory: Path, port: int, kind: str) -> Iterator[str]:
     """The address of an nginx that shows the server at `port` below /masks/, and nothing else."""
     if NGINX is None:
         pytest.skip("needs an nginx; on Debian: apt-get install nginx-light")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        own = free.getsockname()[1]
+    own = free_port()
     location = LOCATION[kind] % (port, "proxy_buffering off;")
     paths = " ".join(
         f"{name}_temp_path {directory / name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")

@@ -3,7 +3,6 @@
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from free_port import free_port
 
 _START_SECONDS = 60
 
@@ -23,7 +23,7 @@ def postgres_server() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="pg", ignore_cleanup_errors=True) as name:
         root = Path(name)
         os.chown(root, owner.pw_uid, owner.pw_gid)
-        port = _free_port()
+        port = free_port()
         control = [programs / "pg_ctl", "-D", root / "data", "-l", root / "log", "-t", str(_START_SECONDS), "-w"]
 
         def run(*command: str | Path) -> None:
@@ -46,9 +46,3 @@ def _programs() -> Path:
         if (place / "initdb").exists() and (place / "pg_ctl").exists():
             return place
     pytest.skip("needs a PostgreSQL server, which is not here; on Debian: apt-get install postgresql")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

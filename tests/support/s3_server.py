@@ -1,7 +1,6 @@
 """A real server that speaks S3's language (moto), in a process of its own, for the tests of remote manifests."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+from free_port import free_port
 
 START_SECONDS = 120  # 3 on a quiet machine
 
@@ -17,7 +17,7 @@ START_SECONDS = 120  # 3 on a quiet machine
 @contextmanager
 def s3_server(directory: Path) -> Iterator[dict[str, str]]:
     """The environment of processes that talk to it; it knows no bucket yet."""
-    port = _free_port()
+    port = free_port()
     endpoint = f"http://127.0.0.1:{port}"
     log = directory / "s3.log"
     command = [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", str(port)]
@@ -46,9 +46,3 @@ def _wait_for(endpoint: str, server: subprocess.Popen[bytes], log: Path) -> None
         except httpx.TransportError:
             time.sleep(0.1)
     raise RuntimeError(f"the S3 server did not start: {log.read_text()[-2000:]}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

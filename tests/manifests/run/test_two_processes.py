@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from free_port import free_port
 
 from manifests.cli.arguments import run_command
 from manifests.run import __main__ as command
@@ -83,9 +84,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         (tmp_path / "pipeline/generate.py").write_text(labelling)
         (tmp_path / "review_ui.py").write_text(page)
         monkeypatch.chdir(tmp_path)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         opened: list[str] = []
         monkeypatch.setattr(command, "open_browser", opened.append)
         words = ["manifests.run", "--images", "photographs", "--port", str(port), *options]
