@@ -3,7 +3,6 @@
 The dataset is made up: random rows, blots of colour for images, and three reviewers who err at random, at known rates.
 """
 
-import argparse
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
-from browser import DESKTOP, PHONE, chromium, open_page, run, served
+from browser import DESKTOP, PHONE, chromium, open_page, output_directory, run, served
 from playwright.sync_api import Browser, FloatRect, Page
 
 from manifests.bench.rows import made_up_blobs
@@ -46,10 +45,7 @@ REVIEWERS = (Reviewer("aino", 0.9, 0.02, 1), Reviewer("benedikta", 1.2, 0.03, 32
 
 
 def main(arguments: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="directory for the pictures")
-    output = parser.parse_args(arguments).output
-    output.mkdir(parents=True, exist_ok=True)
+    output = output_directory(arguments, __doc__)
     with tempfile.TemporaryDirectory() as directory, chromium() as browser:
         root = Path(directory)
         manifest = made_up_blobs(ManifestStore(root / "manifests"), 2 * SAMPLES)

@@ -1,10 +1,11 @@
-"""What the pictures have in common: Chromium, and servers in processes of their own."""
+"""What the pictures have in common: their directory, Chromium, and servers in processes of their own."""
 
+import argparse
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -14,6 +15,15 @@ from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 DESKTOP: ViewportSize = {"width": 1280, "height": 720}
 TABLET: ViewportSize = {"width": 820, "height": 1180}
 PHONE: ViewportSize = {"width": 390, "height": 844}
+
+
+def output_directory(arguments: Sequence[str], description: str | None) -> Path:
+    """Parse the arguments of a script; its --output, made where it is missing."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="directory for the pictures")
+    output: Path = parser.parse_args(arguments).output
+    output.mkdir(parents=True, exist_ok=True)
+    return output
 
 
 @contextmanager

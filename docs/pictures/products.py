@@ -3,7 +3,6 @@
 The portrait is the one that comes with scikit-image: Eileen Collins, by NASA, in the public domain.
 """
 
-import argparse
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from pathlib import Path
 from threading import Thread
 
 import numpy as np
-from browser import PHONE, chromium, open_page, run, served
+from browser import PHONE, chromium, open_page, output_directory, run, served
 from PIL import Image
 from playwright.sync_api import Browser, ViewportSize
 from skimage import data
@@ -27,10 +26,7 @@ WIDE: ViewportSize = {"width": 1280, "height": 800}
 
 
 def main(arguments: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="directory for the pictures")
-    output = parser.parse_args(arguments).output
-    output.mkdir(parents=True, exist_ok=True)
+    output = output_directory(arguments, __doc__)
     with tempfile.TemporaryDirectory() as directory, chromium() as browser:
         root = Path(directory)
         _predict(root, output)

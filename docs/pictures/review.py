@@ -4,7 +4,6 @@ Cuts the portrait that ships with scikit-image (Eileen Collins, NASA, public dom
 starter teacher, spoils some masks on purpose, opens the review page on them and photographs each view, dark and light.
 """
 
-import argparse
 import tempfile
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from browser import DESKTOP, PHONE, TABLET, chromium, open_page, run, served
+from browser import DESKTOP, PHONE, TABLET, chromium, open_page, output_directory, run, served
 from playwright.sync_api import Browser, Page, ViewportSize
 from skimage import data
 
@@ -30,10 +29,7 @@ SEED = 7
 
 
 def main(arguments: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="directory for the pictures")
-    output = parser.parse_args(arguments).output
-    output.mkdir(parents=True, exist_ok=True)
+    output = output_directory(arguments, __doc__)
     with tempfile.TemporaryDirectory() as directory, chromium() as browser:
         root = Path(directory)
         _make_dataset(root)

@@ -34,7 +34,6 @@ class LiveState:
         self._now = now
         self._state: ReviewState | None = None
         self._astray = False
-        self._newest = manifest.version  # that was ever loaded
         finish_interrupted(store, log)
         with log.writing() as connection:
             Leases.prepare(connection, now())
@@ -54,7 +53,6 @@ class LiveState:
         if self._state:
             self._state.selections.close(wait=False)
         self._state = state
-        self._newest = max(self._newest, manifest.version)
         self._look_again = self._now() + timedelta(seconds=LOOK_SECONDS)
         self._astray = False
 
@@ -73,7 +71,7 @@ class LiveState:
             return
         self._look_again = self._now() + timedelta(seconds=LOOK_SECONDS)
         newest = self._store.latest() or 0
-        if newest > self._newest:
+        if newest > self.state.manifest.version:
             self.load(self._store.open(newest))
 
     @contextmanager

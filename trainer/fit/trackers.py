@@ -11,14 +11,13 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from lightning_fabric.loggers.logger import Logger
 
-from manifests.errors import UserError, install_extra
 from manifests.files.atomic import write_replace
+from trainer.inference.runtimes.packages import require
 
 PROJECT = "maskfoundry"
 ID = "tracker_id"  # file in a run's directory
@@ -120,7 +119,6 @@ class Wandb(_Tracker):
 
 
 _NO_TELEMETRY = {  # of the packages themselves
-    "GRADIO_ANALYTICS_ENABLED": "False",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "WANDB_ERROR_REPORTING": "false",
@@ -131,33 +129,31 @@ _CLASSES: dict[str, type[_Tracker]] = {"trackio": Trackio, "mlflow": Mlflow, "wa
 def check_installed(names: Sequence[str]) -> None:
     """UserError, which names the extra, where a tracker's package is missing."""
     for name in names:
-        if find_spec(name) is None:
-            raise UserError(f"expected the package {name} for --logger {name}, found none; {install_extra(name)}")
+        require(name, f"for --logger {name}")
 
 
 class Trackers:
     """The trackers of a run. One that fails is left out from then on, with a warning: the run goes on without it."""
 
     def __init__(self, names: Sequence[str], output: Path, choices: Mapping[str, Any]) -> None:
-        self._names, self._output, self._choices = names, output, choices
-        self._open: dict[str, _Tracker] | None = None  # opened with the first epoch, as the run's own files are
+        self._output, self._choices = output, choices
+        self._waiting = list(names)  # opened with the first epoch, as the run's own files are
+        self._open: dict[str, _Tracker] = {}
 
     def log(self, metrics: dict[str, float], epoch: int) -> None:
         """Log an epoch, counted over both stages."""
-        if self._open is None:
-            self._open = {}
-            for name in self._names:
-                self._guarded(name, partial(self._begin, name))
+        while self._waiting:
+            name = self._waiting.pop(0)
+            self._guarded(name, partial(self._begin, name))
         for name, tracker in list(self._open.items()):
             self._guarded(name, partial(tracker.log_metrics, metrics, epoch))
 
     def close(self, status: str = "success") -> None:
         """End the records; the status is success, failed, or stopped: to be resumed."""
-        for name, tracker in list((self._open or {}).items()):
+        for name, tracker in list(self._open.items()):
             self._guarded(name, partial(tracker.finalize, status))
 
     def _begin(self, name: str) -> None:
-        assert self._open is not None, "log has made it"
         for variable, value in _NO_TELEMETRY.items():
             os.environ.setdefault(variable, value)
         self._open[name] = tracker = _CLASSES[name](self._output)
@@ -169,5 +165,4 @@ class Trackers:
         except Exception as error:  # whatever a tracker's network or database raises
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             logger.warning("%s gets no more of this run (%s); metrics.csv has all of it", name, reason)
-            assert self._open is not None, "log has made it"
             self._open.pop(name, None)

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from manifests.cli.arguments import CommandParser, run_command
+from manifests.cli.arguments import CommandParser, add_database_url, run_command
 from manifests.cli.converters import positive
 from manifests.store.manifest import Manifest
 from trainer.weights.checkpoint_files import STARTER, checkpoint_path
@@ -51,7 +51,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--unseen", action="store_true", help="checkpoints of unknown manifests have seen none of the images")
     add("--output", type=Path, default=Path("suspects.csv"), help="every score, ranked (default: %(default)s)")
     add("--data", type=Path, help="data root (default: the one the manifest records)")
-    add("--database-url", help="decision log (default: SQLite under the data root)")
+    add_database_url(parser)
     add("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
     return parser.parse_args(arguments)
 

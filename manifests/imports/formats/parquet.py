@@ -91,7 +91,7 @@ class _File:
             names = [name for name in wanted if name in self._file.schema_arrow.names]
             try:
                 self._group = group, self._file.read_row_group(group, columns=names)
-            except (pa.ArrowException, OSError) as error:
+            except PARQUET_DAMAGE as error:
                 raise UserError(f"expected a sound row group {group} in {self.path}, found damage ({error})") from error
         return self._group[1]
 

@@ -4,7 +4,8 @@
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import onnx
@@ -31,27 +32,26 @@ def tflite_graph(onnx_path: Path) -> onnx.ModelProto:
 
 def write_tflite(graph: onnx.ModelProto, path: Path, metadata: Metadata, *, half: bool = False) -> None:
     """Write the network, its weights in float16 with `half`; UserError when it has an operation not written here."""
-    path.write_bytes(_translated(graph, metadata, half=half))
+    with _refused(metadata, "leave tflite out of --to"):
+        path.write_bytes(translate(graph, half=half).to_bytes(metadata.as_strings()))
 
 
 def write_int8_tflite(graph: onnx.ModelProto, path: Path, metadata: Metadata, photographs: Sequence[Pixels]) -> None:
     """Write the network in 8 bits, their scales from `photographs`, RGB uint8 (H, W, 3); UserError likewise."""
-    try:
+    with _refused(metadata, "leave int8 out of --precision, or tflite out of --to"):
         ranges = value_ranges(graph, photographs, side_px=metadata.input_px)
         path.write_bytes(translate(graph, ranges=ranges).to_bytes(metadata.as_strings()))
-    except UnknownOperation as error:
-        raise _refusal(metadata, error, "leave int8 out of --precision, or tflite out of --to") from error
 
 
-def _translated(graph: onnx.ModelProto, metadata: Metadata, **options: object) -> bytes:
+@contextmanager
+def _refused(metadata: Metadata, remedy: str) -> Iterator[None]:
+    """Turn an UnknownOperation into a UserError with the remedy."""
     try:
-        return translate(graph, **options).to_bytes(metadata.as_strings())  # type: ignore[arg-type]
+        yield
     except UnknownOperation as error:
-        raise _refusal(metadata, error, "leave tflite out of --to") from error
-
-
-def _refusal(metadata: Metadata, error: UnknownOperation, remedy: str) -> UserError:
-    return UserError(f"expected a network that the TFLite file can hold, found {metadata.model}: {error}; {remedy}")
+        raise UserError(
+            f"expected a network that the TFLite file can hold, found {metadata.model}: {error}; {remedy}"
+        ) from error
 
 
 def _take_floats(graph: GraphProto) -> None:

@@ -13,15 +13,16 @@ EXTRAS = {
     "pnnx": "ncnn",
     "coremltools": "coreml",
     "ai_edge_litert": "tflite",
-}
+}  # of all others the extra has the package's name
 
 TELEMETRY = {"openvino": "openvino_telemetry"}  # packages that would send events; without them stubs send none
 
 
-def require(name: str) -> None:
+def require(name: str, purpose: str = "") -> None:
     """UserError, which names the extra, when the package called `name` isn't installed; it is not imported."""
     if find_spec(name) is None:
-        raise UserError(f"expected the package {name}, found it not installed; {install_extra(EXTRAS[name])}")
+        wanted, extra = f"{name} {purpose}".rstrip(), EXTRAS.get(name, name)
+        raise UserError(f"expected the package {wanted}, found it not installed; {install_extra(extra)}")
 
 
 def optional(name: str) -> ModuleType:
