@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import patient_http
 import pytest
 
 from manifests.store.manifest import ManifestStore
@@ -37,7 +38,7 @@ def review_page(directory: Path, environment: Environment) -> Iterator[httpx.Cli
             assert server.stdout is not None
             found = re.search(r"http://\S+", server.stdout.readline())
             assert found
-            with httpx.Client(base_url=found[0]) as client:
+            with patient_http.Client(base_url=found[0]) as client:
                 yield client
         finally:
             server.terminate()

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-import httpx
+import patient_http
 import pytest
 from PIL import Image
 from repository import ROOT
@@ -89,7 +89,7 @@ def run(deployment: str, environment: Environment, **parameters: object) -> str:
     """Run a deployment to its end with `prefect deployment run --watch`; the state its flow run ended in."""
     given = [word for name, value in parameters.items() for word in ("-p", f"{name}={value}")]
     done = prefect(["deployment", "run", deployment, *given, "--watch"], environment)
-    flow_runs = httpx.post(
+    flow_runs = patient_http.post(
         f"{environment['PREFECT_API_URL']}/flow_runs/filter",
         json={"sort": "EXPECTED_START_TIME_DESC", "limit": 1},
     ).json()
@@ -106,7 +106,7 @@ def test_deployments_generate_publish_and_fit(
     with worker(prefect_server, tmp_path / "worker.log"):
         deploy_in_a_terminal(prefect_server, tmp_path / "deploy.log")
 
-        deployments = httpx.post(f"{prefect_server['PREFECT_API_URL']}/deployments/filter", json={}).json()
+        deployments = patient_http.post(f"{prefect_server['PREFECT_API_URL']}/deployments/filter", json={}).json()
         step = {"prefect.deployments.steps.set_working_directory": {"directory": str(ROOT)}}
         assert [deployment["pull_steps"] for deployment in deployments] == 4 * [[step]]
 

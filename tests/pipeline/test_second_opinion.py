@@ -3,7 +3,7 @@
 import math
 from pathlib import Path
 
-import httpx
+import patient_http
 import pyarrow as pa
 import pytest
 from portrait_datasets import commit_pending, relabel
@@ -58,7 +58,7 @@ def test_the_mask_of_somebody_else_comes_first_in_the_queue(
     assert max(found, key=lambda sample_id: found[sample_id]) == wrong
     server = Server(store.root.parent)
     try:
-        handed_out = httpx.get(f"{server.url}/api/next?n=1").json()["samples"]
+        handed_out = patient_http.get(f"{server.url}/api/next?n=1").json()["samples"]
     finally:
         server.stop()
     assert [sample["sample_id"] for sample in handed_out] == [wrong]

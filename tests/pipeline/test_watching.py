@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import patient_http
 import pytest
 from bad_pictures import EXPECTED_REASON, write_bad_pictures
 from PIL import Image
@@ -38,7 +38,7 @@ def shard():
     both_started.wait()
     with gpu_slot():
         inside.append(1)
-        limit = httpx.get(os.environ["PREFECT_API_URL"] + "/v2/concurrency_limits/gpu").json()
+        limit = patient_http.get(os.environ["PREFECT_API_URL"] + "/v2/concurrency_limits/gpu").json()
         seen.append((len(inside), limit["active_slots"]))
         inside.pop()
 
@@ -76,8 +76,8 @@ def artifacts_of_last_run(environment: Environment) -> dict[str, dict[str, Any]]
     """By key, those of the flow run that was started last."""
     api = environment["PREFECT_API_URL"]
     last = {"sort": "EXPECTED_START_TIME_DESC", "limit": 1, "flows": {"name": {"any_": ["generate-pseudo-labels"]}}}
-    [run] = httpx.post(f"{api}/flow_runs/filter", json=last).json()
-    found = httpx.post(
+    [run] = patient_http.post(f"{api}/flow_runs/filter", json=last).json()
+    found = patient_http.post(
         f"{api}/artifacts/filter",
         json={"artifacts": {"flow_run_id": {"any_": [run["id"]]}, "key": {"any_": list(KEYS)}}},
     ).json()
@@ -146,13 +146,13 @@ def one_gpu(prefect_server: Environment) -> Iterator[Environment]:
     """The server's environment, with a global concurrency limit of 1, made as docs/scale.md says."""
     python(["-m", "prefect", "global-concurrency-limit", "create", GPU_SLOT, "--limit", "1"], ROOT, prefect_server)
     yield prefect_server
-    httpx.delete(f"{prefect_server['PREFECT_API_URL']}/v2/concurrency_limits/{GPU_SLOT}").raise_for_status()
+    patient_http.delete(f"{prefect_server['PREFECT_API_URL']}/v2/concurrency_limits/{GPU_SLOT}").raise_for_status()
 
 
 def test_of_two_shards_one_waits_for_the_only_gpu(tmp_path: Path, one_gpu: Environment) -> None:
     (tmp_path / "shards.py").write_text(TWO_SHARDS_ON_ONE_GPU)
     assert python(["shards.py"], tmp_path, one_gpu).splitlines()[-1] == "[(1, 1), (1, 1)]"
-    limit = httpx.get(f"{one_gpu['PREFECT_API_URL']}/v2/concurrency_limits/{GPU_SLOT}").json()
+    limit = patient_http.get(f"{one_gpu['PREFECT_API_URL']}/v2/concurrency_limits/{GPU_SLOT}").json()
     assert limit["active_slots"] == 0
 
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import patient_http
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from review_browser import Server, act, new_page, on_screen, open_page, saved, served_copy
@@ -31,7 +31,7 @@ def phone(browser: Browser) -> Iterator[Page]:
 
 
 def doubts(server: Server, query: str) -> list[float | None]:
-    samples = httpx.get(f"{server.url}/api/next?n=100&tab=other&{query}").json()["samples"]
+    samples = patient_http.get(f"{server.url}/api/next?n=100&tab=other&{query}").json()["samples"]
     return [sample["doubt"] for sample in samples]
 
 
@@ -39,8 +39,8 @@ def embed_all(server: Server) -> None:
     """Wait until every image is embedded."""
     until = time.monotonic() + EMBED_SECONDS
     while time.monotonic() < until:
-        answer = httpx.get(f"{server.url}/api/next?n=1&tab=embed&order=diversity").json()
-        httpx.post(f"{server.url}/api/release", json={"tab": "embed"})
+        answer = patient_http.get(f"{server.url}/api/next?n=1&tab=embed&order=diversity").json()
+        patient_http.post(f"{server.url}/api/release", json={"tab": "embed"})
         if answer["embedding"]["done"] == answer["embedding"]["total"]:
             return
         time.sleep(0.1)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import patient_http
 import pytest
 from free_port import free_port
 from playwright.sync_api import Page, expect
@@ -118,7 +119,7 @@ def test_leads_who_sign_in_have_both_tabs(page: Page, team: Server) -> None:
 
 def test_without_a_sign_in_there_is_no_markup(team: Server) -> None:
     for path in ("/app/", "/app/config", "/viewer/markup.html", "/viewer/mask_review.js"):
-        assert httpx.get(f"{team.url}{path}").status_code == 401
+        assert patient_http.get(f"{team.url}{path}").status_code == 401
 
 
 @pytest.mark.slow
@@ -140,7 +141,7 @@ def test_the_viewer_stands_in_anybodys_own_blocks(page: Page, tmp_path: Path, po
         page.locator("#sample").click(position={"x": 5, "y": 5})
         assert act(page, "x") != sample_id
         saved(page)
-        [decision] = httpx.get(f"{address}/review/api/history").json()["decisions"]
+        [decision] = patient_http.get(f"{address}/review/api/history").json()["decisions"]
         assert (decision["sample"]["sample_id"], decision["verdict"]) == (sample_id, "reject")
     finally:
         process.terminate()
@@ -150,7 +151,7 @@ def test_the_viewer_stands_in_anybodys_own_blocks(page: Page, tmp_path: Path, po
 def wait_for(url: str, process: subprocess.Popen) -> None:
     for _ in range(600):
         try:
-            httpx.get(url).raise_for_status()
+            patient_http.get(url).raise_for_status()
             return
         except httpx.HTTPError:
             assert process.poll() is None

@@ -6,7 +6,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import httpx
+import patient_http
 import pytest
 from live_run import live_run
 from playwright.sync_api import Page, expect
@@ -132,10 +132,11 @@ def test_before_the_first_version_the_page_shows_the_progress_and_opens_by_itsel
         assert server.announcement.startswith("no masks yet: the page opens with the first ones at http://127.0.0.1:")
         page.goto(server.url)
         expect(page.get_by_role("status")).to_have_text("There are no masks yet. This page opens with the first ones.")
-        answer = httpx.get(f"{server.url}/api/next")
+        answer = patient_http.get(f"{server.url}/api/next")
         assert answer.status_code == 503
         assert answer.json()["error"].startswith("expected a version to review, found none yet")
-        assert httpx.get(server.url, headers={"host": "rebound.example", "accept": "text/html"}).status_code == 403
+        refused = patient_http.get(server.url, headers={"host": "rebound.example", "accept": "text/html"})
+        assert refused.status_code == 403
         with live_run(tmp_path / "manifests", 3, 900):
             expect(page.get_by_role("status")).to_have_text(
                 "The first masks are being made: 3 of 900 photographs are labelled. This page opens with them."
@@ -152,7 +153,7 @@ def test_who_has_not_signed_in_sees_no_progress(tmp_path: Path) -> None:
     server = Server(tmp_path, 0, "--wait", "--users", str(tmp_path / "users.toml"))
     try:
         with live_run(tmp_path / "manifests", 3, 900):
-            page = httpx.get(server.url, headers={"accept": "text/html"})
+            page = patient_http.get(server.url, headers={"accept": "text/html"})
         assert (page.status_code, page.headers["retry-after"]) == (503, "2")
         assert "There are no masks yet." in page.text
         assert "900" not in page.text

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import patient_http
 import pyarrow as pa
 import pytest
 from fastapi.testclient import TestClient
@@ -139,7 +139,7 @@ def test_a_note_is_typed_without_deciding(page: Page, server: Server) -> None:
     page.keyboard.press("Enter")
     expect(page.locator("#note")).to_contain_text("Note ✓")
     saved(page)
-    [decision] = httpx.get(f"{server.url}/api/history").json()["decisions"]
+    [decision] = patient_http.get(f"{server.url}/api/history").json()["decisions"]
     assert (decision["sample"]["sample_id"], decision["note"]) == (first, "a xylophone, held?")
 
     page.keyboard.press("n")

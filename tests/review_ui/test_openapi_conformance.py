@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import httpx
+import patient_http
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -50,7 +50,7 @@ def test_no_generated_request_breaks_the_server_or_the_document(
 ) -> None:
     server, tokens = served
     headers = {"Authorization": f"Bearer {tokens[name]}"}
-    with httpx.Client(base_url=server.url, headers=headers) as client:
+    with patient_http.Client(base_url=server.url, headers=headers) as client:
         known = client.get("/api/v1/next?n=6").json()["samples"]
         decision = {key: known[0][key] for key in ("sample_id", "mask_sha256")} | {"verdict": "accept"}
         client.post("/api/v1/decisions", json={"decisions": [{"decision_id": str(uuid.uuid4()), **decision}]})

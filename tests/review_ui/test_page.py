@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-import httpx
+import patient_http
 import pyarrow.parquet as pq
 import pytest
 from forked_commands import run_review_ui
@@ -151,7 +151,7 @@ def test_a_killed_server_loses_no_acknowledged_decision_and_the_page_sends_the_r
     saved(page)
     decision = {"decision_id": str(uuid.uuid4()), "verdict": "reject", "decision_ms": 5}
     decision |= {name: fourth[name] for name in ("sample_id", "mask_sha256")}
-    httpx.post(f"{server.url}/api/decisions", json={"decisions": [decision]}).raise_for_status()
+    patient_http.post(f"{server.url}/api/decisions", json={"decisions": [decision]}).raise_for_status()
     server.stop(signal.SIGKILL)
 
     third = act(page, "x")
@@ -252,7 +252,7 @@ def test_a_refused_decision_stays_in_a_list_until_it_is_dismissed(page, start):
     act(page, "a")
     saved(page)
     relabel(ManifestStore(server.root / "manifests"), second["sample_id"], mask_of=third["sample_id"])
-    httpx.post(f"{server.url}/api/publish").raise_for_status()
+    patient_http.post(f"{server.url}/api/publish").raise_for_status()
     assert on_screen(page) == second["sample_id"]
     act(page, "x")
     expect(page.locator("#message span")).to_have_text(re.compile("^Not stored: .* look at the new mask$"))
@@ -345,7 +345,7 @@ def out_of_view(page: Page) -> list[str]:
 
 @pytest.mark.parametrize("path", ["/monitoring/summary", "/gradio_api/runs", "/docs", "/openapi.json"])
 def test_gradio_and_fastapi_show_nothing_of_themselves(shared_server, path):
-    assert httpx.get(shared_server.url + path).status_code >= 400
+    assert patient_http.get(shared_server.url + path).status_code >= 400
 
 
 def run(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:

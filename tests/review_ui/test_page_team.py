@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import patient_http
 import pytest
 from playwright.sync_api import Page, expect
 from portrait_datasets import commit_pending
@@ -116,7 +117,7 @@ def test_a_tab_left_open_decides_nothing_in_the_name_of_who_has_signed_in_since(
 
 @contextmanager
 def signed_in(server: Server, name: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url) as client:
+    with patient_http.Client(base_url=server.url) as client:
         assert client.post("/sign-in", data={"name": name, "password": PASSWORDS[name]}).status_code == 303
         yield client
 

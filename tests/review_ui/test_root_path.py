@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import patient_http
 import pytest
 from fastapi.testclient import TestClient
 from free_port import free_port
@@ -195,7 +196,7 @@ def nginx(directory: Path, port: int, kind: str) -> Iterator[str]:
 def _wait_for(url: str) -> None:
     for _ in range(100):
         try:
-            httpx.get(url)
+            patient_http.get(url)
         except httpx.TransportError:
             time.sleep(0.05)
         else:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import httpx
+import patient_http
 import pytest
 import sqlalchemy as sa
 from review_browser import CommandServer
@@ -99,7 +99,7 @@ def test_no_secret_is_printed_stored_or_listed(
     server = CommandServer(tmp_path, 0, *map(str, options), errors=tmp_path / "errors.txt")
     seen = [server.announcement]
     bearer = {"Authorization": f"Bearer {text}"}
-    with httpx.Client(base_url=server.url) as client:
+    with patient_http.Client(base_url=server.url) as client:
         answers = [
             client.post("/sign-in", data={"name": "ann", "password": WRONG_PASSWORD}),
             client.post("/sign-in", data={"name": WRONG_PASSWORD, "password": WRONG_PASSWORD}),

@@ -10,6 +10,7 @@ from http.cookies import SimpleCookie
 from pathlib import Path
 
 import httpx
+import patient_http
 import pytest
 import sqlalchemy as sa
 from fastapi import FastAPI, Request, WebSocket
@@ -625,7 +626,7 @@ def test_behind_a_proxy_with_tls_the_cookie_is_secure(server: Server) -> None:
         "X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.7",
     }  # fmt: skip
     form = {"name": "ann", "password": PASSWORDS["ann"]}
-    answer = httpx.post(f"{server.url}/sign-in", data=form, headers=headers)
+    answer = patient_http.post(f"{server.url}/sign-in", data=form, headers=headers)
     assert (cookie_of(answer)["name"], cookie_of(answer)["secure"]) == ("sign_in", "True")
 
 
@@ -651,15 +652,15 @@ def test_a_rush_of_sign_ins_is_turned_away_and_leaves_the_server_well(server: Se
     statuses = asyncio.run(rush())
     assert set(statuses) == {401, 503}
     assert statuses.count(401) >= MAX_WAITING
-    with httpx.Client(base_url=server.url) as browser:
+    with patient_http.Client(base_url=server.url) as browser:
         assert sign_in(browser, "ann").status_code == 303
 
 
 def test_a_sign_in_holds_in_another_process_too(server: Server, second_server: Server) -> None:
-    with httpx.Client(base_url=server.url) as browser:
+    with patient_http.Client(base_url=server.url) as browser:
         sign_in(browser, "bo")
         cookie = f"sign_in_{second_server.port}={browser.cookies[f'sign_in_{server.port}']}"
-    assert httpx.get(f"{second_server.url}/healthz", headers={"Cookie": cookie}).status_code == 200
+    assert patient_http.get(f"{second_server.url}/healthz", headers={"Cookie": cookie}).status_code == 200
 
 
 def test_the_operator_is_warned_of_passwords_in_clear_and_of_a_team_without_a_lead(second_server: Server) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import patient_http
 import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
@@ -48,9 +49,9 @@ def server(tmp_path: Path, portraits: Path) -> Iterator[Server]:
 
 
 def ask(server: Server) -> tuple[dict, httpx.Response]:
-    [sample] = httpx.get(f"{server.url}/api/next").json()["samples"]
+    [sample] = patient_http.get(f"{server.url}/api/next").json()["samples"]
     keys = {name: sample[name] for name in ("sample_id", "mask_sha256")}
-    return sample, httpx.get(f"{server.url}/api/source", params=keys)
+    return sample, patient_http.get(f"{server.url}/api/source", params=keys)
 
 
 def test_the_source_image_comes_small_with_the_samples_frame(server: Server) -> None:

@@ -5,8 +5,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import numpy as np
+import patient_http
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, Route, expect
@@ -154,7 +154,7 @@ def aim(page: Page) -> tuple[float, float]:
 
 def levels(server: Server, sample: dict) -> np.ndarray:
     """The mask, uint8 (H, W)."""
-    answer = httpx.get(server.url + sample["mask_url"]).raise_for_status()
+    answer = patient_http.get(server.url + sample["mask_url"]).raise_for_status()
     return np.asarray(Image.open(io.BytesIO(answer.content)))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
+import patient_http
 import pytest
 from forked_commands import ForkedCommand
 from playwright.sync_api import Browser, BrowserType, Page, expect, sync_playwright
@@ -54,7 +54,7 @@ class Server:
 
     def decided(self) -> list[tuple[str, str, str | None]]:
         """(sample_id, verdict, reason), newest first."""
-        history = httpx.get(f"{self.url}/api/history?n=200").raise_for_status().json()["decisions"]
+        history = patient_http.get(f"{self.url}/api/history?n=200").raise_for_status().json()["decisions"]
         return [(entry["sample"]["sample_id"], entry["verdict"], entry["reason"]) for entry in history]
 
     def stop(self, number: int = signal.SIGTERM) -> None:

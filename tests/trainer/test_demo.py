@@ -15,6 +15,7 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import patient_http
 import pytest
 import uvicorn
 from PIL import Image
@@ -146,10 +147,10 @@ def test_the_example_needs_no_upload(shown: WatchedPage):
 
 
 def test_it_has_no_monitoring_and_answers_to_its_own_name_alone(url: str):
-    assert httpx.get(f"{url}/").is_success
-    assert not httpx.get(f"{url}/monitoring/summary").is_success
-    assert not httpx.get(f"{url}/gradio_api/monitoring/summary").is_success
-    assert httpx.get(f"{url}/", headers={"Host": "rebound.example.org"}).status_code == 400
+    assert patient_http.get(f"{url}/").is_success
+    assert not patient_http.get(f"{url}/monitoring/summary").is_success
+    assert not patient_http.get(f"{url}/gradio_api/monitoring/summary").is_success
+    assert patient_http.get(f"{url}/", headers={"Host": "rebound.example.org"}).status_code == 400
 
 
 def test_a_damaged_upload_is_refused_in_one_line_and_deleted(tmp_path: Path, contestants: list[Contestant]):
