@@ -40,7 +40,7 @@ def accept_tab(session: LeadSession, opened: Callable[..., Any]) -> Any:
 def plan_html(session: LeadSession, percent: float | None) -> Markup:
     """What the audit shows about each part of the queue, and what it takes until one may be accepted."""
     try:
-        plan = session.audit(_options(percent))
+        plan = session.publisher.audit(_options(percent))
     except UserError as error:
         return render("error.html", error=error)
     rows = [
@@ -64,7 +64,7 @@ def plan_html(session: LeadSession, percent: float | None) -> Markup:
 def accept_html(session: LeadSession, percent: float | None, *, by: Actor | None = None) -> Markup:
     """Accept the largest part whose bound holds, and report it; or the reason why none does."""
     try:
-        done = session.accept(_options(percent), by=by)
+        done = session.publisher.accept(_options(percent), by=by)
     except UserError as error:
         return render("error.html", error=error)
     return render("accepted.html", bound=done.bound, confidence=CONFIDENCE, path=done.manifest.path)

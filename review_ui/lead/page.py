@@ -132,7 +132,7 @@ def _preview(session: LeadSession, votes: int | None, conflicts: str) -> str:
 def _publish(session: LeadSession, votes: int | None, conflicts: str, *, by: Actor) -> str:
     try:
         policy = _policy(votes, conflicts)
-        path = session.publish(policy, by=by).path
+        path = session.publisher.publish(policy, by=by).path
         return render("publish.html", published=path, counts=_counts(session, policy))
     except UserError as error:
         return _error(error)

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from manifests.decisions.accept import Accepted, AcceptOptions, AuditPlan
-from manifests.decisions.activity import Activity, ActivityLog, Actor
+from manifests.decisions.activity import Activity, ActivityLog
 from manifests.decisions.decision import Decision, MaskKey
 from manifests.decisions.policy import Policy
 from manifests.store.manifest import Manifest
@@ -16,6 +15,7 @@ from review_ui.quality.gold import GoldSample
 from review_ui.quality.pace import Forecast, forecast
 from review_ui.quality.reviewer_quality import ReviewerFigures, reviewer_figures
 from review_ui.queue.guideline import Guideline
+from review_ui.queue.publisher import Publisher
 
 ACTIVITIES = 100  # rows of the activity log on the page; the file has all
 SEED = 0  # of the intervals' Monte Carlo: figures change with the log only
@@ -40,6 +40,10 @@ class LeadSession(Protocol):
     def activity(self) -> ActivityLog:
         """Who signed in, published, downloaded, and when."""
 
+    @property
+    def publisher(self) -> Publisher:
+        """What makes versions from the session's decisions."""
+
     def deliveries(self) -> list[Delivery]:
         """The last deliveries to webhooks, newest first."""
 
@@ -53,15 +57,6 @@ class LeadSession(Protocol):
 
     def problems(self) -> list[str]:
         """One line for each sample that was set aside, with the reason."""
-
-    def audit(self, options: AcceptOptions) -> AuditPlan:
-        """The audit of the version under review; UserError where doubt is unknown."""
-
-    def accept(self, options: AcceptOptions, *, by: Actor | None = None) -> Accepted:
-        """Make the version in which a policy accepts what the audit bounds; UserError when it bounds nothing yet."""
-
-    def publish(self, policy: Policy, *, by: Actor | None = None) -> Manifest:
-        """Make the next version; UserError when there is nothing to publish or the log refuses."""
 
 
 @dataclass(frozen=True, slots=True)

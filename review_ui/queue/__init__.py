@@ -12,11 +12,12 @@ leases.py          which reviewer has which sample on screen, and until when
 live_state.py      the newest version's state, in step with what other servers write
 messages.py        requests and results of the session
 open_samples.py    samples of one version that wait for a verdict, most doubtful first
+publisher.py       the next version, from the log or by a policy, and going on with it
 queue_filter.py    what a queue shows and in which order, as an address holds it
 queues.py          the work queue and the second look
 review_state.py    one version's review, in memory
 selections.py      the rows that pass a filter, in order
-session.py         next, decide, undo, release, publish
+session.py         next, decide, undo, release
 submission.py      one decision as a client sends it, checked
 verdicts.py        submissions -> decisions, or rejections
 version.py         the version under review

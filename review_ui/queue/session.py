@@ -1,9 +1,9 @@
-"""The review session: assign samples, store decisions, publish. No web in here.
+"""The review session: assign samples and store decisions; its publisher makes versions. No web in here.
 
 Every change is one transaction under the database's writer lock: read the new rows of both tables, decide, write.
 So several servers on one database act as one, a restart loses nothing, and no two people get the same sample.
 
-All methods may be called from several threads; `publish` loads the version it made.
+All methods may be called from several threads.
 """
 
 import random
@@ -13,21 +13,17 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
 
-import pyarrow as pa
-
-from manifests.decisions.accept import Accepted, AcceptOptions, AuditPlan, accept, audit_plan
-from manifests.decisions.activity import ActivityLog, Actor
+from manifests.decisions.activity import ActivityLog
 from manifests.decisions.audit import AuditedPart
 from manifests.decisions.decision import Decision, MaskKey
 from manifests.decisions.log import DecisionLog
 from manifests.decisions.policy import Policy
-from manifests.decisions.publish import publish
 from manifests.store.labelling_runs import LabellingRuns
 from manifests.store.manifest import Manifest, ManifestStore
 from manifests.web.webhooks import Delivery, WebhookSender
 from review_ui.quality.gold import GoldSample
 from review_ui.queue.assignments import assign, leases_ended_by, open_sample
-from review_ui.queue.events import SessionEvent, events_of, published
+from review_ui.queue.events import SessionEvent, events_of
 from review_ui.queue.filters import Filters
 from review_ui.queue.gold_mix import GoldMix, Rates
 from review_ui.queue.guideline import Guideline
@@ -35,6 +31,7 @@ from review_ui.queue.leases import Lease, ended
 from review_ui.queue.live_state import LiveState
 from review_ui.queue.messages import Assignment, DecisionResult, NextRequest, UndoResult
 from review_ui.queue.open_samples import OpenSample
+from review_ui.queue.publisher import Publisher
 from review_ui.queue.queue_filter import BadFilter
 from review_ui.queue.queues import QUEUES
 from review_ui.queue.review_state import ReviewState
@@ -59,7 +56,6 @@ class ReviewSession:
         webhooks: WebhookSender | None = None,
     ) -> None:
         self.policy = Policy(votes=votes)  # when a mask leaves the queue
-        self._store = store
         self._log = log
         self._webhooks = webhooks or WebhookSender([])
         self._mix = GoldMix(rates or Rates(), rng or random.Random())  # noqa: S311 - it chooses samples, no secret
@@ -69,6 +65,7 @@ class ReviewSession:
         self._labelling = LabellingRuns(store.root)
         self._lock = threading.Lock()
         self.filters = Filters(self._live, self._lock)
+        self.publisher = Publisher(store, log, self.policy, self._live, self._lock, self._send)
 
     @property
     def shows_names(self) -> bool:
@@ -152,32 +149,6 @@ class ReviewSession:
         with self._lock, self._live.reading() as state:
             newest = ((decision, state.shown(decision.key)) for decision in state.standing.newest(reviewer.name))
             return list(islice(((decision, sample) for decision, sample in newest if sample), count))
-
-    def publish(self, policy: Policy | None = None, *, by: Actor | None = None) -> Manifest:
-        """Commit the next version from the log and load it; NothingToPublish when it would be the same."""
-        manifest = publish(self._store, self._log, policy or self.policy, by=by)
-        self._go_on_with(manifest, by)
-        return manifest
-
-    def audit(self, options: AcceptOptions) -> AuditPlan:
-        """The audit of the version under review; UserError where doubt is unknown."""
-        return audit_plan(self.manifest, self._log, options)
-
-    def accept(self, options: AcceptOptions, *, by: Actor | None = None) -> Accepted:
-        """Commit the version in which a policy accepts what the audit bounds, and load it; as `decisions.accept`."""
-        done = accept(self._store, self.manifest, self._log, options, by=by)
-        self._go_on_with(done.manifest, by)
-        return done
-
-    def _go_on_with(self, manifest: Manifest, by: Actor | None) -> None:
-        queue = self._live.queue_of(manifest)  # slow; other threads go on meanwhile
-        with self._lock:
-            waiting = self._live.state.queue.waiting
-            if manifest.version > self._live.state.manifest.version:  # else a later one was loaded meanwhile
-                self._live.load(manifest, queue)
-            events = [published(manifest, by), *events_of(self._live.state, [], waiting_before=waiting)]
-        pa.default_memory_pool().release_unused()  # it keeps what writing took, a few MB more each time
-        self._send(events)
 
     def _send(self, events: Sequence[SessionEvent]) -> None:
         for event, data in events:

@@ -248,7 +248,9 @@ async def release(body: ReleaseRequest, reviewer: Me, session: Session, group_co
 async def publish(request: Request, session: Session, body: PublishRequest | None = None) -> dict[str, Any]:
     policy = Policy(body.votes or session.policy.votes, body.conflicts) if body else None
     actor = actor_in(request.scope)
-    manifest = await asyncio.to_thread(session.publish, policy, by=actor)  # slow; other requests go on meanwhile
+    manifest = await asyncio.to_thread(
+        session.publisher.publish, policy, by=actor
+    )  # slow; other requests go on meanwhile
     return {"manifest": str(manifest.path), "version": manifest.version}
 
 

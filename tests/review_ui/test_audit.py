@@ -40,5 +40,5 @@ def test_a_newer_version_keeps_the_audit(store: ManifestStore) -> None:
     session = audit_session(store)
     first, *others = assign(session, ME, 100).samples
     decide(session, ME, [submission(first)])
-    session.publish()
+    session.publisher.publish()
     assert assign(session, ME, 100).samples == others

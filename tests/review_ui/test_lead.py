@@ -128,7 +128,7 @@ def test_reasons_are_those_that_stand(store, waiting):
 def test_a_published_status_stands_without_the_log(store, waiting, log):
     session = ReviewSession(store.open(), store, log)
     log.append([decision(waiting[0])])
-    manifest = session.publish()
+    manifest = session.publisher.publish()
     assert tally(manifest, [], Policy()).total == counts(1, 0, 0, 8)
 
 
@@ -138,7 +138,9 @@ def test_the_tally_is_what_publishing_makes_of_the_rows(store, waiting, log):
     session = ReviewSession(store.open(), store, log)
     policy = Policy(conflicts="reject")
     expected = tally(session.manifest, session.decisions(), policy).total
-    statuses = [row["status"] for row in session.publish(policy).read().to_pylist() if row["origin"] != "ground_truth"]
+    statuses = [
+        row["status"] for row in session.publisher.publish(policy).read().to_pylist() if row["origin"] != "ground_truth"
+    ]
     assert {status: statuses.count(status) for status in expected} == expected
 
 

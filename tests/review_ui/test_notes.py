@@ -61,7 +61,7 @@ def test_each_of_several_reasons_counts_and_is_found(client: TestClient, session
     assert [card.sample_id for card in page.cards] == [first["sample_id"]]
     assert page.choices["reason"] == ["hair", "held object"]
 
-    published = session.publish()
+    published = session.publisher.publish()
     given = reasons_given(Statistics(published))
     assert dict(zip(given["reason"], given["rows"], strict=True)) == {"hair": 2, "held object": 1}
     outvoted = pa.table({"reason": pa.chunked_array([[BOTH, "hair", None]])})

@@ -290,7 +290,7 @@ def test_publish_moves_on_to_the_version_with_the_verdicts(session):
         ],
     )
     decide(session, ME, [submission(third, "skip")])
-    manifest = session.publish()
+    manifest = session.publisher.publish()
     rows = {row["sample_id"]: row for row in manifest.read().to_pylist()}
     assert session.manifest.version == manifest.version == 2
     assert rows[first.sample_id]["status"] == "accepted"
@@ -302,22 +302,22 @@ def test_publish_moves_on_to_the_version_with_the_verdicts(session):
 
 def test_publish_with_nothing_new_is_refused(session):
     with pytest.raises(NothingToPublish):
-        session.publish()
+        session.publisher.publish()
 
 
 def test_a_published_verdict_can_be_undone_and_published_again(session):
     decision = submission(assign(session, ME, 1).samples[0])
     decide(session, ME, [decision])
-    session.publish()
+    session.publisher.publish()
     session.undo(ME, decision["decision_id"])
     assert assign(session, ME, 1).samples[0].sample_id == decision["sample_id"]
-    assert session.publish().counts == {"rows": 6, "pending": 6}
+    assert session.publisher.publish().counts == {"rows": 6, "pending": 6}
 
 
 def test_publish_brings_the_rows_that_others_added(tmp_path, portraits, session):
     commit_pending(tmp_path, portraits, [1.0, 0.1], first=6)
     decide(session, ME, [submission(assign(session, ME, 1).samples[0])])
-    assert session.publish().version == 3
+    assert session.publisher.publish().version == 3
     assert assign(session, ME, 100).progress.total == 8
     assert assign(session, ME, 1).samples[0].doubt == 1.0
 
@@ -330,7 +330,7 @@ def test_after_a_publish_the_queue_is_that_of_a_new_session(session, open_sessio
     session.undo(ME, skip["decision_id"])
     decide(session, ME, [submission(second, "skip")])
 
-    session.publish()
+    session.publisher.publish()
 
     for queue, waiting in (("work", 4), ("second_look", 2)):
         kept = assign(session, ME, 100, queue=queue)
@@ -350,7 +350,7 @@ def test_a_publish_reads_no_decision_twice(session, monkeypatch):
         return events
 
     monkeypatch.setattr(DecisionLog, "events_after", watched)
-    session.publish()
+    session.publisher.publish()
     assign(session, ME, 6)
 
     assert len(read) == 1  # by the next transaction, as its own
@@ -366,7 +366,7 @@ def test_a_version_committed_while_a_published_one_is_read_comes_up_later(tmp_pa
         return read(state, manifest)
 
     monkeypatch.setattr(LiveState, "queue_of", slowly_read)
-    assert session.publish().version == 2
+    assert session.publisher.publish().version == 2
     assert (assign(session, ME, 1).remaining, session.manifest.version) == (1, 3)
 
 
@@ -382,7 +382,7 @@ def test_a_published_version_does_not_replace_a_later_one(tmp_path, portraits, s
         return queue
 
     monkeypatch.setattr(LiveState, "queue_of", read_beside_another_thread)
-    session.publish()
+    session.publisher.publish()
     assert (assign(session, ME, 1).remaining, session.manifest.version) == (1, 3)
 
 

@@ -81,7 +81,7 @@ def test_the_last_verdict_empties_the_queue_once_and_a_publish_names_its_author(
     last = submission(samples[3])
     decide(session, LOCAL_LEAD, [last])
     decide(session, LOCAL_LEAD, [last])  # a repeated request
-    session.publish(by=Actor("ann", "10.0.0.7"))
+    session.publisher.publish(by=Actor("ann", "10.0.0.7"))
     assert event(there) == ("queue_empty", {"version": 1, "second_look": 0})
     kind, data = event(there)
     assert (kind, data["version"], data["operation"], data["by"]) == ("publish", 2, "review", "ann")
@@ -128,6 +128,6 @@ def test_right_verdicts_on_gold_are_no_event(
 def test_without_webhooks_nothing_is_listed(lineage: Lineage, log: DecisionLog) -> None:
     with closing(ReviewSession(lineage.store.open(), lineage.store, log)) as session:
         decide(session, LOCAL_LEAD, [submission(sample) for sample in assign(session, LOCAL_LEAD, 4).samples])
-        session.publish()
+        session.publisher.publish()
         assert session.deliveries() == []
     assert lineage.row(1)["sample_id"] == sample_id(1)

@@ -273,7 +273,7 @@ def test_who_disagree_make_a_conflict_that_a_leads_second_look_settles(server: S
     assert session.second_look() == 1
     decide(session, LEA, [submission(sample, "reject")])
     assert assign(session, LEA, 16, queue="second_look").samples == []
-    row = next(r for r in session.publish().read().to_pylist() if r["sample_id"] == sample.sample_id)
+    row = next(r for r in session.publisher.publish().read().to_pylist() if r["sample_id"] == sample.sample_id)
     assert (row["status"], row["votes_accept"], row["votes_reject"]) == ("rejected", 1, 2)
 
 
@@ -282,7 +282,7 @@ def test_a_published_conflict_waits_for_a_second_look_after_a_restart(server: Se
     sample = assign(session, ANA, 1).samples[0]
     decide(session, ANA, [submission(sample)])
     decide(session, BO, [submission(assign(session, BO, 1).samples[0], "reject")])
-    assert session.publish().counts["conflict"] == 1
+    assert session.publisher.publish().counts["conflict"] == 1
     assert assign(server(votes=2), LEA, 16, queue="second_look").samples == [sample]
 
 
@@ -384,7 +384,7 @@ def test_gold_comes_at_its_rate_and_is_no_vote(server: Servers) -> None:
     assert {decision.key for decision in of_gold} <= gold.keys()
     assert len({decision.sample_id for decision in of_gold}) == len(of_gold)
     assert len(seen) == MANY + len(of_gold)
-    assert session.publish().counts == {"rows": MANY, "accepted": MANY}
+    assert session.publisher.publish().counts == {"rows": MANY, "accepted": MANY}
 
 
 def test_gold_looks_like_work(server: Servers) -> None:
@@ -409,7 +409,7 @@ def test_a_mask_judged_by_another_is_shown_again_and_the_first_verdict_stands(se
     assert repeats
     decide(session, BO, [submission(sample, "reject") for sample in assignment.samples])
     assert {d.purpose for d in session.decisions() if d.reviewer == "bo" and d.sample_id in ids(repeats)} == {"repeat"}
-    table = session.publish().read(["sample_id", "status"]).to_pylist()
+    table = session.publisher.publish().read(["sample_id", "status"]).to_pylist()
     assert {row["status"] for row in table if row["sample_id"] in ids(repeats)} == {"accepted"}
 
 

@@ -215,7 +215,7 @@ def test_the_second_look_settles_a_suspect_for_good(dataset: Dataset, capsys: py
     wrong, other = assign(session, LOCAL_LEAD, 16, queue="second_look").samples
     decide(session, LOCAL_LEAD, [submission(wrong, "reject"), submission(other)])
     assert session.second_look() == 0
-    assert session.publish().counts == {"rows": COUNT, "accepted": COUNT - 1, "rejected": 1}
+    assert session.publisher.publish().counts == {"rows": COUNT, "accepted": COUNT - 1, "rejected": 1}
     capsys.readouterr()
     dataset.suspects(*options)
     assert "1 sent to the second look, 1 were there before" in capsys.readouterr().out
