@@ -6,8 +6,6 @@ A group never crosses splits: the split is a function of `group_id` alone. Which
 import hashlib
 
 import imagehash
-import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from manifests.pixels.geometry import Pixels
@@ -18,8 +16,6 @@ MAX_TURNED_DISTANCE = 3  # of mirrored and turned copies: 5,598 of 5,600 tried, 
 SPLIT_SALT = "maskfoundry-split-1"  # changing it would move every sample to another split
 VAL_FRACTION = 0.10
 TEST_FRACTION = 0.10
-
-Hashes = npt.NDArray[np.uint64]
 
 _HASHED_PX = 32  # the side that ImageHash's pHash shrinks an image to
 _TURNS = [

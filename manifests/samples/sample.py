@@ -20,7 +20,7 @@ from manifests.pixels.geometry import Box, Pixels
 from manifests.pixels.images import encode_jpeg
 from manifests.pixels.masks import PERSON, PERSON_LEVEL, Mask, boundary_band, encode_mask
 from manifests.samples.duplicates import perceptual_hash, split_of, turned_hashes
-from manifests.samples.groups import Groups, NewSample
+from manifests.samples.groups import Groups, NewSample, NewSamples
 from manifests.samples.near_duplicates import RELATED_BY, Relatives
 from manifests.store.row_patch import RowPatch
 from manifests.store.schema import SCHEMA, Origin
@@ -169,22 +169,17 @@ def add_rows(rows: Iterable[Row], parts: Iterable[pa.Table], *, version: int) ->
     by_id: dict[str, Row] = {}
     for row in rows:
         by_id.setdefault(row["sample_id"], row)
-    samples = {name: _new_sample(row) for name, row in by_id.items()}
-    relatives = Relatives(
-        [sample.phash for sample in samples.values()],
-        [sample.source_sha256 for sample in samples.values()],
-        [phash for sample in samples.values() for phash in sample.turned],
-    )
+    new = NewSamples.of([_new_sample(row) for row in by_id.values()])
+    relatives = Relatives(new.hashes, new.source_sha256s, new.turned)
     ids, known = pa.array(by_id, pa.string()), set[str]()
     for part in parts:
         known.update(part["sample_id"].filter(pc.is_in(part["sample_id"], value_set=ids)).to_pylist())
         relatives.look_at(part)
     related = relatives.found()
     groups = Groups(*(related[name].to_pylist() for name in RELATED_BY))
-    new = [sample for name, sample in samples.items() if name not in known]
+    rest = [row for name, row in by_id.items() if name not in known]
     added, left_out = [], []
-    for sample, group_id in zip(new, groups.assign(new), strict=True):
-        row = by_id[sample.sample_id]
+    for row, group_id in zip(rest, groups.assign(NewSamples.of([_new_sample(row) for row in rest])), strict=True):
         if group_id is None:
             left_out.append(row["source_uri"])
         else:

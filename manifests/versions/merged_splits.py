@@ -15,8 +15,9 @@ import pyarrow.compute as pc
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from manifests.samples.duplicates import MAX_HAMMING_DISTANCE, Hashes
-from manifests.samples.near_duplicates import Indices, NearHashes, across_splits, hashes_of
+from manifests.samples.duplicates import MAX_HAMMING_DISTANCE
+from manifests.samples.near_duplicates import across_splits, hashes_of
+from manifests.samples.near_pairs import Hashes, Indices, near_pairs
 
 SPLITS = ("train", "val", "test")  # the later, the more held out
 COLUMNS = ("sample_id", "source_sha256", "phash", "group_id", "split")
@@ -68,12 +69,24 @@ def _links(ours: pa.ChunkedArray, theirs: pa.ChunkedArray) -> tuple[Indices, Ind
 
 
 def _look_alikes(ours: pa.Table, theirs: pa.Table) -> tuple[Indices, Indices]:
-    """Row numbers of all look-alikes of ours and new rows of theirs."""
+    """Row numbers of look-alikes of ours and new rows of theirs: enough pairs to join all that the others would."""
     known = pc.is_in(theirs["sample_id"], value_set=ours["sample_id"].combine_chunks())
     new = _row_numbers(pc.indices_nonzero(pc.invert(known)))
-    hashes, new_hashes = _hashes(ours["phash"]), _hashes(theirs["phash"].take(pa.array(new)))
-    rows, here, _ = NearHashes(hashes, MAX_HAMMING_DISTANCE).pairs(new_hashes)
-    return here, new[rows]
+    hashes, first, which = np.unique(_hashes(ours["phash"]), return_index=True, return_inverse=True)
+    new_hashes = _hashes(theirs["phash"].take(pa.array(new)))
+    new_hashes, new_first, new_which = np.unique(new_hashes, return_index=True, return_inverse=True)
+    pairs = near_pairs(hashes, new_hashes, MAX_HAMMING_DISTANCE)
+    here, there = first[pairs.left], new[new_first[pairs.right]]
+    of_one, to_one = _rows_beside(which, pairs.left, there)  # every row of ours with a near hash
+    by_one, from_one = _rows_beside(new_which, pairs.right, here)
+    return np.concatenate([here, of_one, from_one]), np.concatenate([there, to_one, new[by_one]])
+
+
+def _rows_beside(which: Indices, near: Indices, rows: Indices) -> tuple[Indices, Indices]:
+    """The places in `which` whose value is one of `near`, and for each the one of `rows` beside that value."""
+    values, first = np.unique(near, return_index=True)
+    places = np.flatnonzero(np.isin(which, values))
+    return places, rows[first[np.searchsorted(values, which[places])]]
 
 
 def _held_out(ours: pa.Table, theirs: pa.Table, group_of: Indices, groups: int) -> Indices:

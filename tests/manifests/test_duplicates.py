@@ -26,7 +26,7 @@ from manifests.samples.duplicates import (
     split_of,
     turned_hashes,
 )
-from manifests.samples.groups import Groups, NewSample
+from manifests.samples.groups import Groups, NewSample, NewSamples
 from manifests.samples.near_duplicates import across_splits
 from manifests.samples.sample import Row, Scores, Source, add_rows, sample_id, score_mask, store_sample
 from manifests.store.validation import validate
@@ -234,6 +234,10 @@ def sample_of(rgb: Pixels, number: int) -> NewSample:
     return sample(number, perceptual_hash(rgb), turned=turned_hashes(rgb))
 
 
+def assign(groups: Groups, new: Sequence[NewSample]) -> list[str | None]:
+    return groups.assign(NewSamples.of(new))
+
+
 def photographs_of(portraits: Path, names: str) -> list[Pixels]:
     return [decode_image(path.read_bytes()) for path in sorted((portraits / "images").glob(names))]
 
@@ -243,7 +247,7 @@ def test_a_reencoded_or_resized_photograph_joins_the_group(portraits: Path) -> N
     new = [sample_of(rgb, number) for number, rgb in enumerate(photographs)]
     for scale, quality in ((1.0, 50), (0.94, 50), (1.1, 80)):
         new += [sample_of(reencoded(rgb, scale, quality), len(new) + number) for number, rgb in enumerate(photographs)]
-    assert Groups().assign(new) == [each.sample_id for each in new[: len(photographs)]] * 4
+    assert assign(Groups(), new) == [each.sample_id for each in new[: len(photographs)]] * 4
 
 
 TURNS = [*Image.Transpose]
@@ -256,13 +260,13 @@ def test_a_mirrored_or_turned_copy_joins_the_group(portraits: Path, turn: Image.
     known = [sample_of(rgb, number) for number, rgb in enumerate(photographs)]
     columns = zip(*((each.sample_id, each.phash, each.source_sha256) for each in known), strict=True)
     new = [sample_of(reencoded(rgb, 0.9, 70), 1000 + number) for number, rgb in enumerate(copies)]
-    assert Groups(*columns).assign(new) == [each.sample_id for each in known]
-    assert Groups().assign([*known, *new]) == [each.sample_id for each in known] * 2
+    assert assign(Groups(*columns), new) == [each.sample_id for each in known]
+    assert assign(Groups(), [*known, *new]) == [each.sample_id for each in known] * 2
 
 
 def test_different_people_do_not_share_a_group(portraits: Path) -> None:
     photographs = photographs_of(portraits, "train_00[01]*")
-    found = Groups().assign([sample_of(rgb, number) for number, rgb in enumerate(photographs)])
+    found = assign(Groups(), [sample_of(rgb, number) for number, rgb in enumerate(photographs)])
     assert len(set(found)) == len(photographs) > 8
 
 
@@ -278,23 +282,23 @@ def test_the_upright_hash_is_not_among_the_turned_ones() -> None:
 def test_crops_of_one_source_share_a_group_however_they_look() -> None:
     first, far = "0" * 16, "f" * 16
     new = [sample(1, first, DIGEST_A), sample(2, far, DIGEST_A), sample(3, far, DIGEST_B)]  # like the second crop
-    assert Groups().assign(new) == ["0" * 31 + "1"] * 3
+    assert assign(Groups(), new) == ["0" * 31 + "1"] * 3
 
 
 def test_look_alikes_differ_in_at_most_the_documented_bits() -> None:
     near, far = 2**MAX_HAMMING_DISTANCE - 1, 2 ** (MAX_HAMMING_DISTANCE + 1) - 1
     known = Groups(["a" * 32], ["0" * 16], [DIGEST_A])
-    assert known.assign([sample(1, f"{far:016x}")]) == [f"{1:032x}"]
-    assert known.assign([sample(2, f"{near:016x}")]) == ["a" * 32]
+    assert assign(known, [sample(1, f"{far:016x}")]) == [f"{1:032x}"]
+    assert assign(known, [sample(2, f"{near:016x}")]) == ["a" * 32]
     near, far = 2**MAX_TURNED_DISTANCE - 1, 2 ** (MAX_TURNED_DISTANCE + 1) - 1
-    assert known.assign([sample(3, "f" * 16, turned=["e" * 16, f"{far:016x}"])]) == [f"{3:032x}"]
-    assert known.assign([sample(4, "f" * 16, turned=["e" * 16, f"{near:016x}"])]) == ["a" * 32]
+    assert assign(known, [sample(3, "f" * 16, turned=["e" * 16, f"{far:016x}"])]) == [f"{3:032x}"]
+    assert assign(known, [sample(4, "f" * 16, turned=["e" * 16, f"{near:016x}"])]) == ["a" * 32]
 
 
 def test_of_several_look_alikes_the_nearest_wins_and_of_equals_the_earliest() -> None:
     ids = [group for group in (f"{number:032x}" for number in range(100, 200)) if split_of(group) == "train"][:3]
     known = (ids, ["000000000000000f", "0000000000000001", "0000000000000002"], ["1" * 64, "2" * 64, "3" * 64])
-    assert Groups(*known).assign([sample(9, "0" * 16)]) == [ids[1]]
+    assert assign(Groups(*known), [sample(9, "0" * 16)]) == [ids[1]]
 
 
 def group_in(split: str, number: int = 0) -> str:
@@ -311,21 +315,21 @@ def test_a_sample_that_looks_like_two_splits_is_left_out(splits: tuple[str, str]
     turned = sample(903, "f" * 16, turned=["a" * 16, LEFT, RIGHT])
     of_one_source = sample(904, RIGHT, DIGEST_A)  # of the left one's source, and like the right one
     for new in (sample(902, MIDDLE), turned, of_one_source):
-        assert known.assign([new]) == [None]
+        assert assign(known, [new]) == [None]
 
 
 @pytest.mark.parametrize("split", ["train", "val", "test"])
 def test_a_sample_that_looks_like_two_groups_of_one_split_joins_the_nearer(split: str) -> None:
     groups = [group_in(split, number) for number in (0, 1)]
     known = Groups(groups, [LEFT, RIGHT], [DIGEST_A, DIGEST_B])
-    assert known.assign([sample(901, MIDDLE)]) == known.assign([sample(902, "000000000000000f")]) == [groups[0]]
-    assert known.assign([sample(903, "000000000000003f")]) == [groups[1]]
+    assert assign(known, [sample(901, MIDDLE)]) == assign(known, [sample(902, "000000000000000f")]) == [groups[0]]
+    assert assign(known, [sample(903, "000000000000003f")]) == [groups[1]]
 
 
 def test_what_is_left_out_ties_no_others() -> None:
     known = Groups([group_in("train"), group_in("test")], [LEFT, RIGHT], [DIGEST_A, DIGEST_B])
     beside = f"{0x1F | 0x7 << 20:016x}"  # 3 bits from the middle one, 8 from the outer two
-    assert known.assign([sample(901, MIDDLE), sample(902, beside)]) == [None, f"{902:032x}"]
+    assert assign(known, [sample(901, MIDDLE), sample(902, beside)]) == [None, f"{902:032x}"]
 
 
 def test_in_one_batch_no_look_alikes_lie_in_two_splits() -> None:
@@ -337,7 +341,7 @@ def test_in_one_batch_no_look_alikes_lie_in_two_splits() -> None:
             start ^= sum(1 << bit for bit in rng.choice(64, 4, replace=False).tolist())
             hashes.append(start)
     new = [sample(number, f"{hashes[place]:016x}") for number, place in enumerate(rng.permutation(len(hashes)))]
-    groups = Groups().assign(new)
+    groups = assign(Groups(), new)
     kept = [(each.phash, split_of(group)) for each, group in zip(new, groups, strict=True) if group is not None]
     assert all(
         first[1] == second[1]
@@ -352,10 +356,10 @@ def test_groups_are_found_among_many() -> None:
     hashes = [f"{number:016x}" for number in numbers.tolist()]
     ids = [f"{number:032x}" for number in range(500)]
     known = Groups(ids[:1], hashes[:1], [f"{0:064x}"])
-    assert known.assign([sample(number, phash) for number, phash in enumerate(hashes) if number]) == ids[1:]
+    assert assign(known, [sample(number, phash) for number, phash in enumerate(hashes) if number]) == ids[1:]
     known = Groups(ids, hashes, [f"{number:064x}" for number in range(500)])
-    assert known.assign([sample(1000 + number, phash) for number, phash in enumerate(hashes)]) == ids
-    assert known.assign([]) == []
+    assert assign(known, [sample(1000 + number, phash) for number, phash in enumerate(hashes)]) == ids
+    assert assign(known, []) == []
 
 
 def bits(first: str, second: str) -> int:
