@@ -7,6 +7,7 @@
     metadata_table.py  metadata.csv
     options.py         options of an export, except its rows
     rows.py            the exported rows, and their pixels one sample at a time
+    sorted_rows.py     rows in another order, a part at a time
     staging.py         writes an export whole or not at all
     formats/           one module per format
 
@@ -61,7 +62,7 @@ def export_version(
     status: StatusOrAll = "accepted",
     options: ExportOptions = BINARY,
 ) -> ExportRows:
-    """Write rows of `manifest` to `output` in the format `target`, and return them.
+    """Write rows of `manifest` to `output` in the format `target`; return them, for their counts.
 
     UserError for an unknown target, for options that don't go with the target, without rows, and when `output` exists.
     """
@@ -76,6 +77,6 @@ def export_version(
             f"expected --person-value with a format of binary masks ({', '.join(CHOOSE_PERSON_VALUE)} without --soft), "
             f"found {target}{' with --soft' if options.soft else ''}"
         )
-    rows = choose_rows(manifest, split=split, status=status)
-    EXPORTERS[target](rows, output, options)
+    with choose_rows(manifest, split=split, status=status) as rows:
+        EXPORTERS[target](rows, output, options)
     return rows

@@ -75,17 +75,17 @@ def hub_license(chosen: ExportRows) -> str:
     if not licenses:
         return "unknown"
     identifier = licenses[0].strip().lower().replace(" ", "-")
-    is_single = len(licenses) == 1 and not chosen.table["license"].null_count
+    is_single = len(licenses) == 1 and not chosen.lacks("license")
     return identifier if is_single and identifier in HUB_LICENSES else "other"
 
 
 def _sources(chosen: ExportRows) -> str:
-    counts = chosen.table.group_by(["source", "license"]).aggregate([([], "count_all")])
+    counts = chosen.counts_by("source", "license")
     ordered = counts.set_column(
         counts.schema.get_field_index("license"), "license", pc.fill_null(counts["license"], "not stated")
     ).sort_by([("source", "ascending"), ("license", "ascending")])
     return "\n".join(
-        f"| {_cell(row['source'])} | {_cell(row['license'])} | {row['count_all']} |" for row in ordered.to_pylist()
+        f"| {_cell(row['source'])} | {_cell(row['license'])} | {row['rows']} |" for row in ordered.to_pylist()
     )
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from manifests.exports.checksums import CHECKSUMS, file_sha256
 from manifests.exports.rows import METADATA_SCHEMA, ExportRows
@@ -78,12 +77,12 @@ def _description(chosen: ExportRows, *, soft: bool) -> str:
 def _collection(chosen: ExportRows) -> Node:
     """The rows' recorded provenance, in Croissant's RAI vocabulary."""
     teachers = chosen.distinct("teacher")
-    votes = [int(pc.sum(chosen.table[name]).as_py()) for name in ("votes_accept", "votes_reject")]
+    votes = [chosen.total(name) for name in ("votes_accept", "votes_reject")]
     masks = [
-        f"{entry['count_all']} {'mask' if entry['count_all'] == 1 else 'masks'}: {_ORIGINS[entry['origin']]}"
-        for entry in chosen.table.group_by("origin").aggregate([([], "count_all")]).sort_by("origin").to_pylist()
+        f"{entry['rows']} {'mask' if entry['rows'] == 1 else 'masks'}: {_ORIGINS[entry['origin']]}"
+        for entry in chosen.counts_by("origin").sort_by("origin").to_pylist()
     ]
-    by_policy = len(chosen) - chosen.table["decided_by"].null_count
+    by_policy = sum(each["rows"] for each in chosen.counts_by("by_policy").to_pylist() if each["by_policy"])
     seen = f"each mask but {by_policy}, which a policy accepted without a look," if by_policy else "each mask"
     review = f"Reviewers look at {seen} over its image; {votes[0]} accepts and {votes[1]} rejects stand."
     collection = {

@@ -7,18 +7,21 @@ from pathlib import PurePosixPath
 from typing import Literal, get_args
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from manifests.errors import UserError
 from manifests.exports.options import BINARY, ExportOptions
+from manifests.exports.sorted_rows import Ranks, SortedRows
 from manifests.files.blobs import BlobStore
 from manifests.files.tombstones import Tombstones
 from manifests.pixels.masks import PERSON_LEVEL, Mask, decode_mask, encode_mask
 from manifests.progress import progress
 from manifests.samples.sample import Row
+from manifests.store.hexdigits import Numbers, ascending, id_numbers
 from manifests.store.manifest import Manifest
-from manifests.store.schema import SCHEMA, Split, Status
+from manifests.store.schema import PART_ROWS, SCHEMA, Split, Status
 from manifests.store.training_rows import SplitOrAll
 
 StatusOrAll = Status | Literal["all"]
@@ -34,6 +37,9 @@ METADATA_SCHEMA = pa.schema([SCHEMA.field(name) for name in METADATA_COLUMNS])
 
 _ROWS_AT_ONCE = 1024  # as Python objects
 _PIXEL_COLUMNS = ("image", "mask")
+_SPLITS = pa.array(get_args(Split))
+_COUNTED_BY = ("split", "origin", "teacher", "source", "license")
+_VOTES = ("votes_accept", "votes_reject")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,33 +76,63 @@ class ExportRow:
 
 @dataclass(frozen=True)
 class ExportRows:
-    """Rows of one version: `table` has them sorted by sample id; pixels are read on demand."""
+    """Rows of one version by split and sample id, read a part at a time; pixels are read on demand.
+
+    `facts` counts them (`rows`, `votes_accept`, `votes_reject`) by split, origin, teacher, source, license, by_policy.
+    """
 
     manifest: Manifest
-    table: pa.Table
+    facts: pa.Table
     split: SplitOrAll
     status: StatusOrAll
+    _sorted: SortedRows
 
     def __len__(self) -> int:
-        return int(self.table.num_rows)
+        return self.total("rows")
+
+    def __enter__(self) -> "ExportRows":
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._sorted.close()
+
+    @cached_property
+    def _counts(self) -> dict[str, int]:
+        by_split = self.counts_by("split")
+        return dict(zip(by_split["split"].to_pylist(), by_split["rows"].to_pylist(), strict=True))
 
     @cached_property
     def splits(self) -> list[Split]:
         """The splits that occur, in the order train, val, test."""
-        present = set(pc.unique(self.table["split"]).to_pylist())
-        return [split for split in get_args(Split) if split in present]
+        return [split for split in get_args(Split) if self.count(split)]
 
     def count(self, split: Split) -> int:
-        return int(pc.sum(pc.equal(self.table["split"], split)).as_py())
+        return self._counts.get(split, 0)
+
+    def total(self, column: str) -> int:
+        """The sum of `rows`, `votes_accept` or `votes_reject`."""
+        return int(pc.sum(self.facts[column]).as_py())
+
+    def counts_by(self, *columns: str) -> pa.Table:
+        """The number of rows (`rows`) for each combination of values in columns of `facts`."""
+        counts = self.facts.group_by(list(columns)).aggregate([("rows", "sum")])
+        return counts.rename_columns([*columns, "rows"])
 
     def distinct(self, column: str) -> list[str]:
-        """The distinct values of a column, sorted, without null."""
-        return sorted(pc.unique(self.table[column]).drop_null().to_pylist())
+        """The distinct values of a column of `facts`, sorted, without null."""
+        return sorted(pc.unique(self.facts[column]).drop_null().to_pylist())
+
+    def lacks(self, column: str) -> bool:
+        """Whether a row has no value in that column of `facts`."""
+        return bool(self.facts[column].null_count)
 
     def rows(self, split: Split) -> Iterator[Row]:
         """The rows of one split, without pixels."""
-        for batch in self.table.to_batches(max_chunksize=_ROWS_AT_ONCE):
-            yield from batch.filter(pc.equal(batch["split"], split)).to_pylist()
+        names = get_args(Split)
+        begin = sum(self.count(name) for name in names[: names.index(split)])
+        for part in self._sorted.between(begin, begin + self.count(split)):
+            for batch in part.to_batches(max_chunksize=_ROWS_AT_ONCE):
+                yield from batch.to_pylist()
 
     def all_rows(self) -> Iterator[Row]:
         """The rows of all splits, one split after another."""
@@ -128,20 +164,80 @@ class ExportRows:
 
 
 def choose_rows(manifest: Manifest, *, split: SplitOrAll = "all", status: StatusOrAll = "accepted") -> ExportRows:
-    """The rows of one split and status, without forgotten samples; UserError when there are none."""
-    table = manifest.read([*METADATA_COLUMNS, *_PIXEL_COLUMNS])
-    table = Tombstones.read(manifest.data_root).leave_out(table, str(manifest.path))
-    if status != "all":
-        table = table.filter(pc.field("status") == status)
-    if split != "all":
-        table = table.filter(pc.field("split") == split)
-    if not table.num_rows:
+    """The rows of one split and status, without forgotten samples; UserError when there are none.
+
+    They are to be closed, as a context: more than a part of them lie in a temporary file.
+    """
+    choice = _Choice(Tombstones.read(manifest.data_root), split, status)
+    ids, splits = list[Numbers](), list[npt.NDArray[np.uint8]]()
+    facts, forgotten = list[pa.Table](), list[pa.Table]()
+    for part in manifest.parts(["sample_id", "status", "decided_by", *_COUNTED_BY, *_VOTES]):
+        forgotten.append(choice.forgotten(part))
+        rows = choice.of(part)
+        numbers = id_numbers(rows["sample_id"])
+        assert numbers is not None, "reading checks the ids"
+        ids.append(numbers)
+        splits.append(
+            pc.fill_null(pc.index_in(rows["split"], value_set=_SPLITS), len(_SPLITS)).to_numpy().astype(np.uint8)
+        )
+        facts.append(_facts(rows))
+    choice.tombstones.leave_out(pa.concat_tables(forgotten), str(manifest.path))  # for its warning, once
+    summary = _sum(pa.concat_tables(facts))
+    if not summary.num_rows:
         counts = ", ".join(f"{count} {what}" for what, count in manifest.counts.items())
         raise UserError(
             f"expected rows of status {status} and split {split} in {manifest.path}, found none ({counts}); "
             "choose others with --status and --split"
         )
-    return ExportRows(manifest, table.sort_by("sample_id"), split, status)
+    columns = [*METADATA_COLUMNS, *_PIXEL_COLUMNS]
+    chosen = (choice.of(part) for part in manifest.parts(columns))
+    ranks = _ranks(np.concatenate(ids), np.concatenate(splits))
+    return ExportRows(manifest, summary, split, status, SortedRows(chosen, ranks, PART_ROWS, columns))
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """Which rows of a part, with sample_id, split and status, are exported."""
+
+    tombstones: Tombstones
+    split: SplitOrAll
+    status: StatusOrAll
+
+    def of(self, part: pa.Table) -> pa.Table:
+        """The chosen rows."""
+        if self.tombstones.samples:
+            part = part.filter(pc.invert(self.tombstones.of_samples(part)))
+        if self.status != "all":
+            part = part.filter(pc.field("status") == self.status)
+        return part if self.split == "all" else part.filter(pc.field("split") == self.split)
+
+    def forgotten(self, part: pa.Table) -> pa.Table:
+        """The ids of forgotten samples, whatever their split and status."""
+        return part.select(["sample_id"]).filter(self.tombstones.of_samples(part))
+
+
+def _facts(rows: pa.Table) -> pa.Table:
+    """`ExportRows.facts` of some rows."""
+    columns = {name: rows[name] for name in (*_COUNTED_BY, *_VOTES)} | {
+        "by_policy": pc.is_valid(rows["decided_by"]),
+        "rows": pa.array(np.ones(rows.num_rows, np.int64)),
+    }
+    return _sum(pa.table(columns))
+
+
+def _sum(facts: pa.Table) -> pa.Table:
+    sums = ["rows", *_VOTES]
+    keys = [*_COUNTED_BY, "by_policy"]
+    return facts.group_by(keys).aggregate([(name, "sum") for name in sums]).rename_columns([*keys, *sums])
+
+
+def _ranks(ids: Numbers, splits: npt.NDArray[np.uint8]) -> Ranks:
+    """Each row's place in the order of split and sample id."""
+    by_id = ascending(ids)
+    order = by_id[np.argsort(splits[by_id], kind="stable")]
+    ranks = np.empty(len(order), np.int64)
+    ranks[order] = np.arange(len(order))
+    return ranks
 
 
 def metadata(row: Row) -> Row:

@@ -26,11 +26,13 @@ from skimage.draw import polygon2mask
 from small_lineages import Lineage
 
 from manifests.__main__ import parse as parse_arguments
+from manifests.bench.rows import made_up_parts
 from manifests.cli.arguments import run_command
 from manifests.errors import UserError
-from manifests.exports import EXPORTERS, KEEP_PROBABILITIES, export_version
+from manifests.exports import EXPORTERS, KEEP_PROBABILITIES, export_version, rows
 from manifests.exports.formats.yolo import label_lines
 from manifests.exports.options import ExportOptions
+from manifests.exports.rows import choose_rows
 from manifests.files.blobs import sha256_hex
 from manifests.imports.formats.yolo import read_yolo
 from manifests.pixels.masks import decode_mask
@@ -54,6 +56,35 @@ EVERY_TARGET = (*EXPORTERS, "cvat zip")
 
 
 # All targets
+
+
+@pytest.mark.parametrize("name", EVERY_TARGET)
+def test_rows_that_lie_in_a_temporary_file_give_the_same_bytes(
+    manifest: Manifest, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_export(manifest, name, target(tmp_path / "whole", name))
+    monkeypatch.setattr(rows, "PART_ROWS", 2)  # as few as a part has in memory
+    run_export(manifest, name, target(tmp_path / "parts", name))
+    assert files(target(tmp_path / "parts", name)) == files(target(tmp_path / "whole", name))
+
+
+def test_rows_in_a_temporary_file_come_in_the_order_of_split_and_id(tmp_path: Path) -> None:
+    table = pa.concat_tables(made_up_parts(500))
+    manifest = ManifestStore(tmp_path).commit(table, parent=None, operation="x", parameters={}, data_root=tmp_path)
+    expected = sorted(
+        (row for row in table.to_pylist() if row["status"] == "accepted"), key=lambda row: row["sample_id"]
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rows, "PART_ROWS", 64)
+        chosen = choose_rows(manifest)
+    with chosen:
+        for split in chosen.splits:
+            ids = [row["sample_id"] for row in expected if row["split"] == split]
+            assert [row["sample_id"] for row in chosen.rows(split)] == ids
+            assert chosen.count(split) == len(ids) > 0
+        assert chosen.total("votes_accept") == sum(row["votes_accept"] for row in expected)
+    with pytest.raises(ValueError, match="closed file"):
+        next(chosen.rows("train"))
 
 
 @pytest.mark.parametrize("name", EVERY_TARGET)

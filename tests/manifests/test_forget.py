@@ -232,7 +232,7 @@ def test_a_merge_a_restore_a_fit_an_export_and_the_queue_leave_it_out_by_name(
     old = lineage.store.open(5)
     readers: list[Callable[[], set[str]]] = [
         lambda: {row.image_sha256 for row in accepted_rows(old, "all")},
-        lambda: set(choose_rows(old, status="all").table["image_sha256"].to_pylist()),
+        lambda: {row["image_sha256"] for row in choose_rows(old, status="all").all_rows()},
         lambda: images(restore(lineage.store, lineage.store.open(4)).manifest),
         lambda: images(merge(lineage.store, there.store.open()).manifest),
     ]

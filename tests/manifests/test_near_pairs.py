@@ -32,7 +32,7 @@ def made_up(kind: str, rng: np.random.Generator) -> tuple[Hashes, Hashes]:
         "random": random_hashes(rng, 300),
         "one common band": random_hashes(rng, 300, 48),
         "a band common to half": np.concatenate([random_hashes(rng, 200), random_hashes(rng, 200, 44)]),
-        "dense": random_hashes(rng, 300, 12),
+        "dense": random_hashes(rng, 100, 12),
         "one": random_hashes(rng, 1),
         "none": random_hashes(rng, 0),
     }[kind]
@@ -40,7 +40,7 @@ def made_up(kind: str, rng: np.random.Generator) -> tuple[Hashes, Hashes]:
     return np.unique(left), np.unique(np.concatenate([near, left[:50], random_hashes(rng, 20)]))
 
 
-@pytest.mark.parametrize("large_bucket", [4000, module._LARGE_BUCKET])
+@pytest.mark.parametrize("large_bucket", [2000, module._LARGE_BUCKET])
 @pytest.mark.parametrize("kind", ["random", "one common band", "a band common to half", "dense", "one", "none"])
 @pytest.mark.parametrize("max_distance", [MAX_TURNED_DISTANCE, MAX_HAMMING_DISTANCE])
 def test_near_pairs_are_those_that_a_look_at_every_pair_finds(

@@ -89,7 +89,7 @@ def _image_entry(row: Row, number: int, license_ids: dict[str, int]) -> dict[str
 
 def _licenses(chosen: ExportRows) -> list[dict[str, Any]]:
     names = chosen.distinct("license")
-    if chosen.table["license"].null_count:
+    if chosen.lacks("license"):
         names = [NOT_STATED, *names]
     return [
         {"id": number, "name": name, "url": name if "://" in name else ""}
