@@ -29,12 +29,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from manifests.bench.headline import Figure, add_headline_option, record
-from manifests.bench.rows import made_up_blobs, made_up_parts
+from manifests.bench.rows import made_up_blobs, made_up_parts, made_up_samples
 from manifests.cli.converters import positive
 from manifests.decisions.decision import Decision
 from manifests.decisions.log import DecisionLog
 from manifests.decisions.publish import publish
 from manifests.errors import UserError
+from manifests.exports.metadata_table import metadata_csv
+from manifests.exports.rows import choose_rows, file_names
+from manifests.samples.groups import Groups
 from manifests.samples.sample import JOINED_COLUMNS, add_rows
 from manifests.store.manifest import Manifest, ManifestStore
 from manifests.store.training_rows import require_rows
@@ -45,6 +48,7 @@ from manifests.versions.selection import SelectionPolicy, commit_selection
 
 ROWS = [100_000, 1_000_000]
 CHANGED = 10_000  # decisions folded, rows added
+MORE = 100  # decisions behind one on every pending mask
 BLOBS = 10_000
 ROUNDS = 5  # of verify and sha256sum
 
@@ -88,6 +92,18 @@ def publish_decisions(root: Path) -> None:
         publish(ManifestStore(root), log)
 
 
+def publish_all(root: Path) -> None:
+    """Write the next version: a verdict on every pending mask, which a publish that has none before it folds."""
+    _judge(root, "carol", None)
+    publish_decisions(root)
+
+
+def publish_more(root: Path) -> None:
+    """Write the next version: MORE decisions behind those of `publish_all`."""
+    _judge(root, "bob", MORE)
+    publish_decisions(root)
+
+
 def add(root: Path) -> None:
     """Write v3: CHANGED rows added."""
     rows = pa.concat_tables(made_up_parts(CHANGED, seed=1)).to_pylist()
@@ -97,6 +113,18 @@ def add(root: Path) -> None:
         parameters={},
         data_root=root / "data",
     )
+
+
+def group(root: Path) -> None:
+    """Find the groups of as many new rows as v1 has: pairs of look-alikes among them, their groups and splits."""
+    Groups().assign(made_up_samples(_open(root).counts["rows"]))
+
+
+def export(root: Path) -> None:
+    """Read the accepted rows in the order of an export, without pixels, as the lines of its metadata.csv."""
+    with choose_rows(_open(root)) as rows:
+        for _line in metadata_csv((file_names(row), row) for row in rows.all_rows()):
+            pass
 
 
 def accepted(root: Path) -> None:
@@ -120,12 +148,16 @@ OPERATIONS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "publish": (f"publish {CHANGED:,} decisions", publish_decisions),
     "add": (f"add {CHANGED:,} rows", add),
     "diff": ("diff v1 v2", lambda root: str(diff(*(ManifestStore(root).open(version) for version in (1, 2))))),
+    "group": ("group as many new rows", group),
+    "export": ("export accepted rows without pixels", export),
     "accepted": ("accepted rows of train", accepted),
     "stats": ("stats", lambda root: describe(Statistics(_open(root)))),
     "select": ("select two sources", select),
+    "judge": ("publish a verdict on every pending mask", publish_all),
+    "more": (f"publish {MORE} decisions more", publish_more),
     "look": ("open all versions, digest of one", look),
 }
-_NEEDED = {"diff": "publish"}  # part -> the part that writes its version
+_NEEDED = {"diff": "publish", "more": "judge"}  # part -> the part that writes its version
 
 
 def _open(root: Path) -> Manifest:
@@ -135,15 +167,24 @@ def _open(root: Path) -> Manifest:
 def _make(root: Path, rows: int) -> None:
     """Write v1 of `rows` rows, and a log with CHANGED decisions, spread over its pending rows."""
     store = ManifestStore(root)
-    manifest = store.commit(
-        made_up_parts(rows), parent=None, operation="generate", parameters={}, data_root=root / "data"
-    )
-    pending = manifest.read(["sample_id", "mask_sha256"], only={"status": "pending"})
-    some = pending.take(pa.array(np.linspace(0, pending.num_rows - 1, CHANGED).astype(int))).to_pylist()
+    store.commit(made_up_parts(rows), parent=None, operation="generate", parameters={}, data_root=root / "data")
+    _judge(root, "alice", CHANGED)
+
+
+def _judge(root: Path, reviewer: str, decisions: int | None) -> None:
+    """Append accepts of v1's pending masks to the log, spread over all of them; by default one of each."""
+    pending = _open(root).read(["sample_id", "mask_sha256"], only={"status": "pending"})
+    places = np.linspace(0, pending.num_rows - 1, decisions or pending.num_rows).astype(int)
     with closing(DecisionLog(f"sqlite:///{root / 'decisions.sqlite3'}")) as log:
         log.append(
-            Decision(f"{n}", **mask, verdict="accept", reviewer="alice", decided_at=datetime(2026, 1, 2, tzinfo=UTC))
-            for n, mask in enumerate(some)
+            Decision(
+                f"{reviewer} {n}",
+                **mask,
+                verdict="accept",
+                reviewer=reviewer,
+                decided_at=datetime(2026, 1, 2, tzinfo=UTC),
+            )
+            for n, mask in enumerate(pending.take(pa.array(places)).to_pylist())
         )
 
 

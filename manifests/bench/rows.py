@@ -15,6 +15,7 @@ from manifests.files.blobs import BlobStore
 from manifests.pixels.images import encode_jpeg
 from manifests.pixels.masks import encode_mask
 from manifests.samples.duplicates import split_of
+from manifests.samples.groups import NewSamples
 from manifests.store.manifest import Manifest, ManifestStore
 from manifests.store.schema import PART_ROWS, SCHEMA
 
@@ -30,6 +31,17 @@ def made_up_parts(rows: int, *, seed: int = SEED, version: int = 1) -> Iterator[
     rng = np.random.default_rng(seed)
     for first in range(0, rows, PART_ROWS):
         yield _part(rng, min(PART_ROWS, rows - first), version)
+
+
+def made_up_samples(count: int) -> NewSamples:
+    """New samples of as many source images, every fifth a near-duplicate of another, with seven turned hashes each."""
+    rng = np.random.default_rng(SEED)
+    ids = [f"{number:032x}" for number in range(count)]
+    hashes, turned = (rng.integers(0, 2**64, size, dtype=np.uint64) for size in (count, 7 * count))
+    copies = np.flatnonzero(rng.random(count) < 0.2)
+    originals = hashes[rng.integers(0, count, len(copies))]
+    hashes[copies] = originals ^ (np.uint64(1) << rng.integers(0, 64, len(copies), dtype=np.uint64))
+    return NewSamples(ids, ids, hashes, turned, np.repeat(np.arange(count), 7))
 
 
 def made_up_blobs(store: ManifestStore, blobs: int) -> Manifest:

@@ -15,5 +15,6 @@ pairs.py          rows with two masks to choose from
 policy.py         standing votes -> the status of a mask
 publish.py        decision log + latest version -> next version
 second_look.py    accepted masks that a score doubts -> flags in the decision log
+since_publish.py  the samples that a publish must look at
 tagged.py         verdicts given in another tool -> decisions in the log
 """

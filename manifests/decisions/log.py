@@ -8,7 +8,7 @@ a reader that continues after its last seq (`events_after`) misses no event.
 """
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -49,6 +49,8 @@ _EVENTS = sa.Table(
     sa.Column("chosen_mask_sha256", sa.String(64)),  # of an accept of such a sample: the one it takes
     sa.Column("note", sa.Text),
 )
+_BY_SAMPLE = sa.Index("decision_events_by_sample", _EVENTS.c.sample_id)
+_IS_VOTE = sa.and_(_EVENTS.c.verdict.in_(("accept", "reject")), _EVENTS.c.purpose.in_(VOTING))
 _AFTER = sa.select(_EVENTS).where(_EVENTS.c.seq > sa.bindparam("seq")).order_by(_EVENTS.c.seq)
 
 
@@ -66,6 +68,7 @@ class DecisionLog:
             with self.writing() as connection:
                 connection.execute(sa.schema.CreateTable(_EVENTS, if_not_exists=True))
                 add_missing_columns(connection, _EVENTS)
+                connection.execute(sa.schema.CreateIndex(_BY_SAMPLE, if_not_exists=True))
         except (sa.exc.SQLAlchemyError, DatabaseAway, ImportError, ValueError) as error:
             raise refused(url, error) from error
 
@@ -143,35 +146,73 @@ class DecisionLog:
         self._insert_new([undo], connection)
         return _decision(row)
 
+    def head(self) -> tuple[int, str | None]:
+        """The number and the id of the last event; 0 and None without any."""
+        query = sa.select(_EVENTS.c.seq, _EVENTS.c.decision_id).order_by(_EVENTS.c.seq.desc()).limit(1)
+        with self.reading() as connection:
+            last = connection.execute(query).one_or_none()
+        return (last.seq, last.decision_id) if last else (0, None)
+
+    def holds(self, seq: int, event_id: str | None) -> bool:
+        """Whether the event of that number has that id; so does no other log, nor one that went on from a backup."""
+        query = sa.select(_EVENTS.c.decision_id).where(_EVENTS.c.seq == seq)
+        with self.reading() as connection:
+            return bool(connection.execute(query).scalar_one_or_none() == event_id)
+
+    def samples_after(self, seq: int) -> list[str]:
+        """The ids of samples with an event after number `seq`."""
+        query = sa.select(_EVENTS.c.sample_id).where(_EVENTS.c.seq > seq).distinct()
+        with self.reading() as connection:
+            return list(connection.execute(query).scalars())
+
+    def masks_with_vote(self, *, after: int = 0, until: int) -> int:
+        """The number of masks whose first vote has a number from `after` + 1 to `until`, undone votes too."""
+        earlier = _EVENTS.alias()
+        known = sa.exists().where(
+            earlier.c.sample_id == _EVENTS.c.sample_id,
+            earlier.c.mask_sha256 == _EVENTS.c.mask_sha256,
+            earlier.c.seq <= after,
+            earlier.c.verdict.in_(("accept", "reject")),
+            earlier.c.purpose.in_(VOTING),
+        )
+        masks = (
+            sa.select(_EVENTS.c.sample_id, _EVENTS.c.mask_sha256)
+            .where(_IS_VOTE, _EVENTS.c.seq > after, _EVENTS.c.seq <= until, ~known)
+            .distinct()
+        )
+        with self.reading() as connection:
+            return int(connection.execute(sa.select(sa.func.count()).select_from(masks.subquery())).scalar_one())
+
     def standing(self) -> list[Decision]:
         """Every decision that was not undone, oldest first, including skips."""
-        undone = sa.select(_EVENTS.c.supersedes).where(_EVENTS.c.verdict == "undo")
+        return self._standing(sa.true())
+
+    def outcomes(self, samples: Iterable[str] | None = None) -> dict[MaskKey, MaskVerdict]:
+        """The last standing vote of each reviewer, for every mask, of `samples` if given, that ever got a vote.
+
+        A mask whose votes were all undone has no standing vote. Skips, and verdicts that only measure the reviewer,
+        are not votes.
+        """
+        by_mask: dict[MaskKey, list[Decision]] = {}
+        for chosen in [sa.true()] if samples is None else _of_samples(samples):
+            by_mask |= {key: [] for key in self._masks_with_vote(chosen)}
+            for decision in self._standing(chosen):
+                if decision.is_vote:
+                    by_mask.setdefault(decision.key, []).append(decision)  # it may be newer than the first query
+        return {key: MaskVerdict.of(votes) for key, votes in by_mask.items()}
+
+    def _standing(self, chosen: sa.ColumnElement[bool]) -> list[Decision]:
+        undone = sa.select(_EVENTS.c.supersedes).where(_EVENTS.c.verdict == "undo", chosen)
         query = (
             sa.select(_EVENTS)
-            .where(_EVENTS.c.verdict != "undo", _EVENTS.c.decision_id.not_in(undone))
+            .where(_EVENTS.c.verdict != "undo", chosen, _EVENTS.c.decision_id.not_in(undone))
             .order_by(_EVENTS.c.seq)
         )
         with self.reading() as connection:
             return [_decision(row) for row in connection.execute(query).mappings()]
 
-    def outcomes(self) -> dict[MaskKey, MaskVerdict]:
-        """The last standing vote of each reviewer, for every mask that ever got a vote.
-
-        A mask whose votes were all undone has no standing vote. Skips, and verdicts that only measure the reviewer,
-        are not votes.
-        """
-        by_mask: dict[MaskKey, list[Decision]] = {key: [] for key in self._masks_with_vote()}
-        for decision in self.standing():
-            if decision.is_vote:
-                by_mask.setdefault(decision.key, []).append(decision)  # it may be newer than the first query
-        return {key: MaskVerdict.of(votes) for key, votes in by_mask.items()}
-
-    def _masks_with_vote(self) -> list[MaskKey]:
-        query = (
-            sa.select(_EVENTS.c.sample_id, _EVENTS.c.mask_sha256)
-            .where(_EVENTS.c.verdict.in_(("accept", "reject")), _EVENTS.c.purpose.in_(VOTING))
-            .distinct()
-        )
+    def _masks_with_vote(self, chosen: sa.ColumnElement[bool]) -> list[MaskKey]:
+        query = sa.select(_EVENTS.c.sample_id, _EVENTS.c.mask_sha256).where(_IS_VOTE, chosen).distinct()
         with self.reading() as connection:
             return [(sample_id, mask_sha256) for sample_id, mask_sha256 in connection.execute(query)]
 
@@ -189,6 +230,13 @@ class DecisionLog:
                 row = rows[decision.decision_id]
                 if row["verdict"] == "undo" or not decision.repeats(_decision(row)):
                     raise clash(decision.decision_id)
+
+
+def _of_samples(samples: Iterable[str]) -> Iterator[sa.ColumnElement[bool]]:
+    """Conditions that choose the events of the samples, _IDS_A_QUERY of them at a time."""
+    ids = list(samples)
+    for first in range(0, len(ids), _IDS_A_QUERY):
+        yield _EVENTS.c.sample_id.in_(ids[first : first + _IDS_A_QUERY])
 
 
 def undo_id(decision_id: str) -> str:

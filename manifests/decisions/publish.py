@@ -1,7 +1,8 @@
 """Publish: fold the decision log into the latest version, as the next version.
 
-The whole log is folded each time, so after a `restore` verdicts later than the restored version apply again, unless
-the restore undid them (versions/restore.py). A row whose mask isn't in the log stays as it is, such as one with a
+The result is that of folding the whole log, so after a `restore` verdicts later than the restored version apply again,
+unless the restore undid them (versions/restore.py). What the last published version holds is left out where nothing
+came since (since_publish.py). A row whose mask isn't in the log stays as it is, such as one with a
 verdict that a `merge` brought from another lineage's log. A row that a policy accepted (accept.py) stays accepted until
 people's verdicts settle its mask; then those count alone.
 """
@@ -18,14 +19,17 @@ from manifests.decisions.edits import EDIT_COLUMNS, Row, mask_before, replaced_c
 from manifests.decisions.log import DecisionLog
 from manifests.decisions.log_parts import finish_interrupted
 from manifests.decisions.policy import ONE_VOTE, MaskVerdict, Policy
+from manifests.decisions.since_publish import OPERATION, due_samples, last_published
 from manifests.errors import UserError
 from manifests.store.manifest import Manifest, ManifestStore
-from manifests.store.row_patch import RowPatch
+from manifests.store.row_patch import Places, RowPatch
 from manifests.store.schema import SCHEMA
 
 _VERDICT_COLUMNS = (
     "status", "reason", "reviewers", "votes_accept", "votes_reject", "decided_at", "decision_ms", "decided_by",
 )  # fmt: skip
+_KEY_COLUMNS = ("sample_id", "mask_sha256", "edited_from", "chosen_by", "rival_mask_sha256")
+COMPARED_COLUMNS = (*_KEY_COLUMNS, *_VERDICT_COLUMNS, *EDIT_COLUMNS)  # all that a fold reads of a row
 
 
 class NothingToPublish(UserError):
@@ -42,14 +46,20 @@ def publish(store: ManifestStore, log: DecisionLog, policy: Policy = ONE_VOTE, *
     """
     finish_interrupted(store, log)
     latest = store.open()
-    parameters: dict[str, object] = {"votes": policy.votes, "conflicts": policy.conflicts}
+    settings = {"votes": policy.votes, "conflicts": policy.conflicts}
+    parameters: dict[str, object] = {}
 
     def change(base: Manifest | None, _version: int) -> RowPatch | None:
-        outcomes = log.outcomes()  # read at each attempt: older outcomes would undo another publisher's
-        parameters["masks_with_verdict"] = len(outcomes)
-        return fold(base, outcomes, policy) if base is not None else None
+        assert base is not None, "versions are never deleted"
+        seq, event = log.head()  # read at each attempt: older outcomes would undo another publisher's
+        published = last_published(store, base)
+        due = due_samples(published, base, log, settings, COMPARED_COLUMNS) if published else None
+        counted = published.parameters if published and due is not None else {"log_seq": 0, "masks_with_verdict": 0}
+        with_verdict = counted["masks_with_verdict"] + log.masks_with_vote(after=counted["log_seq"], until=seq)
+        parameters.update(settings, masks_with_verdict=with_verdict, log_seq=seq, log_event=event)
+        return fold(base, log.outcomes(due), policy)
 
-    manifest = store.amend(change, operation="review", parameters=parameters, data_root=latest.data_root)
+    manifest = store.amend(change, operation=OPERATION, parameters=parameters, data_root=latest.data_root)
     if manifest is None:
         raise NothingToPublish(
             f"expected decisions that v{latest.version} doesn't hold, found none; review some masks first"
@@ -64,15 +74,13 @@ def fold(base: Manifest, outcomes: Mapping[MaskKey, MaskVerdict], policy: Policy
     Rows of origin ground_truth are trusted and stay as they are.
     """
     judged = pa.array({sample_id for sample_id, _mask in outcomes}, pa.string())
-    keys = base.read(["sample_id", "origin", "chosen_by"])
-    due = pc.and_(pc.is_in(keys["sample_id"], value_set=judged), pc.not_equal(keys["origin"], "ground_truth"))
-    places = np.flatnonzero(due.to_numpy())
-    replaced = pc.or_(pc.equal(keys["origin"], "edited"), pc.is_valid(keys["chosen_by"]))
-    has_edits = pc.any(replaced).as_py() or any(each.replacing for each in outcomes.values())
+    places, has_edits = _due_rows(base, judged)
+    has_edits = has_edits or any(each.replacing for each in outcomes.values())
     columns = (*_VERDICT_COLUMNS, *(EDIT_COLUMNS if has_edits else ()))
-    read = dict.fromkeys(("sample_id", "mask_sha256", "edited_from", "chosen_by", "rival_mask_sha256", *columns))
+    parts = base.parts(list(dict.fromkeys((*_KEY_COLUMNS, *columns))), places=places)
+    rows = (row for part in parts for row in part.to_pylist())
     changed = []
-    for place, row in zip(places.tolist(), base.take(places, list(read)).to_pylist(), strict=True):
+    for place, row in zip(places.tolist(), rows, strict=True):
         new = _folded(row, outcomes, policy, base)
         if any(new[name] != row[name] for name in columns):
             changed.append((place, {name: new[name] for name in columns}))
@@ -80,6 +88,19 @@ def fold(base: Manifest, outcomes: Mapping[MaskKey, MaskVerdict], policy: Policy
         return None
     cells = pa.Table.from_pylist([new for _place, new in changed], pa.schema([SCHEMA.field(name) for name in columns]))
     return RowPatch(places=np.array([place for place, _new in changed]), cells=cells)
+
+
+def _due_rows(base: Manifest, judged: pa.Array) -> tuple[Places, bool]:
+    """The places of reviewed rows of samples in `judged`, and whether an accept replaced the mask of any row."""
+    places, has_edits, first = [np.empty(0, np.int64)], False, 0
+    for part in base.parts(["sample_id", "origin", "chosen_by"]):
+        reviewed = pc.not_equal(part["origin"], "ground_truth")
+        due = pc.and_(pc.is_in(part["sample_id"], value_set=judged), reviewed)
+        places.append(first + np.flatnonzero(due.to_numpy()))
+        edited = pc.or_(pc.equal(part["origin"], "edited"), pc.is_valid(part["chosen_by"]))
+        has_edits = has_edits or pc.any(edited).as_py()
+        first += part.num_rows
+    return np.concatenate(places), has_edits
 
 
 def _folded(row: Row, outcomes: Mapping[MaskKey, MaskVerdict], policy: Policy, base: Manifest) -> Row:

@@ -426,8 +426,8 @@ def test_a_decision_that_comes_between_two_queries_does_no_harm(
 ) -> None:
     query = log._masks_with_vote
 
-    def overtaken() -> Any:
-        found = query()
+    def overtaken(*chosen: Any) -> Any:
+        found = query(*chosen)
         log.append([decision("late", sample_id=sample(2))])
         return found
 
