@@ -20,7 +20,7 @@ from manifests.decisions.database import has_password
 from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.errors import UserError
 from manifests.files.blobs import BlobStore
-from manifests.files.storage import require_local
+from manifests.files.storage import place
 from manifests.files.tombstones import Tombstones
 from manifests.store.labelling_runs import LabellingRuns
 from manifests.store.manifest import Manifest, ManifestStore
@@ -110,7 +110,6 @@ def _wait(listener: socket.socket, url: str, options: argparse.Namespace) -> boo
 
     Where a sign-in is required, the page shows no progress before one.
     """
-    require_local(options.manifests, "review_ui")
     store = ManifestStore(options.manifests)
     if store.versions():
         return False
@@ -215,17 +214,20 @@ def _parser() -> argparse.ArgumentParser:
         example="--manifests manifests --port 7860",
         more=_TEAM,
     )
-    parser.add_argument("--manifest", type=Path, metavar="PATH", help="version to review (default: the latest)")
     parser.add_argument(
-        "--manifests", type=Path, default=Path("manifests"), metavar="DIR",
-        help="directory of versions, when --manifest isn't given (default: manifests)",
+        "--manifest", type=place, metavar="PATH", help="version to review, path or URL (default: the latest)"
+    )
+    parser.add_argument(
+        "--manifests", type=place, default=Path("manifests"), metavar="DIR",
+        help="directory of versions, or URL, when --manifest isn't given (default: manifests)",
     )  # fmt: skip
-    parser.add_argument("--data", type=Path, metavar="DIR", help="data root (default: the one the manifest names)")
+    parser.add_argument("--data", type=place, metavar="DIR", help="data root (default: the one the manifest names)")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=port, default=7860, help="port to listen on, 0 for any (default: 7860)")
     parser.add_argument(
-        "--database-url", metavar="URL", help="decision log (default: decisions.sqlite3 in the data root)"
-    )
+        "--database-url", metavar="URL",
+        help="decision log (default: decisions.sqlite3 in the data root; none for a data root at a URL)",
+    )  # fmt: skip
     parser.add_argument(
         "--users", type=Path, metavar="PATH", help="users file: only those in it may do anything (default: no sign-in)"
     )

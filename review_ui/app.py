@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Scope
 
 from manifests.decisions.log import DecisionLog, sqlite_url
 from manifests.files.blobs import BlobStore
+from manifests.files.storage import place
 from review_ui.auth.authenticator import Authenticator
 from review_ui.auth.middleware import SignIn
 from review_ui.auth.users import UsersFile
@@ -29,17 +30,19 @@ from review_ui.web.root_path import RootPath
 def review_app(
     manifests: str | Path = "manifests",
     *,
+    database_url: str | None = None,
     votes: int = 1,
     users: str | Path | None = None,
     public_names: Collection[str] = (),
 ) -> ASGIApp:
     """The app for the latest version in a directory of manifests, to be mounted in another app (`gradio_app`).
 
+    `database_url` names the decision log, by default the one in the data root; a data root at a URL has none.
     `votes` people judge each mask; with `users`, the path of a users file, each request wants a sign-in. Gold samples
     are for `python -m review_ui` alone. Raises UserError when there is no version or the data root is missing.
     """
-    manifest, store = open_version(Path(manifests))
-    database_url = sqlite_url(manifest.data_root.resolve())
+    manifest, store = open_version(place(manifests))
+    database_url = database_url or sqlite_url(manifest.data_root.resolve())
     log = DecisionLog(database_url)
     return create_app(
         ReviewSession(manifest, store, log, votes=votes),

@@ -1,7 +1,8 @@
 """Content-addressed files: a blob is named by the SHA-256 of its bytes, under the data root.
 
 `data/blobs/ab/abcd....jpg`. Manifests hold the path relative to the data root, and the digest. A blob may be a link to
-a source image: a hard link, or a symbolic one, which is valid as long as that file exists unchanged.
+a source image: a hard link, or a symbolic one, which is valid as long as that file exists unchanged. Blobs at a URL
+are read through a cache on this machine (blob_cache.py).
 """
 
 import fcntl
@@ -16,12 +17,15 @@ from stat import S_ISLNK
 
 from manifests.errors import UserError
 from manifests.files.atomic import link_replace, make_directory, sync, write_replace
+from manifests.files.blob_cache import BlobCache
 from manifests.files.reading import regular_bytes
-from manifests.files.storage import is_remote
+from manifests.files.storage import is_remote, on_this_machine
+from manifests.files.storage import read as read_remote
 from manifests.files.tombstones import Tombstones
 
 BLOB_SUFFIXES = (".jpg", ".png")
-LOCK = "blobs/.lock"  # under the data root; empty
+BLOBS = "blobs"  # directory under the data root
+LOCK = f"{BLOBS}/.lock"  # under the data root; empty
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -43,19 +47,26 @@ def sha256_hex(data: bytes) -> str:
 
 
 class BlobStore:
-    """The blobs under one data root. Writing the same bytes twice is harmless, even concurrently."""
+    """The blobs under one data root. Writing the same bytes twice is harmless, even concurrently.
 
-    def __init__(self, root: Path) -> None:
+    Unless `cached`, all bytes come from the root itself.
+    """
+
+    def __init__(self, root: Path, *, cached: bool = True) -> None:
         self.root = root
+        self._cache = BlobCache(on_this_machine(root / BLOBS)) if cached and is_remote(root) else None
 
     def put(self, data: bytes, suffix: str) -> Blob:
         """Store `data` durably in its own file; `suffix` is one of BLOB_SUFFIXES."""
         blob = _named(data, suffix)
         path = self.root / blob.path
+        if is_remote(path):
+            write_replace(path, data)  # even if it is there: in use again, young for `gc`
+            return blob
         with self._kept():
             if is_linked(path) or not path.is_file() or path.read_bytes() != data:  # repairs damage
                 write_replace(path, data)
-            elif not is_remote(path):
+            else:
                 os.utime(path)  # in use again: young for `gc`
                 sync(path.parent)  # its writer may have been killed before that
         return blob
@@ -102,8 +113,25 @@ class BlobStore:
         """
         return next((path for path in self._candidates(sha256) if path.is_file() and _is_sound(path, sha256)), None)
 
+    def local_file(self, sha256: str) -> Path | None:
+        """The blob that `find` returns as a file of this machine: at a URL its copy in the cache.
+
+        None when it is missing, and at a URL when it is altered.
+        """
+        if self._cache is None:
+            return self.find(sha256)
+        for path in self._candidates(sha256):
+            try:
+                self.read(blob_path(sha256, path.suffix), sha256)
+            except BlobError:
+                continue
+            return self._cache.find(path.name)
+        return None
+
     def absence(self, sha256: str) -> str:
-        """The reason, for a message, why `find` returns None."""
+        """The reason, for a message, why `find` or `local_file` returns None."""
+        if is_remote(self.root):
+            return "no such file, or one with other bytes"
         links = (path for path in self._candidates(sha256) if path.is_symlink())
         return next((f"its source {path.readlink()} gone or changed" for path in links), "no such file")
 
@@ -111,7 +139,7 @@ class BlobStore:
         """The blob's bytes; BlobError when it is missing or altered."""
         path = self.path(relative)
         try:
-            data = path.read_bytes() if is_remote(path) else regular_bytes(path)
+            data = self._fetch(path, sha256) if is_remote(path) else regular_bytes(path)
         except OSError as error:
             if path.is_symlink():
                 raise _source_error(path, f"found that it can't be read ({error.strerror})") from error
@@ -131,12 +159,20 @@ class BlobStore:
             )
         return data
 
+    def _fetch(self, path: Path, sha256: str) -> bytes:
+        """The bytes of a blob at a URL, from the cache if it has them; sound ones are there afterwards."""
+        if self._cache is None or path not in self._candidates(sha256):
+            return read_remote(path)
+        data = self._cache.read(path.name)
+        if data is None:
+            data = read_remote(path)
+            if sha256_hex(data) == sha256:
+                self._cache.add(path.name, data)
+        return data
+
     @contextmanager
     def _kept(self) -> Iterator[None]:
         """Keep `deleting` from coming between a look at a blob and its use; without locks `deleting` fails."""
-        if is_remote(self.root):
-            yield
-            return
         with self._lock(os.O_RDONLY) as descriptor:
             with suppress(OSError):
                 fcntl.flock(descriptor, fcntl.LOCK_SH)
@@ -161,7 +197,7 @@ class BlobStore:
 
 def blob_path(sha256: str, suffix: str) -> str:
     """The path of a blob relative to the data root."""
-    return f"blobs/{sha256[:2]}/{sha256}{suffix}"
+    return f"{BLOBS}/{sha256[:2]}/{sha256}{suffix}"
 
 
 def is_linked(path: Path) -> bool:

@@ -69,14 +69,23 @@ def is_remote(path: Path) -> bool:
     return not isinstance(path, Path)
 
 
-def require_local(path: Path | str, what: str) -> None:
-    """UserError when `path` is a URL, even one that passed through pathlib; `what` can't use it."""
-    protocol, separator, _rest = str(path).partition(":/")
-    if separator and len(protocol) > 1 and protocol.isalnum() and protocol not in _LOCAL:  # one letter is a drive
-        raise UserError(
-            f"expected a directory, as {what} works on local files, found {path}; "
-            "python -m manifests, trainer.fit and trainer.evaluate take URLs"
-        )
+def require_local(path: Path, what: str) -> None:
+    """UserError when `path` is a URL, which `what` can't use."""
+    if is_remote(path):
+        raise UserError(f"expected a directory, as {what} works on local files, found {path}; give a directory")
+
+
+def on_this_machine(path: Path) -> Path:
+    """Where this machine keeps its own files about `path`: there, and for a URL below the user's cache directory.
+
+    `s3://bucket/set/data` -> `~/.cache/maskfoundry/s3/bucket/set/data`.
+    """
+    if isinstance(path, Path):
+        return path
+    remote = cast("UPath", path)
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    parts = [part for part in remote.path.split("/") if part not in ("", ".", "..")]
+    return home.joinpath("maskfoundry", remote.protocol, *parts)
 
 
 def beside(directory: Path, recorded: str) -> Path:
@@ -118,22 +127,29 @@ def open_parquet(path: Path, *, encoded: Sequence[str] = ()) -> Iterator[pq.Parq
             yield file
 
 
+def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """The rows of a Parquet file, of all columns or those named."""
+    with open_parquet(path) as file:
+        return file.read(columns)
+
+
 def create(path: Path, write: Callable[[Path], object]) -> None:
     """Create the file that `write(temporary)` writes at a URL, whole; FileExistsError if `path` exists.
 
     UserError when its file system doesn't guarantee exclusive creation.
     """
     remote = cast("UPath", path)
-    if remote.protocol not in EXCLUSIVE:
-        raise UserError(
-            f"expected a file system that creates a file only once ({', '.join(EXCLUSIVE)}, a directory), "
-            f"found {remote.protocol}://, which is read-only here"
-        )
-    _require_exclusive(remote)
+    require_exclusive(path.parent)
     with tempfile.TemporaryDirectory() as directory:
         temporary = Path(directory) / remote.name
         write(temporary)
         _create(remote, temporary)
+
+
+def read(path: Path) -> bytes:
+    """The bytes of the file at a URL, in one request; FileNotFoundError without it."""
+    remote = cast("UPath", path)
+    return bytes(remote.fs.cat_file(remote.path))
 
 
 def replace(path: Path, data: bytes) -> None:
@@ -154,10 +170,19 @@ def _create(remote: "UPath", file: Path) -> None:
         raise
 
 
-def _require_exclusive(remote: "UPath") -> None:
-    """UserError when a file can be created twice: some S3-compatible servers ignore the header."""
-    with tempfile.TemporaryDirectory() as directory:
-        file, probe = Path(directory) / "probe", remote.with_name(f".tmp-{uuid.uuid4().hex}-probe")
+def require_exclusive(directory: Path) -> None:
+    """UserError when a file in `directory`, a URL, can be created twice: some S3-compatible servers ignore the header.
+
+    The answer takes two requests that write, and leaves no file.
+    """
+    remote = cast("UPath", directory)
+    if remote.protocol not in EXCLUSIVE:
+        raise UserError(
+            f"expected a file system that creates a file only once ({', '.join(EXCLUSIVE)}, a directory), "
+            f"found {remote.protocol}://, which is read-only here"
+        )
+    with tempfile.TemporaryDirectory() as local:
+        file, probe = Path(local) / "probe", remote / f".tmp-{uuid.uuid4().hex}-probe"
         file.write_bytes(b"twice?")
         _create(probe, file)
         try:
@@ -167,6 +192,6 @@ def _require_exclusive(remote: "UPath") -> None:
         finally:
             probe.unlink()
     raise UserError(
-        f"expected {remote.parent} to create a file only once, found that it replaces it (no If-None-Match), so that "
+        f"expected {remote} to create a file only once, found that it replaces it (no If-None-Match), so that "
         "a version could be lost; write to a directory or to another store"
     )

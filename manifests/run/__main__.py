@@ -16,6 +16,7 @@ from manifests.cli.arguments import CommandParser, run_command
 from manifests.errors import UserError
 from manifests.run.console import Console
 from manifests.run.processes import Interruptions, LabellingAndPage
+from manifests.files.storage import place, require_local
 from manifests.store.labelling_runs import LabellingRuns
 from manifests.web.address import port
 from manifests.web.browser import open_browser
@@ -25,6 +26,8 @@ SAMPLE = "data/sample"  # a portrait that a package brings
 
 def main(arguments: Sequence[str]) -> None:
     options = _parser().parse_args(arguments)
+    for path in filter(None, (options.manifests, options.data)):
+        require_local(path, "manifests.run")
     _check_machine(options)
     images = options.images or _sample()
     places = ["--manifests", str(options.manifests), *(["--data", str(options.data)] if options.data else [])]
@@ -96,8 +99,8 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--images", help="directory, glob or file; URL, tar or list of URLs (default: a sample portrait)")
     add("--teacher", help="as of pipeline.generate (default: starter)")
-    add("--manifests", type=Path, default=Path("manifests"), help="directory of the versions (default: %(default)s)")
-    add("--data", type=Path, help="data root (default: the directory data beside the manifests)")
+    add("--manifests", type=place, default=Path("manifests"), help="directory of the versions (default: %(default)s)")
+    add("--data", type=place, help="data root (default: the directory data beside the manifests)")
     add("--port", type=port, default=7860, help="the page's port (default: %(default)s)")
     add("--no-browser", action="store_true", help="don't open a browser window")
     return parser

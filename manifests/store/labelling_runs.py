@@ -1,5 +1,7 @@
 """Progress of the runs that label images for a directory of versions: a small JSON file per run, beside the versions.
 
+For versions at a URL the files are in this machine's own directory (`storage.on_this_machine`): a run is seen where it
+works.
 A run rewrites its file every BEAT_SECONDS and deletes it after its last version. A file counts while its process lives
 and keeps writing; that of a killed run is ignored, and the next run deletes it.
 """
@@ -22,6 +24,7 @@ from typing import NamedTuple
 from manifests.files.atomic import write_replace
 from manifests.files.json_text import parse_json
 from manifests.files.reading import regular_bytes
+from manifests.files.storage import on_this_machine
 
 BEAT_SECONDS = 2.0
 SILENT_SECONDS = 20.0  # ten beats: a busy machine may skip some
@@ -71,10 +74,11 @@ class Pace:
 
 @contextmanager
 def announced(root: Path, total: int, counts: Callable[[], Counts]) -> Iterator[None]:
-    """Keep this run's file in `root` up to date in this context; `counts()` are those of its `total` images.
+    """Keep this run's file for `root` up to date in this context; `counts()` are those of its `total` images.
 
     A file that can't be written is a warning: the run goes on without one.
     """
+    root = on_this_machine(root)
     is_new = not root.exists()
     _delete_dead(root)
     path = root / _PATTERN.replace("*", f"{os.getpid()}-{secrets.token_hex(4)}")
@@ -97,7 +101,7 @@ class LabellingRuns:
     """The live runs for the versions in `root`; their files are read once in LOOK_SECONDS at most."""
 
     def __init__(self, root: Path, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self._root = root
+        self._root = on_this_machine(root)
         self._now = now
         self._looked_at: datetime | None = None
         self._seen: LabellingProgress | None = None

@@ -11,11 +11,13 @@ MIN_AGE_SECONDS stays, and so do the unnamed ones before it as long as no pause 
 long import is still running. Other files (`cache/`, `shards/`, `quarantine/`, the decision log) are never touched. For
 a blob that is a link to a source image only the link is deleted. A temporary file (`.tmp-...`) in the manifests
 directory, or beside the blobs and shards, is a killed writer's once it is MIN_AGE_SECONDS old.
+
+A blob that a writer stores again while it is being deleted is there afterwards. In a directory a lock sees to that; in
+an S3 bucket, where a writer always stores anew, the deletion names the versions that were seen, so it needs versioning.
 """
 
 import errno
 import os
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -25,31 +27,34 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from manifests.decisions.log import DecisionLog
 from manifests.errors import UserError
 from manifests.files.atomic import TEMPORARY_PREFIX, temporary_beside
-from manifests.files.blobs import BLOB_SUFFIXES, BlobStore
-from manifests.files.storage import PARQUET_DAMAGE
+from manifests.files.blobs import BLOBS, BlobStore
+from manifests.files.bucket import Bucket, StoredObject
+from manifests.files.storage import PARQUET_DAMAGE, is_remote, open_parquet
 from manifests.store.hexdigits import Numbers, digits_of, numbers
+from manifests.upkeep.blob_listing import DIGEST_DIGITS, list_blobs, seen_objects
 
 MIN_AGE_SECONDS = 3600.0  # a shard of 1,024 images takes minutes; its rows are written at its end
 
 _DIGESTS = ("image_sha256", "mask_sha256", "rival_mask_sha256")
-_DIGEST_DIGITS = 64
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
-_BLOB_NAME = re.compile(rf"[0-9a-f]{{{_DIGEST_DIGITS}}}({'|'.join(map(re.escape, BLOB_SUFFIXES))})")
 
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
-    """A file that nothing names. Deleting it frees `size_bytes`; `modified_at` is in seconds since the epoch."""
+    """A file that nothing names. Deleting it frees `size_bytes`; `modified_at` is in seconds since the epoch.
+
+    `seen` is what was found of it in a bucket.
+    """
 
     path: Path
     size_bytes: int
     modified_at: float
+    seen: StoredObject | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,7 @@ def find_garbage(manifests: Path, data_root: Path, *, log: DecisionLog | None, n
     UserError without a version, when a file that names blobs can't be read, and when the versions name none of the
     blobs: then this is another dataset's data root.
     """
-    blobs = _list_blobs(data_root)  # before the names are read: versions committed meanwhile count
+    blobs = list_blobs(data_root)  # before the names are read: versions committed meanwhile count
     versions = parquet_files(manifests)
     if not versions:
         raise UserError(f"expected versions in {manifests}, found none; pass the right --manifests")
@@ -91,14 +96,20 @@ def find_garbage(manifests: Path, data_root: Path, *, log: DecisionLog | None, n
     if log is not None:
         unnamed = _without(unnamed, _logged_digests(log))
     garbage = _by_age(blobs.num_rows, list(_orphans(unnamed, data_root)), now)
-    return replace(garbage, leftovers=tuple(_leftovers(manifests, data_root, now)))
+    return replace(garbage, leftovers=() if is_remote(data_root) else tuple(_leftovers(manifests, data_root, now)))
 
 
 def delete_garbage(garbage: Garbage, data_root: Path) -> list[Orphan]:
     """Delete the deletable blobs and the leftovers, and return them; one that was stored again meanwhile stays.
 
-    UserError where the file system has no locks: a writer could begin to use a blob that is being deleted.
+    UserError where the file system has no locks, or the bucket no versioning: a writer could begin to use a blob that
+    is being deleted.
     """
+    if is_remote(data_root):
+        bucket = Bucket(data_root)
+        bucket.require_versioning()
+        bucket.delete(BLOBS, (orphan.seen for orphan in garbage.deletable if orphan.seen))
+        return list(garbage.deletable)
     blobs, deleted = BlobStore(data_root), []
     try:
         for orphan in (*garbage.deletable, *garbage.leftovers):
@@ -139,6 +150,8 @@ def storage_clock(data_root: Path) -> float:
 
     On shared storage that is another host's, and this host's may be hours ahead: then young blobs would look old.
     """
+    if is_remote(data_root):
+        return Bucket(data_root).clock()
     probe = temporary_beside(data_root / "clock")
     probe.touch()
     try:
@@ -153,28 +166,10 @@ def count_and_size(orphans: Sequence[Orphan], what: str = "blob") -> str:
     return f"{len(orphans):,} {what}{'' if len(orphans) == 1 else 's'} ({size_bytes:,} bytes)"
 
 
-def _list_blobs(data_root: Path) -> pa.Table:
-    """The `name` and `digest` of every blob file or link in its proper directory."""
-    chunks = []
-    for number in range(256):
-        directory = data_root / "blobs" / f"{number:02x}"
-        if directory.is_dir():
-            with os.scandir(directory) as entries:
-                names = [entry.name for entry in entries if _is_blob(entry, directory.name)]
-            chunks.append(pa.array(names, pa.string()))
-    names = pa.chunked_array(chunks, pa.string())
-    return pa.table({"name": names, "digest": pc.utf8_slice_codeunits(names, 0, _DIGEST_DIGITS)})
-
-
-def _is_blob(entry: os.DirEntry[str], directory: str) -> bool:
-    fits = entry.name.startswith(directory) and _BLOB_NAME.fullmatch(entry.name)
-    return bool(fits) and (entry.is_symlink() or entry.is_file())
-
-
 def _digests_in(path: Path) -> Iterator[pa.ChunkedArray]:
     """The digests in a Parquet file's digest columns, if any; UserError when it is damaged."""
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        with open_parquet(path) as file:
             columns = [name for name in _DIGESTS if name in file.schema_arrow.names]
             for group in range(file.num_row_groups):
                 yield from (column.cast(pa.string()) for column in file.read_row_group(group, columns).columns)
@@ -215,16 +210,20 @@ def _without(blobs: pa.Table, named: Iterable[pa.ChunkedArray]) -> pa.Table:
 
 def _keys(digests: pa.ChunkedArray) -> Numbers:
     """The first 64 bits of each digest; other values are left out."""
-    digits = digits_of(digests, _DIGEST_DIGITS)
+    digits = digits_of(digests, DIGEST_DIGITS)
     if digits is None:
-        valid = digests.filter(pc.match_substring_regex(digests, rf"^[0-9a-f]{{{_DIGEST_DIGITS}}}$"))
-        digits = digits_of(valid, _DIGEST_DIGITS) or b""
+        valid = digests.filter(pc.match_substring_regex(digests, rf"^[0-9a-f]{{{DIGEST_DIGITS}}}$"))
+        digits = digits_of(valid, DIGEST_DIGITS) or b""
     return numbers(digits)[::4]
 
 
 def _orphans(unnamed: pa.Table, data_root: Path) -> Iterator[Orphan]:
+    if is_remote(data_root):
+        for seen in seen_objects(unnamed):
+            yield Orphan(data_root / BLOBS / seen.name, seen.size_bytes, seen.modified_at, seen)
+        return
     for name in unnamed["name"].to_pylist():
-        orphan = orphan_at(data_root / "blobs" / name[:2] / name)
+        orphan = orphan_at(data_root / BLOBS / name[:2] / name)
         if orphan is not None:  # another `gc` was faster
             yield orphan
 
@@ -232,7 +231,7 @@ def _orphans(unnamed: pa.Table, data_root: Path) -> Iterator[Orphan]:
 def _leftovers(manifests: Path, data_root: Path, now: float) -> Iterator[Orphan]:
     """Temporary files that are old enough to be nobody's, at any depth of the places that have writers."""
     name = f"{TEMPORARY_PREFIX}*"
-    shards, blobs = data_root / "shards", data_root / "blobs"
+    shards, blobs = data_root / "shards", data_root / BLOBS
     for path in chain(manifests.rglob(name), data_root.glob(name), shards.rglob(name), blobs.glob(f"??/{name}")):
         orphan = orphan_at(path)  # None when its writer has just ended
         if orphan is not None and now - orphan.modified_at >= MIN_AGE_SECONDS and not path.is_dir():

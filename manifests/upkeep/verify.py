@@ -66,7 +66,7 @@ def verify(manifest: Manifest, *, decode: bool = False) -> list[str]:
     if any(columns.schema.field(name).type != SCHEMA.field(name).type for name in [*_COLUMNS, _RIVAL]):
         return violations
     violations += look_alikes.problems(manifest)
-    return [*violations, *_blob_problems(manifest, BlobStore(manifest.data_root), decode)]
+    return [*violations, *_blob_problems(manifest, BlobStore(manifest.data_root, cached=False), decode)]
 
 
 class _LookAlikes:

@@ -90,8 +90,8 @@ def _parser() -> argparse.ArgumentParser:
     shard_size = number(int, 1, SHARD_SIZE_LIMIT, f"1 to {SHARD_SIZE_LIMIT}")
     shard_size_help = "images labelled together (default: %(default)s)"
     add("--shard-size", type=shard_size, default=DEFAULT_SHARD_SIZE, help=shard_size_help)
-    add("--manifests", default="manifests", help="directory of the versions (default: %(default)s)")
-    add("--data", help="data root (default: the directory data beside the manifests)")
+    add("--manifests", default="manifests", help="directory of the versions, or URL (default: %(default)s)")
+    add("--data", help="data root, or URL (default: data beside the manifests)")
     add("--commit-parts", action="store_true", help="commit what is labelled as versions meanwhile, at growing "
         "intervals, for reviewers to begin with")  # fmt: skip
     add("--runner", choices=RUNNERS, default="thread", help="where shards are labelled (default: %(default)s)")

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from manifests.errors import UserError
-from manifests.files.storage import require_local
+from manifests.files.storage import is_remote, place, relative, require_exclusive
 from manifests.store.manifest import ManifestStore
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A directory of versions, and the data root of the next one; None: the recorded one."""
+    """A directory or URL of versions, and the data root of the next one; None: the recorded one."""
 
     manifests: str
     data: str | None = None
@@ -18,16 +18,17 @@ class Destination:
     def open(self) -> tuple[ManifestStore, Path]:
         """Return the store of the versions and the data root of the next one.
 
-        UserError when one is a URL, when `manifests` is no directory, or when the dataset's blobs are not in `data`:
-        a version has one data root for all its rows.
+        UserError when versions at a URL can't be written there, or name blobs of this machine; when `manifests` is no
+        directory; and when the dataset's blobs are not in `data`: a version has one data root for all its rows.
         """
-        for path in filter(None, (self.manifests, self.data)):
-            require_local(path, "pipeline.generate")
         store = ManifestStore(self.manifests)
-        if store.root.exists() and not store.root.is_dir():
+        if is_remote(store.root):
+            require_exclusive(store.root)
+        elif store.root.exists() and not store.root.is_dir():
             raise UserError(f"expected a directory of versions at {store.root}, found a file; give another --manifests")
         recorded = store.data_root()
-        data_root = Path(self.data) if self.data else recorded
+        data_root = place(self.data) if self.data else recorded
+        relative(data_root, store.root)
         if store.versions() and data_root.resolve() != recorded.resolve():
             blobs = store.open().read(["image", "mask"])
             paths = blobs["image"].to_pylist() + blobs["mask"].to_pylist()

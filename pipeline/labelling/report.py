@@ -23,6 +23,7 @@ from PIL import Image
 
 from manifests.files.atomic import write_replace
 from manifests.files.blobs import BlobStore
+from manifests.files.storage import place
 from manifests.pixels.contact_sheet import TILE_PX, contact_sheet
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.images import encode_jpeg
@@ -76,7 +77,7 @@ def summarise(labelled: Labelled, generated: Generated) -> Summary:
     samples = read_columns(labelled.results, ["sample_id", "teacher"])
     teachers = pc.unique(samples["teacher"]).drop_null().to_pylist()
     return Summary(
-        manifest=str(Path(generated.manifest).resolve()),
+        manifest=str(place(generated.manifest).resolve()),
         teacher=", ".join(teachers) or None,
         pictures=sum(labelled.pictures),
         samples=generated.samples,

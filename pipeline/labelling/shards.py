@@ -13,7 +13,7 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from manifests import __version__
 from manifests.files.atomic import write_replace
 from manifests.files.blobs import sha256_hex
+from manifests.files.storage import open_parquet, place, read_parquet
 from manifests.pixels import images
 from manifests.pixels.masks import PERSON_LEVEL
 from manifests.samples.sample import TURNED_PHASHES, Row
@@ -197,24 +198,22 @@ def read_rows(results: Sequence[ShardResult]) -> Iterator[Row]:
 def read_tables(results: Sequence[ShardResult]) -> Iterator[pa.Table]:
     """The rows of finished shards, a table each, in order."""
     for result in results:
-        yield pq.read_table(Path(result.directory) / _ROWS)
+        yield read_parquet(place(result.directory) / _ROWS)
 
 
 def read_columns(results: Sequence[ShardResult], columns: Sequence[str]) -> pa.Table:
     """Some columns of the same rows, in order."""
-    return pa.concat_tables(
-        [pq.read_table(Path(result.directory) / _ROWS, columns=list(columns)) for result in results]
-    )
+    return pa.concat_tables([read_parquet(place(result.directory) / _ROWS, columns) for result in results])
 
 
 def run_digest(results: Sequence[ShardResult]) -> str:
     """12 hex digits of a run's shards: a rerun overwrites the files named by them."""
-    return sha256_hex("".join(Path(result.directory).name for result in results).encode())[:12]
+    return sha256_hex("".join(PurePosixPath(result.directory).name for result in results).encode())[:12]
 
 
 def read_quarantine(results: Sequence[ShardResult]) -> list[QuarantineRow]:
     """The quarantined images of finished shards, in order."""
-    return [row for result in results for row in pq.read_table(Path(result.directory) / _QUARANTINE).to_pylist()]
+    return [row for result in results for row in read_parquet(place(result.directory) / _QUARANTINE).to_pylist()]
 
 
 def _ends_a_shard(item: WorkItem, shard_size: int) -> bool:
@@ -226,16 +225,21 @@ def _finished(directory: Path, items: Sequence[WorkItem]) -> bool:
     """Whether the shard is labelled, and no file that was unreadable then is readable now."""
     if not (directory / _ROWS).is_file():
         return False
-    return not readable_again(items, pq.read_table(directory / _QUARANTINE).to_pylist())
+    return not readable_again(items, read_parquet(directory / _QUARANTINE).to_pylist())
 
 
 def _result(directory: Path, *, resumed: bool) -> ShardResult:
     return ShardResult(
         directory=str(directory),
-        samples=pq.read_metadata(directory / _ROWS).num_rows,
-        quarantined=pq.read_metadata(directory / _QUARANTINE).num_rows,
+        samples=_count_rows(directory / _ROWS),
+        quarantined=_count_rows(directory / _QUARANTINE),
         resumed=resumed,
     )
+
+
+def _count_rows(path: Path) -> int:
+    with open_parquet(path) as file:
+        return int(file.metadata.num_rows)
 
 
 def _write(table: pa.Table, path: Path) -> None:

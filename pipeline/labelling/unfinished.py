@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from manifests.files.atomic import write_replace
-from manifests.files.storage import PARQUET_DAMAGE
+from manifests.files.storage import PARQUET_DAMAGE, read_parquet
 from manifests.samples.sample import Row
 from pipeline.labelling.work import RowsOrQuarantine, WorkItem
 from pipeline.quarantine import UNREADABLE, QuarantineRow
@@ -62,7 +62,7 @@ def read_part(directory: Path, items: Sequence[WorkItem], schema: pa.Schema) -> 
     if not path.is_file():
         return Part()
     try:
-        table = pq.read_table(path)
+        table = read_parquet(path)
     except PARQUET_DAMAGE as error:
         logger.warning("expected the labelled part of a shard at %s, found damage (%s); labelling again", path, error)
         return Part()

@@ -7,6 +7,8 @@ from typing import Literal
 from fsspec.core import url_to_fs
 
 from manifests.errors import UserError
+from manifests.files.blobs import BLOBS
+from manifests.files.storage import is_remote
 from manifests.imports.pairing import find_pairs
 from manifests.pixels.image_files import PICTURE_SUFFIXES, list_files
 from pipeline.sources.limits import FetchRules
@@ -61,7 +63,7 @@ def without_blobs(pictures: list[Picture], data_root: Path) -> list[Picture]:
 
     UserError when nothing remains.
     """
-    blobs = (data_root / "blobs").resolve()
+    blobs = (data_root / BLOBS).resolve()
     remaining = [picture for picture in pictures if not _is_in(picture, blobs)]
     if not remaining:
         raise UserError(f"expected source images, found only the dataset's own samples in {blobs}; give other images")
@@ -123,6 +125,8 @@ def _without_file_protocol(images: str) -> str:
 
 
 def _is_in(picture: Picture, directory: Path) -> bool:
+    if is_remote(directory):
+        return picture.uri.startswith(f"{directory}/")
     return isinstance(picture.image, Path) and picture.image.resolve().is_relative_to(directory)
 
 

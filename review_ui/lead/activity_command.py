@@ -11,6 +11,7 @@ from manifests.cli.converters import positive
 from manifests.decisions.activity import ActivityLog, host_actor
 from manifests.decisions.log import existing_log
 from manifests.errors import UserError
+from manifests.files.storage import place
 from manifests.store.manifest import ManifestStore
 
 LISTED = 50
@@ -47,9 +48,9 @@ def _parser() -> argparse.ArgumentParser:
         example="--count 20",
     )
     parser.add_argument(
-        "--manifests", type=Path, default=Path("manifests"), metavar="DIR", help="directory of versions"
+        "--manifests", type=place, default=Path("manifests"), metavar="DIR", help="directory of versions, or URL"
     )
-    parser.add_argument("--data", type=Path, metavar="DIR", help="data root (default: the one the manifest names)")
+    parser.add_argument("--data", type=place, metavar="DIR", help="data root (default: the one the manifest names)")
     parser.add_argument(
         "--database-url", metavar="URL", help="decision log (default: decisions.sqlite3 in the data root)"
     )

@@ -57,7 +57,7 @@ def blob_iou(data_root: Path, first: str, second: str) -> float | None:
     from manifests.pixels.metrics import mask_iou
 
     blobs = BlobStore(data_root)
-    paths = blobs.find(first), blobs.find(second)
+    paths = blobs.local_file(first), blobs.local_file(second)
     if paths[0] is None or paths[1] is None:
         return None
     one, other = (decode_mask(path.read_bytes()) >= PERSON_LEVEL for path in paths if path)

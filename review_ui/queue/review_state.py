@@ -148,7 +148,7 @@ class ReviewState:
         """Whether all its files exist; a sample that lacks one is set aside for the lead."""
         files = {"photograph": sample.image_sha256, "mask": sample.mask_sha256, "rival": sample.rival_mask_sha256}
         for what, digest in files.items():
-            if digest and self._blobs.find(digest) is None:
+            if digest and self._blobs.local_file(digest) is None:
                 self.set_aside[sample.key] = (
                     f"{sample.sample_id}: expected its {what} {digest[:12]} in {self._blobs.root}, found "
                     f"{self._blobs.absence(digest)}"

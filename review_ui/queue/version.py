@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from manifests.errors import UserError
-from manifests.files.storage import require_local
+from manifests.files.storage import is_remote, require_exclusive
 from manifests.store.manifest import Manifest, ManifestStore
 
 WAIT_SECONDS = 0.5  # between two looks for the first version
@@ -22,12 +22,13 @@ def open_version(
 ) -> tuple[Manifest, ManifestStore]:
     """The manifest at `path`, or the latest in the directory `manifests`, and its store; `data` is its data root.
 
-    Raises UserError when there is none, when it lies on no local disk, or when the data root is missing.
+    Both may be at a URL. Raises UserError when there is none, when publishing can't create versions there, or when the
+    data root is missing.
     """
-    for place in filter(None, (path, manifests, data)):
-        require_local(place, "review_ui")
     store = ManifestStore(path.parent if path else manifests)
     manifest = Manifest.open(path or store.open().path, data_root=data)
+    if is_remote(store.root):
+        require_exclusive(store.root)
     if not manifest.data_root.is_dir():
         raise UserError(
             f"expected the data root of {manifest.path} at {manifest.data_root}, found no directory; "

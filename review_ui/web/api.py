@@ -277,7 +277,7 @@ async def activity_csv(request: Request, session: Session) -> Response:
 
 @router.get("/media/{sha256:path}")
 def media(request: Request, sha256: str) -> FileResponse:
-    path = request.app.state.blobs.find(sha256)
+    path = request.app.state.blobs.local_file(sha256)
     if path is None:
         raise HTTPException(404, f"expected the SHA-256 of a blob, found {ascii(sha256)[:80]}")
     return FileResponse(path, headers=MEDIA_HEADERS)

@@ -53,7 +53,7 @@ def refined_mask(
         return encode_mask(clean_up.fill_holes(mask))
     if action == "smooth":
         return encode_mask(clean_up.smooth_edge(mask))
-    path = blobs.find(sample.image_sha256)
+    path = blobs.local_file(sample.image_sha256)
     if path is None:
         raise UserError(f"expected the image {sample.image_sha256[:12]} among the blobs, found none")
     if action == "point":

@@ -57,7 +57,7 @@ def _store(text: object, shown_sha256: object, blobs: BlobStore) -> RepairedMask
     mask = read_mask_png(text)
     if not (mask >= PERSON_LEVEL).any():
         raise Refused("expected a repaired mask with a person in it, found none; reject the mask instead")
-    path = blobs.find(str(shown_sha256))
+    path = blobs.local_file(str(shown_sha256))
     if path is None:
         raise Refused(f"expected the mask that was repaired among the blobs, found no {ascii(shown_sha256)[:14]}")
     shown = decode_mask(path.read_bytes())

@@ -9,7 +9,6 @@ import dataclasses
 import hashlib
 import json
 import math
-import os
 import shutil
 import uuid
 from collections.abc import Sequence
@@ -23,7 +22,7 @@ from torch import Tensor
 from manifests.errors import UserError
 from manifests.files.atomic import TEMPORARY_PREFIX
 from manifests.files.blobs import BlobStore
-from manifests.files.storage import is_remote
+from manifests.files.storage import on_this_machine
 from manifests.store.training_rows import AcceptedRow
 from trainer.data.preprocessing import Preprocessing
 from trainer.data.samples import Samples, TrueMask, decoded
@@ -64,10 +63,7 @@ def cached_samples(
 
 def cache_directory(data_root: Path) -> Path:
     """Directory of decoded pixels of blobs in `data_root`: below it, or for a URL in the user's own cache."""
-    if not is_remote(data_root):
-        return data_root / CACHE
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return home / "maskfoundry" / hashlib.sha256(str(data_root).encode()).hexdigest()[:16]
+    return on_this_machine(data_root / CACHE)
 
 
 def _key(rows: Sequence[AcceptedRow], preprocessing: Preprocessing) -> str:

@@ -77,7 +77,7 @@ class ImageEmbeddings:
 
     def embed(self, sha256: str) -> Vector:
         """The embedding of any image, computed now; UserError when it can't be opened."""
-        path = self._blobs.find(sha256)
+        path = self._blobs.local_file(sha256)
         if path is None:
             raise UserError(f"expected the image {sha256[:12]}, found {self._blobs.absence(sha256)}")
         return self._encoder.embed(decode_image(path.read_bytes()))

@@ -1,0 +1,162 @@
+"""A dataset in an S3 bucket, from the first label to what a student reads; each server is a real one."""
+
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
+from pathlib import Path
+
+import fsspec
+import httpx
+import patient_http
+import pytest
+from PIL import Image
+from red_teacher import FixedFaces, RedIsPerson
+from repository import SCRIPT_ENVIRONMENT
+from s3_server import s3_server
+from small_lineages import picture
+
+from manifests.__main__ import main as manifests_command
+from manifests.files.blobs import BlobStore
+from manifests.files.storage import place
+from manifests.store.manifest import Manifest, ManifestStore
+from manifests.store.training_rows import accepted_rows
+from manifests.upkeep.verify import verify
+from pipeline.faces.face import Face
+from pipeline.generate.__main__ import main as generate_command
+from pipeline.labelling.label import LabelWork
+from pipeline.labelling.labeller import Labeller
+from pipeline.labelling.shards import ShardResult, process_shard, read_rows
+from pipeline.sources import Origins, Picture
+from trainer.data.cache import cache_directory, cached_samples
+from trainer.data.preprocessing import imagenet
+
+FACES = 3  # photographs of the same face, each of another brightness
+
+
+@pytest.fixture(scope="module")
+def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a bucket with versioning, found by the environment, as users set it."""
+    pytest.importorskip("s3fs")
+    pytest.importorskip("moto")
+    with pytest.MonkeyPatch.context() as patch, s3_server(tmp_path_factory.mktemp("s3")) as environment:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        s3fs = fsspec.filesystem("s3")
+        s3fs.mkdir("faces")
+        s3fs.call_s3("put_bucket_versioning", Bucket="faces", VersioningConfiguration={"Status": "Enabled"})
+        yield "s3://faces"
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@contextmanager
+def review_page(url: str, database: Path) -> Iterator[httpx.Client]:
+    """`python -m review_ui` at a URL, and a client for it."""
+    arguments = ["--manifests", url, "--database-url", f"sqlite:///{database}", "--port", "0", "--no-browser"]
+    command = [sys.executable, "-m", "review_ui", *arguments]
+    environment = SCRIPT_ENVIRONMENT | os.environ  # with the fixtures' settings
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            found = re.search(r"http://\S+", server.stdout.readline())
+            assert found
+            with patient_http.Client(base_url=found[0]) as client:
+                yield client
+        finally:
+            server.terminate()
+
+
+def test_a_shard_at_a_url_is_resumed_and_finished_by_other_machines(
+    bucket: str, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each has a cache of its own, which is all that it keeps."""
+    for seed in range(6):
+        Image.fromarray(picture(seed)).save(tmp_path / f"{seed}.png")
+    images = [Picture(path) for path in sorted(tmp_path.glob("*.png"))]
+    blobs, work = BlobStore(place(f"{bucket}/shard/data")), LabelWork(Origins("web"))
+
+    def label(directory: Path, *, most: int) -> ShardResult:
+        labelled: list[int] = []
+        return process_shard(
+            images, directory, lambda: Labeller(work, FixedFaces(Face(16, 12, 26, 26, 1.0)), teacher, blobs),
+            threads=1, stopped=lambda: len(labelled) >= most, advance=labelled.append,
+        )  # fmt: skip
+
+    teacher, directory = RedIsPerson(), blobs.root / "shards/a"
+    with pytest.raises(CancelledError):
+        label(directory, most=4)  # a resumed shard advances by its part, of no images here, first
+    shutil.rmtree(cache, ignore_errors=True)
+    teacher = RedIsPerson()
+    finished = label(directory, most=100)
+    assert (finished.samples, finished.resumed, len(teacher.seen)) == (6, False, 3)
+    shutil.rmtree(cache, ignore_errors=True)
+    again = label(directory, most=0)
+    assert (again.samples, again.resumed) == (6, True)
+    assert again.directory == f"{bucket}/shard/data/shards/a"
+    here = label(tmp_path / "here", most=100)
+    assert list(read_rows([again])) == list(read_rows([here]))
+    assert sorted(path.name for path in directory.iterdir()) == ["quarantine.parquet", "rows.parquet"]
+
+
+@pytest.mark.slow
+def test_generate_review_publish_gc_and_reading_for_fit_at_a_url(
+    bucket: str, tmp_path: Path, cache: Path, astronaut: Image.Image, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "photographs").mkdir()
+    for number in range(FACES):
+        turned = astronaut.rotate(7 * number).point(lambda level, number=number: level * (10 - 2 * number) // 10)
+        turned.save(tmp_path / f"photographs/{number}.png")
+    where = ["--manifests", f"{bucket}/set/manifests", "--data", f"{bucket}/set/data"]
+    generate = ["--images", str(tmp_path / "photographs"), "--teacher", "grabcut", *where]
+    generate_command(generate)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == f"{bucket}/set/manifests/v1.parquet"
+    assert f"{bucket}/set/data/reports/" in lines[-2]
+    shutil.rmtree(cache)
+    generate_command(generate)
+    assert capsys.readouterr().out.splitlines()[-1] == lines[-1]
+
+    database = tmp_path / "decisions.sqlite3"
+    with review_page(f"{bucket}/set/manifests", database) as client:
+        samples = client.get("/api/next", params={"n": 16}).raise_for_status().json()["samples"]
+        assert len(samples) == FACES
+        for sample in samples:
+            image = client.get(sample["image_url"])
+            assert image.content == client.get(sample["image_url"]).content
+            assert (image.status_code, image.headers["content-type"]) == (200, "image/jpeg")
+            assert client.get(sample["mask_url"]).headers["content-type"] == "image/png"
+        decisions = [_accept(sample) for sample in samples]
+        assert not client.post("/api/decisions", json={"decisions": decisions}).json()["refused"]
+        published = client.post("/api/publish").raise_for_status().json()
+    assert published == {"manifest": f"{bucket}/set/manifests/v2.parquet", "version": 2}
+    with sqlite3.connect(database) as rows:
+        assert rows.execute("select count(*) from decision_events").fetchone() == (FACES,)
+
+    orphan = BlobStore(place(f"{bucket}/set/data")).put(b"orphan", ".png")
+    manifests_command(["gc", *where, "--delete", "--database-url", f"sqlite:///{database}"])
+    assert "1 blob (6 bytes) too young to tell\ndeleted 0 files" in capsys.readouterr().out
+    manifest = Manifest.open(f"{bucket}/set/manifests/v2.parquet")
+    assert verify(manifest) == []
+    assert BlobStore(manifest.data_root).find(orphan.sha256)
+    accepted = accepted_rows(manifest, "all")
+    directory = cache_directory(manifest.data_root)
+    read = cached_samples(accepted, BlobStore(manifest.data_root), imagenet(32), directory)
+    assert len(read.images) == FACES
+    assert directory.is_relative_to(cache)
+    assert ManifestStore(f"{bucket}/set/manifests").versions() == [1, 2]
+
+
+def _accept(sample: dict[str, str]) -> dict[str, object]:
+    named = {name: sample[name] for name in ("sample_id", "mask_sha256")}
+    return {"decision_id": str(uuid.uuid4()), "verdict": "accept", "reason": None, "decision_ms": 900} | named
