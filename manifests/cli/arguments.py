@@ -25,6 +25,7 @@ _REMEDIES = {  # by errno
     errno.EIO: "check the disk, then run it again",
     errno.EROFS: "mount the file system writable, or pass another directory",
 }
+_CLIENTS = ("aiohttp", "botocore")  # packages whose errors, no OSError, mean that the store of a URL is out of reach
 ROOMS = ("manifests", "pipeline", "review_ui", "trainer")  # names of the loggers
 
 
@@ -47,7 +48,7 @@ def run_command(main: Main) -> NoReturn:
     """Run `main(arguments)` and exit with one of these statuses.
 
     `main` parses its arguments with argparse, which exits with 2, and raises `UserError` for a state of the world;
-    OSError (disk full, permission) counts as one.
+    OSError (disk full, permission) counts as one, and so do the errors of `_CLIENTS`.
     """
     try:
         with _warnings_printed():
@@ -62,6 +63,10 @@ def run_command(main: Main) -> NoReturn:
     except KeyboardInterrupt as interruption:  # its text, if any, is on what is kept
         print(str(interruption) or "interrupted", file=sys.stderr)
         sys.exit(130)
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] not in _CLIENTS:
+            raise
+        _fail(f"expected the store of the URL to answer, found: {error}; check the network, then run it again")
     sys.exit(0)
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from manifests.cli import doctor
 from manifests.cli.arguments import CommandParser, run_command
 from manifests.errors import UserError
+from manifests.files.storage import place, require_local
 from manifests.run.console import Console
 from manifests.run.processes import Interruptions, LabellingAndPage
-from manifests.files.storage import place, require_local
 from manifests.store.labelling_runs import LabellingRuns
 from manifests.web.address import port
 from manifests.web.browser import open_browser

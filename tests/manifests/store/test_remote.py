@@ -4,7 +4,7 @@ import hashlib
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,17 +21,21 @@ from s3_server import s3_server
 
 from manifests.__main__ import main
 from manifests.bench.rows import made_up_blobs, made_up_parts
+from manifests.cli.arguments import run_command
 from manifests.decisions.decision import Decision
 from manifests.decisions.log import DecisionLog
 from manifests.errors import UserError
 from manifests.files import storage
 from manifests.files.blobs import BlobError, BlobStore
 from manifests.files.storage import beside, place
+from manifests.run.__main__ import main as run_both
 from manifests.store.manifest import CommitConflict, Manifest, ManifestStore
 from manifests.store.training_rows import accepted_rows
 from manifests.upkeep.garbage import MIN_AGE_SECONDS, delete_garbage, find_garbage, storage_clock
 from manifests.upkeep.verify import verify
 from pipeline.labelling.destination import Destination
+from pipeline.sources import Picture, without_blobs
+from pipeline.sources.remote import RemoteFile
 from trainer.data.cache import cache_directory, cached_samples
 from trainer.data.preprocessing import imagenet
 
@@ -350,6 +354,41 @@ def test_a_url_that_makes_no_sense_is_refused_in_one_line(given: str, expected: 
 def test_a_bucket_that_is_not_there_is_named(s3: None) -> None:
     with pytest.raises(UserError, match="expected the bucket of s3://elsewhere/set, found none"):
         place("s3://elsewhere/set")
+
+
+def test_a_store_that_stops_answering_is_one_line(s3: None, capsys: pytest.CaptureFixture[str]) -> None:
+    from botocore.exceptions import EndpointConnectionError
+
+    def stop(_arguments: Sequence[str]) -> None:
+        raise EndpointConnectionError(endpoint_url="http://10.0.0.1/faces")
+
+    with pytest.raises(SystemExit) as caught:
+        run_command(stop)
+    assert caught.value.code == 1
+    assert capsys.readouterr().err == (
+        "error: expected the store of the URL to answer, found: Could not connect to the endpoint URL: "
+        '"http://10.0.0.1/faces"; check the network, then run it again\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [(main, ["doctor"]), (main, ["forget", "--sample-id", "0" * 32]), (run_both, ["--images", "photographs"])],
+)
+def test_what_needs_a_directory_refuses_a_url_in_one_line(
+    command: Callable[[Sequence[str]], None], name: list[str]
+) -> None:
+    with pytest.raises(
+        UserError, match="works on local files, found memory://set/manifests; give a directory"
+    ) as caught:
+        command([*name, "--manifests", "memory://set/manifests"])
+    assert "\n" not in str(caught.value)
+
+
+def test_the_datasets_own_blobs_are_no_source_images(url: str) -> None:
+    names = ("data/blobs/ab/abcd.jpg", "photographs/1.jpg", "data/blobs.jpg")
+    pictures = [Picture(RemoteFile(f"{url}/{name}")) for name in names]
+    assert without_blobs(pictures, place(f"{url}/data")) == pictures[1:]
 
 
 def test_a_missing_package_is_named_with_its_extra() -> None:
