@@ -5,7 +5,7 @@ A sample keeps its identity, image and split; its mask columns are recomputed, a
 the row's rival instead, for a reviewer to choose from.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -26,6 +26,8 @@ from manifests.pixels.metrics import mask_iou
 from manifests.samples.pair import read_mask
 from manifests.samples.sample import Row, score_mask
 from manifests.store.manifest import Manifest, ManifestStore
+from manifests.store.row_groups import together
+from manifests.store.row_patch import Places, RowPatch
 from manifests.store.schema import MASK_COLUMNS, RIVAL_COLUMNS, SCHEMA
 from pipeline import quarantine
 from pipeline.faces.face import Face, FaceDetector, large_enough
@@ -46,6 +48,9 @@ RIVAL_SCHEMA = pa.schema(
     [SCHEMA.field(name) for name in ("sample_id", "rival_mask_sha256", "rival_teacher", "rival_iou", "rival_doubt")]
 )
 
+_OF_OLD_MASK = ("edited_from", "edited_by", *RIVAL_COLUMNS)
+_REPLACED = [*MASK_COLUMNS, "origin", *verdict_columns(MaskVerdict(())), *_OF_OLD_MASK]  # by a new mask
+_KEY_COLUMNS = ("sample_id", "mask_sha256", "status", "origin", "teacher", "rival_mask_sha256")
 _FACE_COLUMNS = ("face_x", "face_y", "face_w", "face_h", "face_prob")
 _SAMPLE_COLUMNS = (
     "sample_id", "image", "image_sha256", "roi_x", "roi_y", "roi_w", "roi_h", *_FACE_COLUMNS, "status", "origin",
@@ -172,11 +177,12 @@ def find_samples(
     """
     if keep_both and status != "pending":
         raise UserError(f"expected pending samples to keep both masks, found {status}; use --relabel pending")
-    table = manifest.read(_SAMPLE_COLUMNS)
-    wanted = _of_status(table, status)
-    if keep_both:
-        wanted = pc.and_(wanted, pc.is_null(table["rival_mask_sha256"]))
-    samples = [_sample(row, data_root) for batch in table.filter(wanted).to_batches() for row in batch.to_pylist()]
+    samples = []
+    for part in manifest.parts(_SAMPLE_COLUMNS):
+        wanted = _of_status(part, status)
+        if keep_both:
+            wanted = pc.and_(wanted, pc.is_null(part["rival_mask_sha256"]))
+        samples += [_sample(row, data_root) for row in part.filter(wanted).to_pylist()]
     if not samples:
         statuses = ", ".join(f"{count} {name}" for name, count in manifest.counts.items() if name != "rows")
         one_mask = " with one mask" if keep_both else ""
@@ -211,22 +217,24 @@ def commit_relabelled(
             f"see {table_path} for each reason"
         )
     masks = Tombstones.read(data_root).leave_out(masks, "finished shards")
-    before = store.open(version).read(["sample_id", "mask", "mask_sha256", "teacher"]).combine_chunks()
+    before = _rows_of(masks, store.open(version), ["sample_id", "mask", "mask_sha256", "teacher"]).combine_chunks()
     samples = masks.num_rows
     masks = (rivals if keep_both else without_noise)(masks, before, BlobStore(data_root))
     relabelled = Relabelled(None, 0, 0, 0, len(quarantined), table_path, keep_both)
 
-    def change(dataset: pa.Table | None, _version: int) -> pa.Table | None:
-        nonlocal relabelled
-        assert dataset is not None, "versions are never deleted"
+    def put_in(rows: pa.Table) -> tuple[pa.Table | None, int, int]:
         if keep_both:
-            changed, new, same = *add_rivals(dataset, masks, before), 0
-        else:
-            changed, new, same = replace_masks(dataset, masks, before, status=status)
+            return *add_rivals(rows, masks, before), 0
+        return replace_masks(rows, masks, before, status=status)
+
+    def change(base: Manifest | None, _version: int) -> RowPatch | None:
+        nonlocal relabelled
+        assert base is not None, "versions are never deleted"
+        patch, new, same = _patch(base, masks, RIVAL_SCHEMA.names[1:] if keep_both else _REPLACED, put_in)
         others = masks.num_rows - new - same
         noise = samples - masks.num_rows
         relabelled = replace(relabelled, new_masks=new, same_masks=same + noise, changed_meanwhile=others)
-        return changed
+        return patch
 
     facts = {
         "status": status,
@@ -235,8 +243,39 @@ def commit_relabelled(
         "quarantined": len(quarantined),
         **({"keep_both": True} if keep_both else {}),
     }
-    manifest = store.update(change, operation="relabel", parameters={**parameters, **facts}, data_root=data_root)
+    manifest = store.amend(change, operation="relabel", parameters={**parameters, **facts}, data_root=data_root)
     return replace(relabelled, manifest=str(manifest.path) if manifest else None)
+
+
+def _rows_of(masks: pa.Table, version: Manifest, columns: Sequence[str]) -> pa.Table:
+    """The version's rows of the samples in `masks`."""
+    parts = (part.filter(_is_in(part, masks)) for part in version.parts(columns))
+    return together(parts, columns)
+
+
+def _patch(
+    base: Manifest,
+    masks: pa.Table,
+    columns: Sequence[str],
+    put_in: Callable[[pa.Table], tuple[pa.Table | None, int, int]],
+) -> tuple[RowPatch | None, int, int]:
+    """The changes that `put_in` makes in `columns` of rows with the samples in `masks`, and the sums of its counts."""
+    counts, first = np.zeros(2, int), 0
+    places, cells = list[Places](), list[pa.Table]()
+    for part in base.parts(list(dict.fromkeys((*_KEY_COLUMNS, *columns)))):
+        here = np.flatnonzero(_is_in(part, masks).to_numpy())
+        changed, *found = put_in(part.take(pa.array(here)))
+        counts += found
+        if changed is not None:
+            places.append(first + here)
+            cells.append(changed.select(columns))
+        first += part.num_rows
+    patch = RowPatch(places=np.concatenate(places), cells=pa.concat_tables(cells)) if cells else None
+    return patch, *counts.tolist()
+
+
+def _is_in(rows: pa.Table, masks: pa.Table) -> pa.ChunkedArray:
+    return pc.is_in(rows["sample_id"], value_set=masks["sample_id"].combine_chunks())
 
 
 def without_noise(masks: pa.Table, before: pa.Table, blobs: BlobStore) -> pa.Table:
@@ -294,8 +333,8 @@ def replace_masks(
         return None, *counts
     for name in MASK_COLUMNS:
         dataset = _with(dataset, name, pc.or_(new, again), matched[name])
-    of_old_mask = dict.fromkeys(("edited_from", "edited_by", *RIVAL_COLUMNS))
-    for name, value in {"origin": "teacher", **verdict_columns(MaskVerdict(())), **of_old_mask}.items():
+    undecided = verdict_columns(MaskVerdict(()))
+    for name, value in {"origin": "teacher", **undecided, **dict.fromkeys(_OF_OLD_MASK)}.items():
         dataset = _with(dataset, name, new, pa.scalar(value, SCHEMA.field(name).type))
     return dataset, *counts
 
@@ -342,7 +381,7 @@ def _due(
 def _with(table: pa.Table, name: str, rows: pa.ChunkedArray, values: pa.ChunkedArray | pa.Scalar) -> pa.Table:
     """`table` with `values` in the column `name` where `rows` is true."""
     column = pc.if_else(rows, values, table[name])
-    return table.set_column(SCHEMA.get_field_index(name), SCHEMA.field(name), column)
+    return table.set_column(table.schema.get_field_index(name), SCHEMA.field(name), column)
 
 
 def _count(rows: pa.ChunkedArray) -> int:

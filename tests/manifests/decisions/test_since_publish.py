@@ -132,9 +132,11 @@ class History:
         self.seeds, self.minutes, self.made, self.partly = 8, 0, list[str](), 0
 
     def run(self, operations: int) -> None:
-        names = ["judge"] * 6 + ["undo", "publish", "publish", "publish", "relabel", "rival", "generate", "restore"]
-        for name in self.rng.choice(names, operations):
+        names = ["judge"] * 5 + ["undo", "rival", "generate"] + ["relabel", "restore"] * 2
+        for place, name in enumerate(self.rng.choice(names, operations)):
             getattr(self, name)()
+            if place % 3 == 0:
+                self.publish()
 
     def judge(self) -> None:
         self.minutes += 1
@@ -171,7 +173,8 @@ class History:
     def restore(self) -> None:
         store = self.lineage.store
         version = int(self.rng.choice(store.versions()))
-        if version != store.latest() and store.open(version).counts["rows"] == store.open().counts["rows"]:
+        old, latest = store.open(version).read(), store.open().read()
+        if old.num_rows == latest.num_rows and not old.equals(latest):
             with closing(self.lineage.log()) as log:
                 restore(store, store.open(version), log, take_back=bool(self.rng.integers(2)))
 

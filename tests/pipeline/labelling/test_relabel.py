@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pytest
 from joined_rows import join_dataset
@@ -27,6 +28,7 @@ from small_lineages import Lineage
 from small_lineages import mask as lineage_mask
 from submissions import assign
 
+from manifests.bench.rows import made_up_parts
 from manifests.decisions.decision import Decision
 from manifests.decisions.log import DecisionLog
 from manifests.decisions.publish import NothingToPublish, publish
@@ -37,24 +39,30 @@ from manifests.pixels.masks import decode_mask, encode_mask
 from manifests.pixels.metrics import mask_iou
 from manifests.samples.pair import read_mask
 from manifests.samples.sample import Row, Source, score_mask, store_sample
+from manifests.store import row_groups
 from manifests.store.manifest import Manifest, ManifestStore
+from manifests.store.row_patch import changed
 from manifests.store.schema import MASK_COLUMNS, SCHEMA
 from manifests.upkeep.verify import verify
 from pipeline.faces import roi
 from pipeline.faces.face import Face, person_share
 from pipeline.faces.mtcnn import default_detector
 from pipeline.generate.__main__ import main
+from pipeline.labelling import relabel as relabel_module
 from pipeline.labelling.commit import commit_shards
 from pipeline.labelling.label import LabelWork
 from pipeline.labelling.labeller import Labeller
 from pipeline.labelling.relabel import (
     MASK_SCHEMA,
+    RIVAL_SCHEMA,
     RelabelItem,
     Relabelled,
     RelabelStatus,
     RelabelWork,
+    add_rivals,
     commit_relabelled,
     find_samples,
+    replace_masks,
     rivals,
     without_noise,
 )
@@ -627,3 +635,32 @@ def test_the_command_killed_and_resumed(store: ManifestStore, tmp_path: Path, pr
     assert again.returncode == 1
     assert "found 0 new mask(s), 3 the same as before; choose another --teacher" in errors.splitlines()[-1]
     assert store.latest() == 2
+
+
+@pytest.mark.parametrize("keep_both", [False, True])
+def test_a_version_of_many_parts_gets_the_masks_that_it_would_get_as_a_whole(
+    tmp_path: Path, keep_both: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(row_groups, "PART_ROWS", 64)
+    table = pa.concat_tables(made_up_parts(500))
+    pending = table.filter(pc.equal(table["status"], "pending"))
+    others = pa.concat_tables(made_up_parts(pending.num_rows, seed=2)).select(MASK_SCHEMA.names)
+    some = pa.array(range(0, pending.num_rows, 3))
+    masks = others.set_column(0, MASK_SCHEMA.field(0), pending["sample_id"].cast(pa.string())).take(some)
+    before = table.select(["sample_id", "mask", "mask_sha256", "teacher"])
+
+    def put_in(rows: pa.Table) -> tuple[pa.Table | None, int, int]:
+        if keep_both:
+            rivals = [masks[name] for name in ("sample_id", "mask_sha256", "teacher", "person_fraction", "doubt")]
+            return *add_rivals(rows, pa.table(rivals, schema=RIVAL_SCHEMA), before), 0
+        return replace_masks(rows, masks, before, status="pending")
+
+    columns = list(RIVAL_SCHEMA.names[1:]) if keep_both else relabel_module._REPLACED
+    base = ManifestStore(tmp_path).commit(table, parent=None, operation="x", parameters={}, data_root=tmp_path)
+    patch, *counts = relabel_module._patch(base, masks, columns, put_in)
+    expected, *expected_counts = put_in(table)
+    assert patch is not None
+    assert expected is not None
+    assert pa.concat_tables(changed(base.parts(), patch)).equals(expected)
+    assert counts == expected_counts
+    assert counts[0] > 5
