@@ -89,7 +89,7 @@ def main() -> None:
     once(place, "weak", lambda: weak(place, pictures))
     arms = all_arms(place, scale)
     fit = f"--size {scale.size_px} --low-res-epochs 0 --ema-decay 0.99 --learning-rate 0.003"
-    fit += f" --init {options.init.absolute()}" if options.init else ""
+    fit += f" --preset default --init {options.init.absolute()}" if options.init else ""
     words = ["--fit", fit, "--seeds", *map(str, scale.seeds)]
     words += [word for name, own in arms.items() for word in ("--arm", f"{name}={own}")]
     base = place.store("curated").path(1)

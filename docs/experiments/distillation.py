@@ -71,7 +71,7 @@ def main(arguments: Sequence[str]) -> None:
     once(place, DATASET, lambda: generate_and_accept(place, pictures, choices))
     arms = all_arms(place, choices)
     fit = f"--size {scale.size_px} --low-res-epochs 0 --ema-decay 0.99 --learning-rate 0.003"
-    fit += f" --init {options.init.absolute()}" if options.init else ""
+    fit += f" --preset default --init {options.init.absolute()}" if options.init else ""
     words = ["--fit", fit, "--seeds", *map(str, scale.seeds)]
     words += [word for name, more in arms.items() for word in ("--arm", f"{name}={more}")]
     train, on = place.store(DATASET).path(1), place.store("valid").path(1)

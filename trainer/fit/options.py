@@ -51,7 +51,7 @@ def add_run_options(parser: argparse.ArgumentParser, *, manifest_required: bool 
     begin = f"start from a checkpoint, from SINet.pth or from {STARTER} (default: random weights)"
     add("--init", type=checkpoint_path, metavar="PATH", help=begin)
     add("--output", type=Path, help="the run's directory (default: runs/MODEL-v<N>)")
-    add("--preset", choices=PRESETS, default="default", help="the recipe (default: %(default)s)")
+    add("--preset", choices=PRESETS, help="the recipe (default: fine_tune with --init, else default)")
     add("--size", type=_side, help=f"image side in pixels (default: that of --init, else {SIZE_PX})")
     add("--seed", type=not_negative, default=0, help="(default: %(default)s)")
     add("--limit", type=positive, help="train on the first N rows only, for learning curves")
@@ -90,10 +90,11 @@ def check_run_options(parser: argparse.ArgumentParser, options: argparse.Namespa
 
 
 def recipe_from(options: argparse.Namespace) -> Recipe:
-    """The preset, with the options given in place of its values."""
+    """The preset, with the options given in place of its values; a start from fitted weights has its own preset."""
     values = {entry.name: getattr(options, entry.name) for entry in dataclasses.fields(Recipe)}
     changed = {name: value for name, value in values.items() if value is not None}
-    return dataclasses.replace(PRESETS[options.preset](), **changed)
+    preset = options.preset or ("fine_tune" if options.init else "default")
+    return dataclasses.replace(PRESETS[preset](), **changed)
 
 
 _CHOICES: dict[str, Iterable[str]] = {

@@ -11,6 +11,7 @@ from trainer.data.augmentation_presets import AUGMENTATIONS
 from trainer.fit.ema import MovingAverage
 from trainer.fit.losses import LOSSES
 from trainer.fit.objective import compiled
+from trainer.fit.options import parse, recipe_from
 from trainer.fit.recipe import DECAY_RULES, PRESETS, authors_code, paper, parameter_groups
 from trainer.fit.schedule import SCHEDULES, learning_rate
 from trainer.fit.steps import stages
@@ -30,6 +31,15 @@ def test_a_preset_names_things_that_exist(name: str):
 def test_only_sinets_encoder_can_be_fitted_alone(name: str):
     with pytest.raises(UserError, match="expected --encoder-epochs 0 for networks other than sinet, found 300 for "):
         stages(create_model(name), paper())
+
+
+@pytest.mark.parametrize(
+    ("options", "preset"),
+    [([], "default"), (["--init", "starter"], "fine_tune"), (["--init", "starter", "--preset", "default"], "default")],
+)
+def test_a_fitted_start_has_a_preset_of_its_own(options: list[str], preset: str):
+    assert recipe_from(parse(["--manifest", "v1.parquet", *options])) == PRESETS[preset]()
+    assert recipe_from(parse(["--manifest", "v1.parquet", *options, "--learning-rate", "0.25"])).learning_rate == 0.25
 
 
 def test_the_papers_numbers():
