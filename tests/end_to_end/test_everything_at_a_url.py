@@ -1,4 +1,4 @@
-"""A dataset in an S3 bucket, from the first label to what a student reads; each server is a real one."""
+"""A dataset in an S3 bucket, from the first label to what a student reads, by real servers of S3 and of the page."""
 
 import os
 import re
@@ -8,7 +8,6 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
-from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,10 +16,8 @@ import httpx
 import patient_http
 import pytest
 from PIL import Image
-from red_teacher import FixedFaces, RedIsPerson
 from repository import SCRIPT_ENVIRONMENT
-from s3_server import s3_server
-from small_lineages import picture
+from s3_server import s3_of_this_process
 
 from manifests.__main__ import main as manifests_command
 from manifests.files.blobs import BlobStore
@@ -28,26 +25,19 @@ from manifests.files.storage import place
 from manifests.store.manifest import Manifest, ManifestStore
 from manifests.store.training_rows import accepted_rows
 from manifests.upkeep.verify import verify
-from pipeline.faces.face import Face
 from pipeline.generate.__main__ import main as generate_command
-from pipeline.labelling.label import LabelWork
-from pipeline.labelling.labeller import Labeller
-from pipeline.labelling.shards import ShardResult, process_shard, read_rows
-from pipeline.sources import Origins, Picture
 from trainer.data.cache import cache_directory, cached_samples
 from trainer.data.preprocessing import imagenet
 
-FACES = 3  # photographs of the same face, each of another brightness
+FACES = 2  # photographs of the same face, each of another brightness
 
 
 @pytest.fixture(scope="module")
 def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a bucket with versioning, found by the environment, as users set it."""
+    """The URL of a bucket with versioning."""
     pytest.importorskip("s3fs")
     pytest.importorskip("moto")
-    with pytest.MonkeyPatch.context() as patch, s3_server(tmp_path_factory.mktemp("s3")) as environment:
-        for name, value in environment.items():
-            patch.setenv(name, value)
+    with s3_of_this_process(tmp_path_factory.mktemp("s3")):
         s3fs = fsspec.filesystem("s3")
         s3fs.mkdir("faces")
         s3fs.call_s3("put_bucket_versioning", Bucket="faces", VersioningConfiguration={"Status": "Enabled"})
@@ -75,38 +65,6 @@ def review_page(url: str, database: Path) -> Iterator[httpx.Client]:
                 yield client
         finally:
             server.terminate()
-
-
-def test_a_shard_at_a_url_is_resumed_and_finished_by_other_machines(
-    bucket: str, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each has a cache of its own, which is all that it keeps."""
-    for seed in range(6):
-        Image.fromarray(picture(seed)).save(tmp_path / f"{seed}.png")
-    images = [Picture(path) for path in sorted(tmp_path.glob("*.png"))]
-    blobs, work = BlobStore(place(f"{bucket}/shard/data")), LabelWork(Origins("web"))
-
-    def label(directory: Path, *, most: int) -> ShardResult:
-        labelled: list[int] = []
-        return process_shard(
-            images, directory, lambda: Labeller(work, FixedFaces(Face(16, 12, 26, 26, 1.0)), teacher, blobs),
-            threads=1, stopped=lambda: len(labelled) >= most, advance=labelled.append,
-        )  # fmt: skip
-
-    teacher, directory = RedIsPerson(), blobs.root / "shards/a"
-    with pytest.raises(CancelledError):
-        label(directory, most=4)  # a resumed shard advances by its part, of no images here, first
-    shutil.rmtree(cache, ignore_errors=True)
-    teacher = RedIsPerson()
-    finished = label(directory, most=100)
-    assert (finished.samples, finished.resumed, len(teacher.seen)) == (6, False, 3)
-    shutil.rmtree(cache, ignore_errors=True)
-    again = label(directory, most=0)
-    assert (again.samples, again.resumed) == (6, True)
-    assert again.directory == f"{bucket}/shard/data/shards/a"
-    here = label(tmp_path / "here", most=100)
-    assert list(read_rows([again])) == list(read_rows([here]))
-    assert sorted(path.name for path in directory.iterdir()) == ["quarantine.parquet", "rows.parquet"]
 
 
 @pytest.mark.slow

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import fsspec
 import httpx
+import pytest
 from free_port import free_port
 
 START_SECONDS = 120  # 3 on a quiet machine
@@ -35,6 +37,16 @@ def s3_server(directory: Path) -> Iterator[dict[str, str]]:
             }
         finally:
             server.kill()
+
+
+@contextmanager
+def s3_of_this_process(directory: Path) -> Iterator[None]:
+    """The server, found by the environment of this process, as users set it."""
+    with pytest.MonkeyPatch.context() as patch, s3_server(directory) as environment:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        fsspec.get_filesystem_class("s3").clear_instance_cache()  # they know another module's server
+        yield
 
 
 def _wait_for(endpoint: str, server: subprocess.Popen[bytes], log: Path) -> None:

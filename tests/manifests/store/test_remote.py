@@ -1,11 +1,12 @@
 """Versions and blobs at URLs: the contracts of the store hold in memory and on a real S3 server."""
 
 import hashlib
+import shutil
 import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,7 +18,9 @@ import pyarrow.parquet as pq
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from PIL import Image
-from s3_server import s3_server
+from red_teacher import FixedFaces, RedIsPerson
+from s3_server import s3_of_this_process
+from small_lineages import picture
 
 from manifests.__main__ import main
 from manifests.bench.rows import made_up_blobs, made_up_parts
@@ -33,8 +36,12 @@ from manifests.store.manifest import CommitConflict, Manifest, ManifestStore
 from manifests.store.training_rows import accepted_rows
 from manifests.upkeep.garbage import MIN_AGE_SECONDS, delete_garbage, find_garbage, storage_clock
 from manifests.upkeep.verify import verify
+from pipeline.faces.face import Face
 from pipeline.labelling.destination import Destination
-from pipeline.sources import Picture, without_blobs
+from pipeline.labelling.label import LabelWork
+from pipeline.labelling.labeller import Labeller
+from pipeline.labelling.shards import ShardResult, process_shard, read_rows
+from pipeline.sources import Origins, Picture, without_blobs
 from pipeline.sources.remote import RemoteFile
 from trainer.data.cache import cache_directory, cached_samples
 from trainer.data.preprocessing import imagenet
@@ -45,12 +52,10 @@ BLOBS = 20
 
 @pytest.fixture(scope="module")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A server whose bucket is BUCKET, found by the environment, as users set it."""
+    """A server whose bucket is BUCKET."""
     pytest.importorskip("s3fs")
     pytest.importorskip("moto")
-    with pytest.MonkeyPatch.context() as patch, s3_server(tmp_path_factory.mktemp("s3")) as environment:
-        for name, value in environment.items():
-            patch.setenv(name, value)
+    with s3_of_this_process(tmp_path_factory.mktemp("s3")):
         fsspec.filesystem("s3").mkdir(BUCKET)
         yield
 
@@ -319,6 +324,36 @@ def test_a_run_refuses_a_destination_that_could_not_hold_its_version(
     monkeypatch.setattr(storage, "EXCLUSIVE", ())
     with pytest.raises(UserError, match="which is read-only here"):
         Destination(f"{url}/manifests").open()
+
+
+def test_a_shard_at_a_url_is_resumed_and_finished_by_other_machines(url: str, tmp_path: Path, cache: Path) -> None:
+    """Each has a cache of its own, which is all that it keeps."""
+    for seed in range(6):
+        Image.fromarray(picture(seed)).save(tmp_path / f"{seed}.png")
+    images = [Picture(path) for path in sorted(tmp_path.glob("*.png"))]
+    blobs, work = BlobStore(place(f"{url}/data")), LabelWork(Origins("web"))
+
+    def label(directory: Path, *, most: int) -> ShardResult:
+        labelled: list[int] = []
+        return process_shard(
+            images, directory, lambda: Labeller(work, FixedFaces(Face(16, 12, 26, 26, 1.0)), teacher, blobs),
+            threads=1, stopped=lambda: len(labelled) >= most, advance=labelled.append,
+        )  # fmt: skip
+
+    teacher, directory = RedIsPerson(), blobs.root / "shards/a"
+    with pytest.raises(CancelledError):
+        label(directory, most=4)  # a resumed shard advances by its part, of no images here, first
+    shutil.rmtree(cache, ignore_errors=True)
+    teacher = RedIsPerson()
+    finished = label(directory, most=100)
+    assert (finished.samples, finished.resumed, len(teacher.seen)) == (6, False, 3)
+    shutil.rmtree(cache, ignore_errors=True)
+    again = label(directory, most=0)
+    assert (again.samples, again.resumed) == (6, True)
+    assert again.directory == f"{url}/data/shards/a"
+    here = label(tmp_path / "here", most=100)
+    assert list(read_rows([again])) == list(read_rows([here]))
+    assert sorted(path.name for path in directory.iterdir()) == ["quarantine.parquet", "rows.parquet"]
 
 
 def test_a_store_that_replaces_files_is_not_written_to(monkeypatch: pytest.MonkeyPatch) -> None:
