@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from joined_rows import join_dataset
 
+from manifests.bench import measure
 from manifests.bench.rows import made_up_parts
 from manifests.errors import UserError
 from manifests.samples.duplicates import MAX_HAMMING_DISTANCE
@@ -243,6 +244,19 @@ def test_accepted_rows_are_a_sequence_in_the_order_of_their_ids(manifest: Manife
 
 
 # The bench
+
+
+def test_the_bench_groups_exports_and_publishes_behind_a_log(tmp_path: Path) -> None:
+    measure._make(tmp_path, ROWS)
+    for part in ("group", "export", "judge", "more"):
+        measure.OPERATIONS[part][1](tmp_path)
+    made, judged, more = ManifestStore(tmp_path).history()
+    assert (
+        judged.parameters["masks_with_verdict"]
+        == made.counts["pending"]
+        == judged.counts["accepted"] - made.counts["accepted"]
+    )
+    assert more.parameters["log_seq"] == measure.CHANGED + made.counts["pending"] + measure.MORE
 
 
 @pytest.mark.slow
