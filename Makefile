@@ -80,7 +80,7 @@ test: $(DEV) ## Run the tests but the slow ones
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n $(PROCESSES) $(SHARED_OUT)
 
 slow: $(DEV) ## Run the slow tests: several processes, servers, large networks
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow -n 2 $(SHARED_OUT)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow -n $(PROCESSES) $(SHARED_OUT)
 
 soak: $(DEV) ## Kill processes KILLS times at work, then put load on a server for SECONDS, then publish CYCLES times
 	OMP_NUM_THREADS=1 PYTHONPATH=.:tests/support $(BIN)/python tests/soak/kills.py --kills $(KILLS)

@@ -141,4 +141,4 @@ def test_a_few_histories_with_kills_are_sound(machine: type[History]) -> None:
 
 @pytest.mark.slow
 def test_many_histories_with_kills_are_sound(machine: type[History]) -> None:
-    run_histories(machine, histories=40, steps=20)
+    run_histories(machine, histories=24, steps=20)
