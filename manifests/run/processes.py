@@ -150,9 +150,9 @@ class LabellingAndPage:
         Of their last lines only results are printed: a process that still starts ends with a traceback.
         """
         children = [child for child in (self._labelling, self._page) if child]
+        before = max(1, self._interruptions.count)
         for child in children:
             child.interrupt()
-        before = max(1, self._interruptions.count)
         for child in children:
             child.end(STOP_SECONDS, lambda: self._interruptions.count > before)
         self._console.show(None)

@@ -265,6 +265,7 @@ def test_text_and_page_agree(shown: tuple[Manifest, Page]) -> None:
         assert re.search(rf"^{re.escape(reason)} +{count}$", text, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_a_table_names_the_largest_sources_and_folds_the_others(tmp_path: Path) -> None:
     rows = [{"source": f"source {n // 2:02d}"} for n in range(100)] + [{"source": "large"}] * 9
     page = report(dataset(tmp_path, rows), portraits_drawn=0)
@@ -343,6 +344,7 @@ def test_ground_truth_alone_has_no_teacher(tmp_path: Path) -> None:
     assert "By teacher and status" not in page.tables
 
 
+@pytest.mark.slow
 def test_missing_blobs_are_told_and_the_rest_is_drawn(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     manifest = dataset(tmp_path, [{}] * 9)
     lost = tmp_path / "data" / manifest.read(["image"])["image"][0].as_py()
@@ -363,6 +365,7 @@ def test_no_blob_at_all_still_makes_a_report(tmp_path: Path) -> None:
     assert "None of them can be read." in page.text
 
 
+@pytest.mark.slow
 def test_without_portraits_no_pixel_of_a_picture_is_shown(shown: tuple[Manifest, Page]) -> None:
     page = report(shown[0], portraits_drawn=0)
     assert page.images == []
@@ -379,6 +382,7 @@ def test_portraits_are_drawn_of_each_status_and_group(shown: tuple[Manifest, Pag
 # The command
 
 
+@pytest.mark.slow
 def test_the_command_prints_the_tables_and_last_the_report(
     shown: tuple[Manifest, Page], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -141,6 +141,7 @@ def test_a_mask_is_mended_by_keys_and_mouse_and_published_as_painted(page: Page,
     assert (mask[untouched] == read_mask(BlobStore(server.root / "data"), before)[untouched]).all()
 
 
+@pytest.mark.slow
 def test_keys_keep_the_largest_piece_and_fill_holes(page: Page, server: Server):
     sample_id = open_page(page, server)
     open_editor(page)
@@ -168,6 +169,7 @@ def test_a_smart_stroke_is_one_change_that_can_be_undone(page: Page, server: Ser
     expect(page.locator("#redo-stroke")).to_be_disabled()
 
 
+@pytest.mark.slow
 def test_strokes_are_undone_and_redone_and_an_unchanged_mask_is_a_plain_accept(page: Page, server: Server):
     sample_id = open_page(page, server)
     open_editor(page)
@@ -183,6 +185,7 @@ def test_strokes_are_undone_and_redone_and_an_unchanged_mask_is_a_plain_accept(p
     assert row_of(server.root, sample_id)["origin"] == "face_crop"
 
 
+@pytest.mark.slow
 def test_escape_leaves_and_the_strokes_are_there_again(page: Page, server: Server):
     sample_id = open_page(page, server)
     open_editor(page)
@@ -199,6 +202,7 @@ def test_escape_leaves_and_the_strokes_are_there_again(page: Page, server: Serve
     assert is_mended(mask_of(server.root, sample_id))
 
 
+@pytest.mark.slow
 def test_an_undo_brings_the_first_mask_back_also_after_publishing(page: Page, server: Server):
     sample_id = open_page(page, server)
     before = row_of(server.root, sample_id)
@@ -211,6 +215,7 @@ def test_an_undo_brings_the_first_mask_back_also_after_publishing(page: Page, se
     assert (row["status"], row["origin"], row["mask_sha256"]) == ("rejected", "face_crop", before["mask_sha256"])
 
 
+@pytest.mark.slow
 def test_after_a_reload_the_strip_shows_the_repaired_mask_and_brings_it_back(page: Page, server: Server):
     sample_id = open_page(page, server)
     mend_and_accept(page, sample_id)
@@ -242,6 +247,7 @@ def test_a_repair_survives_a_server_killed_while_it_is_sent(page: Page, tmp_path
         again.stop()
 
 
+@pytest.mark.slow
 def test_a_refused_repair_keeps_its_strokes(page: Page, server: Server):
     sample_id = open_page(page, server)
     open_editor(page)
@@ -265,6 +271,7 @@ def test_a_refused_repair_keeps_its_strokes(page: Page, server: Server):
     assert is_mended(edited_mask(server.root))
 
 
+@pytest.mark.slow
 def test_a_second_tab_never_shows_the_mask_under_repair_in_the_first(page: Page, browser: Browser, server: Server):
     sample_id = open_page(page, server)  # the tab holds all three
     open_editor(page)
@@ -291,6 +298,7 @@ def swipe_stroke(phone: Page, touch: Callable[..., None], *points: tuple[float, 
     touch("touchEnd", [])
 
 
+@pytest.mark.slow
 def test_a_mask_is_mended_by_touch_and_two_fingers_zoom(phone: Page, server: Server):
     sample_id = open_page(phone, server)
     session = phone.context.new_cdp_session(phone)

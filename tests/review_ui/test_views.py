@@ -271,6 +271,7 @@ def test_the_reasons_show_the_mask_that_they_are_about(page, server):
     expect(page.locator("#about")).to_be_visible()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("key", "reason"), [("5", "hair"), ("Enter", None), ("x", None)])
 def test_a_reject_waits_for_its_reason_where_that_is_wished(page, server, key, reason):
     sample = open_page(page, server)
@@ -320,6 +321,7 @@ def soften(mask: np.ndarray, x: int, y: int, radius: int) -> np.ndarray:
     return soft
 
 
+@pytest.mark.slow
 def test_the_inset_shows_the_least_certain_stretch_of_the_edge(page, server):
     sample = handed_out(page, server)[0]
     while True:
@@ -395,6 +397,7 @@ def test_a_page_of_the_grid_is_confirmed_and_undone_as_one(page, server):
     assert server.decided() == before
 
 
+@pytest.mark.slow
 def test_a_page_of_the_grid_is_not_confirmed_before_all_its_pictures_are_painted(page, server):
     last = handed_out(page, server)[9]
     on_screen(page)
@@ -415,6 +418,7 @@ def test_a_page_of_the_grid_is_not_confirmed_before_all_its_pictures_are_painted
     assert server.decided() == before
 
 
+@pytest.mark.slow
 def test_a_past_decision_is_picked_from_the_strip_and_changed(page, server):
     first = open_page(page, server)
     second = act(page, "a")
@@ -481,6 +485,7 @@ def test_swipes_accept_reject_and_skip(tablet, server):
     ]
 
 
+@pytest.mark.slow
 def test_shortcuts_can_be_switched_off_and_stay_off(page, server):
     sample = open_page(page, server)
     page.uncheck("#shortcuts")
@@ -507,6 +512,7 @@ FOCUSED = """
 """
 
 
+@pytest.mark.slow
 def test_the_page_can_be_walked_with_the_keyboard_alone(page, server):
     sample = open_page(page, server)
     act(page, "a")
