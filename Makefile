@@ -7,6 +7,7 @@ DEV    := $(VENV)/.installed-dev
 ORACLES := .venv-oracles
 FUZZ   := .fuzz
 FIGURES := .bench.jsonl
+GPU_FIGURES := .bench-gpu.jsonl
 UV     := $(BIN)/uv
 INSTALL := $(UV) pip install --python $(BIN)/python
 EDITABLE := --no-build-isolation --config-settings editable_mode=compat --editable
@@ -22,6 +23,10 @@ SECONDS ?= 600
 CYCLES ?= 1000
 FILES  ?= 5000
 FUZZ_SECONDS ?= 600
+DEVICE ?= auto
+MINUTES ?= 8
+HALF   = $(shell awk 'BEGIN { print $(MINUTES) / 2 }')
+PRICE ?= 1
 PROCESSES ?= 3  # of the tests: much of their time is waiting for servers and for other processes
 SHARED_OUT := --dist loadfile --no-loadscope-reorder  # in the order of tests/conftest.py
 
@@ -35,10 +40,10 @@ export ORT_DISABLE_TELEMETRY := 1
 .DEFAULT_GOAL := help
 LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
-.PHONY: help setup lock audit run test slow soak fuzz oracles lint format docs pictures bench clean
+.PHONY: help setup lock audit run test slow soak fuzz oracles lint format docs pictures bench bench-gpu clean
 
 help: ## Show this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 11
 
 setup: $(STAMP) ## Make .venv with what running needs, in exact versions; TORCH=cpu, EXTRAS=openvino,s3
 ifneq ($(EXTRAS),)
@@ -140,6 +145,13 @@ bench: $(DEV) ## Measure speed and memory as ratios against named baselines
 	$(BIN)/python -m manifests.bench --headline $(FIGURES)
 	@echo
 	@$(BIN)/python -m manifests.bench.headline $(FIGURES)
+
+bench-gpu: $(DEV) ## Measure a GPU for MINUTES: the pipeline's parts and training; cost of a million at PRICE an hour
+	@rm -f $(GPU_FIGURES)
+	$(BIN)/python -m pipeline.bench.gpu --device $(DEVICE) --minutes $(HALF) --figures $(GPU_FIGURES)
+	$(BIN)/python -m trainer.bench.gpu --device $(DEVICE) --minutes $(HALF) --figures $(GPU_FIGURES)
+	@echo
+	@$(BIN)/python -m manifests.bench.rates $(GPU_FIGURES) --price $(PRICE)
 
 clean: ## Remove caches and the virtual environments; data and manifests stay
 	rm -rf $(VENV) $(ORACLES) $(FUZZ) .mypy_cache .ruff_cache .pytest_cache build *.egg-info

@@ -45,7 +45,7 @@ def record(file: Path | None, *figures: Figure) -> None:
 
 def table(figures: Sequence[Figure]) -> str:
     """The figures as a Markdown table, below a line with the date and the machine."""
-    machine = f"{_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    machine = f"{processor()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     header = "| figure | here | against | command |\n|---|---|---|---|"
     return "\n".join([f"{datetime.now(UTC):%Y-%m-%d}, {machine}", "", header, *map(str, figures)])
 
@@ -65,7 +65,7 @@ def _read(file: Path) -> list[Figure]:
         raise UserError(f"expected figures of the benches in {file}, found {error}; run `make bench`") from error
 
 
-def _processor() -> str:
+def processor() -> str:
     """The processor's name; its architecture where the system doesn't give one."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []

@@ -5,6 +5,7 @@ portraits, scores masks and writes blobs and rows. Both take turns on the same i
 alike; the median is reported. Images are `--images`, or variants of a portrait from scikit-image.
 
 __main__.py   the arguments
+gpu.py        each part and the whole on one device, `make bench-gpu`
 lines.py      timing of a call, and a line of the report
 memory.py     peak memory, one process per count
 precision.py  the paper's network in fp32 and bf16

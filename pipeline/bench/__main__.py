@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> None:
             return
         if not options.pipeline_alone:
             report_precision(options.seconds / 4)
-        teacher = load_teacher(options.teacher, settings) if options.teacher else untrained_teacher()
+        teacher = load_teacher(options.teacher, settings) if options.teacher else untrained_teacher(settings)
         record(options.headline, report_rate(teacher, images, directory, options.seconds, options.threads))
 
 

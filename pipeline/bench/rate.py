@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import torch
-
 from manifests.bench.headline import Figure
 from manifests.files.blobs import BlobStore
 from manifests.pixels.images import decode_image
@@ -19,23 +17,24 @@ from pipeline.labelling.labeller import Labeller
 from pipeline.labelling.shards import label_all
 from pipeline.ordered_map import in_batches
 from pipeline.sources import Origins, Picture
-from pipeline.teachers import Portrait, Teacher
+from pipeline.teachers import Portrait, Teacher, pick_device
 from pipeline.teachers.network import NetworkTeacher, use_bf16
-from pipeline.teachers.options import DEFAULT_INPUT_PX
+from pipeline.teachers.options import DEFAULT_INPUT_PX, TeacherOptions
 
 ROUND = 8  # images per thread and turn
 
 
-def untrained_teacher() -> Teacher:
-    """The paper's network with random weights, as a teacher on the CPU."""
-    cpu = torch.device("cpu")
+def untrained_teacher(options: TeacherOptions) -> NetworkTeacher:
+    """The paper's network with random weights, as a teacher; UserError for a device that isn't here."""
+    device = pick_device(options.device)
     return NetworkTeacher(
         untrained_network,
         name="deeplabv3plus with random weights",
         person_class=0,
-        input_px=DEFAULT_INPUT_PX,
-        device=cpu,
-        bf16=use_bf16("auto", cpu),
+        input_px=options.input_px[0] if options.input_px else DEFAULT_INPUT_PX,
+        device=device,
+        bf16=use_bf16(options.precision, device),
+        batch_size=options.batch_size,
     )
 
 

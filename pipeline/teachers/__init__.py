@@ -175,7 +175,7 @@ def _of_sizes(
     """One teacher per input size; they share the network."""
     from pipeline.teachers.network import NetworkTeacher, use_bf16
 
-    device = _pick_device(options.device)
+    device = pick_device(options.device)
     return [
         NetworkTeacher(
             network,
@@ -192,10 +192,10 @@ def _of_sizes(
 
 def on_gpu(options: TeacherOptions) -> bool:
     """Whether these options put a network on a GPU; UserError as load_teacher."""
-    return options.device != "cpu" and _pick_device(options.device).type == "cuda"
+    return options.device != "cpu" and pick_device(options.device).type == "cuda"
 
 
-def _pick_device(name: str) -> "torch.device":
+def pick_device(name: str) -> "torch.device":
     """Resolve --device; UserError when this machine doesn't have it."""
     import torch
 

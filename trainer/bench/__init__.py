@@ -2,6 +2,7 @@
 
 __main__.py     the command line
 data.py         synthetic samples, loaded and augmented as SINet's authors do
+gpu.py          training steps on one device, `make bench-gpu`
 latency.py      time of exported networks, in total and by operation
 own_process.py  candidates in a process of their own, and its peak memory
 tables/         tables of SINet's paper, rerun
