@@ -15,6 +15,7 @@ from PIL import Image
 from repository import ROOT
 
 from manifests.cli.arguments import run_command
+from manifests.store import labelling_runs
 from manifests.store.labelling_runs import LabellingRuns
 from manifests.store.manifest import ManifestStore
 from pipeline.generate.__main__ import main
@@ -176,16 +177,26 @@ def test_parts_of_a_run_are_versions_while_it_goes_on(
         astronaut.resize((size, size)).save(tmp_path / f"pictures/{size}.png")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(part_commits, "FIRST_SAMPLES", 4)
+    monkeypatch.setattr(labelling_runs, "LOOK_SECONDS", 0)
     runs, seen = LabellingRuns(tmp_path / "manifests"), []
     advance = progress_bar.advance
-    monkeypatch.setattr(progress_bar, "advance", lambda images: seen.append(runs.live()) or advance(images))
+
+    def advance_when_seen(images: int) -> None:
+        """Wait for the thread that announces the run: all six images may take it less time to label than to begin."""
+        deadline = time.monotonic() + START_SECONDS
+        while not (progress := runs.live()) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        seen.append(progress)
+        advance(images)
+
+    monkeypatch.setattr(progress_bar, "advance", advance_when_seen)
     assert run_here(["--images", "pictures", "--teacher", "grabcut", "--commit-parts"], monkeypatch) == 0
     versions = ManifestStore(tmp_path / "manifests").history()
     assert [version.counts["rows"] for version in versions] == [4, 6]
     assert [version.parameters.get("part") for version in versions] == ["4 of 6 images", None]
     printed = capsys.readouterr().out.splitlines()
     assert (printed[0], printed[-1]) == ("6 portrait(s)", "manifests/v2.parquet")
-    assert {progress.total for progress in seen if progress} == {6}
+    assert {progress and progress.total for progress in seen} == {6}
     assert [path.name for path in (tmp_path / "manifests").glob("*.json")] == []
 
 
