@@ -66,7 +66,8 @@ def run_command(main: Main) -> NoReturn:
     except Exception as error:
         if type(error).__module__.partition(".")[0] not in _CLIENTS:
             raise
-        _fail(f"expected the store of the URL to answer, found: {error}; check the network, then run it again")
+        remedy = "check its endpoint, credentials and network, then run it again"
+        _fail(f"expected the store of the URL to answer, found: {error}; {remedy}")
     sys.exit(0)
 
 

@@ -7,11 +7,13 @@ are read through a cache on this machine (blob_cache.py).
 
 import fcntl
 import hashlib
+import logging
 import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from stat import S_ISLNK
 
@@ -28,6 +30,8 @@ BLOBS = "blobs"  # directory under the data root
 LOCK = f"{BLOBS}/.lock"  # under the data root; empty
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+
+logger = logging.getLogger(__name__)
 
 
 class BlobError(UserError):
@@ -116,16 +120,20 @@ class BlobStore:
     def local_file(self, sha256: str) -> Path | None:
         """The blob that `find` returns as a file of this machine: at a URL its copy in the cache.
 
-        None when it is missing, and at a URL when it is altered.
+        None when it is missing, and at a URL when it is altered; OSError when the cache can't be written.
         """
         if self._cache is None:
             return self.find(sha256)
-        for path in self._candidates(sha256):
+        candidates = self._candidates(sha256)
+        for path in candidates:  # in the cache first: no request while it has the blob
+            if self._cache.read(path.name) is not None and (copy := self._cache.find(path.name)):
+                return copy
+        for path in candidates:
             try:
-                self.read(blob_path(sha256, path.suffix), sha256)
+                data = self.read(blob_path(sha256, path.suffix), sha256)
             except BlobError:
                 continue
-            return self._cache.find(path.name)
+            return self._cache.find(path.name) or self._cache.add(path.name, data)
         return None
 
     def absence(self, sha256: str) -> str:
@@ -167,7 +175,10 @@ class BlobStore:
         if data is None:
             data = read_remote(path)
             if sha256_hex(data) == sha256:
-                self._cache.add(path.name, data)
+                try:
+                    self._cache.add(path.name, data)
+                except OSError as error:
+                    _warn_of_cache(str(error))
         return data
 
     @contextmanager
@@ -193,6 +204,12 @@ class BlobStore:
         if not _SHA256.fullmatch(sha256):  # it may come from a URL
             return []
         return [self.root / blob_path(sha256, suffix) for suffix in BLOB_SUFFIXES]
+
+
+@cache
+def _warn_of_cache(reason: str) -> None:
+    """Warn once of each reason."""
+    logger.warning("blobs are read without copies on this machine: %s", reason)
 
 
 def blob_path(sha256: str, suffix: str) -> str:

@@ -45,6 +45,8 @@ def place(text: str | Path) -> Path:
         raise UserError(
             f"expected a {protocol} URL without a password, found one; put it into the file system's settings"
         )
+    if protocol in _BUCKETS and {"", ".", ".."}.intersection(rest.rstrip("/").split("/")):
+        raise UserError(f"expected a URL whose parts are all names, found {text}; write it without //, . and ..")
     from upath import UPath
 
     try:

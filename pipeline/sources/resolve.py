@@ -126,8 +126,13 @@ def _without_file_protocol(images: str) -> str:
 
 def _is_in(picture: Picture, directory: Path) -> bool:
     if is_remote(directory):
-        return picture.uri.startswith(f"{directory}/")
+        return _as_s3(picture.uri).startswith(f"{_as_s3(str(directory))}/")
     return isinstance(picture.image, Path) and picture.image.resolve().is_relative_to(directory)
+
+
+def _as_s3(url: str) -> str:
+    """The URL by the shorter of S3's two names."""
+    return url.replace("s3a://", "s3://", 1)
 
 
 def _names_files(url: str) -> bool:

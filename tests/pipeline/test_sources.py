@@ -65,8 +65,14 @@ class CountingFileSystem(MemoryFileSystem):
 
 @pytest.fixture
 def memory() -> Iterator[MemoryFileSystem]:
+    """Empty: other modules' tests in this process may have left files."""
     fs = fsspec.filesystem("memory")
+    _empty(fs)
     yield fs
+    _empty(fs)
+
+
+def _empty(fs: MemoryFileSystem) -> None:
     fs.store.clear()
     fs.pseudo_dirs[:] = [""]
 

@@ -1,5 +1,6 @@
 """Versions and blobs at URLs: the contracts of the store hold in memory and on a real S3 server."""
 
+import errno
 import hashlib
 import shutil
 import subprocess
@@ -29,6 +30,7 @@ from manifests.decisions.decision import Decision
 from manifests.decisions.log import DecisionLog
 from manifests.errors import UserError
 from manifests.files import storage
+from manifests.files.blob_cache import BlobCache
 from manifests.files.blobs import BlobError, BlobStore
 from manifests.files.storage import beside, place
 from manifests.run.__main__ import main as run_both
@@ -163,6 +165,33 @@ def test_a_blob_is_fetched_once_and_an_altered_one_is_never_cached(url: str, cac
     assert blobs.local_file(blob.sha256) == cache / url.replace("://", "/") / "data" / blob.path
     assert blobs.find(blob.sha256) is None  # that asks the store
     assert BlobStore(place(f"{url}/other")).local_file(blob.sha256) is None  # another dataset's
+
+
+def test_a_mask_that_is_in_the_cache_needs_no_request(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    blobs = BlobStore(place(f"{url}/data"))
+    mask = blobs.put(b"mask", ".png")
+    copy = blobs.local_file(mask.sha256)
+    monkeypatch.setattr("manifests.files.blobs.read_remote", lambda path: pytest.fail(f"a request for {path}"))
+    assert blobs.local_file(mask.sha256) == copy
+    assert copy is not None
+    assert copy.read_bytes() == b"mask"
+
+
+def test_without_room_for_copies_blobs_are_read_all_the_same(
+    url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    blobs = BlobStore(place(f"{url}/data"))
+    blob = blobs.put(b"image", ".jpg")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", f"{url}/cache")
+
+    monkeypatch.setattr(BlobCache, "add", full)
+    assert [blobs.read(blob.path, blob.sha256) for _ in range(2)] == [b"image"] * 2
+    [record] = caplog.records
+    assert record.getMessage().startswith("blobs are read without copies on this machine: [Errno 28] No space left")
+    with pytest.raises(OSError, match="No space left"):  # a server needs the file
+        blobs.local_file(blob.sha256)
 
 
 def test_verify_names_the_blob_with_a_flipped_bit(url: str) -> None:
@@ -377,6 +406,8 @@ def test_a_store_that_promises_nothing_is_not_written_to(monkeypatch: pytest.Mon
     [
         ("nope://set/manifests", "expected to reach nope://set/manifests, found: Unsupported filesystem"),
         ("s3://key:secret@faces/set", "without a password"),
+        ("s3://faces//set", "expected a URL whose parts are all names, found s3://faces//set"),
+        ("s3://faces/set/../other", "expected a URL whose parts are all names"),
     ],
 )
 def test_a_url_that_makes_no_sense_is_refused_in_one_line(given: str, expected: str) -> None:
@@ -402,7 +433,7 @@ def test_a_store_that_stops_answering_is_one_line(s3: None, capsys: pytest.Captu
     assert caught.value.code == 1
     assert capsys.readouterr().err == (
         "error: expected the store of the URL to answer, found: Could not connect to the endpoint URL: "
-        '"http://10.0.0.1/faces"; check the network, then run it again\n'
+        '"http://10.0.0.1/faces"; check its endpoint, credentials and network, then run it again\n'
     )
 
 
