@@ -68,7 +68,10 @@ class DecisionLog:
             with self.writing() as connection:
                 connection.execute(sa.schema.CreateTable(_EVENTS, if_not_exists=True))
                 add_missing_columns(connection, _EVENTS)
-                connection.execute(sa.schema.CreateIndex(_BY_SAMPLE, if_not_exists=True))
+                if not sa.inspect(connection).has_index(
+                    _EVENTS.name, str(_BY_SAMPLE.name)
+                ):  # only its owner may ask for it
+                    connection.execute(sa.schema.CreateIndex(_BY_SAMPLE))
         except (sa.exc.SQLAlchemyError, DatabaseAway, ImportError, ValueError) as error:
             raise refused(url, error) from error
 

@@ -8,13 +8,14 @@ people's verdicts settle its mask; then those count alone.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from manifests.decisions.activity import ActivityLog, Actor, host_actor
-from manifests.decisions.decision import MaskKey
+from manifests.decisions.decision import Decision, MaskKey
 from manifests.decisions.edits import EDIT_COLUMNS, Row, mask_before, replaced_columns, row_before
 from manifests.decisions.log import DecisionLog
 from manifests.decisions.log_parts import finish_interrupted
@@ -104,15 +105,45 @@ def _due_rows(base: Manifest, judged: pa.Array) -> tuple[Places, bool]:
 
 
 def _folded(row: Row, outcomes: Mapping[MaskKey, MaskVerdict], policy: Policy, base: Manifest) -> Row:
-    """The row with the verdicts on its mask; of a repaired or chosen one without any, with those on the mask before."""
+    """The row with the verdicts on its mask, or on the mask that it replaced or is replaced by: on that judged last.
+
+    Folding the result again changes nothing.
+    """
     outcome = outcomes.get((row["sample_id"], row["mask_sha256"]))
-    if mask_before(row) and not (outcome and outcome.standing):
-        return _replaced_before(row, outcomes, policy, base)
+    before = mask_before(row)
+    if before:
+        replaced = outcomes.get((row["sample_id"], before))
+        edit = _replacing(replaced, policy)
+        made_it = edit is not None and edit.accepted_mask_sha256 == row["mask_sha256"]
+        if not _is_judged(outcome, since=replaced if made_it else None):
+            return _replaced_before(row, outcomes, policy, base)
     if outcome is None or (row["decided_by"] and outcome.status(policy) == "pending"):
         return row
-    edit = outcome.replacing if outcome.status(policy) == "accepted" else None
-    replaced = replaced_columns(edit, row, base) if edit else {}
-    return {**row, **verdict_columns(outcome, policy), **replaced}
+    row = {**row, **verdict_columns(outcome, policy)}
+    while edit := _replacing(outcome, policy):
+        row = {**row, **replaced_columns(edit, row, base)}
+        own = outcomes.get((row["sample_id"], row["mask_sha256"]))
+        if own is None or not _is_judged(own, since=outcome):
+            break
+        outcome = own
+        row = {**row, **verdict_columns(outcome, policy)}
+    return row
+
+
+def _replacing(outcome: MaskVerdict | None, policy: Policy) -> Decision | None:
+    """The accept that replaces the mask, if its verdict is one."""
+    return outcome.replacing if outcome and outcome.status(policy) == "accepted" else None
+
+
+def _is_judged(outcome: MaskVerdict | None, *, since: MaskVerdict | None) -> bool:
+    """Whether a mask has a standing vote, later than those on the other mask if given."""
+    if outcome is None or not outcome.standing:
+        return False
+    return since is None or _last_vote(outcome) > _last_vote(since)
+
+
+def _last_vote(outcome: MaskVerdict) -> datetime:
+    return max(decision.decided_at for decision in outcome.standing)
 
 
 def _replaced_before(row: Row, outcomes: Mapping[MaskKey, MaskVerdict], policy: Policy, base: Manifest) -> Row:
@@ -122,7 +153,7 @@ def _replaced_before(row: Row, outcomes: Mapping[MaskKey, MaskVerdict], policy: 
     outcome = outcomes.get((row["sample_id"], before))
     if outcome is None:  # a merge brought the row from another lineage's log
         return row
-    edit = outcome.replacing if outcome.status(policy) == "accepted" else None
+    edit = _replacing(outcome, policy)
     if edit and edit.accepted_mask_sha256 == row["mask_sha256"]:
         return {**row, **verdict_columns(outcome, policy)}
     return _folded({**row, **row_before(base, row, before)}, outcomes, policy, base)

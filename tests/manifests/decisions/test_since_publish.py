@@ -195,13 +195,14 @@ class History:
             else:
                 assert expected is not None
                 assert made.read().equals(expected)
+                assert fold(made, log.outcomes(), policy) is None
                 assert made.parameters["masks_with_verdict"] == masks
 
     def _seed(self) -> int:
         return int(self.rng.integers(self.seeds))
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, 5, 11])  # in 5 and 11 a repair ends at a mask that has a verdict
 def test_every_publish_of_a_random_history_is_that_of_the_whole_log(tmp_path: Path, seed: int) -> None:
     history = History(tmp_path / "here", seed)
     history.run(60)
