@@ -14,13 +14,13 @@ from manifests.cli.arguments import run_command
 from manifests.run import __main__ as command
 
 UNTIL_CTRL_C = """
-import os, pathlib, signal, sys
+import os, pathlib, signal, sys, time
 
 def until_ctrl_c(name, begin=lambda: None):
     try:
         begin()
         while True:
-            signal.pause()
+            time.sleep(0.02)  # a signal just before signal.pause() would wait for the next one
     except KeyboardInterrupt:
         pathlib.Path(name).touch()
 
@@ -86,7 +86,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         monkeypatch.chdir(tmp_path)
         port = free_port()
         opened: list[str] = []
-        monkeypatch.setattr(command, "open_browser", opened.append)
+        monkeypatch.setattr(command, "open_browser", lambda url: opened.append(url) or (tmp_path / "opened").touch())
         words = ["manifests.run", "--images", "photographs", "--port", str(port), *options]
         monkeypatch.setattr(sys, "argv", words)
         with pytest.raises(SystemExit) as ended:
@@ -182,9 +182,10 @@ def test_the_browser_opens_once_when_both_are_at_work(run: Run, tmp_path: Path) 
         + """
 print("no masks yet: the page opens with the first ones at http://127.0.0.1:7860  (Ctrl+C stops it)", flush=True)
 pathlib.Path("page-started").touch()
-while not pathlib.Path("labelled").exists():
+while not (pathlib.Path("labelled").exists() and pathlib.Path("opened").exists()):
     pass
 print("reviewing manifests/v1.parquet at http://127.0.0.1:7860  (Ctrl+C stops it)", flush=True)
+time.sleep(1)  # for a look at that line
 sys.exit("error: the end of the test")
 """
     )
