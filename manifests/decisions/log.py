@@ -50,7 +50,6 @@ _EVENTS = sa.Table(
     sa.Column("note", sa.Text),
 )
 _BY_SAMPLE = sa.Index("decision_events_by_sample", _EVENTS.c.sample_id)
-_IS_VOTE = sa.and_(_EVENTS.c.verdict.in_(("accept", "reject")), _EVENTS.c.purpose.in_(VOTING))
 _AFTER = sa.select(_EVENTS).where(_EVENTS.c.seq > sa.bindparam("seq")).order_by(_EVENTS.c.seq)
 
 
@@ -68,9 +67,8 @@ class DecisionLog:
             with self.writing() as connection:
                 connection.execute(sa.schema.CreateTable(_EVENTS, if_not_exists=True))
                 add_missing_columns(connection, _EVENTS)
-                if not sa.inspect(connection).has_index(
-                    _EVENTS.name, str(_BY_SAMPLE.name)
-                ):  # only its owner may ask for it
+                # PostgreSQL lets only the table's owner ask for an index, be it there or not.
+                if not sa.inspect(connection).has_index(_EVENTS.name, str(_BY_SAMPLE.name)):
                     connection.execute(sa.schema.CreateIndex(_BY_SAMPLE))
         except (sa.exc.SQLAlchemyError, DatabaseAway, ImportError, ValueError) as error:
             raise refused(url, error) from error
@@ -175,12 +173,11 @@ class DecisionLog:
             earlier.c.sample_id == _EVENTS.c.sample_id,
             earlier.c.mask_sha256 == _EVENTS.c.mask_sha256,
             earlier.c.seq <= after,
-            earlier.c.verdict.in_(("accept", "reject")),
-            earlier.c.purpose.in_(VOTING),
+            _is_vote(earlier),
         )
         masks = (
             sa.select(_EVENTS.c.sample_id, _EVENTS.c.mask_sha256)
-            .where(_IS_VOTE, _EVENTS.c.seq > after, _EVENTS.c.seq <= until, ~known)
+            .where(_is_vote(_EVENTS), _EVENTS.c.seq > after, _EVENTS.c.seq <= until, ~known)
             .distinct()
         )
         with self.reading() as connection:
@@ -215,7 +212,7 @@ class DecisionLog:
             return [_decision(row) for row in connection.execute(query).mappings()]
 
     def _masks_with_vote(self, chosen: sa.ColumnElement[bool]) -> list[MaskKey]:
-        query = sa.select(_EVENTS.c.sample_id, _EVENTS.c.mask_sha256).where(_IS_VOTE, chosen).distinct()
+        query = sa.select(_EVENTS.c.sample_id, _EVENTS.c.mask_sha256).where(_is_vote(_EVENTS), chosen).distinct()
         with self.reading() as connection:
             return [(sample_id, mask_sha256) for sample_id, mask_sha256 in connection.execute(query)]
 
@@ -233,6 +230,10 @@ class DecisionLog:
                 row = rows[decision.decision_id]
                 if row["verdict"] == "undo" or not decision.repeats(_decision(row)):
                     raise clash(decision.decision_id)
+
+
+def _is_vote(events: sa.FromClause) -> sa.ColumnElement[bool]:
+    return sa.and_(events.c.verdict.in_(("accept", "reject")), events.c.purpose.in_(VOTING))
 
 
 def _of_samples(samples: Iterable[str]) -> Iterator[sa.ColumnElement[bool]]:

@@ -1,17 +1,14 @@
 """The whole way on real photographs: generate -> review -> publish -> fit -> evaluate, each as a person runs it."""
 
 import json
-import re
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-import patient_http
 import pytest
+from review_command import review_page
 
 from manifests.store.manifest import ManifestStore
 
@@ -27,21 +24,6 @@ def command(arguments: list[str], directory: Path, environment: Environment) -> 
     )
     assert done.returncode == 0, f"{arguments}: {done.stderr}"
     return done.stdout.splitlines()
-
-
-@contextmanager
-def review_page(directory: Path, environment: Environment) -> Iterator[httpx.Client]:
-    """`python -m review_ui` on a port of its own, and a client for it."""
-    arguments = [sys.executable, "-m", "review_ui", "--port", "0", "--no-browser"]
-    with subprocess.Popen(arguments, cwd=directory, env=environment, stdout=subprocess.PIPE, text=True) as server:
-        try:
-            assert server.stdout is not None
-            found = re.search(r"http://\S+", server.stdout.readline())
-            assert found
-            with patient_http.Client(base_url=found[0]) as client:
-                yield client
-        finally:
-            server.terminate()
 
 
 def review(client: httpx.Client) -> dict[str, str]:
@@ -77,7 +59,7 @@ def test_from_photographs_to_a_measured_student(tmp_path: Path, shared: Path, pr
     made = command(["pipeline.generate", "--images", "pictures", "--shard-size", "20"], tmp_path, prefect_server)
     assert made[-1] == "manifests/v1.parquet"
 
-    with review_page(tmp_path, prefect_server) as client:
+    with review_page(environment=prefect_server, directory=tmp_path) as client:
         verdicts = review(client)
         published = client.post("/api/publish").raise_for_status().json()
     assert published == {"manifest": "manifests/v2.parquet", "version": 2}

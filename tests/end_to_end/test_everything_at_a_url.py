@@ -1,22 +1,17 @@
 """A dataset in an S3 bucket, from the first label to what a student reads, by real servers of S3 and of the page."""
 
 import os
-import re
 import shutil
 import sqlite3
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import fsspec
-import httpx
-import patient_http
 import pytest
 from PIL import Image
 from repository import SCRIPT_ENVIRONMENT
+from review_command import review_page
 from s3_server import s3_of_this_process
 
 from manifests.__main__ import main as manifests_command
@@ -50,23 +45,6 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-@contextmanager
-def review_page(url: str, database: Path) -> Iterator[httpx.Client]:
-    """`python -m review_ui` at a URL, and a client for it."""
-    arguments = ["--manifests", url, "--database-url", f"sqlite:///{database}", "--port", "0", "--no-browser"]
-    command = [sys.executable, "-m", "review_ui", *arguments]
-    environment = SCRIPT_ENVIRONMENT | os.environ  # with the fixtures' settings
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as server:
-        try:
-            assert server.stdout is not None
-            found = re.search(r"http://\S+", server.stdout.readline())
-            assert found
-            with patient_http.Client(base_url=found[0]) as client:
-                yield client
-        finally:
-            server.terminate()
-
-
 @pytest.mark.slow
 def test_generate_review_publish_gc_and_reading_for_fit_at_a_url(
     bucket: str, tmp_path: Path, cache: Path, astronaut: Image.Image, capsys: pytest.CaptureFixture[str]
@@ -86,7 +64,9 @@ def test_generate_review_publish_gc_and_reading_for_fit_at_a_url(
     assert capsys.readouterr().out.splitlines()[-1] == lines[-1]
 
     database = tmp_path / "decisions.sqlite3"
-    with review_page(f"{bucket}/set/manifests", database) as client:
+    options = ["--manifests", f"{bucket}/set/manifests", "--database-url", f"sqlite:///{database}"]
+    environment = SCRIPT_ENVIRONMENT | os.environ  # with the fixtures' settings
+    with review_page(*options, environment=environment) as client:
         samples = client.get("/api/next", params={"n": 16}).raise_for_status().json()["samples"]
         assert len(samples) == FACES
         for sample in samples:
