@@ -44,7 +44,8 @@ from manifests.store.training_rows import require_rows
 from manifests.upkeep.stats import Statistics, describe
 from manifests.upkeep.verify import verify
 from manifests.versions.diff import diff
-from manifests.versions.selection import SelectionPolicy, commit_selection
+from manifests.versions.policy_file import SelectionPolicy
+from manifests.versions.selection import commit_selection
 
 ROWS = [100_000, 1_000_000]
 CHANGED = 10_000  # decisions folded, rows added

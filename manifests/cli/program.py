@@ -14,6 +14,7 @@ COMMANDS = {  # name -> the module that `python -m` runs, with its first argumen
     "evaluate-teacher": ("pipeline.evaluate", "Measure teachers on masks you trust."),
     "label-studio": ("pipeline.bridges.label_studio", "Serve a teacher as Label Studio's ML backend."),
     "second-opinion": ("pipeline.second_opinion", "Compare the queue's masks with a student's."),
+    "face-attributes": ("pipeline.face_attributes", "Count faces and measure their pose, for slices."),
     "fit-doubt": ("pipeline.fit_doubt", "Fit the model of doubt on masks you trust."),
     "review": ("review_ui", "Open the page on which people accept, reject and repair masks."),
     "manifests": ("manifests", "Look at versions, compare, check, publish, import, export, ..."),

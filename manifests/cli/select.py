@@ -6,7 +6,8 @@ from pathlib import Path
 
 from manifests.cli.arguments import add_version, version_of
 from manifests.store.manifest import ManifestStore
-from manifests.versions.selection import SelectionPolicy, absent_names, commit_selection
+from manifests.versions.policy_file import SelectionPolicy
+from manifests.versions.selection import absent_names, commit_selection
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -24,5 +25,5 @@ def run(options: argparse.Namespace) -> None:
     selection = commit_selection(ManifestStore(options.manifests), base, policy, name=options.policy.stem)
     print(f"{base.path}: {selection.counts['rows']:,} of {selection.parameters['accepted']:,} accepted rows selected")
     for key, count in selection.parameters["left_out"].items():
-        print(f"  {key} = {policy.given[key]} leaves out {count:,}")
+        print(f"  {key} = {policy.entries[key]} leaves out {count:,}")
     print(selection.path)

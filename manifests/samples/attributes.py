@@ -1,8 +1,8 @@
-"""Attributes of samples: text stated by a data set's authors, such as hair or lighting.
+"""Attributes of samples: text stated by a data set's authors, such as hair or lighting, or measured, such as pose.
 
-They are no columns of a version. Each import writes one immutable file `attributes/<N>.parquet` into the data root:
-`sample_id` and a text column for each attribute, null when not stated. Later files override earlier ones, value by
-value.
+They are no columns of a version. Each import, and each run of pipeline.face_attributes, writes one immutable file
+`attributes/<N>.parquet` into the data root: `sample_id` and a text column for each attribute, null when not stated.
+Later files override earlier ones, value by value.
 """
 
 import re

@@ -39,6 +39,10 @@ class Limits:
     edges: tuple[float, ...]
     names: tuple[str, ...]
 
+    def name(self, value: float) -> str:
+        """Return the slice of one value, which is a number."""
+        return self.names[int(np.digitize(value, self.edges))]
+
     def slices(self, name: str, values: npt.NDArray[np.floating[Any]]) -> list[Slice]:
         """The slices of the property `name` from its values (N,), in order; NaN is UNKNOWN, empty ones are omitted."""
         codes = np.where(np.isnan(values), len(self.names), np.digitize(values, self.edges))

@@ -15,15 +15,38 @@ MIN_FACE_PROB = 0.95  # at 0.90 bags and prints on shirts come through, at 0.99 
 MIN_FACE_IN_MASK_FRACTION = 0.5  # case 1: a face outside the mask is an unlabelled passer-by, or a bad mask
 
 
+Point = tuple[float, float]  # x, y in pixels
+
+
+@dataclass(frozen=True, slots=True)
+class Landmarks:
+    """Five points of a face; left and right are the image's."""
+
+    left_eye: Point
+    right_eye: Point
+    nose: Point
+    left_mouth: Point
+    right_mouth: Point
+
+    def moved(self, dx: float, dy: float) -> "Landmarks":
+        """Return the same points after a shift in pixels."""
+        points = (self.left_eye, self.right_eye, self.nose, self.left_mouth, self.right_mouth)
+        return Landmarks(*((x + dx, y + dy) for x, y in points))
+
+
 @dataclass(frozen=True, slots=True)
 class Face:
-    """A detected face: its box in pixels (brows to chin, not clamped to the image) and the detector's probability."""
+    """A detected face: its box in pixels (brows to chin, not clamped to the image) and the detector's probability.
+
+    `landmarks` is None for a face that was read from a manifest.
+    """
 
     x: float
     y: float
     w: float
     h: float
     prob: float
+    landmarks: Landmarks | None = None
 
     @property
     def center(self) -> tuple[float, float]:
@@ -35,7 +58,12 @@ class Face:
 
     def seen_from(self, roi: Box) -> "Face":
         """The same face in the ROI's own pixels."""
-        return Face(self.x - roi.x, self.y - roi.y, self.w, self.h, self.prob)
+        return self.moved(-roi.x, -roi.y)
+
+    def moved(self, dx: float, dy: float) -> "Face":
+        """Return the same face after a shift in pixels."""
+        landmarks = self.landmarks.moved(dx, dy) if self.landmarks else None
+        return Face(self.x + dx, self.y + dy, self.w, self.h, self.prob, landmarks)
 
 
 class FaceDetector(Protocol):

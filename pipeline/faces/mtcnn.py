@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from functools import cached_property, lru_cache
 from itertools import pairwise, product
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from manifests.pixels.geometry import Box, Pixels, crop
-from pipeline.faces.face import MIN_FACE_PROB, MIN_FACE_PX, Face, FaceDetector
+from pipeline.faces.face import MIN_FACE_PROB, MIN_FACE_PX, Face, FaceDetector, Landmarks
 from pipeline.faces.roi import is_portrait
 
 if TYPE_CHECKING:  # they take seconds to import: a run that finds its work done needs the detector's name alone
@@ -59,10 +60,7 @@ class MTCNNDetector:
     def _search_tile(self, rgb: Pixels, tile: Box) -> list[Face]:
         """Faces of one tile in the image's pixels, without those that the tile cuts."""
         height, width = rgb.shape[:2]
-        faces = [
-            Face(face.x + tile.x, face.y + tile.y, face.w, face.h, face.prob)
-            for face in _search(self._tile, _planes(crop(rgb, tile)))
-        ]
+        faces = [face.moved(tile.x, tile.y) for face in _search(self._tile, _planes(crop(rgb, tile)))]
         return [
             face
             for face in faces
@@ -95,14 +93,19 @@ def _search(network: "MTCNN", image: "torch.Tensor", scale: float = 1.0) -> list
     if min(image.shape[1:3]) < MIN_FACE_PX:  # MTCNN fails on images that can't hold a face
         return []
     with torch.inference_mode():
-        [boxes], [probs] = network.detect(image)
+        [boxes], [probs], [points] = network.detect(image, landmarks=True)
     if boxes is None:
         return []
     faces = [
-        Face(float(left), float(top), float(right - left), float(bottom - top), float(prob))
-        for (left, top, right, bottom), prob in zip(boxes * scale, probs, strict=True)
+        Face(float(left), float(top), float(right - left), float(bottom - top), float(prob), _landmarks(five))
+        for (left, top, right, bottom), prob, five in zip(boxes * scale, probs, points * scale, strict=True)
     ]
     return [face for face in faces if face.prob >= MIN_FACE_PROB]
+
+
+def _landmarks(points: npt.NDArray[np.floating[Any]]) -> Landmarks:
+    """MTCNN's five points (5, 2): eyes, nose, corners of the mouth, the image's left first."""
+    return Landmarks(*((float(x), float(y)) for x, y in points))
 
 
 def _shrunk(rgb: Pixels, scale: float) -> Pixels:

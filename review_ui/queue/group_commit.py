@@ -24,8 +24,8 @@ class GroupCommit:
 
     def __init__(self, session: ReviewSession) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="session")
-        self._decisions = _Counter(self, session.decide_all)
-        self._next: _Counter[NextRequest, Assignment] = _Counter(self, session.next_all)
+        self._decisions = _Batcher(self, session.decide_all)
+        self._next: _Batcher[NextRequest, Assignment] = _Batcher(self, session.next_all)
 
     async def call(self, method: Callable[P, Result], *arguments: P.args, **options: P.kwargs) -> Result:
         """Run a method of the session in its thread; return or raise what it does."""
@@ -40,8 +40,8 @@ class GroupCommit:
         return await self._next.ask(request)
 
 
-class _Counter(Generic[Request, Result]):
-    """Requests of one kind; all that wait are served in one call of `serve_all`."""
+class _Batcher(Generic[Request, Result]):
+    """Collect requests of one kind; all that wait are served by one call of `serve_all`."""
 
     def __init__(
         self, group_commit: GroupCommit, serve_all: Callable[[list[Request]], Sequence[Result | Exception]]

@@ -91,7 +91,7 @@ def _check(state: ReviewState, reviewer: Reviewer, submission: Submission, lease
     if (lease and lease.is_live(state.now())) or state.standing.last_of(reviewer.name, key):
         return
     if lease and lease.purpose != "work":
-        return  # it came too late to be anybody else's
+        return  # late, but no other reviewer holds the mask
     others = [holder.reviewer for holder in state.holders(key) if holder.purpose == "work"]
     if state.queue.wanted(sample.sample_id) <= len(others):
         judged = [decision.reviewer for decision in state.standing.outcome(key).standing]

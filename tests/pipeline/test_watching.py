@@ -93,13 +93,13 @@ def counts(found: dict[str, dict[str, Any]]) -> dict[tuple[str, str], int]:
     return {(row["of"], row["which"]): row["count"] for row in rows}
 
 
-@pytest.mark.parametrize("runner", ["thread", "dask"])  # the flow leaves them; Ray differs in nothing here
 def test_a_run_leaves_its_progress_counts_and_report(
-    tmp_path: Path, prefect_server: Environment, astronaut: Image.Image, runner: str
+    tmp_path: Path, prefect_server: Environment, astronaut: Image.Image
 ) -> None:
+    """On Dask, whose shards finish in any order; the flow leaves the same in threads and on Ray."""
     write_bad_pictures(tmp_path / "pictures", astronaut)
     command = ["-m", "pipeline.generate", "--images", "pictures", "--shard-size", "3", "--workers", "2"]
-    python([*command, "--runner", runner], tmp_path, prefect_server)
+    python([*command, "--runner", "dask"], tmp_path, prefect_server)
     found = artifacts_of_last_run(prefect_server)
     assert {key: artifact["type"] for key, artifact in found.items()} == KEYS
 

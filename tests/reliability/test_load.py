@@ -7,8 +7,8 @@ LOAD = "soak/load.py"
 
 
 @pytest.mark.slow
-def test_20_seconds_of_load_make_no_error_and_leak_no_handle() -> None:
-    printed = output_of(LOAD, "--reviewers", "4", "--seconds", "20", "--publish-seconds", "5")
+def test_ten_seconds_of_load_make_no_error_and_leak_no_handle() -> None:
+    printed = output_of(LOAD, "--reviewers", "4", "--seconds", "10", "--publish-seconds", "3")
     assert " 0 errors; " in printed
     assert " 0 decisions" not in printed
     assert " 0 publishes" not in printed

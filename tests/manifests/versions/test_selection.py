@@ -24,7 +24,8 @@ from manifests.samples.sample import Row, Source, store_sample
 from manifests.store.manifest import Manifest, ManifestStore
 from manifests.store.schema import SCHEMA
 from manifests.upkeep.verify import verify
-from manifests.versions.selection import SelectionPolicy, commit_selection, select
+from manifests.versions.policy_file import SelectionPolicy
+from manifests.versions.selection import commit_selection, select
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 
@@ -146,8 +147,8 @@ def test_a_policy_is_read_from_toml(tmp_path: Path) -> None:
     assert policy == SelectionPolicy(
         ("studio", "web"), ("CC0",), ("teacher", "ground_truth"), 2, 0.4, 64, ("hair",), "2/5"
     )
-    assert list(policy.given) == [field.name for field in fields(SelectionPolicy)]
-    assert read(tmp_path, "").given == {}
+    assert list(policy.entries) == [field.name for field in fields(SelectionPolicy)]
+    assert read(tmp_path, "").entries == {}
 
 
 def test_everything_wrong_with_a_policy_is_named_in_one_line(tmp_path: Path) -> None:

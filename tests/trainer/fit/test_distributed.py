@@ -105,10 +105,12 @@ def in_the_shell(words: list[str]) -> subprocess.CompletedProcess[str]:
     "recipe",
     [
         [],
-        ["--loss", "lovasz", "--class-weights", "--encoder-epochs", "1", "--encoder-batch-size", "12"],
-        ["--distill-live", "starter", "--distill-loss", "bpkd", "--consistency", "2", "--connectivity", "0.1"],
+        [
+            *("--loss", "lovasz", "--class-weights", "--encoder-epochs", "1", "--encoder-batch-size", "12"),
+            *("--distill-live", "starter", "--distill-loss", "bpkd", "--consistency", "2", "--connectivity", "0.1"),
+        ],
     ],
-    ids=["default", "lovasz with class weights after an encoder stage", "live teacher and two views"],
+    ids=["default", "lovasz with class weights after an encoder stage, live teacher and two views"],
 )
 def test_two_processes_train_as_one_does(manifest: Manifest, tmp_path: Path, recipe: list[str]):
     one, two = tmp_path / "one", tmp_path / "two"
@@ -141,7 +143,6 @@ def assert_same_state(ours: Path, theirs: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--batch-size", "15"], "expected batches of a multiple of 2 images"),
         (["--weight", "selfies=2"], "expected --weight for sources out of portraits, found selfies"),
         (["--learning-rate", "1e30"], "expected a finite loss"),
     ],
@@ -157,7 +158,7 @@ def test_an_error_of_two_processes_is_one_line(manifest: Manifest, tmp_path: Pat
 @pytest.mark.slow
 def test_a_killed_run_of_two_processes_resumes_to_the_same_weights(manifest: Manifest, tmp_path: Path):
     killed, whole = tmp_path / "killed", tmp_path / "whole"
-    many_epochs = ["--devices", "2", "--epochs", "3"]
+    many_epochs = ["--devices", "2", "--epochs", "2"]
     words = [sys.executable, *command(manifest, killed, *many_epochs)]
     with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT) as process:
         while not (killed / "resume.safetensors").exists() and process.poll() is None:
