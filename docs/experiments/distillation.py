@@ -156,15 +156,15 @@ def link_images(photographs: Path, pictures: Path, sources: Sequence[str], every
 
 
 def cost_table(runs: Mapping[str, Sequence[Path]]) -> str:
-    """Markdown: the mean seconds of a fit, and of its steps' teachers and waiting, by arm."""
-    lines = ["| arm | seconds a fit | teachers, s a step | waiting, s a step |", "|---|---|---|---|"]
+    """Markdown by arm: the seconds of its fastest fit, which other work disturbed least, and medians of its steps'."""
+    lines = ["| arm | seconds, the fastest fit | teachers, s a step | waiting, s a step |", "|---|---|---|---|"]
     for name, directories in runs.items():
         seconds = [json.loads(directory.with_suffix(".json").read_text())["seconds"] for directory in directories]
         logged = [line for directory in directories for line in read_log(directory)]
         columns = ("teacher_seconds_per_step", "waiting_seconds_per_step")
         values = [[float(line[column]) for line in logged if line[column]] for column in columns]
-        per_step = [f"{np.mean(found):.3f}" if found else "" for found in values]
-        lines.append(f"| {name} | {np.mean(seconds):.1f} | {' | '.join(per_step)} |")
+        per_step = [f"{np.median(column):.3f}" if column else "" for column in values]
+        lines.append(f"| {name} | {min(seconds):.1f} | {' | '.join(per_step)} |")
     return "\n".join(lines) + "\n"
 
 

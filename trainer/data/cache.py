@@ -22,7 +22,7 @@ from torch import Tensor
 from manifests.errors import UserError
 from manifests.files.atomic import TEMPORARY_PREFIX
 from manifests.files.blobs import BlobStore
-from manifests.files.storage import on_this_machine
+from manifests.files.storage import is_remote, on_this_machine
 from manifests.store.training_rows import AcceptedRow
 from trainer.data.preprocessing import Preprocessing
 from trainer.data.samples import Samples, TrueMask, decoded
@@ -62,8 +62,14 @@ def cached_samples(
 
 
 def cache_directory(data_root: Path) -> Path:
-    """Directory of decoded pixels of blobs in `data_root`: below it, or for a URL in the user's own cache."""
-    return on_this_machine(data_root / CACHE)
+    """Directory of decoded pixels of blobs in `data_root`: below it, or for a URL in the user's own cache.
+
+    The latter is made here, for this user alone: it holds people's faces.
+    """
+    directory = on_this_machine(data_root / CACHE)
+    if is_remote(data_root):
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return directory
 
 
 def _key(rows: Sequence[AcceptedRow], preprocessing: Preprocessing) -> str:

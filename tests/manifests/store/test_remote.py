@@ -209,6 +209,7 @@ def test_verify_names_the_blob_with_a_flipped_bit(url: str) -> None:
 def test_a_network_is_fitted_on_pixels_from_a_url(url: str, cache: Path) -> None:
     manifest = made_up_blobs(ManifestStore(f"{url}/manifests"), BLOBS)
     directory = cache_directory(manifest.data_root)
+    assert directory.stat().st_mode & 0o777 == 0o700  # people's faces
     assert directory.is_relative_to(cache)
     accepted = accepted_rows(manifest, "all")
     samples = cached_samples(accepted, BlobStore(manifest.data_root), imagenet(32), directory)
