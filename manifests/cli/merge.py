@@ -3,10 +3,10 @@
 import argparse
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 from manifests.cli.arguments import add_database_url
 from manifests.cli.lineage_log import lineage_log
+from manifests.files.storage import place
 from manifests.store.manifest import ManifestStore
 from manifests.versions.lineages import common_ancestor, open_other
 from manifests.versions.merge import PREFERENCES, Conflict, MergeConflicts, Merged, merge
@@ -17,11 +17,11 @@ CONFLICTS_PRINTED = 20
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add OTHER, --into, --other-data, --prefer and --database-url."""
-    parser.add_argument("other", type=Path, metavar="OTHER", help="another manifests directory, or a version in one")
+    parser.add_argument("other", type=place, metavar="OTHER", help="another manifests directory, or a version in one")
     parser.add_argument(
-        "--into", dest="manifests", type=Path, default=argparse.SUPPRESS, help="the same as --manifests"
+        "--into", dest="manifests", type=place, default=argparse.SUPPRESS, help="the same as --manifests"
     )
-    parser.add_argument("--other-data", type=Path, help="data root of OTHER (default: the one it records)")
+    parser.add_argument("--other-data", type=place, help="data root of OTHER (default: the one it records)")
     parser.add_argument(
         "--prefer", choices=PREFERENCES, help="whose row to keep in a conflict (default: list the conflicts)"
     )

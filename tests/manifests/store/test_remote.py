@@ -216,6 +216,21 @@ def test_a_network_is_fitted_on_pixels_from_a_url(url: str, cache: Path) -> None
     assert len(samples.images) == len(accepted) > 0
 
 
+def test_a_dataset_at_a_url_is_merged_into_one_at_another(
+    url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    theirs = made_up_blobs(ManifestStore(f"{url}/b/manifests"), BLOBS)
+    commit(ManifestStore(f"{url}/a/manifests"), theirs.read().slice(0, 0), None)
+    log = f"sqlite:///{tmp_path / 'log.sqlite3'}"
+    DecisionLog(log).close()
+    main(["merge", f"{url}/b/manifests", "--into", f"{url}/a/manifests", "--database-url", log])
+    printed = capsys.readouterr().out
+    assert f"{theirs.counts['rows']:,} samples added, 0 known on both sides" in printed
+    merged = ManifestStore(f"{url}/a/manifests").open()
+    assert printed.splitlines()[-1] == str(merged.path) == f"{url}/a/manifests/v2.parquet"
+    assert verify(merged) == []
+
+
 def test_the_commands_work_at_a_url(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     manifest = made_up_blobs(ManifestStore(f"{url}/manifests"), BLOBS)
     commit(ManifestStore(f"{url}/manifests"), manifest.read().slice(0, 8), 1)
