@@ -35,6 +35,7 @@ from manifests.cli.arguments import run_command
 from manifests.cli.converters import positive
 from manifests.decisions.decision import Decision
 from manifests.decisions.log import DecisionLog, sqlite_url
+from manifests.errors import UserError
 from manifests.store.training_rows import accepted_rows
 from trainer.compare.arms import read_arms
 from trainer.fit.metrics_log import read_log
@@ -69,7 +70,7 @@ def main(arguments: Sequence[str]) -> None:
     once(place, "pictures", lambda: link_images(photographs, pictures, sources, scale.every))
     once(place, "valid", lambda: import_portraits(place, pictures, "valid", "valid_*"))
     once(place, DATASET, lambda: generate_and_accept(place, pictures, choices))
-    arms = all_arms(place, choices)
+    arms = chosen_arms(all_arms(place, choices), options.arms)
     fit = f"--size {scale.size_px} --low-res-epochs 0 --ema-decay 0.99 --learning-rate 0.003"
     fit += f" --preset default --init {options.init.absolute()}" if options.init else ""
     words = ["--fit", fit, "--seeds", *map(str, scale.seeds)]
@@ -143,6 +144,13 @@ def all_arms(place: Place, choices: Choices) -> dict[str, str]:
     }
 
 
+def chosen_arms(arms: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
+    """The base and the arms named; all without a name. UserError for an unknown one."""
+    if unknown := sorted(set(names) - set(arms)):
+        raise UserError(f"expected --arms out of {', '.join(arms)}, found {', '.join(unknown)}")
+    return {name: more for name, more in arms.items() if not names or name == BASE or name in names}
+
+
 def link_images(photographs: Path, pictures: Path, sources: Sequence[str], every: int) -> None:
     """Links to every n-th image of each source, and to its mask if there is one."""
     for source in sources:
@@ -177,8 +185,9 @@ def draw(place: Place, runs: Mapping[str, Sequence[Path]], output: Path) -> None
     measured = mean_and_deviation(output / "table.csv")
     figure = Figure(figsize=(12, 4.5), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(2, 3))
+    points = [(count, *measured[name]) for count, name in zip(counts, LEARNING, strict=True) if name in measured]
     style: dict[str, Any] = {"marker": "o", "color": "black", "capsize": 3}
-    left.errorbar(counts, *np.array([measured[name] for name in LEARNING]).T, **style)
+    left.errorbar(*np.array(points).T, **style)
     left.set_xlabel(f"generated images beside {portraits} portraits")
     left.set_ylabel("person_iou_per_image, %")
     for i, (name, directories) in enumerate(runs.items()):
@@ -205,6 +214,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--steps", type=positive, default=80, help="of each fit, 24 images each (default: %(default)s)")
     add("--size", type=positive, default=96, help="image side in pixels (default: %(default)s)")
     add("--seeds", type=int, nargs="+", default=[0, 1, 2], help="(default: 0 1 2)")
+    add("--arms", nargs="+", default=[], metavar="NAME", help="arms beside the base (default: all)")
     add("--tiny", action="store_true", help="every 30th image, 4 steps, 2 seeds: does everything run?")
     return parser.parse_args(arguments)
 

@@ -2,9 +2,9 @@
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 from manifests.cli.arguments import CommandParser, run_command
+from manifests.files.storage import place
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -21,8 +21,8 @@ def _parser() -> argparse.ArgumentParser:
         "yaw and roll of the largest, become attributes, which trainer.evaluate --slices and manifests stats read.",
         example="--manifest manifests/v3.parquet",
     )
-    parser.add_argument("--manifest", required=True, help="a version's Parquet file")
-    parser.add_argument("--data", type=Path, help="data root (default: the manifest's)")
+    parser.add_argument("--manifest", required=True, help="a version's Parquet file, or URL")
+    parser.add_argument("--data", type=place, help="data root (default: the manifest's)")
     parser.add_argument("--again", action="store_true", help="also samples that have these attributes already")
     return parser
 

@@ -17,6 +17,7 @@ from manifests.progress import progress
 from manifests.samples.attributes import read_attributes, write_attributes
 from manifests.samples.pair import read_image
 from manifests.samples.sample import Row
+from manifests.samples.slices import UNKNOWN
 from manifests.store.manifest import Manifest
 from pipeline.face_attributes.attributes import FACES, NAMES, face_attributes
 from pipeline.faces.face import FaceDetector
@@ -40,15 +41,22 @@ def search_and_write(path: str, data: Path | None, *, again: bool) -> None:
     try:
         _search(rows, BlobStore(manifest.data_root), default_detector(), found)
     finally:
-        if found:
-            columns = {name: [values[name] for values in found.values()] for name in NAMES}
-            print(write_attributes(manifest.data_root, list(found), columns))
+        written = _write(manifest, found)
     if rows and not found:
         raise UserError(f"expected to read at least one of {len(rows)} images, found none; see above")
     print(f"{len(found)} sample(s) searched, {known} had these attributes already, {len(rows) - len(found)} unreadable")
     for name in NAMES:
-        counts = Counter(values[name] or "not known" for values in found.values())
+        counts = Counter(values[name] or UNKNOWN for values in found.values())
         print(f"{name}: " + ", ".join(f"{value} {count}" for value, count in counts.most_common()))
+    print(written or manifest.path)
+
+
+def _write(manifest: Manifest, found: Found) -> Path | None:
+    """Write the attributes, if any, and return their file."""
+    if not found:
+        return None
+    columns = {name: [values[name] for values in found.values()] for name in NAMES}
+    return write_attributes(manifest.data_root, list(found), columns)
 
 
 def _rows(manifest: Manifest, *, again: bool) -> tuple[list[Row], int]:

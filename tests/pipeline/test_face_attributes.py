@@ -52,7 +52,8 @@ def test_the_attributes_are_slices_and_a_second_run_has_nothing_to_do(
 ) -> None:
     main(["--manifest", str(manifest.path)])
     first = capsys.readouterr().out.splitlines()
-    assert first[1] == "6 sample(s) searched, 0 had these attributes already, 0 unreadable"
+    assert first[-1] == str(manifest.data_root / "attributes/1.parquet")
+    assert first[0] == "6 sample(s) searched, 0 had these attributes already, 0 unreadable"
     rows = accepted_rows(manifest, "all")
     by_name = {part.by for part in read_slices(manifest, rows, BlobStore(manifest.data_root))}
     assert any(line.startswith("face yaw: ") for line in first)

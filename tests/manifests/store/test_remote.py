@@ -34,10 +34,12 @@ from manifests.files.blob_cache import BlobCache
 from manifests.files.blobs import BlobError, BlobStore
 from manifests.files.storage import beside, place
 from manifests.run.__main__ import main as run_both
+from manifests.samples.attributes import read_attributes
 from manifests.store.manifest import CommitConflict, Manifest, ManifestStore
 from manifests.store.training_rows import accepted_rows
 from manifests.upkeep.garbage import MIN_AGE_SECONDS, delete_garbage, find_garbage, storage_clock
 from manifests.upkeep.verify import verify
+from pipeline.face_attributes.__main__ import main as face_attributes
 from pipeline.faces.face import Face
 from pipeline.labelling.destination import Destination
 from pipeline.labelling.label import LabelWork
@@ -229,6 +231,14 @@ def test_a_dataset_at_a_url_is_merged_into_one_at_another(
     merged = ManifestStore(f"{url}/a/manifests").open()
     assert printed.splitlines()[-1] == str(merged.path) == f"{url}/a/manifests/v2.parquet"
     assert verify(merged) == []
+
+
+def test_faces_of_a_dataset_at_a_url_become_attributes_there(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    manifest = made_up_blobs(ManifestStore(f"{url}/manifests"), BLOBS)
+    face_attributes(["--manifest", str(manifest.path)])
+    assert capsys.readouterr().out.splitlines()[-1] == f"{url}/data/attributes/1.parquet"
+    found = read_attributes(manifest.data_root, manifest.read(["sample_id"], only={"status": "accepted"})["sample_id"])
+    assert set(found["faces"].to_pylist()) == {"none"}
 
 
 def test_the_commands_work_at_a_url(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
