@@ -35,16 +35,18 @@ def named_by(module: str, arguments: str) -> Words:
 @pytest.fixture(scope="module")
 def helps() -> dict[Words, str]:
     """What every command says of itself, all in one process: importing their libraries takes seconds."""
-    wanted = sorted({("manifests",), *(named_by(module, arguments) for _, module, arguments in commands())})
+    wanted = sorted({*every_command(), ("manifests",), *(named_by(module, words) for _, module, words in commands())})
     return dict(zip(wanted, command_helps(wanted), strict=True))
 
 
 @pytest.fixture(scope="module")
-def every_help() -> dict[Words, str]:
-    """The help of every command of `maskfoundry`, and of every subcommand of `manifests`."""
-    words = [tuple(module.split()) for module, _ in COMMANDS.values()]
-    wanted = sorted({*words, *(("manifests", name) for name in SUBCOMMANDS)})
-    return dict(zip(wanted, command_helps(wanted), strict=True))
+def every_help(helps: dict[Words, str]) -> dict[Words, str]:
+    return {words: helps[words] for words in every_command()}
+
+
+def every_command() -> set[Words]:
+    """Every command of `maskfoundry`, and every subcommand of `manifests`."""
+    return {*(tuple(module.split()) for module, _ in COMMANDS.values()), *(("manifests", name) for name in SUBCOMMANDS)}
 
 
 def test_every_help_ends_with_an_example_of_options_that_it_has(every_help: dict[Words, str]) -> None:
