@@ -3,8 +3,8 @@
 Each checkpoint is timed at the size that it was fitted at, where its accuracy holds. Beside it stand alternatives at
 that size, exported by the same code: LR-ASPP with MobileNetV3-small (torchvision) and a U-Net with MobileNetV2
 (segmentation-models-pytorch), both with random weights, which take as long as any. A `--rival` is a third-party ONNX
-file, at its own size. Only the network is timed, uint8 or floats in, probabilities out; resizing the image is the same
-for all. The candidates take turns.
+file, at its own size, in ONNX Runtime and OpenVINO. Only the network is timed, uint8 or floats in, probabilities out;
+resizing the image is the same for all. The candidates take turns.
 
 `--part profile` sums the starter's time in ONNX Runtime and OpenVINO by kind of operation.
 """
@@ -16,6 +16,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -42,7 +43,7 @@ from trainer.export.operation_counts import operation_counts
 from trainer.export.tflite.model import tflite_graph, write_tflite
 from trainer.inference.runtimes.metadata import INPUT, Metadata
 from trainer.inference.runtimes.ncnn_file import NcnnFile
-from trainer.inference.runtimes.openvino_file import OpenvinoFile
+from trainer.inference.runtimes.openvino_file import FLOAT32, OpenvinoFile
 from trainer.inference.runtimes.packages import optional
 from trainer.inference.runtimes.tflite_file import TfliteFile
 from trainer.models import create_model
@@ -238,14 +239,27 @@ def _written(path: Path, write: Callable[[], None]) -> Path | None:
 
 
 def _rival(path: Path, threads: int) -> dict[str, Candidate]:
-    """One run on noise at the file's input size, free sides as 1, by its path and that size."""
+    """One run on noise at the file's input size, free sides as 1, by its path and that size, in two runtimes."""
     session = open_session(path, threads=threads)
     tensor = session.get_inputs()[0]
     shape = [side if isinstance(side, int) else 1 for side in tensor.shape]
     noise = np.random.default_rng(0).random(shape, np.float32)
     image = (noise * 255).astype(np.uint8) if tensor.type == UINT8 else noise
     size = "x".join(str(side) for side in shape)
-    return {f"{path} ({size}), ONNX Runtime": lambda: session.run(None, {tensor.name: image})}
+    request = _openvino_request(path, shape, threads)
+    return {
+        f"{path} ({size}), ONNX Runtime": lambda: session.run(None, {tensor.name: image}),
+        f"{path} ({size}), OpenVINO": lambda: request.infer([image]),
+    }
+
+
+def _openvino_request(path: Path, shape: list[int], threads: int) -> Any:
+    """Open an ONNX file in OpenVINO, as OpenvinoFile opens those that trainer.export wrote."""
+    core = optional("openvino").Core()
+    model = core.read_model(path)
+    model.reshape(shape)
+    settings = {"INFERENCE_PRECISION_HINT": FLOAT32, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads}
+    return core.compile_model(model, "CPU", settings).create_infer_request()
 
 
 def _figure(name: str, side_px: int, medians: dict[str, float]) -> Figure:
