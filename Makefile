@@ -65,8 +65,9 @@ endif
 	@$(INSTALL) --quiet --no-deps $(EDITABLE) .
 	@touch $@
 
+# Bytecode: the tests start hundreds of processes, and each would compile 4,000 modules where Python may not write them.
 $(DEV): $(STAMP) requirements/dev.txt
-	$(INSTALL) --require-hashes $(if $(filter cpu,$(TORCH)),--no-deps --excludes requirements/gpu.txt) --requirement requirements/dev.txt
+	$(INSTALL) --compile-bytecode --require-hashes $(if $(filter cpu,$(TORCH)),--no-deps --excludes requirements/gpu.txt) --requirement requirements/dev.txt
 	@touch $@
 
 lock: $(STAMP) ## Write requirements/ from pyproject.toml, in the newest versions that work together
