@@ -67,7 +67,8 @@ endif
 
 # Bytecode: the tests start hundreds of processes, and each would compile 4,000 modules where Python may not write them.
 $(DEV): $(STAMP) requirements/dev.txt
-	$(INSTALL) --compile-bytecode --require-hashes $(if $(filter cpu,$(TORCH)),--no-deps --excludes requirements/gpu.txt) --requirement requirements/dev.txt
+	$(INSTALL) --require-hashes $(if $(filter cpu,$(TORCH)),--no-deps --excludes requirements/gpu.txt) --requirement requirements/dev.txt
+	@$(BIN)/python -W ignore -m compileall -qq -j 0 $(VENV)/lib || true  # a few packages hold templates that are no Python
 	@touch $@
 
 lock: $(STAMP) ## Write requirements/ from pyproject.toml, in the newest versions that work together
