@@ -43,7 +43,7 @@ from trainer.export.operation_counts import operation_counts
 from trainer.export.tflite.model import tflite_graph, write_tflite
 from trainer.inference.runtimes.metadata import INPUT, Metadata
 from trainer.inference.runtimes.ncnn_file import NcnnFile
-from trainer.inference.runtimes.openvino_file import FLOAT32, OpenvinoFile
+from trainer.inference.runtimes.openvino_file import OpenvinoFile, infer_request
 from trainer.inference.runtimes.packages import optional
 from trainer.inference.runtimes.tflite_file import TfliteFile
 from trainer.models import create_model
@@ -254,12 +254,11 @@ def _rival(path: Path, threads: int) -> dict[str, Candidate]:
 
 
 def _openvino_request(path: Path, shape: list[int], threads: int) -> Any:
-    """Open an ONNX file in OpenVINO, as OpenvinoFile opens those that trainer.export wrote."""
+    """Open an ONNX file in OpenVINO, with the settings of OpenvinoFile."""
     core = optional("openvino").Core()
     model = core.read_model(path)
     model.reshape(shape)
-    settings = {"INFERENCE_PRECISION_HINT": FLOAT32, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads}
-    return core.compile_model(model, "CPU", settings).create_infer_request()
+    return infer_request(core, model, threads=threads)
 
 
 def _figure(name: str, side_px: int, medians: dict[str, float]) -> Figure:

@@ -31,9 +31,6 @@ class OpenvinoFile:
         for file in (path, weights):
             if not file.is_file():
                 raise UserError(f"expected an OpenVINO model, {path.name} and {weights.name}, found no {file}")
-        settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": FLOAT32, "PERFORMANCE_HINT": "LATENCY"}
-        if threads:
-            settings["INFERENCE_NUM_THREADS"] = threads
         core = openvino.Core()
         try:
             model = core.read_model(path)
@@ -43,7 +40,7 @@ class OpenvinoFile:
                 f"expected an OpenVINO model that trainer.export wrote at {path}, found another or a damaged one"
             ) from error
         self.metadata = Metadata.from_strings(strings, path)
-        self._request = core.compile_model(model, "CPU", settings).create_infer_request()
+        self._request = infer_request(core, model, threads=threads)
         self.digest = sha256_hex(path.read_bytes() + weights.read_bytes())
 
     def person_prob(self, rgb: Pixels) -> Prob:
@@ -53,3 +50,11 @@ class OpenvinoFile:
         """RGB uint8 (1, 3, S, S) -> person probability (1, 1, S, S)."""
         self._request.infer([np.ascontiguousarray(batch)])
         return np.array(self._request.get_output_tensor().data)
+
+
+def infer_request(core: Any, model: Any, *, threads: int | None) -> Any:
+    """Compile an openvino.Model for one image at a time on the CPU, in float32."""
+    settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": FLOAT32, "PERFORMANCE_HINT": "LATENCY"}
+    if threads:
+        settings["INFERENCE_NUM_THREADS"] = threads
+    return core.compile_model(model, "CPU", settings).create_infer_request()
