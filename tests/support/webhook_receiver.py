@@ -39,12 +39,12 @@ def receiver() -> Iterator[Receiver]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             status = here.statuses.pop(0) if here.statuses else 200
+            here.received.put(Received(self.path, dict(self.headers.items()), body))  # first: an answer brings the next
             self.send_response(status)
             if here.location:
                 self.send_header("location", here.location)
             self.send_header("content-length", "0")
             self.end_headers()
-            here.received.put(Received(self.path, dict(self.headers.items()), body))
 
         def log_message(self, *_: object) -> None:
             """Print nothing."""

@@ -90,11 +90,24 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
             f"expected the header of a checkpoint in {path}, found a damaged one ({str(error)[:_REASON_LETTERS]}); "
             "restore it or fit again"
         ) from error
-    _check_fit(weights, model.state_dict(), path)
+    check_tensors(weights, model.state_dict(), path)
     if digest_of(weights) != header.get("weights_sha256"):
         raise UserError(f"expected the weights {path} was written with, found altered ones; restore it or fit again")
     model.load_state_dict(weights)
     return Checkpoint(model.eval(), info, header["weights_sha256"])
+
+
+def check_tensors(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: Path) -> None:
+    """Raise UserError when tensors of `path` are missing, unexpected, or of another shape."""
+    shared = weights.keys() & expected.keys()
+    problems = {
+        "missing": expected.keys() - weights.keys(),
+        "unexpected": weights.keys() - expected.keys(),
+        "of another shape": {name for name in shared if weights[name].shape != expected[name].shape},
+    }
+    listed = [f"{problem}: {_list(names)}" for problem, names in problems.items() if names]
+    if listed:
+        raise UserError(f"expected the tensors of its model in {path}, found some {'; '.join(listed)}")
 
 
 def _info_from(header: Mapping[str, Any]) -> CheckpointInfo:
@@ -118,18 +131,6 @@ def _metrics_from(fields: Mapping[str, Any]) -> Metrics:
 def _without_fetching(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The network's arguments without pretrained weights, which its own replace: a header makes nothing fetch."""
     return {name: None if name == "encoder_weights" else value for name, value in arguments.items()}
-
-
-def _check_fit(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: Path) -> None:
-    shared = weights.keys() & expected.keys()
-    problems = {
-        "missing": expected.keys() - weights.keys(),
-        "unexpected": weights.keys() - expected.keys(),
-        "of another shape": {name for name in shared if weights[name].shape != expected[name].shape},
-    }
-    listed = [f"{problem}: {_list(names)}" for problem, names in problems.items() if names]
-    if listed:
-        raise UserError(f"expected the tensors of its model in {path}, found some {'; '.join(listed)}")
 
 
 def _list(names: set[str]) -> str:

@@ -1,5 +1,6 @@
 """The cache of blobs: its bound and its order of eviction in numbers worked out by hand; threads, processes, damage."""
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -113,7 +114,7 @@ def test_threads_and_processes_hold_the_bound_together(tmp_path: Path) -> None:
         name, data = blob(number % 12, 40)
         cache.add(name, data)
         assert cache.read(name) in (data, None)  # None: evicted meanwhile
-        most = max(most, sum(sizes_of_those_there(tmp_path)))
+        most = max(most, sum(sizes_under_the_lock(tmp_path)))
 
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(use, range(200)))
@@ -122,15 +123,11 @@ def test_threads_and_processes_hold_the_bound_together(tmp_path: Path) -> None:
     assert all(sha256_hex(path.read_bytes()) == path.stem for path in tmp_path.glob("??/*"))
 
 
-def sizes_of_those_there(directory: Path) -> list[int]:
-    """Sizes of the copies, without those that go meanwhile; a file that is being written counts too."""
-    found = []
-    for path in directory.glob("??/*"):
-        try:
-            found.append(path.stat().st_size)
-        except FileNotFoundError:
-            continue
-    return found
+def sizes_under_the_lock(directory: Path) -> list[int]:
+    """Sizes of the copies at one moment, between two writers: a longer look counts one that goes and one that comes."""
+    with (directory / ".bytes").open() as count:
+        fcntl.flock(count, fcntl.LOCK_SH)
+        return sizes(directory)
 
 
 def test_only_the_user_may_look_into_it(tmp_path: Path) -> None:
