@@ -32,6 +32,10 @@ _BUCKETS = ("s3", "s3a", "gs", "gcs")  # protocols whose first path part is a bu
 _EXTRAS = {"s3": "s3", "s3a": "s3"}
 
 
+class StorageAway(UserError):
+    """The file system of a URL refuses or can't be reached now; the same call may work later."""
+
+
 def place(text: str | Path) -> Path:
     """A path or URL, as a user types it; UserError for a URL whose file system is unknown or can't be reached."""
     if not isinstance(text, str):
@@ -50,21 +54,31 @@ def place(text: str | Path) -> Path:
     from upath import UPath
 
     try:
-        remote = UPath(text, use_listings_cache=False)  # others may write there
-        if protocol in _BUCKETS:
-            remote.fs.info(rest.split("/")[0])
+        with reaching(text):
+            remote = UPath(text, use_listings_cache=False)  # others may write there
+            if protocol in _BUCKETS:
+                remote.fs.info(rest.split("/")[0])
     except ImportError as error:
         extra = _EXTRAS.get(protocol)
         remedy = install_extra(extra) if extra else str(error)
         raise UserError(f"expected the package that reads {protocol}:// URLs, found none; {remedy}") from error
     except FileNotFoundError as error:
         raise UserError(f"expected the bucket of {text}, found none; make it or check the URL") from error
+    return cast(Path, remote)  # it has all methods that this project uses
+
+
+@contextmanager
+def reaching(url: object) -> Iterator[None]:
+    """Raise StorageAway for errors of a URL's file system, but FileNotFoundError for a missing file as it is."""
+    try:
+        yield
+    except (FileNotFoundError, ImportError, UserError):
+        raise
     except Exception as error:  # file systems raise their libraries' errors: OSError, ClientError, ValueError, ...
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(
-            f"expected to reach {text}, found: {reason}; check the URL, endpoint and credentials"
+        raise StorageAway(
+            f"expected to reach {url}, found: {reason}; check the URL, endpoint and credentials"
         ) from error
-    return cast(Path, remote)  # it has all methods that this project uses
 
 
 def is_remote(path: Path) -> bool:
@@ -149,9 +163,10 @@ def create(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def read(path: Path) -> bytes:
-    """The bytes of the file at a URL, in one request; FileNotFoundError without it."""
+    """The bytes of the file at a URL, in one request; FileNotFoundError without it, StorageAway without an answer."""
     remote = cast("UPath", path)
-    return bytes(remote.fs.cat_file(remote.path))
+    with reaching(path):
+        return bytes(remote.fs.cat_file(remote.path))
 
 
 def replace(path: Path, data: bytes) -> None:

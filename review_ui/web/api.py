@@ -21,6 +21,7 @@ from manifests.decisions.decision import Decision, MaskKey
 from manifests.decisions.policy import Conflicts, Policy
 from manifests.errors import UserError
 from manifests.files.blobs import BlobStore
+from manifests.files.storage import StorageAway
 from review_ui.queue.group_commit import GroupCommit
 from review_ui.queue.messages import Assignment, DecisionResult, NextRequest, UnknownDecision, UnknownSample
 from review_ui.queue.open_samples import OpenSample, file_name
@@ -39,7 +40,9 @@ MAX_BATCH = 1000
 MAX_SAMPLES = 200  # in one assignment
 MAX_TAB_CHARACTERS = 64
 NOT_FILTERS = ("n", "tab", "queue")  # names in the query of /api/next; all others are a filter's
-STATUSES: dict[type[UserError], int] = {UnknownDecision: 404, UnknownSample: 404, BadFilter: 422, DatabaseAway: 503}
+STATUSES: dict[type[UserError], int] = {
+    UnknownDecision: 404, UnknownSample: 404, BadFilter: 422, DatabaseAway: 503, StorageAway: 503,
+}  # fmt: skip
 CSV = "text/csv; charset=utf-8"
 MEDIA_HEADERS = {"Cache-Control": "private, max-age=31536000, immutable"}  # a digest's bytes never change
 
