@@ -131,6 +131,7 @@ def create_api(session: ReviewSession, blobs: BlobStore, segmenter: PointSegment
 
 @router.get("/api/me")
 async def me(request: Request, reviewer: Me) -> dict[str, Any]:
+    """Return the signed-in reviewer, the queues they may open, and whether points refine masks."""
     queues = ["work", "second_look"] if reviewer.role == "lead" else ["work"]
     signed_in = hasattr(request.state, "reviewer")
     account = {"name": reviewer.name, "role": reviewer.role, "queues": queues, "signed_in": signed_in}
@@ -148,6 +149,7 @@ async def next_samples(
     tab: Annotated[str, Query(max_length=MAX_TAB_CHARACTERS)] = "",
     queue: QueueName = "work",
 ) -> JSONResponse:
+    """Assign the next samples of a queue to a tab; other names in the query filter them."""
     if queue == "second_look":
         await require_lead(reviewer)
     named = request.query_params.multi_items()
@@ -161,6 +163,7 @@ async def next_samples(
 
 @router.get("/api/filters")
 async def filters(reviewer: Me, session: Session, group_commit: Commits) -> dict[str, Any]:
+    """Count what waits by source and teacher, for a lead also by reason of rejection, and the ranges of doubt."""
     await asyncio.to_thread(session.filters.prepare_choices)
     choices = await group_commit.call(session.filters.choices)
     reasons = {"reasons": _counts_json(choices.reasons)} if reviewer.role == "lead" else {}
@@ -174,17 +177,20 @@ async def filters(reviewer: Me, session: Session, group_commit: Commits) -> dict
 
 @router.get("/api/history")
 async def history(reviewer: Me, session: Session, group_commit: Commits, root: Root, n: Count = 20) -> dict[str, Any]:
+    """List the reviewer's last decisions, newest first."""
     found = await group_commit.call(session.history, reviewer, n)
     return {"decisions": [_decision_json(decision, sample, root) for decision, sample in found]}
 
 
 @router.get("/api/guideline")
 def guideline(session: Session) -> dict[str, str]:
+    """Return the guideline as HTML."""
     return {"html": session.guideline.html()}
 
 
 @router.post("/api/decisions")
 async def decisions(request: Request, batch: Batch, reviewer: Me, group_commit: Commits) -> JSONResponse:
+    """Store decisions; one that is refused leaves the others stored."""
     submitted = batch.decisions
     if any(isinstance(raw, dict) and raw.get("mask") is not None for raw in submitted):
         submitted = await asyncio.to_thread(with_stored_masks, submitted, request.app.state.blobs)
@@ -196,6 +202,7 @@ async def decisions(request: Request, batch: Batch, reviewer: Me, group_commit: 
 
 @router.post("/api/refine")
 async def refine(request: Request, body: RefineRequest, session: Session, group_commit: Commits) -> dict[str, str]:
+    """Return the mask that clicked points make of a sample's."""
     state = request.app.state
     sample = await group_commit.call(session.find, (body.sample_id, body.mask_sha256))
     if sample is None:
@@ -206,6 +213,7 @@ async def refine(request: Request, body: RefineRequest, session: Session, group_
 
 @router.get("/api/source")
 async def source(sample_id: str, mask_sha256: str, session: Session, group_commit: Commits) -> dict[str, Any]:
+    """Return the source image, made small, and the box in it that a sample was cut from."""
     if not session.shows_names:
         raise HTTPException(409, "expected a queue without gold, found one; source images would give it away")
     sample = await group_commit.call(session.find, (sample_id, mask_sha256))
@@ -216,6 +224,7 @@ async def source(sample_id: str, mask_sha256: str, session: Session, group_commi
 
 @router.post("/api/undo")
 async def undo(body: UndoRequest, reviewer: Me, session: Session, group_commit: Commits, root: Root) -> dict[str, Any]:
+    """Take back the reviewer's decision."""
     result = await group_commit.call(session.undo, reviewer, body.decision_id, tab=body.tab)
     return {"decision_id": result.decision_id, "sample": _sample_json(result.sample, root) if result.sample else None}
 
@@ -224,6 +233,7 @@ async def undo(body: UndoRequest, reviewer: Me, session: Session, group_commit: 
 async def visit(
     body: VisitRequest, reviewer: Me, session: Session, group_commit: Commits, root: Root
 ) -> dict[str, Any]:
+    """Assign one sample by its id, decided or not, with its verdicts."""
     sample, verdicts = await group_commit.call(session.visit, reviewer, body.sample_id, tab=body.tab)
     named = _name_json(sample, session.shows_names)
     return {"sample": _sample_json(sample, root) | named | _verdicts_json({sample.key: verdicts}, sample)}
@@ -244,11 +254,13 @@ async def gallery(request: Request, session: Session, group_commit: Commits) -> 
 
 @router.post("/api/release")
 async def release(body: ReleaseRequest, reviewer: Me, session: Session, group_commit: Commits) -> dict[str, int]:
+    """Give back the samples of a tab."""
     return {"released": await group_commit.call(session.release, reviewer, body.tab)}
 
 
 @router.post("/api/publish", dependencies=LEAD_ONLY)
 async def publish(request: Request, session: Session, body: PublishRequest | None = None) -> dict[str, Any]:
+    """Publish the decisions as the next version."""
     policy = Policy(body.votes or session.policy.votes, body.conflicts) if body else None
     actor = actor_in(request.scope)
     manifest = await asyncio.to_thread(
@@ -259,6 +271,7 @@ async def publish(request: Request, session: Session, body: PublishRequest | Non
 
 @router.get("/api/decisions.parquet", dependencies=LEAD_ONLY)
 async def decisions_parquet(request: Request, session: Session, group_commit: Commits) -> Response:
+    """Download all decisions as Parquet."""
     await _record_download(request, session, "decisions.parquet")
     table = decisions_table(await group_commit.call(session.decisions))
     return Response(await asyncio.to_thread(as_parquet, table), media_type="application/vnd.apache.parquet")
@@ -266,6 +279,7 @@ async def decisions_parquet(request: Request, session: Session, group_commit: Co
 
 @router.get("/api/decisions.csv", dependencies=LEAD_ONLY)
 async def decisions_csv(request: Request, session: Session, group_commit: Commits) -> Response:
+    """Download all decisions as CSV."""
     await _record_download(request, session, "decisions.csv")
     table = decisions_table(await group_commit.call(session.decisions))
     return Response(await asyncio.to_thread(as_csv, table), media_type=CSV)
@@ -273,6 +287,7 @@ async def decisions_csv(request: Request, session: Session, group_commit: Commit
 
 @router.get("/api/activity.csv", dependencies=LEAD_ONLY)
 async def activity_csv(request: Request, session: Session) -> Response:
+    """Download the activity log as CSV."""
     await _record_download(request, session, "activity.csv")
     entries = await asyncio.to_thread(session.activity.newest)
     return Response(await asyncio.to_thread(as_csv, activity_table(entries)), media_type=CSV)
@@ -280,6 +295,7 @@ async def activity_csv(request: Request, session: Session) -> Response:
 
 @router.get("/media/{sha256:path}")
 def media(request: Request, sha256: str) -> FileResponse:
+    """Return an image or a mask by the SHA-256 of its bytes."""
     path = request.app.state.blobs.local_file(sha256)
     if path is None:
         raise HTTPException(404, f"expected the SHA-256 of a blob, found {ascii(sha256)[:80]}")
@@ -295,6 +311,7 @@ def openapi_document() -> dict[str, Any]:
 
 @router.get("/healthz")
 def healthz(session: Session) -> dict[str, Any]:
+    """Answer while the server works, with the version under review."""
     return {"status": "ok", "version": session.manifest.version}
 
 

@@ -58,6 +58,7 @@ def openapi(routes: Sequence[BaseRoute]) -> dict[str, Any]:
     )  # fmt: skip
     for path, operations in document["paths"].items():
         for operation in operations.values():
+            operation["summary"] = operation.pop("description")  # the docstring, instead of the function's name
             operation["responses"] = _responses(path)
     document["paths"] = {
         path.replace("/api/", f"/api/{VERSION}/", 1): operations for path, operations in document["paths"].items()

@@ -1,6 +1,7 @@
 """API tokens, the version in the API's paths, its OpenAPI document, and the health check."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -163,6 +164,9 @@ def test_the_document_names_every_route_with_its_version(client: TestClient, roo
     assert {"/api/v1/next", "/api/v1/decisions", "/api/v1/undo", "/api/v1/publish", "/healthz"} <= paths.keys()
     assert not any(path.startswith("/api/") and not path.startswith("/api/v1/") for path in paths)
     assert "/masks" not in paths
+    summaries = [operation["summary"] for operations in paths.values() for operation in operations.values()]
+    assert all(re.fullmatch(r"[A-Z].*\.", summary) for summary in summaries)  # a sentence, no function's name
+    assert len(set(summaries)) == len(summaries)
     reason = served["components"]["schemas"]["Decision"]["properties"]["reason"]
     assert all(word in reason["description"] for word in REASONS)
 
