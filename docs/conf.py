@@ -18,6 +18,7 @@ copyright = "the maskfoundry authors"  # noqa: A001 - Sphinx's name
 extensions = ["myst_parser"]
 exclude_patterns = ["_build"]
 html_theme = "furo"
+html_static_path = html_css_files = ["site.css"]
 html_title = f"maskfoundry {__version__}"
 html_show_sphinx = False
 html_copy_source = False

@@ -15,6 +15,7 @@ from review_ui.web.api import router
 from review_ui.web.openapi import openapi
 from trainer.fit.recipe import MEANINGS, PRESETS
 
+HELP_COLUMNS = 88  # as many as the site shows without scrolling
 _SUBCOMMAND = re.compile(r"^    ([a-z-]+) ", re.MULTILINE)
 _HELP = """
 import contextlib, io, json, runpy, sys
@@ -57,7 +58,7 @@ def command_helps(commands: Sequence[tuple[str, ...]]) -> list[str]:
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", _HELP],
         cwd=Path(__file__).parent.parent,
-        env=os.environ | {"COLUMNS": "100", "NO_COLOR": "1"},
+        env=os.environ | {"COLUMNS": str(HELP_COLUMNS), "NO_COLOR": "1"},
         input=json.dumps(commands),
         capture_output=True,
         text=True,
