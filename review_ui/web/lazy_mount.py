@@ -67,12 +67,20 @@ class LazyMount:
             if wants_html:
                 return HTMLResponse(_FAILED, 500, {"Cache-Control": "no-store"})
         if wants_html and not (self._building and self._building.done()):
-            self._waiting_page = self._waiting_page or asyncio.create_task(asyncio.to_thread(self._meanwhile))
+            self._waiting_page = self._waiting_page or asyncio.create_task(self._make_waiting_page())
             html = await asyncio.shield(self._waiting_page)  # first: building takes the processor
             self._building = self._building or asyncio.create_task(self._start())
             return HTMLResponse(html, headers={"Cache-Control": "no-store"})
         self._building = self._building or asyncio.create_task(self._start())
         return await asyncio.shield(self._building)  # a cancelled request doesn't stop the build
+
+    async def _make_waiting_page(self) -> str:
+        """The page of `meanwhile`; one line when that fails, for the app itself may well work."""
+        try:
+            return await asyncio.to_thread(self._meanwhile)
+        except Exception:  # whatever it is, it is logged and no browser waits for it
+            logger.exception("%s has no page to show while it is being built", self._path)
+            return _SOON
 
     async def _start(self) -> FastAPI:
         page = await asyncio.to_thread(self._build)

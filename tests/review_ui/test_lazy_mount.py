@@ -85,3 +85,17 @@ def test_a_page_of_its_own_is_shown_meanwhile_and_made_once() -> None:
         gate.set()
         assert client.get("/late/here").json() == "late"
     assert made == [1]
+
+
+def test_a_page_to_show_meanwhile_that_fails_is_logged_and_the_app_is_built(caplog: pytest.LogCaptureFixture) -> None:
+    gate, builds = threading.Event(), []
+
+    def meanwhile() -> str:
+        raise ZeroDivisionError("no masks")
+
+    with TestClient(site(gate, builds, meanwhile=meanwhile)) as client:
+        soon = client.get("/late/here", headers={"accept": "text/html"})
+        assert (soon.status_code, 'http-equiv="refresh"' in soon.text) == (200, True)
+        assert "ZeroDivisionError: no masks" in caplog.text
+        gate.set()
+        assert client.get("/late/here").json() == "late"
