@@ -6,7 +6,8 @@ uint8 at the network's size.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import shutil
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from manifests.files.atomic import stream_replace
+from manifests.files.atomic import stream_replace, write_replace
 from manifests.files.blobs import BlobStore
 from manifests.pixels.geometry import Pixels
 from manifests.pixels.masks import PERSON
@@ -27,7 +28,7 @@ from trainer.data.samples import Samples
 from trainer.inference.predictors import Predictor
 
 SUFFIX = ".teachers.u8"
-_CHUNK = 64  # images at a time
+_PART_ROWS = 64  # rows that are lost at most when a run is interrupted
 
 
 def distilled(
@@ -46,24 +47,38 @@ def distilled(
     side, n = preprocessing.size_px, len(samples)
     path = directory / f"{_key(samples.rows, preprocessing, teachers)}{SUFFIX}"
     if not path.is_file():
-        labels = taught(samples.rows, blobs, preprocessing, teachers)
-        stream_replace(path, (label.tobytes() for label in labels))
+        _write(path, samples.rows, blobs, preprocessing, teachers)
     return replace(samples, teacher_labels=map_bytes(path, n * side * side).view(n, side, side), teacher_share=share)
 
 
-def taught(
-    rows: Sequence[AcceptedRow], blobs: BlobStore, preprocessing: Preprocessing, teachers: Sequence[Predictor]
-) -> Iterator[Pixels]:
-    """Every row's mean over the teachers: uint8 (S, S), 255 = person. BlobError names a missing image."""
+def _write(
+    path: Path,
+    rows: Sequence[AcceptedRow],
+    blobs: BlobStore,
+    preprocessing: Preprocessing,
+    teachers: Sequence[Predictor],
+) -> None:
+    """Write every row's mean over the teachers: uint8 (S, S), 255 = person. BlobError names a missing image.
 
-    def label(row: AcceptedRow) -> Pixels:
-        prob = mirrored_mean(teachers, read_image(blobs, row))
-        return preprocessing.resize(prob)
+    An interrupted run leaves parts in a directory beside `path`, and the next one goes on from there.
+    """
+    directory, parts = path.with_suffix(".parts"), list[Path]()
+
+    def label(row: AcceptedRow) -> bytes:
+        return preprocessing.resize(mirrored_mean(teachers, read_image(blobs, row))).tobytes()
 
     with ThreadPoolExecutor() as threads:
         waiting = progress(rows, "asking the teachers", total=len(rows))
-        while chunk := list(islice(waiting, _CHUNK)):
-            yield from threads.map(label, chunk)
+        while part := list(islice(waiting, _PART_ROWS)):
+            parts.append(directory / f"{len(parts)}.u8")
+            if not parts[-1].is_file():
+                write_replace(parts[-1], b"".join(threads.map(label, part)))
+    try:
+        stream_replace(path, (file.read_bytes() for file in parts))
+    except FileNotFoundError:
+        if not path.is_file():  # else another run, as far, has put them together
+            raise
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 def mirrored_mean(teachers: Sequence[Predictor], rgb: Pixels) -> Pixels:

@@ -18,6 +18,7 @@ from manifests.store.training_rows import accepted_rows
 from trainer.data.preprocessing import imagenet
 from trainer.data.samples import Samples
 from trainer.fit import __main__ as fit
+from trainer.fit import distillation
 from trainer.fit.distillation import SUFFIX, distilled, mirrored_mean
 
 SIZE = imagenet(32)
@@ -83,7 +84,23 @@ def test_a_missing_picture_is_named_and_nothing_half_written_stays(manifest, tmp
     (manifest.data_root / lost.image).unlink()
     with pytest.raises(BlobError, match=lost.image_sha256[:12]):
         distilled(samples, blobs, SIZE, [LeftIsPerson()], tmp_path / "cache", share=0.5)
-    assert not list((tmp_path / "cache").iterdir())
+    assert not list((tmp_path / "cache").rglob("*"))
+
+
+def test_an_interrupted_run_goes_on_where_it_was(manifest, tmp_path, monkeypatch):
+    monkeypatch.setattr(distillation, "_PART_ROWS", 2)
+    samples, blobs = samples_of(manifest)
+    lost = manifest.data_root / samples.rows[4].image
+    away = lost.rename(tmp_path / "away.jpg")
+    first, second, whole = (LeftIsPerson(0.6) for _ in range(3))
+    with pytest.raises(BlobError):
+        distilled(samples, blobs, SIZE, [first], tmp_path / "cache", share=0.5)
+    away.rename(lost)
+    mixed = distilled(samples, blobs, SIZE, [second], tmp_path / "cache", share=0.5)
+    assert second.asked == 2 * 2  # two images and their mirrors are left of six
+    expected = distilled(samples, blobs, SIZE, [whole], tmp_path / "elsewhere", share=0.5)
+    assert torch.equal(mixed.teacher_labels, expected.teacher_labels)
+    assert [file.name.endswith(SUFFIX) for file in (tmp_path / "cache").iterdir()] == [True]
 
 
 def test_a_student_is_fitted_with_a_teacher_and_goes_on_with_no_other(manifest, tmp_path, portraits):
