@@ -42,8 +42,10 @@ from trainer.evaluate.negatives import (
 from trainer.evaluate.slice_tables import slices_csv, slices_text, with_interval
 from trainer.evaluate.slices import read_slices, slice_metrics
 from trainer.inference.predictors import Predictor, open_predictor, person_prob, resize_prob
+from trainer.weights.checkpoint_files import STARTER, STARTER_PATH
 
 BATCH_SIZE = 16
+NAME_CHARACTERS = 43  # of a checkpoint in the table; of a longer one the end
 WORST = 40  # images on the sheet of --output
 SHEET = "worst.png"
 SLICES = "slices.csv"
@@ -132,7 +134,9 @@ def evaluate_files(
     people, CUT_OUT for pieces of the manifest's own, or None for neither.
     """
     device = pick_device(device_name)
-    predictors = [(str(path), open_predictor(path, device)) for path in checkpoints]
+    predictors = [
+        (STARTER if path == STARTER_PATH else str(path), open_predictor(path, device)) for path in checkpoints
+    ]
     rows, blobs = require_rows(manifest, split), BlobStore(manifest.data_root)
     print(f"{manifest.path}, split {split}, {len(rows)} images; [95 % bootstrap intervals]")
     print(f"{'':<44}{'n':>6}" + "".join(f"{name:>26}" for name in MetricsAccumulator.NAMES))
@@ -199,7 +203,8 @@ def _print_row(name: str, accumulator: MetricsAccumulator) -> None:
     metrics = dataclasses.asdict(accumulator.result())
     intervals = accumulator.intervals()
     text = "".join(f"{with_interval(metrics[name], intervals[name]):>26}" for name in MetricsAccumulator.NAMES)
-    print(f"{name[-43:]:<44}{metrics['n']:>6}{text}", flush=True)
+    shown = name if len(name) <= NAME_CHARACTERS else f"…{name[1 - NAME_CHARACTERS :]}"
+    print(f"{shown:<44}{metrics['n']:>6}{text}", flush=True)
 
 
 def _print_slices(
