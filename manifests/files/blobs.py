@@ -21,7 +21,7 @@ from manifests.errors import UserError
 from manifests.files.atomic import link_replace, make_directory, sync, write_replace
 from manifests.files.blob_cache import BlobCache
 from manifests.files.reading import regular_bytes
-from manifests.files.storage import is_remote, on_this_machine
+from manifests.files.storage import is_remote, on_this_machine, reaching
 from manifests.files.storage import read as read_remote
 from manifests.files.tombstones import Tombstones
 
@@ -120,7 +120,8 @@ class BlobStore:
     def local_file(self, sha256: str) -> Path | None:
         """The blob that `find` returns as a file of this machine: at a URL its copy in the cache.
 
-        None when it is missing, and at a URL when it is altered; OSError when the cache can't be written.
+        None when it is missing, and at a URL when it is altered; OSError when the cache can't be written, StorageAway
+        when the URL can't be reached.
         """
         if self._cache is None:
             return self.find(sha256)
@@ -130,7 +131,8 @@ class BlobStore:
                 return copy
         for path in candidates:
             try:
-                data = self.read(blob_path(sha256, path.suffix), sha256)
+                with reaching(path):
+                    data = self.read(blob_path(sha256, path.suffix), sha256)
             except BlobError:
                 continue
             return self._cache.find(path.name) or self._cache.add(path.name, data)

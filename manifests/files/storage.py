@@ -163,10 +163,9 @@ def create(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def read(path: Path) -> bytes:
-    """The bytes of the file at a URL, in one request; FileNotFoundError without it, StorageAway without an answer."""
+    """The bytes of the file at a URL, in one request; FileNotFoundError without it."""
     remote = cast("UPath", path)
-    with reaching(path):
-        return bytes(remote.fs.cat_file(remote.path))
+    return bytes(remote.fs.cat_file(remote.path))
 
 
 def replace(path: Path, data: bytes) -> None:

@@ -70,7 +70,7 @@ def ask(network: Teacher, rows: Sequence[Row], blobs: BlobStore) -> list[Opinion
     def one(row: Row) -> Opinion | Unread:
         try:
             rgb, mask = read_pair(blobs, row)
-        except (BlobError, UnusableImage) as error:
+        except (BlobError, UnusableImage, UserError) as error:
             return Unread(row["sample_id"], str(error))
         [other] = network.predict([Portrait(rgb, _faces(row))])
         second_iou = mask_iou(mask_from_prob(other.prob) >= PERSON_LEVEL, mask >= PERSON_LEVEL)

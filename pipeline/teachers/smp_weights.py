@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from manifests.errors import UserError
 from manifests.files.blobs import sha256_hex
-from manifests.files.json_text import parse_json
+from manifests.files.json_text import read_json_object
 from pipeline.teachers.options import DEFAULT_INPUT_PX, MAX_INPUT_PX, MIN_INPUT_PX
 
 INPUT_PX = "_input_px"  # in config.json: trainer.fit adds it to smp's own keys; smp ignores it
@@ -87,15 +87,7 @@ def fetch_from_hub(repository: str) -> Path:
 
 
 def _read_config(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return dict(PAPER_CONFIG)
-    try:
-        config = parse_json(path.read_bytes())
-    except ValueError as error:
-        raise UserError(f"expected JSON in {path}, found: {error}") from error
-    if not isinstance(config, dict):
-        raise UserError(f"expected a JSON object in {path}, found {type(config).__name__}")
-    return config
+    return read_json_object(path) if path.is_file() else dict(PAPER_CONFIG)
 
 
 def _build(

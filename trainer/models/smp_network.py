@@ -19,6 +19,7 @@ from trainer.models import PREFIX
 from trainer.models.padding import pad_to_multiple
 
 SIDE_MULTIPLE_PX = 32
+INPUT_PX = "_input_px"  # in config.json: side of the images it was fitted on; smp ignores it
 ENCODER = re.compile(r"[\w.-]+", re.ASCII)
 
 
@@ -84,6 +85,6 @@ def save_pretrained(model: SmpNetwork, directory: Path, *, input_px: int) -> Non
     """
     with tempfile.TemporaryDirectory() as temporary:
         model.network.save_pretrained(temporary)  # type: ignore[operator]  # smp's networks have it, nn.Module doesn't say
-        config = json.loads((Path(temporary) / "config.json").read_text()) | {"_input_px": input_px}
+        config = json.loads((Path(temporary) / "config.json").read_text()) | {INPUT_PX: input_px}
         write_replace(directory / "config.json", (json.dumps(config, indent=2) + "\n").encode())
         write_replace(directory / "model.safetensors", (Path(temporary) / "model.safetensors").read_bytes())

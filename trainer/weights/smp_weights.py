@@ -11,11 +11,11 @@ from safetensors.torch import load_file
 from torch import nn
 
 from manifests.errors import UserError
-from manifests.files.json_text import parse_json
+from manifests.files.json_text import read_json_object
 from trainer.models import PREFIX, create_model
+from trainer.models.smp_network import INPUT_PX
 from trainer.weights.checkpoint import check_tensors
 
-INPUT_PX = "_input_px"  # in config.json: side of the images it was fitted on, which save_pretrained adds
 NAMES = {  # networks of ours, by smp's architecture and encoder; others keep smp's names
     ("deeplabv3plus", "tu-mobilenetv2_050"): "deeplabv3plus_mobilenetv2_050",
     ("deeplabv3plus", "se_resnext50_32x4d"): "deeplabv3plus_se_resnext50",
@@ -30,7 +30,7 @@ def load_pretrained(directory: Path) -> tuple[str, nn.Module, int | None]:
     """
     config, weights_path = _read_config(directory / "config.json"), directory / "model.safetensors"
     kind = (str(config.get("_model_class")).lower(), str(config.get("encoder_name")))
-    name = NAMES.get(kind, PREFIX + ":".join(kind))
+    name, side_px = NAMES.get(kind, PREFIX + ":".join(kind)), _side_px(config, directory)
     try:
         weights = load_file(weights_path)
     except FileNotFoundError as error:
@@ -41,19 +41,14 @@ def load_pretrained(directory: Path) -> tuple[str, nn.Module, int | None]:
     ours = {f"network.{tensor_name}": tensor for tensor_name, tensor in weights.items()}
     check_tensors(ours, model.state_dict(), weights_path)
     model.load_state_dict(ours)
-    return name, model, _side_px(config, directory)
+    return name, model, side_px
 
 
 def _read_config(path: Path) -> dict[str, Any]:
     try:
-        config = parse_json(path.read_bytes())
+        return read_json_object(path)
     except FileNotFoundError as error:
         raise UserError(f"expected a save_pretrained directory, found no {path}") from error
-    except ValueError as error:
-        raise UserError(f"expected JSON in {path}, found: {error}") from error
-    if not isinstance(config, dict):
-        raise UserError(f"expected a JSON object in {path}, found {type(config).__name__}")
-    return config
 
 
 def _side_px(config: dict[str, Any], directory: Path) -> int | None:

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from manifests.errors import UserError
 from manifests.files.blobs import BlobStore
+from manifests.files.storage import StorageAway
 from manifests.pixels.images import decode_image
 from review_ui.queue.embedding.embedding_files import EmbeddingFiles
 from review_ui.queue.embedding.encoder import ImageEncoder, Vector
@@ -118,6 +119,8 @@ class ImageEmbeddings:
     def _embed_one(self, place: int) -> bool:
         try:
             self._vectors[place] = self.embed(self._digests[place].as_py())
+        except StorageAway:  # not the image's fault: `_work` ends here, and the next server goes on
+            raise
         except (UserError, OSError):  # missing, damaged; the page shows the reason when its turn comes
             self._state[place] = FAILED
             return False
