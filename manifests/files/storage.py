@@ -69,12 +69,14 @@ def place(text: str | Path) -> Path:
 
 @contextmanager
 def reaching(url: object) -> Iterator[None]:
-    """Raise StorageAway for errors of a URL's file system, but FileNotFoundError for a missing file as it is."""
+    """Raise StorageAway for a URL's errors other than FileNotFoundError; a directory's errors stay as they are."""
     try:
         yield
     except (FileNotFoundError, ImportError, UserError):
         raise
     except Exception as error:  # file systems raise their libraries' errors: OSError, ClientError, ValueError, ...
+        if isinstance(url, Path):
+            raise
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise StorageAway(
             f"expected to reach {url}, found: {reason}; check the URL, endpoint and credentials"

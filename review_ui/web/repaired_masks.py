@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from manifests.errors import UserError
 from manifests.files.blobs import BlobStore
+from manifests.files.storage import reaching
 from manifests.pixels.geometry import Pixels
 from review_ui.queue.submission import Refused, RepairedMask
 
@@ -64,7 +65,9 @@ def _store(text: object, shown_sha256: object, blobs: BlobStore) -> RepairedMask
     same_size = shown.shape == mask.shape  # other sizes are refused where the sample is known
     iou = mask_iou(mask >= PERSON_LEVEL, shown >= PERSON_LEVEL) if same_size else 0.0
     height, width = mask.shape
-    return RepairedMask(blobs.put(encode_mask(mask), ".png").sha256, width, height, iou)
+    with reaching(blobs.root):
+        blob = blobs.put(encode_mask(mask), ".png")
+    return RepairedMask(blob.sha256, width, height, iou)
 
 
 def _found(text: object) -> str:
