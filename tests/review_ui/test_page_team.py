@@ -27,9 +27,9 @@ WORK_ALONE = ("--gold-rate", "0", "--repeat-rate", "0")
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, portraits: Path) -> Iterator[Server]:
-    """Each of forty real portraits waits for two votes."""
+    """Each of 120 real portraits waits for two votes: more than the tabs of all tests reserve."""
     root = tmp_path_factory.mktemp("team")
-    commit_pending(root, portraits, [0.5] * 40)
+    commit_pending(root, portraits, [0.5] * 120)
     users = root / "users.toml"
     write_users(users, {name: User(name, ROLES[name], hash_password(PASSWORDS[name], log2_n=15)) for name in ROLES})
     server = Server(root, 0, "--users", str(users), "--votes", "2", *WORK_ALONE)
