@@ -9,8 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from manifests.errors import UserError
-from manifests.files.blobs import BlobError, BlobStore
-from manifests.pixels.images import UnusableImage
+from manifests.files.blobs import BlobStore
 from manifests.pixels.masks import PERSON_LEVEL, mask_from_prob
 from manifests.pixels.metrics import mask_iou
 from manifests.progress import progress
@@ -70,7 +69,7 @@ def ask(network: Teacher, rows: Sequence[Row], blobs: BlobStore) -> list[Opinion
     def one(row: Row) -> Opinion | Unread:
         try:
             rgb, mask = read_pair(blobs, row)
-        except (BlobError, UnusableImage, UserError) as error:
+        except UserError as error:  # the blob, the image or the mask
             return Unread(row["sample_id"], str(error))
         [other] = network.predict([Portrait(rgb, _faces(row))])
         second_iou = mask_iou(mask_from_prob(other.prob) >= PERSON_LEVEL, mask >= PERSON_LEVEL)
